@@ -1,0 +1,3 @@
+//! The demonstration of this chapter.
+
+fn main() {}
