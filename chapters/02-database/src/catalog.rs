@@ -43,6 +43,20 @@ pub struct GameQuery {
     pub genre: Option<String>,
     /// Only games with this text in their title, in upper or lower case.
     pub text: Option<String>,
+    /// Which come first.
+    pub order: GameOrder,
+}
+
+/// In which order games are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GameOrder {
+    /// By id: the order in which they came into the store.
+    #[default]
+    Id,
+    /// The best rating first; among equals the one with more reviews.
+    BestRated,
+    /// The latest release first.
+    Newest,
 }
 
 /// How many games a page of a list holds.
@@ -51,7 +65,7 @@ pub const GAMES_PER_PAGE: usize = 24;
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GamePage {
-    /// At most [`GAMES_PER_PAGE`], by id.
+    /// At most [`GAMES_PER_PAGE`], in the order asked for.
     pub items: Vec<Listing>,
     /// Whether another page follows.
     pub has_more: bool,

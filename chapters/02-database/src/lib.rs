@@ -1,7 +1,7 @@
 //! Chapter 2: the store's data, and how it is spread over databases.
 //!
 //! This crate owns what the store *is about*: games with their reviews ([`game`]), orders ([`order`]), customers, and
-//! a seeded generator that makes the same ten thousand games everywhere (`generator`). It owns the two seams behind
+//! a seeded generator that makes the same ten thousand games everywhere ([`generator`]). It owns the two seams behind
 //! which a database can be replaced: [`Catalog`] and [`Orders`]. And it owns the rule that says which shard
 //! keeps which customer's orders ([`sharding`]).
 //!
@@ -10,6 +10,7 @@
 
 pub mod catalog;
 pub mod game;
+pub mod generator;
 pub mod order;
 pub mod orders;
 pub mod sharding;
