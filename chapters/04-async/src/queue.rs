@@ -1,0 +1,59 @@
+//! The seam behind which the queue stands: [`JobQueue`].
+//!
+//! The contract is a broker's, even for the version in this process. Publishing returns once the queue has taken the
+//! message over. A message that was delivered stays the queue's until it is acknowledged, and goes to another worker if the
+//! first one is lost. So a job may be delivered twice, and workers have to live with that. Left out: prefetch, priorities.
+
+use std::error::Error;
+
+use async_trait::async_trait;
+
+use crate::job::JobMessage;
+
+/// A queue of jobs, shared by many publishers and many workers.
+#[async_trait]
+pub trait JobQueue: Send + Sync + 'static {
+    /// Hands a message over. When this returns `Ok`, the queue has confirmed it and the publisher may forget it.
+    async fn publish(&self, message: &JobMessage) -> Result<(), QueueError>;
+
+    /// Waits for the next message. Cancel-safe: a message that nobody received in the end stays on the queue.
+    async fn receive(&self) -> Result<Delivery, QueueError>;
+}
+
+/// A message in a worker's hands. Dropping it without [`Delivery::ack`] gives it back to the queue: a worker that is killed
+/// drops everything, and that is the case that matters.
+pub struct Delivery {
+    /// The message.
+    pub message: JobMessage,
+    receipt: Box<dyn Receipt>,
+}
+
+impl Delivery {
+    /// A delivery whose acknowledgement goes through `receipt`.
+    pub fn new(message: JobMessage, receipt: Box<dyn Receipt>) -> Self {
+        Delivery { message, receipt }
+    }
+
+    /// Tells the queue that the work is done and the message may be forgotten. Call it after the work, never before.
+    pub async fn ack(self) -> Result<(), QueueError> {
+        self.receipt.ack().await
+    }
+}
+
+/// The way back to the queue for one delivery. Dropped without `ack`, it gives the message back.
+#[async_trait]
+pub trait Receipt: Send + Sync {
+    /// Forgets the message.
+    async fn ack(self: Box<Self>) -> Result<(), QueueError>;
+}
+
+/// Why a queue did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The queue holds as much as it may. The publisher should slow down: HTTP 503 with `Retry-After`.
+    #[error("the queue is full ({0} jobs are waiting)")]
+    Full(usize),
+    /// The broker is away or did not confirm. The message may or may not be on the queue: HTTP 503.
+    #[error("the broker did not confirm")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+}

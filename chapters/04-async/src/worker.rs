@@ -1,0 +1,153 @@
+//! A worker: takes a job off the queue, does it, says how it went, and only then acknowledges it.
+//!
+//! The order of those steps is the lesson. A worker that dies before the acknowledgement leaves a message that another worker
+//! gets: the job may be *begun* twice, but it is not lost. That is why a handler must bear being run again, and why
+//! attempts are counted on the board and not by the broker, whose own count differs from version to version.
+//! Left out: a pause between attempts (the next one follows at once), and a dead-letter queue to replay from.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ch02_database::StoreError;
+use futures_util::FutureExt;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::board::{JobBoard, JobUpdate};
+use crate::job::JobMessage;
+use crate::queue::{Delivery, JobQueue};
+
+/// After this many attempts a job is `dead`.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// The work behind one job name.
+#[async_trait]
+pub trait JobHandler: Send + Sync + 'static {
+    /// Does the work. May be called again for the same job, after a crash for one. The error's text is shown to the customer.
+    async fn run(&self, message: &JobMessage, progress: &Progress) -> Result<Value, String>;
+}
+
+/// The handlers by job name.
+pub type Handlers = HashMap<&'static str, Arc<dyn JobHandler>>;
+
+/// Where a handler reports how far it is.
+pub struct Progress {
+    board: Arc<dyn JobBoard>,
+    id: Uuid,
+}
+
+impl Progress {
+    /// Reports `percent`, 0 to 100. A report that cannot be written is only logged: progress is a courtesy, the result is not.
+    pub async fn set(&self, percent: u8) {
+        let update = JobUpdate::Progress(percent.min(100));
+        if let Err(error) = self.board.update(self.id, update).await {
+            tracing::warn!(job = %self.id, %error, "progress was not written");
+        }
+    }
+}
+
+/// Takes jobs off a queue, one at a time.
+#[derive(Clone)]
+pub struct Worker {
+    /// Shown in logs.
+    pub name: String,
+    /// Where the jobs come from.
+    pub queue: Arc<dyn JobQueue>,
+    /// Where their records are kept.
+    pub board: Arc<dyn JobBoard>,
+    /// What to do for each job name.
+    pub handlers: Arc<Handlers>,
+}
+
+impl Worker {
+    /// Works until `shutdown` resolves. A job in hand is finished first; whoever cannot wait that long drops this future,
+    /// and the job goes back to the queue.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let delivery = tokio::select! {
+                // Biased, so that a worker told to stop does not begin one more job.
+                biased;
+                () = &mut shutdown => return,
+                delivery = self.queue.receive() => delivery,
+            };
+            match delivery {
+                Ok(delivery) => self.work(delivery).await,
+                Err(error) => {
+                    tracing::error!(worker = %self.name, %error, "cannot receive; trying again in a second");
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    async fn work(&self, delivery: Delivery) {
+        let id = delivery.message.id;
+        // On an error here the delivery is dropped, so the job goes back to the queue.
+        match self.attempt(&delivery.message).await {
+            Ok(Verdict::Finished) => {
+                if let Err(error) = delivery.ack().await {
+                    tracing::warn!(worker = %self.name, job = %id, %error, "done, but not acknowledged; it will come again");
+                }
+            }
+            Ok(Verdict::TryAgain) => drop(delivery),
+            Err(error) => {
+                tracing::error!(worker = %self.name, job = %id, %error, "the job's record cannot be written; trying again in a second");
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                drop(delivery);
+            }
+        }
+    }
+
+    async fn attempt(&self, message: &JobMessage) -> Result<Verdict, StoreError> {
+        let Some(job) = self.board.update(message.id, JobUpdate::Started).await? else {
+            tracing::error!(job = %message.id, "a message without a record; dropping it");
+            return Ok(Verdict::Finished);
+        };
+        if job.state.is_final() {
+            // Delivered a second time, after the first worker finished but before its acknowledgement arrived.
+            return Ok(Verdict::Finished);
+        }
+        if job.attempts > MAX_ATTEMPTS {
+            // Its last attempt took the worker down with it and could not be recorded as a failure.
+            let reason = format!("begun {MAX_ATTEMPTS} times and never finished");
+            self.board.update(message.id, JobUpdate::Dead(reason)).await?;
+            return Ok(Verdict::Finished);
+        }
+        let (update, verdict) = match self.call_handler(message).await {
+            Ok(result) => (JobUpdate::Done(result), Verdict::Finished),
+            Err(reason) if job.attempts < MAX_ATTEMPTS => (JobUpdate::Failed(reason), Verdict::TryAgain),
+            Err(reason) => (JobUpdate::Dead(reason), Verdict::Finished),
+        };
+        self.board.update(message.id, update).await?;
+        Ok(verdict)
+    }
+
+    async fn call_handler(&self, message: &JobMessage) -> Result<Value, String> {
+        let handler = self
+            .handlers
+            .get(message.job.as_str())
+            .ok_or_else(|| format!("no worker knows the job {:?}", message.job))?;
+        let progress = Progress {
+            board: self.board.clone(),
+            id: message.id,
+        };
+        // A handler that panics must not take the worker with it.
+        AssertUnwindSafe(handler.run(message, &progress))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err("the job's handler panicked".to_owned()))
+    }
+}
+
+/// What to tell the queue.
+enum Verdict {
+    /// The message may be forgotten.
+    Finished,
+    /// The message has to come again.
+    TryAgain,
+}
