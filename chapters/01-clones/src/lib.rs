@@ -1,1 +1,24 @@
-//! In the making.
+//! Chapter 1: one server becomes several identical ones, and nobody notices.
+//!
+//! A request enters at the [`balancer`], which picks a *clone* and passes the request on. A clone is a server like
+//! any other ([`server`] runs it, [`identity`] signs its answers), and it remembers nothing about its visitors: who
+//! is logged in lies in a [`session`] store outside of it, and [`login`] reads and writes that store. So any clone
+//! can answer any request, and any clone may disappear. Whatever goes wrong is told in one form, a [`problem`]
+//! document. [`app`] is the smallest clone that has all of it.
+//!
+//! Left out: other ways to choose a clone than taking turns, active health checks, retry budgets, WebSocket, TLS, and a
+//! session store outside the process.
+
+pub mod app;
+pub mod balancer;
+pub mod extract;
+pub mod identity;
+pub mod linger;
+pub mod login;
+pub mod problem;
+pub mod server;
+pub mod session;
+
+pub use balancer::{Balancer, Upstream};
+pub use problem::Problem;
+pub use session::{MemorySessions, Session, SessionId, SessionStore};

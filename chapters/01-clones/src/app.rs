@@ -1,0 +1,56 @@
+//! The chapter's own clone: the smallest server that shows what a clone must and must not know.
+//!
+//! It holds a name and a session store, nothing else. Start two with the same store and a balancer cannot tell them
+//! apart, but for their signature. The full store of `ch05-full` is made of the same parts, with the catalogue and
+//! the orders between them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRef, State};
+use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::identity::{self, Identity};
+use crate::login::{self, MaybeUser};
+use crate::problem;
+use crate::session::SessionStore;
+
+/// What the handlers of a clone can ask for.
+#[derive(Clone)]
+struct AppState {
+    identity: Identity,
+    sessions: Arc<dyn SessionStore>,
+}
+
+impl FromRef<AppState> for Identity {
+    fn from_ref(state: &AppState) -> Self {
+        state.identity.clone()
+    }
+}
+
+impl FromRef<AppState> for Arc<dyn SessionStore> {
+    fn from_ref(state: &AppState) -> Self {
+        Arc::clone(&state.sessions)
+    }
+}
+
+/// A clone with this name: `/`, `/whoami`, `/healthz`, `/login`, `/me` and `/logout`.
+pub fn router(name: &str, sessions: Arc<dyn SessionStore>) -> Router {
+    let identity = Identity::new(name);
+    let state = AppState {
+        identity: identity.clone(),
+        sessions,
+    };
+    let (routes, _openapi) = OpenApiRouter::new()
+        .merge(identity::routes())
+        .merge(login::routes())
+        .split_for_parts();
+    let routes = routes.route("/", get(front_page)).with_state(state);
+    identity::sign(problem::fallbacks(routes), identity)
+}
+
+async fn front_page(State(identity): State<Identity>, MaybeUser(user): MaybeUser) -> String {
+    let visitor = user.as_deref().unwrap_or("visitor");
+    format!("SERVER {}: welcome, {visitor}\n", identity.name())
+}

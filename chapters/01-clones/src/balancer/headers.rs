@@ -1,0 +1,129 @@
+//! What of a message's head may pass the balancer, and what the balancer adds.
+//!
+//! HTTP/1.1 puts two kinds of fields into one list: those for the other end, and those for the next hop only, such as
+//! `Connection: keep-alive`. A proxy must take the second kind out (RFC 9110, section 7.6.1). It must also not pass
+//! on what a client claims about its own address, because the clones believe what the balancer says.
+//!
+//! Left out: a list of trusted proxies in front of us, trailers, and `Upgrade`, so no WebSocket passes. What would be
+//! needed against request smuggling (two lengths, bad chunks, folded lines) is in hyper: it answers 400 before we see
+//! the request.
+
+use std::net::IpAddr;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+
+use crate::identity::X_REQUEST_ID;
+use crate::problem::Problem;
+
+/// For the next hop only, whether `Connection` names them or not. `Transfer-Encoding` is one too, but hyper, which
+/// undoes and redoes the encoding, looks after it.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    UPGRADE,
+];
+
+/// A client may not have these removed by naming them in `Connection`: the message would lose its address or its
+/// length.
+const NEVER_NOMINATED: [HeaderName; 3] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
+
+/// What only a proxy may say, and we do not.
+const NOT_FROM_CLIENTS: [HeaderName; 3] = [
+    FORWARDED,
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Takes out what was meant for us as the next hop.
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let nominated: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .filter(|name| !NEVER_NOMINATED.contains(name))
+        .collect();
+    for name in HOP_BY_HOP.iter().chain(&nominated) {
+        headers.remove(name);
+    }
+}
+
+/// Makes the head of a client's request into the one for a clone. The path and the query stay as they are, byte for
+/// byte.
+pub(super) fn prepare_request(head: &mut Parts, peer: Option<IpAddr>, request_id: &HeaderValue) -> Result<(), Problem> {
+    check_target(head)?;
+    strip_hop_by_hop(&mut head.headers);
+    for name in &NOT_FROM_CLIENTS {
+        head.headers.remove(name);
+    }
+    // Our own server loop has answered it: it sends `100 Continue` when the clone's connection begins to take the body.
+    head.headers.remove(EXPECT);
+
+    let via = match head.version {
+        Version::HTTP_10 => "1.0 workshop",
+        _ => "1.1 workshop",
+    };
+    head.headers.append(VIA, HeaderValue::from_static(via));
+    head.headers.insert(X_REQUEST_ID, request_id.clone());
+    head.headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    // Replaced, not appended to: what a client says about itself is a claim, and there is no list of proxies to
+    // believe yet.
+    match peer.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()) {
+        Some(ip) => head.headers.insert(X_FORWARDED_FOR, ip),
+        None => head.headers.remove(X_FORWARDED_FOR),
+    };
+
+    let target = head.uri.path_and_query().cloned();
+    head.uri = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    // hyper's notes about the client's connection mean nothing on the next one.
+    head.extensions.clear();
+    Ok(())
+}
+
+/// Makes the head of a clone's response into the one for the client: what the clone said, without its hop.
+pub(super) fn prepare_response(head: &mut http::response::Parts) {
+    strip_hop_by_hop(&mut head.headers);
+    head.extensions.clear();
+}
+
+/// A request that could mean two different servers to two readers is refused (RFC 9112, section 3.2).
+fn check_target(head: &Parts) -> Result<(), Problem> {
+    if head.method == Method::CONNECT {
+        return Err(Problem::bad_request(
+            "this is a server, not a proxy for others: send a path such as `GET /whoami`, not CONNECT",
+        ));
+    }
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Problem::bad_request(
+            "send exactly one `Host` header, such as `Host: localhost:8080`",
+        ));
+    };
+    let host = Authority::try_from(host.as_bytes())
+        .ok()
+        .filter(|host| !host.as_str().contains('@'))
+        .ok_or_else(|| {
+            Problem::bad_request("the `Host` header must be a name and perhaps a port, such as `localhost:8080`")
+        })?;
+    match head.uri.authority() {
+        Some(other) if *other != host => Err(Problem::bad_request(format!(
+            "the request line says `{other}` and the `Host` header `{host}`; send a path only, such as `GET /whoami`"
+        ))),
+        _ => Ok(()),
+    }
+}

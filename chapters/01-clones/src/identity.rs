@@ -1,0 +1,105 @@
+//! A clone signs what it sends: `x-served-by` on each response, `x-request-id` on each, `/whoami` and `/healthz`.
+//!
+//! It lies around a clone's router, inside the balancer. With it a learner sees in `curl -i` who answered, and a line
+//! in one server's log can be found again in another's. Left out: tracing spans across servers (W3C Trace Context).
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRef, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+/// Names the clone that answered.
+pub const X_SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
+
+/// Names the request, from the balancer through all servers and back.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The name of a clone, such as `clone-2`. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity(Arc<str>);
+
+impl Identity {
+    /// Takes any name that can stand in a header; a character that cannot becomes `?`.
+    pub fn new(name: &str) -> Self {
+        let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+        Identity(name.chars().map(plain).collect::<String>().into())
+    }
+
+    /// The name as text.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The id of the request, in its extensions, for handlers that log or pass it on.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub HeaderValue);
+
+/// `GET /whoami` and `GET /healthz`, described for `/openapi.json`.
+pub fn routes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Identity: FromRef<S>,
+{
+    OpenApiRouter::new().routes(routes!(whoami)).routes(routes!(healthz))
+}
+
+/// Signs every response of the router: `x-served-by` with the clone's name and `x-request-id`.
+///
+/// Call it last, so that the answers of the fallbacks are signed too.
+pub fn sign<S>(router: Router<S>, identity: Identity) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    router.layer(from_fn_with_state(identity, sign_response))
+}
+
+async fn sign_response(State(identity): State<Identity>, mut request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = next.run(request).await;
+    let name = HeaderValue::from_str(identity.name()).expect("`Identity::new` lets ASCII in only");
+    response.headers_mut().insert(X_SERVED_BY, name);
+    response.headers_mut().insert(X_REQUEST_ID, id);
+    response
+}
+
+/// The request's own `x-request-id`, if it is 1 to 128 of `A-Z a-z 0-9 . _ -`; else a new UUID of version 7.
+///
+/// It ends up in logs and in other servers' headers, so a client may not write whatever it likes into it. Version 7
+/// begins with the time: sorted by id, a log is sorted by time.
+pub fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let mut sent = headers.get_all(X_REQUEST_ID).iter();
+    match (sent.next(), sent.next()) {
+        (Some(only), None) if is_request_id(only.as_bytes()) => only.clone(),
+        _ => HeaderValue::try_from(Uuid::now_v7().to_string()).expect("a UUID is ASCII"),
+    }
+}
+
+fn is_request_id(id: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    (1..=128).contains(&id.len()) && id.iter().all(fits)
+}
+
+/// The name of the clone that answers.
+#[utoipa::path(get, path = "/whoami", tag = "operations", responses(
+    (status = 200, description = "The clone's name", body = String, content_type = "text/plain", example = "clone-2\n"),
+))]
+async fn whoami(State(identity): State<Identity>) -> String {
+    format!("{}\n", identity.name())
+}
+
+/// Liveness: the process runs and answers. It asks nobody else, so a database that is away does not get clones
+/// restarted.
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses(
+    (status = 200, description = "The process is alive", body = String, content_type = "text/plain", example = "ok"),
+))]
+async fn healthz() -> &'static str {
+    "ok"
+}

@@ -1,0 +1,213 @@
+//! How every server of the workshop says that something went wrong: an RFC 9457 problem document.
+//!
+//! The clones and the balancer both answer with a [`Problem`], so a client needs to understand one form of error
+//! only. The extractors that turn bad input into a problem stand in [`extract`](crate::extract).
+//!
+//! Left out: problem types of our own. Every `type` is `about:blank`, which means "see the status code"; the
+//! part that helps is `detail`.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use crate::extract::{Json, Path, Payload, Query};
+
+/// A problem document (<https://www.rfc-editor.org/rfc/rfc9457>), sent as `application/problem+json`.
+///
+/// ```
+/// use ch01_clones::Problem;
+///
+/// let problem = Problem::not_found("there is no game 12345; `GET /games` lists those that exist");
+/// assert_eq!(
+///     serde_json::to_string(&problem).unwrap(),
+///     r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no game 12345; `GET /games` lists those that exist"}"#
+/// );
+/// ```
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`: the status code says all there is to say about the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    kind: &'static str,
+    /// The status code in words.
+    #[schema(example = "Not Found")]
+    title: &'static str,
+    /// The HTTP status code, the same as in the status line.
+    #[schema(example = 404)]
+    status: u16,
+    /// What was wrong with this request, and what to send instead.
+    #[schema(example = "there is no game 12345; `GET /games` lists those that exist")]
+    detail: String,
+    /// Sent along as headers of the response, not in the document.
+    #[serde(skip)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem with any status. `detail` says what was wrong and what to send instead.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Unknown"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// 400: the request cannot be understood.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 401: nobody is logged in. Browsers need no `WWW-Authenticate` for a cookie session, and there is no scheme to
+    /// name.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    /// 403: it is known who asks, and they may not.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// 404: there is nothing here, or nothing that this visitor may see.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// 422: the form is right, the content is not.
+    pub fn unprocessable(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    /// 503 with `Retry-After: 1`: a part of the system is away, and the same request may succeed in a second.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// Adds a header to the response that carries this problem.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The status of the response.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).expect("`new` took the number from a StatusCode")
+    }
+
+    /// What was wrong, and what to send instead.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The response as plain `http`, for a server that does without axum: the balancer.
+    pub fn into_http(self) -> http::Response<Full<Bytes>> {
+        let document = serde_json::to_vec(&self).expect("strings and a number are always JSON");
+        let mut response = http::Response::new(Full::from(document));
+        *response.status_mut() = self.status();
+        let content_type = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.into_http().map(axum::body::Body::new)
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    /// 400 malformed, 413 too large, 415 another content type, 422 well-formed but of the wrong shape.
+    fn from(rejection: JsonRejection) -> Self {
+        let advice = match &rejection {
+            JsonRejection::MissingJsonContentType(_) => "send the body as JSON, with `Content-Type: application/json`",
+            JsonRejection::JsonDataError(_) => "this is JSON, but not of the shape asked for",
+            JsonRejection::JsonSyntaxError(_) => "this is not JSON; look for a missing quote or comma",
+            _ => advice_for_body(rejection.status()),
+        };
+        explained(rejection.status(), &rejection.body_text(), advice)
+    }
+}
+
+impl From<FormRejection> for Problem {
+    /// 413 too large, 415 another content type, 422 a field is missing or of the wrong type.
+    fn from(rejection: FormRejection) -> Self {
+        let advice = match &rejection {
+            FormRejection::InvalidFormContentType(_) => {
+                "send the fields with `Content-Type: application/x-www-form-urlencoded`"
+            }
+            FormRejection::FailedToDeserializeForm(_) | FormRejection::FailedToDeserializeFormBody(_) => {
+                "a field is missing, there twice, or not of its type"
+            }
+            _ => advice_for_body(rejection.status()),
+        };
+        explained(rejection.status(), &rejection.body_text(), advice)
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    /// 400: a parameter is missing or of the wrong type.
+    fn from(rejection: QueryRejection) -> Self {
+        let advice = "the part of the URL after `?` has a parameter that does not fit";
+        explained(rejection.status(), &rejection.body_text(), advice)
+    }
+}
+
+impl From<PathRejection> for Problem {
+    /// 400: a part of the path is not of its type, such as a word where a number belongs.
+    fn from(rejection: PathRejection) -> Self {
+        let advice = "a part of the path does not fit";
+        explained(rejection.status(), &rejection.body_text(), advice)
+    }
+}
+
+fn advice_for_body(status: StatusCode) -> &'static str {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        "the body is larger than this server reads; send less"
+    } else {
+        "the body could not be read to its end; send it again"
+    }
+}
+
+/// Our advice first, then the library's own words, which name the field, line or column.
+fn explained(status: StatusCode, finding: &str, advice: &str) -> Problem {
+    Problem::new(status, format!("{advice} ({finding})"))
+}
+
+/// Gives a router problem documents for what no route takes: 404 for an unknown path, 405 for a wrong method.
+///
+/// Call it after the last route was added: axum hands the 405 handler to those routes only that are there already.
+pub fn fallbacks<S>(router: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    router.fallback(unknown_path).method_not_allowed_fallback(wrong_method)
+}
+
+async fn unknown_path(request: Request) -> Problem {
+    Problem::not_found(format!(
+        "there is nothing at `{}`; begin at `GET /`",
+        request.uri().path()
+    ))
+}
+
+/// axum itself adds the `Allow` header to this answer.
+async fn wrong_method(request: Request) -> Problem {
+    let (method, path) = (request.method(), request.uri().path());
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("`{path}` exists, but not for {method}; the header `Allow` names what it takes"),
+    )
+}

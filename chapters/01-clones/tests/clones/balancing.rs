@@ -1,0 +1,176 @@
+//! Who gets a request, and what happens when a clone is not there.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use axum::{Extension, Router, routing::get};
+use ch01_clones::balancer::Timeouts;
+use ch01_clones::server::{Limits, PeerAddr};
+use tokio::net::TcpSocket;
+
+use crate::support::{balance, balance_with, client, clone, header, serve, serve_on, until};
+
+/// An address where nobody listens. As long as the socket lives, nobody else gets the port.
+fn nobody_listens() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
+}
+
+#[tokio::test]
+async fn clones_take_turns() {
+    let clones = [clone("clone-1").await, clone("clone-2").await, clone("clone-3").await];
+    let front = balance(&[clones[0].addr, clones[1].addr, clones[2].addr]).await;
+
+    let mut served = BTreeMap::new();
+    for _ in 0..30 {
+        let answer = client().get(front.url("/whoami")).send().await.unwrap();
+        *served.entry(header(&answer, "x-served-by").to_owned()).or_insert(0) += 1;
+    }
+
+    let counts: Vec<i32> = served.values().copied().collect();
+    assert_eq!(
+        counts,
+        [10, 10, 10],
+        "{served:?}: does the balancer advance its counter?"
+    );
+}
+
+#[tokio::test]
+async fn a_stopped_clone_is_skipped_and_no_request_fails() {
+    let mut clones = vec![clone("clone-1").await, clone("clone-2").await, clone("clone-3").await];
+    let addrs: Vec<_> = clones.iter().map(|clone| clone.addr).collect();
+    let front = balance(&addrs).await;
+    let client = client();
+
+    for number in 0..60 {
+        if number == 30 {
+            clones.remove(1).stop().await;
+        }
+        let answer = client.get(front.url("/whoami")).send().await.unwrap();
+        assert_eq!(
+            answer.status(),
+            200,
+            "request {number} failed: is it sent on to the next clone?"
+        );
+    }
+
+    let status = front.balancer.status();
+    assert!(!status[1].is_up, "{status:?}");
+    let (first, third) = (status[0].requests, status[2].requests);
+    assert!(
+        first.abs_diff(third) <= 2,
+        "{status:?}: one clone takes over all turns of the dead one"
+    );
+}
+
+#[tokio::test]
+async fn a_dead_clone_costs_one_failed_connect_and_not_one_for_each_request() {
+    let dead = nobody_listens();
+    let alive = clone("clone-2").await;
+    let timeouts = Timeouts {
+        down: Duration::from_hours(1),
+        ..Timeouts::default()
+    };
+    let front = balance_with(timeouts, &[dead.local_addr().unwrap(), alive.addr]).await;
+
+    for _ in 0..20 {
+        let answer = client().get(front.url("/whoami")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+
+    let status = front.balancer.status();
+    assert_eq!(
+        status[0].failures, 1,
+        "{status:?}: is a clone that refused a connection left out for a while?"
+    );
+}
+
+#[tokio::test]
+async fn a_dead_clone_is_tried_again_after_its_time_out() {
+    let socket = nobody_listens();
+    let alive = clone("clone-2").await;
+    let timeouts = Timeouts {
+        down: Duration::from_millis(20),
+        ..Timeouts::default()
+    };
+    let front = balance_with(timeouts, &[socket.local_addr().unwrap(), alive.addr]).await;
+    let answer = client().get(front.url("/whoami")).send().await.unwrap();
+    assert_eq!(header(&answer, "x-served-by"), "clone-2");
+    assert!(!front.balancer.status()[0].is_up);
+
+    let router = ch01_clones::app::router("clone-1", std::sync::Arc::new(ch01_clones::MemorySessions::new()));
+    let _back = serve_on(socket.listen(128).unwrap(), Limits::default(), router);
+
+    until("clone-1 to get requests again", || async {
+        let answer = client().get(front.url("/whoami")).send().await.unwrap();
+        header(&answer, "x-served-by") == "clone-1"
+    })
+    .await;
+    assert!(front.balancer.status()[0].is_up);
+}
+
+#[tokio::test]
+async fn all_clones_down_is_a_503_that_says_when_to_come_back() {
+    let (first, second) = (nobody_listens(), nobody_listens());
+    let front = balance(&[first.local_addr().unwrap(), second.local_addr().unwrap()]).await;
+
+    let answer = client().post(front.url("/login")).body("{}").send().await.unwrap();
+
+    assert_eq!(answer.status(), 503);
+    assert_eq!(header(&answer, "retry-after"), "1");
+    assert_eq!(header(&answer, "content-type"), "application/problem+json");
+    assert!(!header(&answer, "x-request-id").is_empty());
+}
+
+#[tokio::test]
+async fn a_balancer_without_clones_answers_503() {
+    let front = balance(&[]).await;
+    assert_eq!(client().get(front.url("/")).send().await.unwrap().status(), 503);
+}
+
+#[tokio::test]
+async fn when_all_are_down_they_are_asked_all_the_same() {
+    let socket = nobody_listens();
+    // Left out for an hour: only failing open can find it.
+    let timeouts = Timeouts {
+        down: Duration::from_hours(1),
+        ..Timeouts::default()
+    };
+    let front = balance_with(timeouts, &[socket.local_addr().unwrap()]).await;
+    assert_eq!(client().get(front.url("/whoami")).send().await.unwrap().status(), 503);
+
+    let router = ch01_clones::app::router("clone-1", std::sync::Arc::new(ch01_clones::MemorySessions::new()));
+    let _back = serve_on(socket.listen(128).unwrap(), Limits::default(), router);
+
+    let answer = client().get(front.url("/whoami")).send().await.unwrap();
+    assert_eq!(
+        answer.status(),
+        200,
+        "the only clone is back: believing that it is down helps nobody"
+    );
+    assert!(front.balancer.status()[0].is_up);
+}
+
+#[tokio::test]
+async fn connections_to_a_clone_are_used_again() {
+    let who_connects = |Extension(PeerAddr(peer)): Extension<PeerAddr>| async move { peer.to_string() };
+    let clone = serve(Router::new().route("/", get(who_connects).post(who_connects))).await;
+    let front = balance(&[clone.addr]).await;
+
+    let mut connections = HashSet::new();
+    for _ in 0..10 {
+        let answer = client().get(front.url("/")).send().await.unwrap();
+        connections.insert(answer.text().await.unwrap());
+        let answer = client().post(front.url("/")).body("a body").send().await.unwrap();
+        connections.insert(answer.text().await.unwrap());
+        // An answer without a body must give its connection back as well.
+        client().head(front.url("/")).send().await.unwrap();
+    }
+
+    assert_eq!(
+        connections.len(),
+        1,
+        "30 requests, one after the other: does a connection return to the pool?"
+    );
+}

@@ -1,0 +1,138 @@
+//! Bad input is answered with a problem document that says what to send instead.
+
+use axum::Router;
+use axum::routing::{get, post};
+use ch01_clones::problem::{self, Json, Path, Query};
+use serde_json::{Value, json};
+
+use crate::support::{Running, client, clone, header, serve};
+
+async fn assert_problem(answer: reqwest::Response, status: u16, hint: &str) {
+    assert_eq!(answer.status(), status);
+    assert_eq!(header(&answer, "content-type"), "application/problem+json");
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!(problem["type"], "about:blank");
+    assert_eq!(problem["status"], json!(status));
+    assert!(problem["title"].is_string());
+    assert!(
+        problem["detail"].as_str().unwrap().contains(hint),
+        "{hint:?} is not in {problem}"
+    );
+}
+
+fn url(server: &Running, path: &str) -> String {
+    format!("http://{}{path}", server.addr)
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_a_404_and_a_wrong_method_a_405_that_says_which_are_right() {
+    let clone = clone("clone-1").await;
+
+    let answer = client().get(url(&clone, "/nowhere")).send().await.unwrap();
+    assert_eq!(
+        header(&answer, "x-served-by"),
+        "clone-1",
+        "a clone signs its errors too"
+    );
+    assert_problem(answer, 404, "/nowhere").await;
+
+    let answer = client().delete(url(&clone, "/login")).send().await.unwrap();
+    assert_eq!(header(&answer, "allow"), "POST");
+    assert_problem(answer, 405, "DELETE").await;
+
+    let answer = client().post(url(&clone, "/me")).send().await.unwrap();
+    assert_eq!(header(&answer, "allow"), "GET,HEAD");
+    assert_problem(answer, 405, "Allow").await;
+}
+
+#[tokio::test]
+async fn nobody_logged_in_is_a_401_that_says_how_to_log_in() {
+    let clone = clone("clone-1").await;
+    let answer = client().get(url(&clone, "/me")).send().await.unwrap();
+    assert_problem(answer, 401, r#"`POST /login` with {"user":"ada"}"#).await;
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_gets_the_status_that_fits() {
+    let clone = clone("clone-1").await;
+    let too_much = format!(r#"{{"user":"{}"}}"#, "a".repeat(3 * 1024 * 1024));
+    let table = [
+        ("application/json", r#"{"user":"#, 400, "not JSON"),
+        ("application/json", r#"{"user":7}"#, 422, "user"),
+        ("application/json", "{}", 422, "user"),
+        ("text/plain", "ada", 415, "Content-Type: application/json"),
+        ("application/json", too_much.as_str(), 413, "larger"),
+        ("application/x-www-form-urlencoded", "name=ada", 422, "user"),
+        (
+            "application/x-www-form-urlencoded; charset=utf-8",
+            "user=Ada",
+            422,
+            "such as `ada`",
+        ),
+    ];
+    for (content_type, body, status, hint) in table {
+        let request = client()
+            .post(url(&clone, "/login"))
+            .header("content-type", content_type);
+        let answer = request.body(body.to_owned()).send().await.unwrap();
+        assert_problem(answer, status, hint).await;
+    }
+}
+
+#[tokio::test]
+async fn a_path_or_query_that_does_not_fit_is_a_400() {
+    let router = Router::new()
+        .route("/games/{id}", get(|Path(id): Path<i64>| async move { id.to_string() }))
+        .route(
+            "/pages",
+            get(|Query([(_, page)]): Query<[(String, u32); 1]>| async move { page.to_string() }),
+        )
+        .route("/echo", post(|Json(value): Json<Value>| async move { Json(value) }));
+    let server = serve(problem::fallbacks(router)).await;
+
+    assert_problem(
+        client().get(url(&server, "/games/seven")).send().await.unwrap(),
+        400,
+        "path",
+    )
+    .await;
+    assert_problem(
+        client().get(url(&server, "/games/%ff")).send().await.unwrap(),
+        400,
+        "path",
+    )
+    .await;
+    assert_problem(
+        client().get(url(&server, "/pages?page=-1")).send().await.unwrap(),
+        400,
+        "`?`",
+    )
+    .await;
+    assert_eq!(
+        client()
+            .get(url(&server, "/games/7"))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap(),
+        "7"
+    );
+    let echo = client()
+        .post(url(&server, "/echo"))
+        .json(&json!([1]))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(echo.json::<Value>().await.unwrap(), json!([1]));
+}
+
+#[test]
+fn the_routes_describe_themselves() {
+    let login = ch01_clones::login::routes::<std::sync::Arc<dyn ch01_clones::SessionStore>>().into_openapi();
+    let paths: Vec<&str> = login.paths.paths.keys().map(String::as_str).collect();
+    assert_eq!(paths, ["/login", "/logout", "/me"]);
+    let identity = ch01_clones::identity::routes::<ch01_clones::identity::Identity>().into_openapi();
+    assert_eq!(identity.paths.paths.len(), 2);
+}

@@ -1,0 +1,209 @@
+//! Connections that break: what is sent again, what is not, and what the client hears.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::{Router, routing::get};
+use ch01_clones::balancer::Timeouts;
+use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::support::{balance, balance_with, client, clone, header, read_head, scripted, serve, soon};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// A clone that takes each request and breaks off instead of answering. It counts what it took.
+async fn breaks_off() -> (SocketAddr, Arc<AtomicUsize>) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&taken);
+    let addr = scripted(move |_, mut stream| {
+        let counter = Arc::clone(&counter);
+        async move {
+            if !read_head(&mut stream).await.is_empty() {
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    })
+    .await;
+    (addr, taken)
+}
+
+/// A clone that answers one request on each connection and then hands the open connection to the test.
+async fn hands_over_its_connections() -> (SocketAddr, mpsc::UnboundedReceiver<TcpStream>) {
+    let (hand_over, connections) = mpsc::unbounded_channel();
+    let addr = scripted(move |_, mut stream| {
+        let hand_over = hand_over.clone();
+        async move {
+            read_head(&mut stream).await;
+            stream.write_all(OK).await.unwrap();
+            let _ = hand_over.send(stream);
+        }
+    })
+    .await;
+    (addr, connections)
+}
+
+/// Sends a POST, and looks at the answer only later.
+fn post(client: &TcpStream) {
+    let request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(client.try_write(request).unwrap(), request.len());
+}
+
+/// Reads the answer, with its body.
+async fn assert_ok(client: &mut TcpStream, what: &str) {
+    let head = read_head(client).await;
+    assert!(
+        head.starts_with("HTTP/1.1 200"),
+        "{what}, and the request went down with it:\n{head}"
+    );
+    client.read_exact(&mut [0; 2]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_the_clone_closed_while_it_was_idle_fails_no_request_not_even_a_post() {
+    let (clone, mut connections) = hands_over_its_connections().await;
+    let front = balance(&[clone]).await;
+    let mut client = TcpStream::connect(front.addr).await.unwrap();
+    client.writable().await.unwrap();
+
+    for _ in 0..20 {
+        post(&client);
+        assert_ok(&mut client, "the clone closed before").await;
+        let connection = soon("the clone to answer", connections.recv()).await.unwrap();
+        drop(connection);
+    }
+}
+
+// One thread, and no `await` between the two: the balancer sees both at once, and takes the connection out of its
+// pool before it learns that it is closed. Only the connection itself can tell that it has not begun to send.
+#[tokio::test]
+async fn a_connection_that_the_clone_closes_at_that_very_moment_fails_no_request_either() {
+    let (clone, mut connections) = hands_over_its_connections().await;
+    let front = balance(&[clone]).await;
+    let mut client = TcpStream::connect(front.addr).await.unwrap();
+    client.writable().await.unwrap();
+    post(&client);
+    assert_ok(&mut client, "nothing was closed yet").await;
+
+    for _ in 0..20 {
+        let connection = soon("the clone to answer", connections.recv()).await.unwrap();
+        post(&client);
+        drop(connection);
+        assert_ok(&mut client, "the clone closed at that moment").await;
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_a_clone_may_have_seen_is_a_502_and_is_sent_once() {
+    let (first, taken_by_first) = breaks_off().await;
+    let (second, taken_by_second) = breaks_off().await;
+    let front = balance(&[first, second]).await;
+
+    let answer = client().post(front.url("/orders")).send().await.unwrap();
+
+    assert_eq!(answer.status(), 502);
+    assert_eq!(header(&answer, "content-type"), "application/problem+json");
+    let taken = taken_by_first.load(Ordering::SeqCst) + taken_by_second.load(Ordering::SeqCst);
+    assert_eq!(
+        taken, 1,
+        "the POST was sent {taken} times: the customer pays {taken} times"
+    );
+}
+
+#[tokio::test]
+async fn a_get_that_broke_is_sent_to_another_clone() {
+    let (broken, taken) = breaks_off().await;
+    let healthy = clone("clone-2").await;
+    let front = balance(&[broken, healthy.addr]).await;
+
+    for method in [Method::GET, Method::HEAD, Method::GET, Method::HEAD] {
+        let answer = client().request(method, front.url("/whoami")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(header(&answer, "x-served-by"), "clone-2");
+    }
+    assert!(
+        taken.load(Ordering::SeqCst) > 0,
+        "the broken clone was never asked, so this test has shown nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_get_is_sent_again_once_and_not_for_ever() {
+    let mut clones = Vec::new();
+    for _ in 0..4 {
+        clones.push(breaks_off().await);
+    }
+    let addrs: Vec<_> = clones.iter().map(|(addr, _)| *addr).collect();
+    let front = balance(&addrs).await;
+
+    let answer = client().get(front.url("/whoami")).send().await.unwrap();
+
+    assert_eq!(answer.status(), 502);
+    let taken: usize = clones.iter().map(|(_, taken)| taken.load(Ordering::SeqCst)).sum();
+    assert_eq!(taken, 2, "a sick system must not get the load of all retries as well");
+}
+
+#[tokio::test]
+async fn a_get_with_a_body_is_not_sent_again() {
+    let (broken, taken) = breaks_off().await;
+    let healthy = clone("clone-2").await;
+    let front = balance(&[broken, healthy.addr]).await;
+
+    let answer = client()
+        .get(front.url("/whoami"))
+        .body("streamed away")
+        .send()
+        .await
+        .unwrap();
+
+    assert_eq!(
+        answer.status(),
+        502,
+        "the body is gone, so a second request would be another one"
+    );
+    assert_eq!(taken.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_hung_clone_is_a_504() {
+    let hangs = serve(Router::new().route("/", get(std::future::pending::<()>))).await;
+    let timeouts = Timeouts {
+        response: Duration::from_millis(50),
+        ..Timeouts::default()
+    };
+    let front = balance_with(timeouts, &[hangs.addr]).await;
+
+    let answer = client().get(front.url("/")).send().await.unwrap();
+
+    assert_eq!(answer.status(), 504);
+    assert_eq!(header(&answer, "content-type"), "application/problem+json");
+    assert_eq!(front.balancer.status()[0].failures, 1);
+}
+
+#[tokio::test]
+async fn a_connection_with_half_a_request_in_it_is_not_used_again() {
+    // Answers before the body came, and would take the rest of the body for the next request.
+    let clone = scripted(|_, mut stream| async move {
+        if read_head(&mut stream).await.starts_with("POST") {
+            stream.write_all(OK).await.unwrap();
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        } else {
+            stream.write_all(OK).await.unwrap();
+        }
+    })
+    .await;
+    let front = balance(&[clone]).await;
+    let mut slow = TcpStream::connect(front.addr).await.unwrap();
+    slow.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
+        .await
+        .unwrap();
+    assert!(read_head(&mut slow).await.starts_with("HTTP/1.1 200"));
+
+    let answer = client().get(front.url("/")).send().await.unwrap();
+
+    assert_eq!(answer.status(), 200);
+}

@@ -1,0 +1,122 @@
+//! The server loop: what it cuts, and what it lets finish.
+
+use std::time::Duration;
+
+use axum::{Router, routing::get};
+use ch01_clones::server::Limits;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::support::{client, read_head, serve, serve_with, soon, until};
+
+#[tokio::test]
+async fn half_a_head_does_not_keep_a_connection_open() {
+    let limits = Limits {
+        head: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let server = serve_with(limits, Router::new()).await;
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
+
+    let mut rest = Vec::new();
+    let _ = soon("the server to give up on half a head", stream.read_to_end(&mut rest)).await;
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_a_request_in_flight_finish_and_takes_no_new_connection() {
+    let (tell, mut started) = mpsc::unbounded_channel();
+    let (finish, wait) = tokio::sync::watch::channel(false);
+    let handler = move || async move {
+        tell.send(()).unwrap();
+        wait.clone().wait_for(|finish| *finish).await.unwrap();
+        "finished"
+    };
+    let mut server = serve(Router::new().route("/", get(handler))).await;
+    let addr = server.addr;
+    let url = format!("http://{addr}/");
+    let in_flight = tokio::spawn(async move { client().get(url).send().await.unwrap().text().await.unwrap() });
+    soon("the request to start", started.recv()).await;
+
+    server.begin_stop();
+    until("new connections to be refused", || async {
+        TcpStream::connect(addr).await.is_err()
+    })
+    .await;
+    assert!(!in_flight.is_finished());
+    finish.send(true).unwrap();
+
+    assert_eq!(soon("the request in flight", in_flight).await.unwrap(), "finished");
+    server.stopped().await;
+}
+
+// One thread, and no `await` before the end of the loop: the server has seen nothing of this when the shutdown begins.
+#[tokio::test]
+async fn a_shutdown_serves_those_whose_connection_stands_already() {
+    let mut server = serve(Router::new().route("/", get(|| async { "ok" }))).await;
+    let mut clients = Vec::new();
+    for _ in 0..30 {
+        let mut client = std::net::TcpStream::connect(server.addr).unwrap();
+        std::io::Write::write_all(&mut client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        client.set_nonblocking(true).unwrap();
+        clients.push(TcpStream::from_std(client).unwrap());
+    }
+
+    server.begin_stop();
+
+    for (number, client) in clients.iter_mut().enumerate() {
+        let head = read_head(client).await;
+        assert!(
+            head.starts_with("HTTP/1.1 200"),
+            "client {number} of 30 was connected, and turned away"
+        );
+    }
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_ever() {
+    let (tell, mut started) = mpsc::unbounded_channel();
+    let handler = move || async move {
+        tell.send(()).unwrap();
+        std::future::pending::<()>().await;
+    };
+    let limits = Limits {
+        grace: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let mut server = serve_with(limits, Router::new().route("/", get(handler))).await;
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    soon("the request to start", started.recv()).await;
+
+    server.begin_stop();
+    server.stopped().await;
+
+    let head = read_head(&mut stream).await;
+    assert_eq!(head, "", "the connection outlived its server");
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_idle_connections() {
+    let limits = Limits {
+        grace: Duration::from_hours(1),
+        head: Duration::from_hours(1),
+    };
+    let server = serve_with(limits, Router::new().route("/", get(|| async { "ok" }))).await;
+    let client = client();
+    assert_eq!(
+        client
+            .get(format!("http://{}/", server.addr))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap(),
+        "ok"
+    );
+
+    server.stop().await;
+}

@@ -1,0 +1,342 @@
+//! Logging in: on one clone, on all of them, and with everything that is not a login.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ch01_clones::session::{SESSION_TTL, SessionError, UserName};
+use ch01_clones::{MemorySessions, Session, SessionId, SessionStore, app};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{Front, Running, balance, client, header, raw, serve};
+
+/// Three clones behind a balancer. `store` is asked once for each clone.
+async fn three_clones(store: impl Fn() -> Arc<dyn SessionStore>) -> (Front, Vec<Running>) {
+    let mut clones = Vec::new();
+    for name in ["clone-1", "clone-2", "clone-3"] {
+        clones.push(serve(app::router(name, store())).await);
+    }
+    let addrs: Vec<SocketAddr> = clones.iter().map(|clone| clone.addr).collect();
+    (balance(&addrs).await, clones)
+}
+
+/// Logs in and gives back the cookie as a browser would send it.
+async fn log_in(front: &Front, user: &str, cookie: Option<&str>) -> String {
+    let mut request = client().post(front.url("/login")).json(&json!({ "user": user }));
+    if let Some(cookie) = cookie {
+        request = request.header("cookie", cookie);
+    }
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    header(&answer, "set-cookie").split(';').next().unwrap().to_owned()
+}
+
+async fn me(front: &Front, cookie: &str) -> (StatusCode, Value) {
+    let answer = client()
+        .get(front.url("/me"))
+        .header("cookie", cookie)
+        .send()
+        .await
+        .unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+/// On how many of six turns the login is known.
+async fn known_turns(front: &Front, cookie: &str) -> usize {
+    let mut known = 0;
+    for _ in 0..6 {
+        known += usize::from(me(front, cookie).await.0 == StatusCode::OK);
+    }
+    known
+}
+
+#[tokio::test]
+async fn a_login_on_one_clone_is_unknown_to_the_next_unless_they_share_a_store() {
+    let (naive, _clones) = three_clones(|| Arc::new(MemorySessions::new())).await;
+    let cookie = log_in(&naive, "ada", None).await;
+    assert_eq!(
+        known_turns(&naive, &cookie).await,
+        2,
+        "one clone in three has the login in its memory"
+    );
+
+    let store: Arc<dyn SessionStore> = Arc::new(MemorySessions::new());
+    let (shared, _clones) = three_clones(|| Arc::clone(&store)).await;
+    let cookie = log_in(&shared, "ada", None).await;
+    assert_eq!(
+        known_turns(&shared, &cookie).await,
+        6,
+        "does some clone keep sessions of its own?"
+    );
+    assert_eq!(me(&shared, &cookie).await.1, json!({ "user": "ada" }));
+}
+
+#[tokio::test]
+async fn a_stopped_clone_loses_no_session_that_lies_in_a_shared_store() {
+    let store: Arc<dyn SessionStore> = Arc::new(MemorySessions::new());
+    let (front, mut clones) = three_clones(|| Arc::clone(&store)).await;
+    let cookie = log_in(&front, "ada", None).await;
+
+    // The first one is the one that took the login.
+    clones.remove(0).stop().await;
+
+    assert_eq!(known_turns(&front, &cookie).await, 6);
+}
+
+fn shared() -> impl Fn() -> Arc<dyn SessionStore> {
+    let store: Arc<dyn SessionStore> = Arc::new(MemorySessions::new());
+    move || Arc::clone(&store)
+}
+
+#[tokio::test]
+async fn a_login_changes_the_id_and_the_old_one_is_dead() {
+    let (front, _clones) = three_clones(shared()).await;
+    let old = log_in(&front, "ada", None).await;
+
+    let new = log_in(&front, "bob", Some(&old)).await;
+
+    assert_ne!(
+        old, new,
+        "whoever planted the old id in this browser would be logged in as well"
+    );
+    assert_eq!(me(&front, &new).await.1, json!({ "user": "bob" }));
+    assert_eq!(
+        me(&front, &old).await.0,
+        StatusCode::UNAUTHORIZED,
+        "the old session lives on"
+    );
+}
+
+#[tokio::test]
+async fn an_id_that_the_client_made_up_never_becomes_a_session() {
+    let (front, _clones) = three_clones(shared()).await;
+    let planted = format!("session={}", "a".repeat(64));
+    let cookie = log_in(&front, "ada", Some(&planted)).await;
+    assert_ne!(cookie, planted);
+    assert_eq!(me(&front, &planted).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_logout_ends_the_session_on_all_clones_and_clears_the_cookie() {
+    let (front, _clones) = three_clones(shared()).await;
+    let cookie = log_in(&front, "ada", None).await;
+
+    let answer = client()
+        .post(front.url("/logout"))
+        .header("cookie", &cookie)
+        .send()
+        .await
+        .unwrap();
+
+    assert_eq!(answer.status(), 204);
+    let cleared = header(&answer, "set-cookie");
+    assert!(
+        cleared.starts_with("session=;") && cleared.contains("Max-Age=0"),
+        "{cleared}"
+    );
+    assert_eq!(known_turns(&front, &cookie).await, 0);
+
+    let form = client()
+        .post(front.url("/logout"))
+        .form(&[("unused", "")])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!((form.status(), header(&form, "location")), (StatusCode::SEE_OTHER, "/"));
+}
+
+#[tokio::test]
+async fn the_cookie_is_out_of_reach_for_scripts_and_other_sites() {
+    let (front, _clones) = three_clones(shared()).await;
+    let answer = client()
+        .post(front.url("/login"))
+        .json(&json!({ "user": "ada" }))
+        .send()
+        .await
+        .unwrap();
+    let cookie = header(&answer, "set-cookie");
+    for attribute in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=604800"] {
+        assert!(
+            cookie.split("; ").any(|part| part == attribute),
+            "{attribute} is missing in {cookie}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_garbage_cookie_is_as_no_cookie() {
+    let (front, clones) = three_clones(shared()).await;
+    let good = log_in(&front, "ada", None).await;
+    let long = "f".repeat(4_000);
+    let garbage: Vec<Vec<u8>> = [
+        "session=",
+        "session",
+        "session=abc",
+        "=",
+        ";;;",
+        "session=%",
+        "session=%00%ff",
+        "session=\"",
+        "session='; DROP TABLE",
+    ]
+    .iter()
+    .map(|text| text.as_bytes().to_vec())
+    .chain([b"session=\xff\xfe".to_vec(), format!("session={long}").into_bytes()])
+    .chain([
+        good.to_uppercase().into_bytes(),
+        format!("{good}0").into_bytes(),
+        good.replace("session", "x").into_bytes(),
+    ])
+    .collect();
+
+    for cookie in garbage {
+        for addr in [front.addr, clones[0].addr] {
+            for line in ["GET /me", "POST /logout", "GET /"] {
+                let head = format!("{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: ");
+                let answer = raw(addr, [head.as_bytes(), &cookie, b"\r\n\r\n"].concat()).await;
+                let expected = match line {
+                    "GET /me" => "HTTP/1.1 401",
+                    "POST /logout" => "HTTP/1.1 204",
+                    _ => "HTTP/1.1 200",
+                };
+                let shown = String::from_utf8_lossy(&cookie);
+                assert!(answer.starts_with(expected), "{line} with {shown} gave\n{answer}");
+            }
+        }
+    }
+
+    // A good one among the bad still counts, wherever it stands.
+    let mixed = format!("a=1; session=garbage; {good}");
+    assert_eq!(me(&front, &mixed).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_form_login_leads_on_to_this_site_only() {
+    let (front, _clones) = three_clones(shared()).await;
+    let table = [
+        (Some("/games/7?page=2#reviews"), "/games/7?page=2#reviews"),
+        (Some("/"), "/"),
+        (None, "/"),
+        (Some(""), "/"),
+        (Some("games"), "/"),
+        (Some("https://evil.example/"), "/"),
+        (Some("//evil.example/"), "/"),
+        (Some("/\\evil.example/"), "/"),
+        (Some("\\\\evil.example/"), "/"),
+        (Some("/\t/evil.example/"), "/"),
+        (Some("/\n/evil.example/"), "/"),
+        (Some("/x\r\nSet-Cookie: a=1"), "/"),
+        (Some("javascript:alert(1)"), "/"),
+        (Some("/caf\u{e9}"), "/"),
+    ];
+    for (next, expected) in table {
+        let mut fields = vec![("user", "ada")];
+        fields.extend(next.map(|next| ("next", next)));
+        let answer = client().post(front.url("/login")).form(&fields).send().await.unwrap();
+        assert_eq!(answer.status(), 303, "{next:?}");
+        assert_eq!(header(&answer, "location"), expected, "{next:?}");
+        assert!(header(&answer, "set-cookie").starts_with("session="));
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_one_is_refused_with_the_rule() {
+    let (front, _clones) = three_clones(shared()).await;
+    let long = "a".repeat(33);
+    for name in ["", "Ada", "a b", "-a", "_a", "é", "a\n", "../x", long.as_str()] {
+        let answer = client()
+            .post(front.url("/login"))
+            .json(&json!({ "user": name }))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 422, "{name:?}");
+        let problem: Value = answer.json().await.unwrap();
+        assert!(
+            problem["detail"].as_str().unwrap().contains("such as `ada`"),
+            "{problem}"
+        );
+    }
+    for name in ["a", "7", "ada-l_1", &"a".repeat(32)] {
+        assert!(UserName::parse(name).is_ok(), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_after_seven_days() {
+    let store = MemorySessions::new();
+    let mut session = Session::new(&UserName::parse("ada").unwrap());
+    session.created_at -= SESSION_TTL;
+    session.created_at += std::time::Duration::from_mins(1);
+    let young = store.create(&session).await.unwrap();
+    session.created_at -= std::time::Duration::from_mins(1);
+    let old = store.create(&session).await.unwrap();
+
+    assert!(store.load(&young).await.unwrap().is_some());
+    assert_eq!(store.load(&old).await.unwrap(), None);
+}
+
+#[test]
+fn only_what_an_id_looks_like_is_one() {
+    let good = SessionId::random()
+        .as_str()
+        .replace(|digit: char| digit.is_ascii_digit(), "a");
+    assert!(SessionId::parse(&good).is_some());
+    for bad in [
+        good.to_uppercase(),
+        format!("{good}a"),
+        good[1..].to_owned(),
+        good.replacen('a', "g", 1),
+        String::new(),
+    ] {
+        assert_eq!(
+            SessionId::parse(&bad),
+            None,
+            "{bad:?} would reach the store's query or key"
+        );
+    }
+}
+
+#[test]
+fn a_session_id_does_not_show_itself_in_a_log() {
+    let id = SessionId::random();
+    let shown = format!("{id:?}");
+    assert!(!shown.contains(&id.as_str()[..8]), "{shown}");
+    assert_ne!(SessionId::random(), id);
+}
+
+/// A store that is away.
+struct Away;
+
+#[async_trait::async_trait]
+impl SessionStore for Away {
+    async fn create(&self, _: &Session) -> Result<SessionId, SessionError> {
+        Err(SessionError::unavailable("redis://:secret@10.0.0.7 refused"))
+    }
+    async fn load(&self, _: &SessionId) -> Result<Option<Session>, SessionError> {
+        Err(SessionError::unavailable("redis://:secret@10.0.0.7 refused"))
+    }
+    async fn delete(&self, _: &SessionId) -> Result<(), SessionError> {
+        Err(SessionError::unavailable("redis://:secret@10.0.0.7 refused"))
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_a_503_that_tells_no_secrets() {
+    let (front, _clones) = three_clones(|| Arc::new(Away)).await;
+    let cookie = format!("session={}", SessionId::random().as_str());
+    for request in [
+        client().post(front.url("/login")).json(&json!({ "user": "ada" })),
+        client().get(front.url("/me")),
+        client().post(front.url("/logout")),
+    ] {
+        let answer = request.header("cookie", &cookie).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "1"));
+        assert!(!answer.text().await.unwrap().contains("secret"));
+    }
+    assert_eq!(
+        client().get(front.url("/me")).send().await.unwrap().status(),
+        401,
+        "no cookie asks no store"
+    );
+}
