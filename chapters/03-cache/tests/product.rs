@@ -174,7 +174,7 @@ async fn an_unreadable_entry_is_replaced() {
     let catalog = CountingCatalog::new();
     let (products, cache) = cached(&catalog);
     let garbage = Bytes::from_static(b"{\"from\":\"an older version\"}");
-    cache.set("product:7", garbage, Duration::from_secs(60)).await.unwrap();
+    cache.set("product:7", garbage, Duration::from_mins(1)).await.unwrap();
 
     assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Miss);
     assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Hit);
@@ -188,7 +188,7 @@ async fn an_entry_ends_with_its_time_to_live() {
         .await
         .unwrap();
     cache
-        .set("here", Bytes::from_static(b"x"), Duration::from_secs(3600))
+        .set("here", Bytes::from_static(b"x"), Duration::from_hours(1))
         .await
         .unwrap();
     assert_eq!(cache.get("gone").await.unwrap(), None);

@@ -76,7 +76,7 @@ impl Workshop {
         };
         match tokio::time::timeout(DEADLINE, reached).await {
             Ok(job) => job,
-            Err(_) => panic!("never became {state:?}: {:?}", self.job(id).await),
+            Err(elapsed) => panic!("{elapsed}: never became {state:?}: {:?}", self.job(id).await),
         }
     }
 }

@@ -130,9 +130,9 @@ async fn a_changed_game_is_published_again_with_another_etag() {
         "a withdrawn page must not be served"
     );
 
-    let (changed, changes) = mpsc::channel(1);
-    changed.send(1).await.unwrap();
-    drop(changed);
+    let (tell, changes) = mpsc::channel(1);
+    tell.send(1).await.unwrap();
+    drop(tell);
     let publishing = Publisher::new(shelf, pages.clone()).run(changes, std::future::pending());
     tokio::time::timeout(Duration::from_secs(20), publishing)
         .await

@@ -1,0 +1,151 @@
+//! The command line of `ch05-full`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::embedded::Sizes;
+
+/// The whole game store: balancer, clones, workers and publisher in one command.
+#[derive(Debug, Parser)]
+#[command(name = "ch05-full", args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `serve` if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `serve`.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run all roles (the default)
+    Serve(Serve),
+    /// Run a balancer alone, in front of clones that run elsewhere on this machine
+    Balancer(BalancerArgs),
+    /// Show the clones, and how the orders are spread over the shards
+    Inspect(Inspect),
+    /// Send requests to a running store and report requests/s and latency, with and without the cache
+    Load(Load),
+}
+
+/// Flags of `serve`.
+#[derive(Args, Debug, Default)]
+pub struct Serve {
+    /// Where the balancer listens; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// How many clones [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub clones: Option<u16>,
+    /// How many workers [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub workers: Option<u16>,
+    /// How many shards hold the orders; fixed when the store is made [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub shards: Option<u16>,
+    /// How many games a new store gets [default: 10000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub games: Option<u32>,
+    /// The seed of a new store's data [default: 42]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Where the data lies, or `:memory:` [default: a folder of this system's data directory]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where databases, cache and queue come from
+    #[arg(long, value_enum, default_value = "embedded")]
+    pub services: ServiceSource,
+}
+
+/// Where the services come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ServiceSource {
+    /// In this process, data in SQLite files
+    #[default]
+    Embedded,
+    /// Real servers in containers (still to come)
+    Docker,
+    /// Real servers at addresses from the environment (still to come)
+    External,
+}
+
+/// Flags of `balancer`.
+#[derive(Args, Debug)]
+pub struct BalancerArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// A clone's address; may be given several times
+    #[arg(long = "upstream", value_name = "ADDR:PORT", required = true)]
+    pub upstreams: Vec<SocketAddr>,
+}
+
+/// Flags of `inspect`.
+#[derive(Args, Debug)]
+pub struct Inspect {
+    /// A running store's address; without it, the store of the data directory is looked at
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
+    pub url: Option<String>,
+    /// Where the data lies [default: a folder of this system's data directory]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Flags of `load`.
+#[derive(Args, Debug)]
+pub struct Load {
+    /// The running store's address; load goes to this machine only
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// How many connections send at the same time
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub connections: u16,
+    /// How long each of the rounds lasts
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=20))]
+    pub seconds: u64,
+    /// How many rounds, each with the cache and without it
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=10))]
+    pub rounds: u16,
+    /// How many different games are asked for
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub games: u32,
+}
+
+impl Serve {
+    /// Refuses what this version of the store cannot do.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if self.services != ServiceSource::Embedded {
+            bail!("only `--services embedded` exists so far; real servers in containers come next. Leave the flag out");
+        }
+        Ok(())
+    }
+
+    /// How many clones.
+    pub fn clones(&self) -> u16 {
+        self.clones.unwrap_or(3)
+    }
+
+    /// How many workers.
+    pub fn workers(&self) -> u16 {
+        self.workers.unwrap_or(2)
+    }
+
+    /// Where the balancer listens.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)))
+    }
+
+    /// The sizes that were asked for; what was not said stays open.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            games: self.games,
+            seed: self.seed,
+            shards: self.shards.map(usize::from),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The jobs' records in the store's SQLite database.
+//!
+//! Listeners in this process hear of changes over a broadcast channel. Left out: listeners in other processes, which an embedded
+//! store does not have.
+
+use async_trait::async_trait;
+use ch02_database::StoreError;
+use ch04_async::{Job, JobBoard, JobMessage, JobState, JobUpdate};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::db::Db;
+
+/// How many changes a slow listener may be behind before it misses some.
+const REMEMBERED_CHANGES: usize = 256;
+
+/// Job records in one SQLite database.
+pub struct SqliteBoard {
+    db: Db,
+    changes: broadcast::Sender<Uuid>,
+}
+
+impl SqliteBoard {
+    /// The board of this database.
+    pub fn new(db: Db) -> Self {
+        SqliteBoard {
+            db,
+            changes: broadcast::channel(REMEMBERED_CHANGES).0,
+        }
+    }
+
+    fn tell(&self, id: Uuid) {
+        // An error means that nobody listens, which is nobody's fault.
+        let _ = self.changes.send(id);
+    }
+}
+
+#[async_trait]
+impl JobBoard for SqliteBoard {
+    async fn open(&self, message: &JobMessage) -> Result<Job, StoreError> {
+        let job = Job::queued(message);
+        let row = job.clone();
+        self.db
+            .write(move |db| Box::pin(async move { save(db, &row).await }))
+            .await?;
+        self.tell(job.id);
+        Ok(job)
+    }
+
+    async fn get(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(self.db.readers())
+            .await
+            .map_err(StoreError::unavailable)?;
+        row.as_ref().map(job).transpose()
+    }
+
+    async fn update(&self, id: Uuid, update: JobUpdate) -> Result<Option<Job>, StoreError> {
+        let updated = self
+            .db
+            .write(move |db| {
+                Box::pin(async move {
+                    let row = sqlx::query("SELECT * FROM jobs WHERE id = ?")
+                        .bind(id.to_string())
+                        .fetch_optional(&mut *db)
+                        .await?;
+                    let mut job = match row.as_ref().map(job).transpose() {
+                        Ok(Some(job)) => job,
+                        other => return Ok(other),
+                    };
+                    job.apply(update);
+                    save(db, &job).await?;
+                    Ok(Ok(Some(job)))
+                })
+            })
+            .await??;
+        self.tell(id);
+        Ok(updated)
+    }
+
+    async fn unfinished(&self) -> Result<Vec<JobMessage>, StoreError> {
+        let rows = sqlx::query("SELECT id, job, customer FROM jobs WHERE state NOT IN ('done', 'dead') ORDER BY id")
+            .fetch_all(self.db.readers())
+            .await
+            .map_err(StoreError::unavailable)?;
+        rows.iter()
+            .map(|row| {
+                Ok(JobMessage {
+                    id: uuid(row)?,
+                    job: row.get("job"),
+                    customer: row.get("customer"),
+                })
+            })
+            .collect()
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Uuid> {
+        self.changes.subscribe()
+    }
+}
+
+async fn save(db: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT OR REPLACE INTO jobs (id, job, customer, state, progress, attempts, result) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(job.id.to_string())
+    .bind(&job.job)
+    .bind(&job.customer)
+    .bind(job.state.as_str())
+    .bind(job.progress)
+    .bind(job.attempts)
+    .bind(job.result.as_ref().map(ToString::to_string))
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+fn job(row: &SqliteRow) -> Result<Job, StoreError> {
+    let state: String = row.get("state");
+    let result: Option<String> = row.get("result");
+    Ok(Job {
+        id: uuid(row)?,
+        job: row.get("job"),
+        state: JobState::parse(&state).ok_or_else(|| StoreError::Corrupt(format!("job state {state:?}")))?,
+        progress: row.get("progress"),
+        attempts: row.get("attempts"),
+        result: result
+            .map(|result| serde_json::from_str(&result))
+            .transpose()
+            .map_err(|error| StoreError::Corrupt(format!("job result: {error}")))?,
+        customer: row.get("customer"),
+    })
+}
+
+fn uuid(row: &SqliteRow) -> Result<Uuid, StoreError> {
+    let id: String = row.get("id");
+    Uuid::parse_str(&id).map_err(|error| StoreError::Corrupt(format!("job id {id:?}: {error}")))
+}

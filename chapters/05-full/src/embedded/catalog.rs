@@ -1,0 +1,280 @@
+//! The catalogue in the store's SQLite database.
+//!
+//! One database is its own primary and has no replicas, so every read says `primary`. A product is joined here and not
+//! in SQL: two short queries by primary key and index, which stay the same when reviews one day live elsewhere.
+
+use std::fmt::Write as _;
+
+use async_trait::async_trait;
+use ch02_database::catalog::{
+    Deletion, GAMES_PER_PAGE, GameChange, GameOrder, GamePage, GameQuery, GameVersion, NewReview,
+};
+use ch02_database::game::{Game, Listing, Product, REVIEWS_PER_PRODUCT, Review, ReviewId, ReviewSummary};
+use ch02_database::{Catalog, GameId, Read, StoreError};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use super::db::Db;
+
+const GAME: &str = "id, slug, title, description, genre, developer, publisher, platform, release_date, price_cents, \
+     images, trailer, updated_at, rating, review_count";
+
+/// A catalogue in one SQLite database.
+pub struct SqliteCatalog {
+    db: Db,
+}
+
+impl SqliteCatalog {
+    /// The catalogue of this database.
+    pub fn new(db: Db) -> Self {
+        SqliteCatalog { db }
+    }
+
+    async fn find(&self, id: GameId) -> Result<Option<Game>, StoreError> {
+        let row = sqlx::query(AssertSqlSafe(format!("SELECT {GAME} FROM games WHERE id = ?")))
+            .bind(id)
+            .fetch_optional(self.db.readers())
+            .await
+            .map_err(StoreError::unavailable)?;
+        row.as_ref().map(game).transpose()
+    }
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    async fn game(&self, id: GameId) -> Result<Read<Option<Game>>, StoreError> {
+        Ok(Read::from_primary(self.find(id).await?))
+    }
+
+    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
+        let Some(game) = self.find(id).await? else {
+            return Ok(Read::from_primary(None));
+        };
+        let rows = sqlx::query(
+            "SELECT id, customer, stars, text, created_at FROM reviews WHERE game_id = ? \
+             ORDER BY created_at DESC, id DESC LIMIT ?",
+        )
+        .bind(id)
+        .bind(REVIEWS_PER_PRODUCT as i64)
+        .fetch_all(self.db.readers())
+        .await
+        .map_err(StoreError::unavailable)?;
+        let reviews = rows.iter().map(review).collect::<Result<_, _>>()?;
+        Ok(Read::from_primary(Some(Product { game, reviews })))
+    }
+
+    async fn list(&self, query: &GameQuery) -> Result<Read<GamePage>, StoreError> {
+        let order = match query.order {
+            GameOrder::Id => "id",
+            GameOrder::BestRated => "rating DESC, review_count DESC, id",
+            GameOrder::Newest => "release_date DESC, id",
+        };
+        // A filter that is not set is left out of the text instead of being written as `? IS NULL OR …`, which would hide the
+        // index from the planner. Only fixed text goes into the statement; what the client sent is bound.
+        let mut sql = format!("SELECT {GAME} FROM games WHERE true");
+        let text = query.text.as_deref().map(|text| format!("%{}%", escape_like(text)));
+        if query.genre.is_some() {
+            sql.push_str(" AND genre = ?");
+        }
+        if text.is_some() {
+            sql.push_str(" AND title LIKE ? ESCAPE '\\'");
+        }
+        write!(sql, " ORDER BY {order} LIMIT ? OFFSET ?").expect("writing to a String cannot fail");
+        let mut statement = sqlx::query(AssertSqlSafe(sql));
+        for filter in [&query.genre, &text].into_iter().flatten() {
+            statement = statement.bind(filter);
+        }
+        // One more than a page: whether it comes tells whether another page follows, without counting all games.
+        let rows = statement
+            .bind(GAMES_PER_PAGE as i64 + 1)
+            .bind((i64::from(query.page).max(1) - 1) * GAMES_PER_PAGE as i64)
+            .fetch_all(self.db.readers())
+            .await
+            .map_err(StoreError::unavailable)?;
+        let items = rows
+            .iter()
+            .take(GAMES_PER_PAGE)
+            .map(listing)
+            .collect::<Result<_, _>>()?;
+        Ok(Read::from_primary(GamePage {
+            items,
+            has_more: rows.len() > GAMES_PER_PAGE,
+        }))
+    }
+
+    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError> {
+        let rows = sqlx::query("SELECT id, updated_at FROM games ORDER BY id")
+            .fetch_all(self.db.readers())
+            .await
+            .map_err(StoreError::unavailable)?;
+        let versions = rows.iter().map(|row| {
+            Ok(GameVersion {
+                id: row.get("id"),
+                updated_at: time(row, "updated_at")?,
+            })
+        });
+        Ok(Read::from_primary(versions.collect::<Result<_, StoreError>>()?))
+    }
+
+    async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
+        let GameChange {
+            price_cents,
+            description,
+        } = change.clone();
+        let row = self
+            .db
+            .write(move |db| {
+                Box::pin(async move {
+                    let sql = format!(
+                        "UPDATE games SET price_cents = coalesce(?, price_cents), \
+                         description = coalesce(?, description), updated_at = ? WHERE id = ? RETURNING {GAME}"
+                    );
+                    sqlx::query(AssertSqlSafe(sql))
+                        .bind(price_cents)
+                        .bind(description)
+                        .bind(now())
+                        .bind(id)
+                        .fetch_optional(db)
+                        .await
+                })
+            })
+            .await?;
+        row.as_ref().map(game).transpose()
+    }
+
+    async fn add_review(&self, id: GameId, review: &NewReview) -> Result<Option<Review>, StoreError> {
+        let new = review.clone();
+        let row = self
+            .db
+            .write(move |db| {
+                Box::pin(async move {
+                    if count_review(db, id, 1, i64::from(new.stars)).await? == 0 {
+                        return Ok(None);
+                    }
+                    sqlx::query(
+                        "INSERT INTO reviews (game_id, customer, stars, text, created_at) VALUES (?, ?, ?, ?, ?) \
+                         RETURNING id, customer, stars, text, created_at",
+                    )
+                    .bind(id)
+                    .bind(new.customer)
+                    .bind(new.stars)
+                    .bind(new.text)
+                    .bind(now())
+                    .fetch_one(db)
+                    .await
+                    .map(Some)
+                })
+            })
+            .await?;
+        row.as_ref().map(self::review).transpose()
+    }
+
+    async fn delete_review(&self, id: GameId, review: ReviewId, customer: &str) -> Result<Deletion, StoreError> {
+        let customer = customer.to_owned();
+        self.db
+            .write(move |db| {
+                Box::pin(async move {
+                    let found = sqlx::query("SELECT customer, stars FROM reviews WHERE id = ? AND game_id = ?")
+                        .bind(review)
+                        .bind(id)
+                        .fetch_optional(&mut *db)
+                        .await?;
+                    let Some(found) = found else {
+                        return Ok(Deletion::NotFound);
+                    };
+                    if found.get::<String, _>("customer") != customer {
+                        return Ok(Deletion::NotYours);
+                    }
+                    sqlx::query("DELETE FROM reviews WHERE id = ?")
+                        .bind(review)
+                        .execute(&mut *db)
+                        .await?;
+                    count_review(db, id, -1, -found.get::<i64, _>("stars")).await?;
+                    Ok(Deletion::Deleted)
+                })
+            })
+            .await
+    }
+}
+
+/// Brings the denormalised columns of a game up to date. Returns how many games there were to update: one or none.
+async fn count_review(db: &mut SqliteConnection, id: GameId, count: i64, stars: i64) -> Result<u64, sqlx::Error> {
+    let counted = sqlx::query(
+        "UPDATE games SET review_count = review_count + ?1, review_stars = review_stars + ?2, \
+         rating = round(CAST(review_stars + ?2 AS REAL) / nullif(review_count + ?1, 0), 1), updated_at = ?3 WHERE id = ?4",
+    )
+    .bind(count)
+    .bind(stars)
+    .bind(now())
+    .bind(id)
+    .execute(db)
+    .await?;
+    Ok(counted.rows_affected())
+}
+
+fn game(row: &SqliteRow) -> Result<Game, StoreError> {
+    let images: String = row.get("images");
+    let release_date: String = row.get("release_date");
+    Ok(Game {
+        id: row.get("id"),
+        slug: row.get("slug"),
+        title: row.get("title"),
+        description: row.get("description"),
+        genre: row.get("genre"),
+        developer: row.get("developer"),
+        publisher: row.get("publisher"),
+        platform: row.get("platform"),
+        release_date: release_date
+            .parse::<NaiveDate>()
+            .map_err(|error| StoreError::Corrupt(format!("release date {release_date:?}: {error}")))?,
+        price_cents: row.get("price_cents"),
+        rating: row.get("rating"),
+        images: serde_json::from_str(&images)
+            .map_err(|error| StoreError::Corrupt(format!("images {images:?}: {error}")))?,
+        trailer: row.get("trailer"),
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+fn listing(row: &SqliteRow) -> Result<Listing, StoreError> {
+    let game = game(row)?;
+    let reviews = ReviewSummary {
+        count: row.get("review_count"),
+        average: game.rating,
+    };
+    Ok(Listing { game, reviews })
+}
+
+fn review(row: &SqliteRow) -> Result<Review, StoreError> {
+    Ok(Review {
+        id: row.get("id"),
+        customer: row.get("customer"),
+        stars: row.get("stars"),
+        text: row.get("text"),
+        created_at: time(row, "created_at")?,
+    })
+}
+
+/// The time in a TEXT column.
+pub(super) fn time(row: &SqliteRow, column: &str) -> Result<DateTime<Utc>, StoreError> {
+    let text: String = row.get(column);
+    DateTime::parse_from_rfc3339(&text)
+        .map(|time| time.to_utc())
+        .map_err(|error| StoreError::Corrupt(format!("{column} {text:?}: {error}")))
+}
+
+/// A time as it is stored: RFC 3339 in UTC with a fixed number of digits, so that text sorts as time does.
+pub(super) fn stored(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// The present time, as it is stored.
+pub(super) fn now() -> String {
+    stored(Utc::now())
+}
+
+/// Makes `%` and `_` in what somebody searches for mean themselves.
+fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}

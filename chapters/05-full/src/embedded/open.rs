@@ -1,0 +1,192 @@
+//! Opens an embedded store: takes the lock, opens the files, seeds them if they are empty.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ch02_database::StoreError;
+use ch02_database::generator::DEFAULT_SEED;
+use ch04_async::PageStore;
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+
+use super::data_dir::{DataDir, DataDirError, DataDirLock, Recipe};
+use super::db::{Db, OpenError};
+use super::seed::seed;
+
+/// Sizes of a store. What is `None` is as it was seeded, or the default for a new store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// How many games; 10,000 by default.
+    pub games: Option<u32>,
+    /// The generator's seed; 42 by default.
+    pub seed: Option<u64>,
+    /// How many shards hold the orders; 4 by default.
+    pub shards: Option<usize>,
+}
+
+/// The open databases and folders of an embedded store.
+pub struct Embedded {
+    /// Catalogue, sessions, jobs.
+    pub store: Db,
+    /// Orders, one database a shard.
+    pub shards: Vec<Db>,
+    /// Pages rendered in advance.
+    pub pages: PageStore,
+    _lock: DataDirLock,
+}
+
+/// Why an embedded store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// The folder.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A database file.
+    #[error(
+        "{0}\nNothing was changed. Move the data directory {dir} away to begin with an empty store, or choose another one with \
+         --data-dir DIR",
+        dir = .1
+    )]
+    Database(#[source] OpenError, DataDir),
+    /// The store was seeded with other numbers.
+    #[error(
+        "the store in {dir} was made with --{flag} {stored}, and you asked for --{flag} {asked}; leave the flag out, or choose \
+         another directory with --data-dir DIR"
+    )]
+    OtherSize {
+        /// The data directory.
+        dir: DataDir,
+        /// The flag.
+        flag: &'static str,
+        /// What the store has.
+        stored: u64,
+        /// What was asked for.
+        asked: u64,
+    },
+    /// The store could be opened, but not read or filled: a full disk, for one.
+    #[error("the store in {dir} cannot be filled: {reason}")]
+    Seeding {
+        /// The data directory.
+        dir: DataDir,
+        /// What the driver said.
+        reason: String,
+    },
+    /// The folder of the pages cannot be made.
+    #[error("{path} cannot be used for pages: {reason}")]
+    Pages {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl Embedded {
+    /// Opens the store in `dir`. If it is empty it is seeded; `progress` is then called with the number of games that are
+    /// written and the number that there will be.
+    pub async fn open(
+        dir: &DataDir,
+        sizes: Sizes,
+        progress: impl Fn(u64, u64) + Send + Sync + 'static,
+    ) -> Result<Embedded, EmbeddedError> {
+        let lock = dir.lock()?;
+        let store = database(dir, "store.db", include_str!("../../migrations/store.sql")).await?;
+        let stored = Recipe::read(&store).await.map_err(|error| seeding(dir, &error))?;
+        let recipe = match stored {
+            Some(stored) => compare(dir, stored, sizes)?,
+            None => Recipe {
+                games: sizes.games.unwrap_or(10_000),
+                seed: sizes.seed.unwrap_or(DEFAULT_SEED),
+                shards: sizes.shards.unwrap_or(4),
+            },
+        };
+        let mut shards = Vec::with_capacity(recipe.shards);
+        for number in 0..recipe.shards {
+            shards.push(
+                database(
+                    dir,
+                    &format!("shard-{number}.db"),
+                    include_str!("../../migrations/shard.sql"),
+                )
+                .await?,
+            );
+        }
+        if stored.is_none() {
+            let all = u64::from(recipe.games);
+            seed(&store, &shards, recipe, move |done| progress(done, all))
+                .await
+                .map_err(|error| seeding(dir, &error))?;
+        }
+        Ok(Embedded {
+            store,
+            shards,
+            pages: pages(dir)?,
+            _lock: lock,
+        })
+    }
+}
+
+impl Embedded {
+    /// Waits for the writes under way and closes the files.
+    pub async fn close(&self) {
+        self.store.close().await;
+        for shard in &self.shards {
+            shard.close().await;
+        }
+    }
+}
+
+async fn database(dir: &DataDir, name: &str, schema: &'static str) -> Result<Db, EmbeddedError> {
+    Db::open(dir.join(name).as_deref(), schema)
+        .await
+        .map_err(|error| EmbeddedError::Database(error, dir.clone()))
+}
+
+/// A flag that was given must agree with the store; one that was not is taken from it.
+fn compare(dir: &DataDir, stored: Recipe, asked: Sizes) -> Result<Recipe, EmbeddedError> {
+    let flags = [
+        ("games", u64::from(stored.games), asked.games.map(u64::from)),
+        ("seed", stored.seed, asked.seed),
+        ("shards", stored.shards as u64, asked.shards.map(|shards| shards as u64)),
+    ];
+    for (flag, stored, asked) in flags {
+        if let Some(asked) = asked.filter(|asked| *asked != stored) {
+            return Err(EmbeddedError::OtherSize {
+                dir: dir.clone(),
+                flag,
+                stored,
+                asked,
+            });
+        }
+    }
+    Ok(stored)
+}
+
+fn pages(dir: &DataDir) -> Result<PageStore, EmbeddedError> {
+    let objects: Arc<dyn ObjectStore> = match dir.join("pages") {
+        None => Arc::new(InMemory::new()),
+        Some(path) => {
+            let unusable = |reason: String| EmbeddedError::Pages {
+                path: path.clone(),
+                reason,
+            };
+            std::fs::create_dir_all(&path).map_err(|error| unusable(error.to_string()))?;
+            Arc::new(LocalFileSystem::new_with_prefix(&path).map_err(|error| unusable(error.to_string()))?)
+        }
+    };
+    Ok(PageStore::new(objects))
+}
+
+fn seeding(dir: &DataDir, error: &StoreError) -> EmbeddedError {
+    let mut reason = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        reason = format!("{reason}: {cause}");
+        source = cause.source();
+    }
+    EmbeddedError::Seeding {
+        dir: dir.clone(),
+        reason,
+    }
+}

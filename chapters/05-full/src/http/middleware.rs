@@ -1,0 +1,119 @@
+//! What every request passes on its way to a handler, and every answer on its way back.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use ch01_clones::Problem;
+use ch04_async::pages::Visitor;
+use http::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, StatusCode};
+
+use super::negotiate::{page, wants_html};
+use super::{CloneState, MAX_BODY_BYTES};
+use crate::views;
+
+/// Runs what changes data on a task of its own, so that a client that hangs up cannot stop it half-way.
+///
+/// axum drops a handler when its connection closes. A price change dropped between its commit and the invalidation would leave
+/// the old price in the cache, with nobody left to remove it. Reads may be dropped: nobody wants their answer any more.
+pub(super) async fn finish_writes(State(state): State<CloneState>, request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    match state.services.writes.spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a handler panicked");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "this is a mistake in the store; its log says more",
+            )
+            .into_response()
+        }
+    }
+}
+
+/// Refuses a body that is announced as too large before a byte of it is read. A body of unknown length is counted while it is
+/// read, by axum's `DefaultBodyLimit`.
+pub(super) async fn refuse_large_bodies(request: Request, next: Next) -> Response {
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match announced {
+        Some(bytes) if bytes > MAX_BODY_BYTES as u64 => {
+            let detail =
+                format!("the body is larger than this server reads: {bytes} bytes, and the limit is {MAX_BODY_BYTES}");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// Shows a problem to a person as a page, and takes one who has to log in to the login.
+pub(super) async fn problems_for_people(request: Request, next: Next) -> Response {
+    let is_person = wants_html(request.headers());
+    let is_get = request.method() == Method::GET;
+    let path = request
+        .uri()
+        .path_and_query()
+        .map(|path| path.as_str().to_owned())
+        .unwrap_or_default();
+    let response = next.run(request).await;
+    let is_problem = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/problem+json");
+    if !(is_person && is_problem) {
+        return response;
+    }
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let next = if is_get { path } else { "/".to_owned() };
+        let query = serde_urlencoded::to_string([("next", next)]).expect("a string can always be encoded");
+        return Redirect::to(&format!("/login?{query}")).into_response();
+    }
+    let (mut parts, body) = response.into_parts();
+    let document = to_bytes(body, 64 * 1024).await.unwrap_or_default();
+    let document: serde_json::Value = serde_json::from_slice(&document).unwrap_or_default();
+    let text = |key: &str| document[key].as_str().unwrap_or_default();
+    let html = views::problem(parts.status.as_u16(), text("title"), text("detail"), Visitor::Unknown);
+    let html = page(&html).into_response();
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.extend(html.headers().clone());
+    Response::from_parts(parts, html.into_body())
+}
+
+/// Nothing on our pages comes from elsewhere, so the browser need not load anything else, nor guess at types. This is the second
+/// line of defence behind the escaping of everything that customers type.
+pub(super) async fn security_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let policy =
+        HeaderValue::from_static("default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'");
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    let no_sniffing = HeaderValue::from_static("nosniff");
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, no_sniffing);
+    response
+}
+
+/// Counts the answer.
+pub(super) async fn count(
+    State(state): State<CloneState>,
+    route: Option<MatchedPath>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let method = match *request.method() {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
+            request.method().to_string()
+        }
+        // A client may invent methods; it may not invent time series.
+        _ => "other".to_owned(),
+    };
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    state
+        .metrics
+        .request(state.identity.name(), &method, route, response.status().as_u16());
+    response
+}

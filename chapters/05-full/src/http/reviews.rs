@@ -1,0 +1,103 @@
+//! Reviews over HTTP. A review changes the product that it belongs to, so the copies of that product have to go.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use ch01_clones::Problem;
+use ch01_clones::login::CurrentUser;
+use ch01_clones::problem::{Json, Path, Payload};
+use ch02_database::GameId;
+use ch02_database::catalog::{Deletion, NewReview};
+use ch02_database::game::{MAX_REVIEW_CHARS, Review, ReviewId};
+use http::StatusCode;
+use http::header::LOCATION;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::games::no_game;
+use super::{CloneState, unavailable};
+
+/// What `POST /games/{id}/reviews` takes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WriteReview {
+    /// 1 to 5.
+    #[schema(example = 5, minimum = 1, maximum = 5)]
+    stars: u8,
+    /// 1 to 2,000 characters of plain text.
+    #[schema(example = "My whole family plays it now.", min_length = 1, max_length = 2_000)]
+    text: String,
+}
+
+/// Adds a review; the game's rating follows.
+#[utoipa::path(post, path = "/games/{id}/reviews", tag = "games", params(("id" = GameId, Path)), request_body(content(
+    (WriteReview = "application/json"), (WriteReview = "application/x-www-form-urlencoded"),
+)), responses(
+    (status = 201, description = "The review; `Location` is its address", body = Review),
+    (status = 303, description = "The same for an HTML form: back to the game"),
+    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such game", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "Not a review", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn add(
+    State(state): State<CloneState>,
+    CurrentUser(customer): CurrentUser,
+    Path(id): Path<GameId>,
+    payload: Payload<WriteReview>,
+) -> Result<Response, Problem> {
+    let WriteReview { stars, text } = payload.value;
+    if !(1..=5).contains(&stars) {
+        return Err(Problem::unprocessable(format!(
+            "`stars` is 1 to 5, so it cannot be {stars}"
+        )));
+    }
+    let text = text.trim().to_owned();
+    let length = text.chars().count();
+    if !(1..=MAX_REVIEW_CHARS).contains(&length) {
+        return Err(Problem::unprocessable(format!(
+            "`text` has 1 to {MAX_REVIEW_CHARS} characters, and this one has {length}"
+        )));
+    }
+    let review = NewReview { customer, stars, text };
+    let added = state
+        .services
+        .catalog
+        .add_review(id, &review)
+        .await
+        .map_err(unavailable)?;
+    let review = added.ok_or_else(|| no_game(id))?;
+    state.services.game_changed(id).await;
+    if payload.is_form {
+        return Ok(Redirect::to(&format!("/games/{id}")).into_response());
+    }
+    let location = format!("/games/{id}/reviews/{}", review.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(review)).into_response())
+}
+
+/// Deletes a review of one's own; the game's rating follows.
+#[utoipa::path(delete, path = "/games/{id}/reviews/{review}", tag = "games",
+    params(("id" = GameId, Path), ("review" = ReviewId, Path)), responses(
+    (status = 204, description = "It is gone"),
+    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "Somebody else wrote it", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such review", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn delete(
+    State(state): State<CloneState>,
+    CurrentUser(customer): CurrentUser,
+    Path((id, review)): Path<(GameId, ReviewId)>,
+) -> Result<StatusCode, Problem> {
+    let deletion = state
+        .services
+        .catalog
+        .delete_review(id, review, &customer)
+        .await
+        .map_err(unavailable)?;
+    match deletion {
+        Deletion::Deleted => {
+            state.services.game_changed(id).await;
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Deletion::NotFound => Err(Problem::not_found(format!("game {id} has no review {review}"))),
+        Deletion::NotYours => Err(Problem::forbidden("only who wrote a review may delete it")),
+    }
+}

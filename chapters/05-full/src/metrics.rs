@@ -1,0 +1,137 @@
+//! What the store counts about itself, in the text format that Prometheus reads (`GET /metrics`).
+//!
+//! All clones of an embedded store live in one process and share one registry, so any of them can answer for all. Left out: histograms
+//! of latency, and scraping clones one by one, which separate processes will need.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+use ch01_clones::Balancer;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The counters of this process. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    cache_lookups: Family<CacheLabels, Counter>,
+    orders: Family<ShardLabels, Gauge>,
+    upstream_up: Family<UpstreamLabels, Gauge>,
+    upstream_requests: Family<UpstreamLabels, Counter>,
+    upstream_failures: Family<UpstreamLabels, Counter>,
+    /// Set once the balancer stands; it needs the clones' addresses first.
+    balancer: Arc<OnceLock<Arc<Balancer>>>,
+}
+
+/// Which request it was. The route is the pattern (`/games/{id}`) and not the path, or every id would be a time series.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    clone: String,
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CacheLabels {
+    status: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShardLabels {
+    shard: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    upstream: String,
+}
+
+impl Metrics {
+    /// Counts an answer.
+    pub fn request(&self, clone: &str, method: &str, route: &str, status: u16) {
+        let labels = RequestLabels {
+            clone: clone.to_owned(),
+            method: method.to_owned(),
+            route: route.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Counts a look into the cache: `hit`, `miss` or `bypass`.
+    pub fn cache_lookup(&self, status: &str) {
+        let status = status.to_owned();
+        self.cache_lookups.get_or_create(&CacheLabels { status }).inc();
+    }
+
+    /// From now on the balancer's own counters are shown too.
+    pub fn set_balancer(&self, balancer: Arc<Balancer>) {
+        // A second balancer in one process would be a mistake in `serve`; the first one stays.
+        let _ = self.balancer.set(balancer);
+    }
+
+    /// All metrics as text. What other parts count themselves is copied in now: the orders of each shard by the caller, the
+    /// upstreams by the balancer.
+    pub fn encode(&self, orders_by_shard: &[u64]) -> String {
+        for (shard, count) in orders_by_shard.iter().enumerate() {
+            self.orders
+                .get_or_create(&ShardLabels { shard })
+                .set(count.cast_signed());
+        }
+        for upstream in self
+            .balancer
+            .get()
+            .map(|balancer| balancer.status())
+            .unwrap_or_default()
+        {
+            let labels = UpstreamLabels {
+                upstream: upstream.name,
+            };
+            self.upstream_up.get_or_create(&labels).set(i64::from(upstream.is_up));
+            let count = |family: &Family<_, Counter>, value| {
+                family.get_or_create(&labels).inner().store(value, Ordering::Relaxed);
+            };
+            count(&self.upstream_requests, upstream.requests);
+            count(&self.upstream_failures, upstream.failures);
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry()).expect("writing to a String cannot fail");
+        text
+    }
+
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        registry.register(
+            "http_requests",
+            "Requests that a clone has answered",
+            self.requests.clone(),
+        );
+        registry.register(
+            "cache_lookups",
+            "How the product cache took part in answers",
+            self.cache_lookups.clone(),
+        );
+        registry.register("orders", "Orders that a shard holds", self.orders.clone());
+        registry.register(
+            "upstream_up",
+            "Whether the balancer sends requests to this clone",
+            self.upstream_up.clone(),
+        );
+        registry.register(
+            "upstream_requests",
+            "Requests sent to this clone",
+            self.upstream_requests.clone(),
+        );
+        registry.register(
+            "upstream_failures",
+            "Requests that this clone did not answer",
+            self.upstream_failures.clone(),
+        );
+        registry
+    }
+}

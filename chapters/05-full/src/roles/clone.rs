@@ -1,0 +1,11 @@
+//! The role that answers requests. Every clone is the same but for its name, and keeps nothing of its own.
+
+use ch01_clones::server;
+use tokio::net::TcpListener;
+
+use crate::http::{CloneState, router};
+
+/// Serves until `shutdown` resolves and the requests in flight are answered.
+pub async fn run(listener: TcpListener, state: CloneState, shutdown: impl Future<Output = ()> + Send) {
+    server::run(listener, router(state), shutdown).await;
+}

@@ -1,0 +1,147 @@
+//! A customer's orders: one as a receipt, and all of them as a list.
+//!
+//! An order names its shard: its number modulo 256 is its bucket, and the receipt says which. The title of the game is
+//! looked up in another database, so it may be missing, and then the game's number has to do. Left out: invoices, returns.
+
+use ch02_database::game::Game;
+use ch02_database::order::Order;
+use ch02_database::sharding::{BUCKETS, bucket_of_order};
+use ch04_async::pages::{Page, Visitor, layout, price};
+use maud::{Markup, html};
+
+/// One order as a receipt.
+pub fn order(order: &Order, game: Option<&Game>, visitor: Visitor<'_>, made: &str) -> Markup {
+    let title = format!("Order {}", order.id);
+    // From the total, not from the game: its price may have changed since.
+    let each = order.total_cents / i64::from(order.quantity.max(1));
+    let body = html! {
+        div.panel.narrow {
+            p.kicker { "Receipt" }
+            h1 { (title) }
+            div.thumb {
+                @if let Some(cover) = game.and_then(|game| game.images.first()) {
+                    img src=(cover) alt="" width="300" height="400";
+                }
+                h2 { a href={ "/games/" (order.game_id) } { (name(order, game.map(|game| game.title.as_str()))) } }
+            }
+            table {
+                caption.hidden { "What was ordered and what it costs" }
+                tbody {
+                    tr { th scope="row" { "Ordered by" } td.right { (order.customer) } }
+                    tr { th scope="row" { "Placed" } td.right { (time(order, "%-d %B %Y, %H:%M UTC")) } }
+                    tr { th scope="row" { "Price of one copy" } td.number { (price(each)) } }
+                    tr { th scope="row" { "Copies" } td.number { (order.quantity) } }
+                    tr.total { th scope="row" { "Total" } td.number { (price(order.total_cents)) } }
+                }
+            }
+            p.note {
+                "Kept in bucket " (bucket_of_order(order.id)) ": the order’s number modulo " (BUCKETS)
+                ". The bucket decides which shard holds it."
+            }
+            p { a href="/orders" { "All your orders" } }
+        }
+    };
+    layout(
+        Page {
+            made: Some(made),
+            ..Page::new(&title, visitor)
+        },
+        body,
+    )
+}
+
+/// A customer's orders, each with the title of its game where it is known. `next` is the address of the older ones.
+pub fn orders(orders: &[(Order, Option<String>)], next: Option<&str>, visitor: Visitor<'_>, made: &str) -> Markup {
+    let body = html! {
+        div.heading {
+            h1 { "Your orders" }
+            @if !orders.is_empty() {
+                form method="post" action="/work?job=order-export" { button { "Export my orders" } }
+            }
+        }
+        @if orders.is_empty() {
+            div.panel.narrow {
+                h2 { "No orders yet" }
+                p { "What you buy will be listed here." }
+                a.button.primary href="/games" { "Find a game" }
+            }
+        } @else {
+            div.panel {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Order" }
+                            th.number scope="col" { "Copies" }
+                            th.number scope="col" { "Total" }
+                        }
+                    }
+                    tbody { @for (order, title) in orders { (row(order, title.as_deref())) } }
+                }
+            }
+        }
+        @if let Some(next) = next {
+            nav.pager aria-label="Pages" { span {} a.button rel="next" href=(next) { "Older orders →" } }
+        }
+    };
+    layout(
+        Page {
+            made: Some(made),
+            ..Page::new("Your orders", visitor)
+        },
+        body,
+    )
+}
+
+fn row(order: &Order, title: Option<&str>) -> Markup {
+    html! {
+        tr {
+            td {
+                a href={ "/orders/" (order.id) } { (name(order, title)) }
+                div.note { "No. " (order.id) " · " (time(order, "%-d %b %Y")) }
+            }
+            td.number { (order.quantity) }
+            td.number { (price(order.total_cents)) }
+        }
+    }
+}
+
+fn name(order: &Order, title: Option<&str>) -> String {
+    title.map_or_else(|| format!("Game {}", order.game_id), ToOwned::to_owned)
+}
+
+/// When the order was placed, in `format` for people and in full for programs.
+fn time(order: &Order, format: &str) -> Markup {
+    let when = order.created_at;
+    html! { time datetime=(when.format("%Y-%m-%dT%H:%M:%SZ")) { (when.format(format)) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    const ORDER: fn() -> Order = || Order {
+        id: 263,
+        customer: "ada".into(),
+        game_id: 7,
+        quantity: 3,
+        total_cents: 5997,
+        created_at: DateTime::UNIX_EPOCH,
+    };
+
+    #[test]
+    fn a_receipt_shows_what_was_paid_and_where_the_order_lies() {
+        let html = order(&ORDER(), None, Visitor::LoggedIn("ada"), "").into_string();
+        for part in ["$19.99", "$59.97", "Game 7", "bucket 7:", "1 January 1970, 00:00 UTC"] {
+            assert!(html.contains(part), "no {part} in {html}");
+        }
+    }
+
+    #[test]
+    fn the_export_is_offered_only_when_there_is_something_to_export() {
+        let page = |orders: &[_]| self::orders(orders, None, Visitor::LoggedIn("ada"), "").into_string();
+        assert!(page(&[(ORDER(), None)]).contains("action=\"/work?job=order-export\""));
+        assert!(!page(&[]).contains("/work"));
+    }
+}

@@ -1,0 +1,348 @@
+//! Bad input: a clear answer each, no 500, and nothing changed.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{DEADLINE, TestStore, send};
+
+/// A request that is wrong in one way, and the status that it deserves.
+struct Wrong {
+    method: &'static str,
+    path: &'static str,
+    content_type: &'static str,
+    body: String,
+    status: u16,
+    /// A part of the explanation.
+    says: &'static str,
+}
+
+fn json_body(method: &'static str, path: &'static str, body: &str, status: u16, says: &'static str) -> Wrong {
+    Wrong {
+        method,
+        path,
+        content_type: "application/json",
+        body: body.to_owned(),
+        status,
+        says,
+    }
+}
+
+fn get(path: &'static str, status: u16, says: &'static str) -> Wrong {
+    json_body("GET", path, "", status, says)
+}
+
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn wrong_requests() -> Vec<Wrong> {
+    let order = |body: &str, status, says| json_body("POST", "/orders", body, status, says);
+    let change = |body: &str, status, says| json_body("PATCH", "/games/7", body, status, says);
+    let review = |body: &str, status, says| json_body("POST", "/games/7/reviews", body, status, says);
+    let login = |body: &str, status, says| json_body("POST", "/login", body, status, says);
+    let long = |n: usize| "x".repeat(n);
+    vec![
+        // Unknown ids, paths and methods.
+        get("/games/999999", 404, "there is no game 999999"),
+        get("/games/-1", 404, "there is no game -1"),
+        get("/games/9223372036854775807", 404, "there is no game"),
+        get("/games/9223372036854775808", 400, "path does not fit"),
+        get("/games/seven", 400, "path does not fit"),
+        get("/games/7.5", 400, "path does not fit"),
+        get("/games/%00", 400, "path does not fit"),
+        get("/games/%ff", 400, "path does not fit"),
+        get("/games/7/", 404, "nothing at"),
+        get("/orders/999999", 404, "no order"),
+        get("/orders/-9223372036854775808", 404, "no order"),
+        get("/orders?id=one", 400, "does not fit"),
+        get("/orders?before=x", 400, "does not fit"),
+        get("/jobs/7", 400, "path does not fit"),
+        get("/jobs/00000000-0000-7000-8000-000000000000", 404, "no job"),
+        get("/nothing/here", 404, "nothing at `/nothing/here`"),
+        json_body("DELETE", "/games/7", "", 405, "Allow"),
+        json_body("PUT", "/orders", "{}", 405, "Allow"),
+        get("/work?job=order-export", 405, "Allow"),
+        json_body("BREW", "/games/7", "", 405, "Allow"),
+        json_body("DELETE", "/games/7/reviews/999999", "", 404, "no review"),
+        json_body("DELETE", "/games/8/reviews/50", "", 404, "no review"),
+        json_body("PATCH", "/games/999999", r#"{"price_cents":1}"#, 404, "no game"),
+        json_body(
+            "POST",
+            "/games/999999/reviews",
+            r#"{"stars":5,"text":"x"}"#,
+            404,
+            "no game",
+        ),
+        // Parameters.
+        get("/games?page=0", 400, "counted from 1"),
+        get("/games?page=-1", 400, "does not fit"),
+        get("/games?page=4294967295", 400, "counted from 1"),
+        get("/games?page=99999999999999", 400, "does not fit"),
+        get("/games?page=1&page=2", 400, "does not fit"),
+        json_body("POST", "/work", "", 400, "does not fit"),
+        json_body("POST", "/work?job=", "", 422, "the jobs are"),
+        json_body("POST", "/work?job=rm%20-rf", "", 422, "the jobs are"),
+        // Not JSON, or not the JSON that was asked for.
+        order("{", 400, "not JSON"),
+        order("", 400, "not JSON"),
+        order("[]", 422, "not of the shape"),
+        order("null", 422, "not of the shape"),
+        order(&"[".repeat(20_000), 422, "not of the shape"),
+        order(r#"{"game_id":7}"#, 422, "quantity"),
+        order(r#"{"game_id":"7","quantity":1}"#, 422, "game_id"),
+        order(r#"{"game_id":7,"quantity":1.5}"#, 422, "quantity"),
+        order(r#"{"game_id":7,"quantity":1,"gift":true}"#, 422, "gift"),
+        order(r#"{"game_id":7,"quantity":1,"quantity":2}"#, 422, "quantity"),
+        order("{\"game_id\":7,\"quantity\":1,\"\u{0}\":1}", 400, "not JSON"),
+        // The right shape with impossible values.
+        order(r#"{"game_id":7,"quantity":0}"#, 422, "`quantity` is 1 to 100"),
+        order(r#"{"game_id":7,"quantity":101}"#, 422, "`quantity` is 1 to 100"),
+        order(r#"{"game_id":7,"quantity":-1}"#, 422, "quantity"),
+        order(r#"{"game_id":7,"quantity":4294967296}"#, 422, "quantity"),
+        order(r#"{"game_id":999999,"quantity":1}"#, 422, "no game 999999"),
+        change("{}", 422, "nothing to change"),
+        change(r#"{"price_cents":-1}"#, 422, "`price_cents` is 0 to"),
+        change(r#"{"price_cents":1000001}"#, 422, "`price_cents` is 0 to"),
+        change(r#"{"price_cents":1e400}"#, 400, "not JSON"),
+        change(r#"{"price_cents":"free"}"#, 422, "price_cents"),
+        change(r#"{"description":""}"#, 422, "`description` has 1 to"),
+        change(
+            &json!({ "description": long(5_001) }).to_string(),
+            422,
+            "`description` has 1 to",
+        ),
+        change(r#"{"title":"Mine"}"#, 422, "title"),
+        review(r#"{"stars":0,"text":"x"}"#, 422, "`stars` is 1 to 5"),
+        review(r#"{"stars":6,"text":"x"}"#, 422, "`stars` is 1 to 5"),
+        review(r#"{"stars":256,"text":"x"}"#, 422, "stars"),
+        review(r#"{"stars":5,"text":"   "}"#, 422, "`text` has 1 to"),
+        review(
+            &json!({ "stars": 5, "text": long(2_001) }).to_string(),
+            422,
+            "`text` has 1 to",
+        ),
+        login(r#"{"user":""}"#, 422, "user name"),
+        login(r#"{"user":"Ada Lovelace"}"#, 422, "user name"),
+        login(r#"{"user":"../../etc/passwd"}"#, 422, "user name"),
+        login(r#"{"user":"a\u0000b"}"#, 422, "user name"),
+        login(&json!({ "user": long(33) }).to_string(), 422, "user name"),
+        // Too much.
+        order(
+            &json!({ "game_id": 7, "quantity": 1, "x": long(70_000) }).to_string(),
+            413,
+            "larger than",
+        ),
+        // Another kind of body.
+        Wrong {
+            content_type: "text/plain",
+            ..order(r#"{"game_id":7,"quantity":1}"#, 415, "application/json")
+        },
+        Wrong {
+            content_type: "application/x-www-form-urlencoded",
+            ..order("game_id=7&quantity=many", 422, "quantity")
+        },
+        // No such thing among the files, by whatever spelling.
+        get("/static/no.css", 404, "nothing at"),
+        get("/static/games/7", 404, "named by their game"),
+        get("/static/games/7.htm", 404, "named by their game"),
+        get("/static/games/..%2F..%2Fstore.db", 404, "named by their game"),
+        get(
+            "/static/games/%2e%2e%2f%2e%2e%2fetc%2fpasswd.html",
+            404,
+            "named by their game",
+        ),
+        get("/static/games/999999.html", 404, "no game"),
+        get("/static/art/7/..%2Fcover.svg", 404, "drawings are"),
+        get("/static/art/7/cover.png", 404, "drawings are"),
+        get("/static/art/x/cover.svg", 400, "path does not fit"),
+    ]
+}
+
+#[tokio::test]
+async fn every_wrong_request_gets_its_own_clear_answer_and_changes_nothing() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let before = (ada.game(7).await, ada.all_orders().await);
+
+    for wrong in wrong_requests() {
+        let method: Method = wrong.method.parse().unwrap();
+        let mut request = ada.request(method, wrong.path).header("idempotency-key", "key");
+        if !wrong.body.is_empty() || wrong.status == 400 {
+            request = request
+                .header("content-type", wrong.content_type)
+                .body(wrong.body.clone());
+        }
+        let answer = send(request).await;
+        let about = format!("{} {} {:.60}", wrong.method, wrong.path, wrong.body);
+        assert_eq!(answer.status.as_u16(), wrong.status, "{about} → {}", answer.body);
+        let detail = answer.problem(wrong.status);
+        assert!(
+            detail.contains(wrong.says),
+            "{about}: {detail:?} does not say {:?}",
+            wrong.says
+        );
+        if wrong.status == 405 {
+            assert!(
+                !answer.header("allow").is_empty(),
+                "{about}: a 405 names the methods that are allowed"
+            );
+        }
+    }
+
+    assert_eq!(
+        (ada.game(7).await, ada.all_orders().await),
+        before,
+        "a refused request changed something"
+    );
+}
+
+#[tokio::test]
+async fn an_order_without_a_usable_idempotency_key_is_refused() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let body = json!({ "game_id": 7, "quantity": 1 });
+    let detail = ada.post("/orders", body.clone()).await.problem(400);
+    assert!(detail.contains("Idempotency-Key"), "{detail}");
+    for key in ["", "two words", &"k".repeat(256), "schlüssel"] {
+        let request = ada
+            .request(Method::POST, "/orders")
+            .header("idempotency-key", key.as_bytes());
+        send(request.json(&body)).await.problem(400);
+    }
+    assert_eq!(
+        ada.order(7, 1, &"k".repeat(255)).await.status,
+        StatusCode::CREATED,
+        "255 is not too long"
+    );
+}
+
+#[tokio::test]
+async fn what_changes_data_asks_for_a_session() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let review = ada
+        .post("/games/7/reviews", json!({ "stars": 5, "text": "Mine." }))
+        .await;
+    let before = ada.game(7).await;
+    let visitor = store.visitor();
+    for (method, path, body) in [
+        ("POST", "/orders", json!({ "game_id": 7, "quantity": 1 })),
+        ("PATCH", "/games/7", json!({ "price_cents": 1 })),
+        ("POST", "/games/7/reviews", json!({ "stars": 1, "text": "x" })),
+        ("DELETE", review.location(), json!(null)),
+        ("POST", "/work?job=order-export", json!(null)),
+    ] {
+        let request = visitor
+            .request(method.parse().unwrap(), path)
+            .header("idempotency-key", "key");
+        let detail = send(request.json(&body)).await.problem(401);
+        assert!(detail.contains("POST /login"), "a 401 says how to log in: {detail}");
+    }
+    assert_eq!(ada.game(7).await, before);
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_no_session_is_as_good_as_none() {
+    let store = TestStore::start().await;
+    let visitor = store.visitor();
+    let long = format!("session={}", "f".repeat(8_000));
+    let unknown = format!("session={}", "0".repeat(64));
+    let quoted = "session=\"' OR 1=1 --\"";
+    for cookie in [
+        "session=",
+        "session",
+        ";;;=;",
+        "session=../../x",
+        quoted,
+        "session=%ff%00",
+        &long,
+        &unknown,
+    ] {
+        let me = send(visitor.request(Method::GET, "/me").header("cookie", cookie)).await;
+        me.problem(401);
+        let game = send(visitor.request(Method::GET, "/games/7").header("cookie", cookie)).await;
+        assert_eq!(game.status, StatusCode::OK, "{cookie:.40} keeps somebody from reading");
+    }
+    let bytes = send(
+        visitor
+            .request(Method::GET, "/me")
+            .header("cookie", &b"session=\xff\xfe"[..]),
+    )
+    .await;
+    bytes.problem(401);
+}
+
+#[tokio::test]
+async fn a_body_of_100_megabytes_is_refused_without_being_read() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let request = ada.request(Method::POST, "/orders").header("idempotency-key", "key");
+    let answer = send(
+        request
+            .header("content-type", "application/json")
+            .body(vec![b' '; 8 << 20]),
+    )
+    .await;
+    answer.problem(413);
+
+    // A length that is only announced: the answer must come although the body never does.
+    let head = "POST /login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n";
+    let answer = raw(&store, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn paths_that_climb_out_of_the_store_find_nothing() {
+    let store = TestStore::start().await;
+    for path in [
+        "/static/../../../../etc/passwd",
+        "/static/games/../../store.db",
+        "/static/games/..\\..\\store.db",
+        "/static//etc/passwd",
+        "/static/games/7.html/../../../store.db",
+        "/../etc/passwd",
+        "//etc/passwd",
+    ] {
+        // Sent raw, since a decent client would tidy the path up first.
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let answer = raw(&store, request.as_bytes()).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 404 ") || answer.starts_with("HTTP/1.1 400 "),
+            "{path}: {answer}"
+        );
+        assert!(
+            !answer.contains("root:") && !answer.contains("SQLite format"),
+            "{path}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_person_gets_an_error_page_and_not_a_document() {
+    let store = TestStore::start().await;
+    let page = store.visitor().get_html("/games/999999?<script>").await;
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (StatusCode::NOT_FOUND, "text/html; charset=utf-8")
+    );
+    assert!(page.body.contains("there is no game 999999"), "{}", page.body);
+    let page = store.visitor().get_html("/%3Cscript%3E").await;
+    assert!(!page.body.contains("<script>"), "{}", page.body);
+}
+
+/// Sends these bytes and returns what comes back until the connection ends or the answer's head is there.
+async fn raw(store: &TestStore, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(store.url.trim_start_matches("http://"))
+        .await
+        .unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    let reading = async {
+        while !answer.windows(4).any(|window| window == b"\r\n\r\n") {
+            if stream.read_buf(&mut answer).await.unwrap() == 0 {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, reading).await.expect("an answer");
+    String::from_utf8_lossy(&answer).into_owned()
+}

@@ -1,0 +1,229 @@
+//! The catalogue: what it shows, and that a change is seen at once wherever a copy was.
+
+use std::collections::BTreeSet;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{TestStore, send};
+
+#[tokio::test]
+async fn a_game_is_served_as_json() {
+    let store = TestStore::start().await;
+    insta::assert_json_snapshot!(store.visitor().game(7).await);
+}
+
+#[tokio::test]
+async fn a_list_shows_24_games_with_a_summary_of_their_reviews() {
+    let store = TestStore::start().await;
+    let list = store.visitor().get("/games").await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 24);
+    insta::assert_json_snapshot!(json!({ "first": list["items"][0], "next": list["next"] }));
+}
+
+#[tokio::test]
+async fn following_next_leads_through_all_games_once() {
+    let store = TestStore::start().await;
+    let visitor = store.visitor();
+    let mut seen = Vec::new();
+    let mut next = Some("/games".to_owned());
+    while let Some(path) = next {
+        let page = visitor.get(&path).await.json();
+        seen.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|game| game["id"].as_i64().unwrap()),
+        );
+        next = page["next"].as_str().map(ToOwned::to_owned);
+    }
+    assert_eq!(seen, (1..=60).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_list_can_be_narrowed_by_genre_and_title() {
+    let store = TestStore::start().await;
+    let visitor = store.visitor();
+
+    let strategy = visitor.get("/games?genre=strategy").await.json();
+    let genres: BTreeSet<_> = strategy["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|game| game["genre"].as_str())
+        .collect();
+    assert_eq!(genres, BTreeSet::from([Some("strategy")]));
+
+    let royal = visitor.get("/games?q=ROYAL%20reb").await.json();
+    assert_eq!(royal["items"][0]["title"], "Royal Rebellion Deluxe");
+
+    // What means "anything" to LIKE means itself to a customer.
+    for wildcard in ["%25", "_", "%5C"] {
+        let none = visitor.get(&format!("/games?q={wildcard}")).await.json();
+        assert_eq!(none, json!({ "items": [], "next": null }), "q={wildcard}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_read_misses_the_cache_and_the_next_one_hits_it_on_every_clone() {
+    let store = TestStore::start().await;
+    let visitor = store.visitor();
+    let first = visitor.get("/games/7").await;
+    assert_eq!((first.header("x-cache"), first.header("x-db")), ("miss", "primary"));
+    for _ in 0..3 {
+        let next = visitor.get("/games/7").await;
+        assert_eq!(
+            (next.header("x-cache"), next.header("x-db")),
+            ("hit", ""),
+            "a hit asks no database"
+        );
+        assert_eq!(next.body, first.body);
+    }
+    let uncached = send(
+        visitor
+            .request(Method::GET, "/games/7")
+            .header("cache-control", "no-cache"),
+    )
+    .await;
+    assert_eq!(
+        (uncached.header("x-cache"), uncached.header("x-db")),
+        ("bypass", "primary")
+    );
+}
+
+#[tokio::test]
+async fn a_new_price_is_shown_at_once_wherever_the_old_one_was_cached() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    for round in 0..10 {
+        ada.game(7).await;
+        let price = 2_000 + round;
+        ada.set_price(7, price).await;
+        for _ in 0..3 {
+            assert_eq!(
+                ada.game(7).await["price_cents"],
+                price,
+                "was the cache told about the change?"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_description_can_be_changed_and_the_rest_stays() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let mut expected = ada.game(7).await;
+    let changed = send(
+        ada.request(Method::PATCH, "/games/7")
+            .json(&json!({ "description": "Better <now>." })),
+    )
+    .await;
+    assert_eq!(changed.status, StatusCode::OK);
+
+    let shown = ada.game(7).await;
+    expected["description"] = json!("Better <now>.");
+    expected["updated_at"] = shown["updated_at"].clone();
+    assert_eq!(shown, expected);
+}
+
+#[tokio::test]
+async fn a_review_comes_and_goes_and_the_rating_follows() {
+    let store = TestStore::start().await;
+    let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
+    let before = ada.game(7).await;
+    assert_eq!(before["rating"], 2.5, "the two generated reviews have 2 and 3 stars");
+
+    let written = ada
+        .post("/games/7/reviews", json!({ "stars": 5, "text": "Splendid." }))
+        .await;
+    assert_eq!(written.status, StatusCode::CREATED);
+    let with_review = bob.game(7).await;
+    assert_eq!(with_review["rating"], 3.3);
+    assert_eq!(
+        with_review["reviews"][0],
+        written.json(),
+        "the newest review comes first"
+    );
+
+    send(bob.request(Method::DELETE, written.location())).await.problem(403);
+    let deleted = send(ada.request(Method::DELETE, written.location())).await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    send(ada.request(Method::DELETE, written.location())).await.problem(404);
+
+    let after = bob.game(7).await;
+    assert_eq!(
+        (&after["rating"], &after["reviews"]),
+        (&before["rating"], &before["reviews"])
+    );
+}
+
+#[tokio::test]
+async fn the_last_review_takes_the_rating_along() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let list = ada.get("/games?page=1").await.json();
+    let unreviewed = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|game| game["reviews"]["count"] == 0);
+    let id = unreviewed.expect("one of 24 games has no review")["id"]
+        .as_i64()
+        .unwrap();
+    assert_eq!(ada.game(id).await["rating"], Value::Null);
+
+    let written = ada
+        .post(&format!("/games/{id}/reviews"), json!({ "stars": 4, "text": "Good." }))
+        .await;
+    assert_eq!(ada.game(id).await["rating"], 4.0);
+    send(ada.request(Method::DELETE, written.location())).await;
+    assert_eq!(ada.game(id).await["rating"], Value::Null);
+}
+
+#[tokio::test]
+async fn html_in_a_review_is_shown_as_text() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let attack = r#"<script>alert("x")</script> & <img src=x onerror=alert(1)>"#;
+    let back = ada
+        .submit_form("/games/7/reviews", &[("stars", "1"), ("text", attack)])
+        .await;
+    assert_eq!((back.status.as_u16(), back.location()), (303, "/games/7"));
+
+    assert_eq!(
+        ada.game(7).await["reviews"][0]["text"],
+        attack,
+        "stored as it was typed"
+    );
+    for page in ["/games/7", "/static/games/7.html"] {
+        let html = ada.get_html(page).await.body;
+        assert!(html.contains("&lt;script&gt;alert"), "{page} lost the review");
+        assert!(
+            !html.contains("<script>alert") && !html.contains("<img src=x"),
+            "{page} runs what customers type"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_shop_window_is_html_for_a_browser_and_a_line_for_curl() {
+    let store = TestStore::start().await;
+    let visitor = store.visitor();
+    let line = visitor.get("/").await;
+    assert_eq!(
+        line.body,
+        format!("SERVER {}: the game store is open\n", line.header("x-served-by"))
+    );
+
+    let window = visitor.get_html("/").await;
+    assert_eq!(window.header("content-type"), "text/html; charset=utf-8");
+    assert!(
+        window.body.contains("<h1") && window.body.contains(r#"href="/games/"#),
+        "{}",
+        window.body
+    );
+    let list = visitor.get_html("/games?genre=strategy&q=e").await;
+    assert!(list.body.contains("<h1"), "{}", list.body);
+}

@@ -1,0 +1,180 @@
+//! Orders: written once for each key, on their customer's shard, for their customer's eyes.
+
+use ch02_database::ShardMap;
+use ch02_database::sharding::{bucket_of_customer, bucket_of_order};
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::support::TestStore;
+
+#[tokio::test]
+async fn an_order_is_created_and_found_again_under_its_location() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let price = ada.game(7).await["price_cents"].as_i64().unwrap();
+
+    let created = ada.order(7, 3, "first").await;
+
+    assert_eq!(created.status, StatusCode::CREATED);
+    let order = created.json();
+    assert_eq!(
+        (
+            &order["customer"],
+            &order["game_id"],
+            &order["quantity"],
+            &order["total_cents"]
+        ),
+        (&json!("ada"), &json!(7), &json!(3), &json!(price * 3))
+    );
+    assert!(
+        order["created_at"].as_str().unwrap().ends_with('Z'),
+        "times are UTC: {order}"
+    );
+    let id = order["id"].as_i64().unwrap();
+    assert_eq!(created.location(), format!("/orders/{id}"));
+    for path in [format!("/orders/{id}"), format!("/orders?id={id}")] {
+        assert_eq!(ada.get(&path).await.json(), order);
+    }
+    assert_eq!(ada.all_orders().await, [order]);
+}
+
+#[tokio::test]
+async fn the_same_key_gives_the_same_order_even_after_a_price_change() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let first = ada.order(7, 1, "key").await;
+    ada.set_price(7, 1).await;
+
+    let again = ada.order(7, 1, "key").await;
+
+    assert_eq!((again.status, again.json()), (StatusCode::CREATED, first.json()));
+    assert_eq!(again.location(), first.location());
+    assert_eq!(ada.all_orders().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_was_used_for_another_order_is_refused() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    ada.order(7, 1, "key").await;
+    ada.order(7, 2, "key").await.problem(422);
+    ada.order(8, 1, "key").await.problem(422);
+    assert_eq!(ada.all_orders().await.len(), 1);
+}
+
+#[tokio::test]
+async fn two_customers_may_use_the_same_key() {
+    let store = TestStore::start().await;
+    let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
+    let (first, second) = (ada.order(7, 1, "key").await.json(), bob.order(7, 1, "key").await.json());
+    assert_ne!(first["id"], second["id"]);
+    assert_eq!(second["customer"], "bob");
+}
+
+#[tokio::test]
+async fn twenty_requests_at_once_with_one_key_make_one_order() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let racing: Vec<_> = (0..20)
+        .map(|_| {
+            let ada = ada.clone();
+            tokio::spawn(async move { ada.order(7, 1, "race").await })
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for answer in racing {
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        ids.push(answer.json()["id"].as_i64().unwrap());
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "one key, several orders: {ids:?}");
+    assert_eq!(ada.all_orders().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_is_hidden_from_everybody_but_its_customer() {
+    let store = TestStore::start().await;
+    let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
+    let order = ada.order(7, 1, "mine").await;
+
+    let not_there = bob.get("/orders/999999").await.problem(404).replace("999999", "N");
+    let id = order.json()["id"].to_string();
+    for stranger in [&bob, &store.visitor()] {
+        let hidden = stranger.get(order.location()).await.problem(404).replace(&id, "N");
+        assert_eq!(hidden, not_there, "the answer gives away that the order exists");
+    }
+    bob.get("/orders?customer=ada").await.problem(404);
+    assert_eq!(bob.all_orders().await.len(), 0);
+    store.visitor().get("/orders").await.problem(401);
+    assert_eq!(ada.get("/orders?customer=ada").await.json()["items"][0], order.json());
+}
+
+#[tokio::test]
+async fn sample_orders_are_public() {
+    let store = TestStore::start().await;
+    let visitor = store.visitor();
+    assert_eq!(visitor.get("/orders?id=1").await.json()["id"], 1);
+    assert_eq!(visitor.get("/orders/1000").await.json()["id"], 1_000);
+    visitor.get("/orders/1001").await.problem(404);
+}
+
+#[tokio::test]
+async fn orders_lie_on_the_shard_that_the_map_names() {
+    let store = TestStore::start().await;
+    let map = ShardMap::even(4);
+    for name in ["ada", "bob", "cleo", "dan", "eve", "fay"] {
+        let order = store.customer(name).await.order(7, 1, "key").await;
+        let id = order.json()["id"].as_i64().unwrap();
+        assert_eq!(
+            bucket_of_order(id),
+            bucket_of_customer(name),
+            "the id carries the customer's bucket"
+        );
+        assert_eq!(order.header("x-shard"), map.owner(bucket_of_customer(name)).to_string());
+    }
+}
+
+#[tokio::test]
+async fn many_orders_come_in_pages_newest_first() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    for n in 0..45 {
+        assert_eq!(
+            ada.order(n % 60 + 1, 1, &format!("key-{n}")).await.status,
+            StatusCode::CREATED
+        );
+    }
+    let games: Vec<_> = ada
+        .all_orders()
+        .await
+        .iter()
+        .map(|order| order["game_id"].as_i64().unwrap())
+        .collect();
+    assert_eq!(games, (1..=45).rev().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_browser_orders_with_a_form_and_gets_a_receipt() {
+    let store = TestStore::start().await;
+    let browser = store.customer("ada").await;
+    let page = browser.get_html("/games/7").await.body;
+    let (_, rest) = page
+        .split_once(r#"name="idempotency_key" value=""#)
+        .expect("the form has a key");
+    let (key, _) = rest.split_once('"').unwrap();
+
+    let fields = [("game_id", "7"), ("quantity", "2"), ("idempotency_key", key)];
+    let sent = browser.submit_form("/orders", &fields).await;
+    let sent_twice = browser.submit_form("/orders", &fields).await;
+
+    assert_eq!(sent.status.as_u16(), 303);
+    assert_eq!(sent.location(), sent_twice.location(), "a double click is one order");
+    let receipt = browser.get_html(sent.location()).await.body;
+    assert!(receipt.contains("Royal Rebellion Deluxe"), "{receipt}");
+    let list = browser.get_html("/orders").await.body;
+    assert!(
+        list.contains("Royal Rebellion Deluxe") && list.contains(sent.location()),
+        "{list}"
+    );
+}

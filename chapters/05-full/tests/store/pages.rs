@@ -1,0 +1,100 @@
+//! Pages rendered in advance, through the whole store.
+
+use reqwest::header::IF_NONE_MATCH;
+use reqwest::{Method, StatusCode};
+
+use crate::support::{Answer, Client, TestStore, poll_until, send};
+
+async fn static_page(client: &Client, id: i64) -> Answer {
+    let path = format!("/static/games/{id}.html");
+    poll_until(async || Some(client.get(&path).await).filter(|page| page.header("x-rendered") == "static")).await
+}
+
+#[tokio::test]
+async fn every_game_has_a_page_before_anybody_asks() {
+    let store = TestStore::start().await;
+    let visitor = store.visitor();
+    let page = static_page(&visitor, 7).await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(
+        (page.header("x-cache"), page.header("x-db")),
+        ("", ""),
+        "a static page asks nobody"
+    );
+    insta::assert_snapshot!(page.body.replace("><", ">\n<"));
+}
+
+#[tokio::test]
+async fn a_page_that_has_not_changed_is_not_sent_again() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let page = static_page(&ada, 7).await;
+    let etag = page.header("etag").to_owned();
+    assert!(etag.starts_with('"') && etag.len() > 2, "{etag}");
+    let again = async |tag: String| {
+        let request = ada
+            .request(Method::GET, "/static/games/7.html")
+            .header(IF_NONE_MATCH, tag);
+        send(request).await
+    };
+
+    for tag in [
+        etag.clone(),
+        format!("W/{etag}"),
+        format!("\"other\", {etag}"),
+        "*".to_owned(),
+    ] {
+        let same = again(tag).await;
+        assert_eq!((same.status, same.body.as_str()), (StatusCode::NOT_MODIFIED, ""));
+        assert_eq!(same.header("etag"), etag);
+    }
+    assert_eq!(again("\"other\"".to_owned()).await.status, StatusCode::OK);
+
+    ada.set_price(7, 4_242).await;
+    static_page(&ada, 7).await;
+    let changed = again(etag).await;
+    assert_eq!(
+        changed.status,
+        StatusCode::OK,
+        "the page has changed, so the old tag must not match"
+    );
+    assert!(changed.body.contains("42.42"));
+}
+
+#[tokio::test]
+async fn a_page_never_shows_a_price_that_has_been_replaced() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    for cents in 5_000..5_050 {
+        ada.set_price(7, cents).await;
+        let page = ada.get("/static/games/7.html").await;
+        let price = format!("${}.{:02}", cents / 100, cents % 100);
+        assert!(
+            page.body.contains(&price),
+            "{price} is not on the page that was {}",
+            page.header("x-rendered")
+        );
+    }
+}
+
+#[tokio::test]
+async fn drawings_and_styles_are_there() {
+    let store = TestStore::start().await;
+    let visitor = store.visitor();
+    let game = visitor.game(7).await;
+    let drawings = game["images"].as_array().unwrap().iter().chain([&game["trailer"]]);
+    for path in drawings.map(|path| path.as_str().unwrap()).chain(["/static/icon.svg"]) {
+        let drawing = visitor.get(path).await;
+        assert_eq!(
+            (drawing.status, drawing.header("content-type")),
+            (StatusCode::OK, "image/svg+xml"),
+            "{path}"
+        );
+        assert!(drawing.body.starts_with("<svg"), "{path}");
+    }
+    for (path, kind) in [("/static/style.css", "text/css"), ("/static/job.js", "text/javascript")] {
+        let file = visitor.get(path).await;
+        assert_eq!(file.status, StatusCode::OK);
+        assert!(file.header("content-type").starts_with(kind), "{path}");
+    }
+}

@@ -1,0 +1,486 @@
+//! The program as a person runs it: its start, its end, kill -9, and what it says when something is wrong.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Instant;
+
+use ch05_full::store::STOP_WITHIN;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Client, DEADLINE, poll_until, send};
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ch05-full"));
+    command.stdin(Stdio::null()).env_remove("RUST_LOG");
+    command
+}
+
+/// A store in a process of its own. Killed when dropped, so that no test leaves one behind.
+struct Process {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+    url: String,
+}
+
+impl Process {
+    fn start(data_dir: &Path) -> Process {
+        let mut child = program()
+            .args(["--listen", "127.0.0.1:0", "--games", "60", "--data-dir"])
+            .arg(data_dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut url = String::new();
+        output.read_line(&mut url).unwrap();
+        let url = url.trim().to_owned();
+        assert!(
+            url.starts_with("http://127.0.0.1:"),
+            "the first line is the address: {url:?}"
+        );
+        Process { child, output, url }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// The rest of what it printed, up to the last line of the tour.
+    fn tour(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            self.output.read_line(&mut line).unwrap();
+            lines.push(line.trim_end().to_owned());
+            if line.starts_with("Ctrl-C") {
+                return lines;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn stop(mut self, signal: &str) -> ExitStatus {
+        self.signal(signal);
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the program to its end and returns what it said. One that should have refused to start but serves is stopped after a
+/// while, and then has exit code 0.
+fn run(arguments: &[&str]) -> Output {
+    let child = program()
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id().to_string();
+    let (done, waiting) = std::sync::mpsc::channel::<()>();
+    let guard = std::thread::spawn(move || {
+        if waiting.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").arg(pid).status();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(done);
+    guard.join().unwrap();
+    output
+}
+
+/// Asserts that the program refuses to start, in one understandable message.
+#[track_caller]
+fn assert_refused(output: &Output, says: &str) {
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "it started: {message}");
+    assert!(message.contains(says), "{message:?} does not say {says:?}");
+    assert!(
+        !message.contains("panicked") && !message.contains("RUST_BACKTRACE"),
+        "{message}"
+    );
+    assert!(message.lines().count() < 12, "too long to be read: {message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_during_orders_loses_none_that_was_acknowledged_and_doubles_none() {
+    let dir = tempfile::tempdir().unwrap();
+    // What the store has acknowledged, by idempotency key; and every key that was ever sent.
+    let acknowledged = Mutex::new(BTreeMap::<String, Value>::new());
+    let mut sent = 0;
+    for round in 0..3 {
+        let mut process = Process::start(dir.path());
+        let ada = process.client();
+        ada.login("ada").await;
+        let already = acknowledged.lock().unwrap().len();
+        let over = AtomicBool::new(false);
+        let shoppers = (0..8).map(|shopper| {
+            let (ada, acknowledged, over) = (&ada, &acknowledged, &over);
+            async move {
+                let mut sent = 0;
+                while !over.load(Ordering::SeqCst) {
+                    let key = format!("{round}-{shopper}-{sent}");
+                    sent += 1;
+                    let body = json!({ "game_id": sent % 60 + 1, "quantity": 1 });
+                    let request = ada
+                        .request(Method::POST, "/orders")
+                        .header("idempotency-key", &key)
+                        .json(&body);
+                    // After the kill there is no answer, or half of one.
+                    let Ok(response) = request.send().await else { continue };
+                    if response.status() != StatusCode::CREATED {
+                        continue;
+                    }
+                    let Ok(order) = response.json::<Value>().await else {
+                        continue;
+                    };
+                    acknowledged.lock().unwrap().insert(key, order);
+                }
+                sent
+            }
+        });
+        let killer = async {
+            poll_until(async || (acknowledged.lock().unwrap().len() >= already + 100).then_some(())).await;
+            process.child.kill().unwrap();
+            over.store(true, Ordering::SeqCst);
+        };
+        let (shoppers, ()) = tokio::join!(futures_util::future::join_all(shoppers), killer);
+        sent += shoppers.iter().sum::<usize>();
+    }
+
+    let process = Process::start(dir.path());
+    let ada = process.client();
+    ada.login("ada").await;
+    let acknowledged = acknowledged.into_inner().unwrap();
+    for (key, order) in &acknowledged {
+        let found = ada.get(&format!("/orders/{}", order["id"])).await;
+        assert_eq!(
+            found.status,
+            StatusCode::OK,
+            "the acknowledged order {order} of {key} is lost"
+        );
+        assert_eq!(&found.json(), order);
+        let again = ada.order(order["game_id"].as_i64().unwrap(), 1, key).await;
+        assert_eq!(&again.json(), order, "the key {key} made a second order");
+    }
+    let kept = ada.all_orders().await.len();
+    assert!(
+        kept >= acknowledged.len() && kept <= sent,
+        "{} acknowledged, {kept} kept, {sent} sent",
+        acknowledged.len()
+    );
+}
+
+#[tokio::test]
+async fn a_second_start_finds_orders_jobs_sessions_and_prices() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Process::start(dir.path());
+    let ada = first.client();
+    let login = ada.post("/login", json!({ "user": "ada" })).await;
+    let cookie = login.header("set-cookie").split(';').next().unwrap().to_owned();
+    let order = ada.order(7, 1, "key").await.json();
+    ada.set_price(7, 4_242).await;
+    let job = send(ada.request(Method::POST, "/work?job=order-export"))
+        .await
+        .location()
+        .to_owned();
+    let job_before = ada.finished_job(&job).await;
+    let unfinished = send(ada.request(Method::POST, "/work?job=trailer-transcode"))
+        .await
+        .location()
+        .to_owned();
+    drop(first);
+
+    let second = Process::start(dir.path());
+    let visitor = second.client();
+    let ada = async |path: &str| send(visitor.request(Method::GET, path).header("cookie", &cookie)).await;
+
+    assert_eq!(ada("/me").await.json(), json!({ "user": "ada" }), "the login is gone");
+    assert_eq!(ada("/orders").await.json()["items"], json!([order]));
+    assert_eq!(ada("/games/7").await.json()["price_cents"], 4_242);
+    assert_eq!(ada(&job).await.json(), job_before);
+    poll_until(async || (ada(&unfinished).await.json()["state"] == "done").then_some(())).await;
+    let page = ada("/static/games/7.html").await;
+    assert!(
+        page.body.contains("42.42"),
+        "the {} page shows the old price",
+        page.header("x-rendered")
+    );
+}
+
+#[tokio::test]
+async fn a_stop_signal_ends_it_in_time_and_with_exit_code_0() {
+    for signal in ["INT", "TERM"] {
+        let dir = tempfile::tempdir().unwrap();
+        let process = Process::start(dir.path());
+        let ada = process.client();
+        ada.login("ada").await;
+        // An answer that would go on for a while, an idle connection, and half a request.
+        let job = send(ada.request(Method::POST, "/work?job=doSomething")).await;
+        let mut events = ada
+            .request(Method::GET, &format!("{}/events", job.location()))
+            .send()
+            .await
+            .unwrap();
+        events.chunk().await.unwrap();
+        let address = process.url.trim_start_matches("http://").to_owned();
+        let _idle = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let mut half = tokio::net::TcpStream::connect(&address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut half, b"GET / HT")
+            .await
+            .unwrap();
+
+        let begin = Instant::now();
+        let status = process.stop(signal);
+
+        assert_eq!(status.code(), Some(0), "SIG{signal}: {status}");
+        // The bound is the store's own deadline with a second for the process to come and go; nothing here has to be fast.
+        let took = begin.elapsed();
+        assert!(
+            took < STOP_WITHIN + std::time::Duration::from_secs(1),
+            "SIG{signal} took {took:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_finished_before_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let process = Process::start(dir.path());
+    let ada = process.client();
+    ada.login("ada").await;
+    // Half of an order is here when the signal comes; the other half follows after it.
+    let address = process.url.trim_start_matches("http://").to_owned();
+    let login = ada.post("/login", json!({ "user": "ada" })).await;
+    let cookie = login.header("set-cookie").split(';').next().unwrap().to_owned();
+    let body = r#"{"game_id":7,"quantity":1}"#;
+    let (first, second) = body.split_at(10);
+    let head = format!(
+        "POST /orders HTTP/1.1\r\nhost: x\r\ncookie: {cookie}\r\nidempotency-key: key\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{first}",
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes())
+        .await
+        .unwrap();
+    // The request has arrived when a clone has been asked: nothing tells us but a later request on the same path through it.
+    poll_until(async || ada.get("/healthz").await.status.is_success().then_some(())).await;
+    process.signal("TERM");
+    poll_until(async || tokio::net::TcpStream::connect(&address).await.is_err().then_some(())).await;
+
+    tokio::io::AsyncWriteExt::write_all(&mut stream, second.as_bytes())
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer)
+        .await
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+}
+
+#[tokio::test]
+async fn every_line_of_the_tour_works_when_it_is_pasted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut process = Process::start(dir.path());
+    let printed = process.tour();
+    assert!(printed.len() < 30, "{} lines are too many to read", printed.len());
+    let commands: Vec<_> = printed.iter().filter(|line| line.starts_with("curl ")).collect();
+    assert!(commands.len() >= 10, "{printed:#?}");
+    let pasted_in = tempfile::tempdir().unwrap();
+    for command in commands {
+        // --fail: an answer of 400 or more is a failure of curl. In a new shell each, as a slow typist would.
+        let checked = command.replacen("curl ", "curl --fail --silent --show-error --noproxy '*' ", 1);
+        let output = Command::new("sh")
+            .args(["-c", &checked])
+            .current_dir(pasted_in.path())
+            .output()
+            .unwrap();
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            output.status.success() && !out.is_empty(),
+            "{command}\n{out}{err}\n(does this machine have curl 7.84 or later?)"
+        );
+    }
+}
+
+#[tokio::test]
+async fn inspect_shows_clones_and_shards_of_a_running_store_and_shards_of_a_stopped_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    let process = Process::start(dir.path());
+    process.client().get("/whoami").await;
+    for arguments in [["inspect", "--data-dir", path], ["inspect", "--url", &process.url]] {
+        let shown = String::from_utf8(run(&arguments).stdout).unwrap();
+        for part in [
+            "running at http://",
+            "clone-1",
+            "clone-2",
+            "clone-3",
+            "shard-0",
+            "shard-3",
+            "1000",
+        ] {
+            assert!(shown.contains(part), "{arguments:?} does not show {part}: {shown}");
+        }
+    }
+    drop(process);
+    let shown = String::from_utf8(run(&["inspect", "--data-dir", path]).stdout).unwrap();
+    assert!(shown.contains("not running") && shown.contains("shard-3"), "{shown}");
+    // Looking at a store must not keep it from starting again.
+    Process::start(dir.path());
+}
+
+#[tokio::test]
+async fn a_load_is_measured_with_and_without_the_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let process = Process::start(dir.path());
+    let load = [
+        "load",
+        "--url",
+        &process.url,
+        "--games",
+        "60",
+        "--rounds",
+        "1",
+        "--seconds",
+        "1",
+        "--connections",
+        "2",
+    ];
+    let output = run(&load);
+    let (shown, said) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(
+        output.status.success() && shown.contains("requests/s with the cache over without"),
+        "{shown}{said}"
+    );
+    // More games than the store has: 404s are not a result.
+    assert_refused(
+        &run(&["load", "--url", &process.url, "--games", "61", "--seconds", "1"]),
+        "were not 200",
+    );
+    assert_refused(
+        &run(&["load", "--url", "http://192.0.2.1:80", "--seconds", "1"]),
+        "this machine",
+    );
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_said_in_a_sentence_and_nothing_is_made() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let output = run(&["--listen", &address, "--data-dir", data.to_str().unwrap()]);
+    assert_refused(&output, &format!("cannot listen on {address}"));
+    assert!(!data.exists(), "a store that cannot start makes no data directory");
+}
+
+#[tokio::test]
+async fn a_wrong_flag_is_said_before_anything_happens() {
+    for (arguments, says) in [
+        (vec!["--clone", "3"], "--clones"),
+        (vec!["--clones", "0"], "1..=64"),
+        (vec!["--clones", "many"], "invalid value"),
+        (vec!["--listen", "localhost"], "invalid value"),
+        (vec!["--games", "-5"], "unexpected argument"),
+        (vec!["surf"], "surf"),
+        (vec!["--services", "magic"], "possible values"),
+        (
+            vec!["--services", "docker", "--data-dir", ":memory:"],
+            "only `--services embedded`",
+        ),
+        (vec!["balancer"], "--upstream"),
+    ] {
+        assert_refused(&run(&arguments), says);
+    }
+}
+
+#[tokio::test]
+async fn a_data_directory_that_cannot_be_used_is_said_and_left_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = |path: &Path, more: &[&str]| {
+        let mut arguments = vec!["--listen", "127.0.0.1:0", "--data-dir", path.to_str().unwrap()];
+        arguments.extend(more);
+        run(&arguments)
+    };
+
+    let file = dir.path().join("a-file");
+    std::fs::write(&file, "mine").unwrap();
+    assert_refused(&start(&file, &[]), "cannot be used");
+    assert_refused(&start(&file.join("below"), &[]), "cannot be used");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+
+    let store = dir.path().join("store");
+    // Stopped and not killed, so that everything is in the files themselves and not in their write-ahead logs.
+    Process::start(&store).stop("TERM");
+    assert_refused(&start(&store, &["--shards", "2"]), "--shards 4");
+    assert_refused(&start(&store, &["--games", "61"]), "--games 60");
+    assert_refused(&start(&store, &["--seed", "1"]), "--seed 42");
+
+    for (name, damage) in [("store.db", "not a database at all"), ("shard-2.db", "")] {
+        let (file, kept) = (store.join(name), dir.path().join(name));
+        std::fs::copy(&file, &kept).unwrap();
+        let mut bytes = std::fs::read(&file).unwrap();
+        if damage.is_empty() {
+            // Plausible from its header, garbage further on.
+            bytes[4_096..8_192].fill(0x5a);
+        } else {
+            bytes = damage.as_bytes().repeat(100);
+        }
+        std::fs::write(&file, &bytes).unwrap();
+        assert_refused(&start(&store, &[]), &format!("{name} is not a readable database"));
+        assert_eq!(
+            std::fs::read(&file).unwrap(),
+            bytes,
+            "the damaged file is evidence and must stay as it is"
+        );
+        std::fs::copy(&kept, &file).unwrap();
+    }
+    Process::start(&store);
+}
+
+#[tokio::test]
+async fn two_stores_cannot_share_a_data_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Process::start(dir.path());
+    let second = run(&["--listen", "127.0.0.1:0", "--data-dir", dir.path().to_str().unwrap()]);
+    assert_refused(&second, "belongs to a store that is running");
+    assert_eq!(first.client().get("/readyz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_seeding_that_was_killed_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    // Sample orders are there, the store's database is not: as after a kill between the two.
+    drop(Process::start(dir.path()));
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(dir.path().join(format!("store.db{suffix}")));
+    }
+    let process = Process::start(dir.path());
+    let visitor = process.client();
+    assert_eq!(visitor.get("/games/60").await.status, StatusCode::OK);
+    assert_eq!(visitor.get("/orders?id=1").await.status, StatusCode::OK);
+}

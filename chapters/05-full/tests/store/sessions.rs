@@ -1,0 +1,63 @@
+//! A session belongs to the store and not to a clone.
+
+use std::collections::BTreeSet;
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::support::TestStore;
+
+#[tokio::test]
+async fn a_login_is_known_to_every_clone() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+
+    let mut asked = BTreeSet::new();
+    for _ in 0..9 {
+        let me = ada.get("/me").await;
+        assert_eq!((me.status, me.json()), (StatusCode::OK, json!({ "user": "ada" })));
+        asked.insert(me.header("x-served-by").to_owned());
+    }
+
+    let all = ["clone-1", "clone-2", "clone-3"].map(ToOwned::to_owned);
+    assert_eq!(asked, BTreeSet::from(all), "did the balancer ask all of them?");
+}
+
+#[tokio::test]
+async fn whoever_logs_out_is_out_everywhere() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+
+    assert_eq!(ada.post("/logout", json!({})).await.status, StatusCode::NO_CONTENT);
+
+    for _ in 0..3 {
+        ada.get("/me").await.problem(401);
+    }
+}
+
+#[tokio::test]
+async fn a_browser_logs_in_with_a_form_and_comes_back_to_its_page() {
+    let store = TestStore::start().await;
+    let browser = store.visitor();
+    let sent_away = browser.get_html("/orders").await;
+    assert_eq!(
+        (sent_away.status.as_u16(), sent_away.location()),
+        (303, "/login?next=%2Forders")
+    );
+    let form = browser.get_html(sent_away.location()).await;
+    assert!(form.body.contains(r#"name="next" value="/orders""#), "{}", form.body);
+
+    let back = browser
+        .submit_form("/login", &[("user", "ada"), ("next", "/orders")])
+        .await;
+
+    assert_eq!((back.status.as_u16(), back.location()), (303, "/orders"));
+    assert_eq!(browser.get_html("/orders").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_account_link_of_prerendered_pages_leads_on() {
+    let store = TestStore::start().await;
+    assert_eq!(store.visitor().get("/account").await.location(), "/login?next=/orders");
+    assert_eq!(store.customer("ada").await.get("/account").await.location(), "/orders");
+}
