@@ -1,0 +1,392 @@
+//! What the load generator promises, checked against a small real server whose faults are chosen by each test.
+
+mod server;
+
+use std::time::Duration;
+
+use loadgen::{Limit, Request, Target, TargetError, closed_loop, open_loop};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket};
+
+use server::{Server, Treatment};
+
+fn games(n: u64) -> Request {
+    Request::get(&format!("/games/{n}"))
+}
+
+#[tokio::test]
+async fn a_closed_loop_sends_exactly_what_it_was_asked_for() {
+    let server = Server::start(|_| Treatment::Answer(200)).await;
+
+    let report = closed_loop(&server.target(), 4, Limit::requests(500), games).await;
+
+    assert_eq!(server.requests(), 500, "the server counted differently");
+    assert_eq!(report.requests, 500);
+    assert_eq!(report.by_status, [(200, 500)].into());
+    assert_eq!(report.histogram.len(), 500, "an answer is missing from the latencies");
+    assert_eq!(report.failures(), 0, "{report}");
+}
+
+#[tokio::test]
+async fn an_open_loop_sends_rate_times_duration() {
+    let server = Server::start(|_| Treatment::Answer(200)).await;
+
+    let report = open_loop(&server.target(), 200, 4, Duration::from_millis(250), games).await;
+
+    assert_eq!(server.requests(), 50, "200 a second for a quarter of a second are 50");
+    assert_eq!(
+        (report.requests, report.scheduled, report.failures()),
+        (50, 50, 0),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn a_request_arrives_as_it_was_made() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let target = Target::parse(&format!("http://{address}")).unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut text = String::new();
+        while !text.ends_with('}') {
+            let mut buffer = [0; 1024];
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "the request ended early: {text}");
+            text += str::from_utf8(&buffer[..read]).unwrap();
+        }
+        text
+    });
+
+    let order = |_| Request::post_json("/orders?id=1", r#"{"game_id":7}"#).header("idempotency-key", "k-1");
+    closed_loop(&target, 1, Limit::requests(1), order).await;
+
+    let text = server.await.unwrap();
+    let host = format!("host: {address}");
+    for part in [
+        "POST /orders?id=1 HTTP/1.1",
+        "content-type: application/json",
+        "idempotency-key: k-1",
+        "content-length: 13",
+        &host,
+        r#"{"game_id":7}"#,
+    ] {
+        assert!(
+            text.lines().any(|line| line == part),
+            "{part:?} is missing from\n{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_closed_loop_ends_when_its_time_is_over() {
+    let server = Server::start(|_| Treatment::Answer(200)).await;
+    let limit = Limit::requests(u64::MAX).within(Duration::from_millis(50));
+
+    let report = closed_loop(&server.target(), 2, limit, games).await;
+
+    assert!(report.requests > 0, "it sent nothing");
+    assert_eq!(report.requests, server.requests());
+}
+
+#[tokio::test]
+async fn connections_are_kept_alive_and_never_more_than_allowed() {
+    let server = Server::start(|_| Treatment::Answer(200)).await;
+    closed_loop(&server.target(), 4, Limit::requests(500), games).await;
+    assert!(
+        server.connections() <= 4,
+        "{} connections: is each request given its own?",
+        server.connections()
+    );
+
+    // A stall is when a generator is tempted to open more: hundreds are due and none is answered.
+    let server = Server::start(|_| Treatment::Stall(Duration::from_millis(200))).await;
+    open_loop(&server.target(), 1_000, 3, Duration::from_millis(200), games).await;
+    assert!(
+        server.connections() <= 3,
+        "{} connections opened in a stall",
+        server.connections()
+    );
+    assert_eq!(
+        server.most_under_way(),
+        3,
+        "in a stall every connection should be waiting"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_blames_the_server_is_a_failure_and_a_404_is_not() {
+    let server = Server::start(|n| Treatment::Answer([200, 404, 500, 503][n as usize % 4])).await;
+
+    let report = closed_loop(&server.target(), 3, Limit::requests(400), games).await;
+
+    assert_eq!(
+        report.by_status,
+        [(200, 100), (404, 100), (500, 100), (503, 100)].into()
+    );
+    assert_eq!(report.failures(), 200, "500 and 503 are failures");
+    assert_eq!(report.errors, 0, "an answer is not a transport error, whatever it says");
+}
+
+#[tokio::test]
+async fn a_dropped_connection_is_a_failure_and_the_next_request_gets_a_new_one() {
+    let server = Server::start(|n| {
+        if n % 5 == 0 {
+            Treatment::HangUp
+        } else {
+            Treatment::Answer(200)
+        }
+    })
+    .await;
+
+    let report = closed_loop(&server.target(), 2, Limit::requests(100), games).await;
+
+    assert_eq!(
+        report.errors, 20,
+        "every fifth request was dropped: is it sent again behind our back?"
+    );
+    assert_eq!(report.by_status, [(200, 80)].into());
+    assert_eq!(report.failures(), 20);
+    assert_eq!(server.requests(), 100);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_before_it_reads_is_counted_once_a_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = Target::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await);
+        }
+    });
+
+    let report = closed_loop(&target, 2, Limit::requests(20), games).await;
+
+    assert_eq!((report.requests, report.failures()), (20, 20), "{report}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_all_failures_and_is_not_asked_without_pause() {
+    // Bound and not listening: nobody answers, and no other test can get the port meanwhile.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let target = Target::parse(&format!("http://{}", socket.local_addr().unwrap())).unwrap();
+
+    let report = closed_loop(&target, 2, Limit::duration(Duration::from_millis(100)), games).await;
+
+    assert!(report.requests > 0);
+    assert_eq!(report.failures(), report.requests);
+    assert!(
+        report.requests <= 20,
+        "{} refusals in 100 ms: does it rest between them?",
+        report.requests
+    );
+    assert!(report.first_error.unwrap().contains("could not connect"));
+    assert!(
+        report.histogram.is_empty(),
+        "a refusal is fast; as a latency it would make a dead server look good"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_closes_politely_costs_no_failure() {
+    let server = Server::start(|_| Treatment::AnswerAndClose).await;
+
+    let report = closed_loop(&server.target(), 2, Limit::requests(50), games).await;
+
+    assert_eq!(
+        (report.by_status, report.errors),
+        ([(200, 50)].into(), 0),
+        "{:?}",
+        report.first_error
+    );
+    assert_eq!(
+        server.connections(),
+        50,
+        "each answer announced that its connection ends"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_closes_an_idle_connection_costs_no_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = Target::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let read = stream.read(&mut [0; 1024]).await.unwrap();
+            assert!(read > 0, "a connection without a request");
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+
+    // An open loop, so that there is time between two requests in which to notice.
+    let report = open_loop(&target, 50, 1, Duration::from_millis(120), games).await;
+
+    assert_eq!(
+        (report.by_status, report.errors),
+        ([(200, 6)].into(), 0),
+        "{:?}",
+        report.first_error
+    );
+}
+
+#[tokio::test]
+async fn a_request_without_an_answer_times_out_and_counts_as_slow() {
+    let patience = Duration::from_millis(200);
+    let server = Server::start(|n| {
+        if n < 3 {
+            Treatment::Ignore
+        } else {
+            Treatment::Answer(200)
+        }
+    })
+    .await;
+
+    let report = closed_loop(
+        &server.target().with_response_timeout(patience),
+        1,
+        Limit::requests(5),
+        games,
+    )
+    .await;
+
+    assert_eq!(report.errors, 3, "{report}");
+    assert_eq!(
+        report.by_status,
+        [(200, 2)].into(),
+        "after a time-out the next request should get a new connection"
+    );
+    assert!(
+        report.quantile_ms(0.6) >= 200.0,
+        "the wait of {patience:?} is missing from the latencies"
+    );
+}
+
+#[tokio::test]
+async fn an_open_loop_reports_also_what_it_could_not_send_any_more() {
+    let server = Server::start(|_| Treatment::Ignore).await;
+    let target = server.target().with_response_timeout(Duration::from_millis(50));
+
+    let report = open_loop(&target, 1_000, 2, Duration::from_millis(100), games).await;
+
+    assert_eq!(
+        (report.requests, report.errors),
+        (100, 100),
+        "requests vanished from the report: {report}"
+    );
+    assert!(
+        server.connections() < 20,
+        "{} connections: does it still try to send what it has given up?",
+        server.connections()
+    );
+}
+
+/// Coordinated omission: the same stall hits four requests of a closed loop and two in five of an open loop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_open_loop_sees_a_stall_that_the_closed_loop_leaves_out() {
+    let stall = Duration::from_millis(400);
+    let stalls_once = move |n| {
+        if n == 50 {
+            Treatment::Stall(stall)
+        } else {
+            Treatment::Answer(200)
+        }
+    };
+    let slow = 100_000..=u64::MAX / 2;
+
+    let server = Server::start(stalls_once).await;
+    let closed = closed_loop(&server.target(), 4, Limit::requests(1_000), games).await;
+    let server = Server::start(stalls_once).await;
+    let open = open_loop(&server.target(), 500, 4, Duration::from_secs(1), games).await;
+
+    let closed_slow = closed.histogram.count_between(*slow.start(), *slow.end());
+    let open_slow = open.histogram.count_between(*slow.start(), *slow.end());
+    assert!(closed_slow > 0, "the server did not stall, so this test shows nothing");
+    // 500 a second for the first 300 ms of the stall: about 150 waited longer than 100 ms; in the closed loop, four did.
+    assert!(
+        open_slow >= 10 * closed_slow,
+        "{open_slow} slow requests in the open loop, {closed_slow} in the closed one: does latency count from the intended time?"
+    );
+    assert!(
+        open.quantile_ms(0.9) > 4.0 * closed.quantile_ms(0.9),
+        "open and closed loop should disagree about the p90:\n{open}\n{closed}"
+    );
+    assert!(open.late >= 100, "only {} sends were late in a stall", open.late);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_generator_that_misses_its_own_schedule_is_inconclusive() {
+    let server = Server::start(|_| Treatment::Answer(200)).await;
+    let slow_to_prepare = |n| {
+        let start = std::time::Instant::now();
+        while start.elapsed() < Duration::from_millis(3) {
+            std::hint::spin_loop();
+        }
+        games(n)
+    };
+
+    let report = open_loop(&server.target(), 50, 2, Duration::from_millis(400), slow_to_prepare).await;
+
+    assert_eq!(report.failures(), 0);
+    assert!(
+        report.late_by_generator * 2 > report.scheduled,
+        "the generator dawdled 3 ms before each send, and owns up to {} of {}",
+        report.late_by_generator,
+        report.scheduled
+    );
+    assert!(!report.is_conclusive(), "{report}");
+}
+
+#[tokio::test]
+#[should_panic(expected = "is not a path")]
+async fn a_mistake_in_the_callers_closure_is_not_swallowed() {
+    let server = Server::start(|_| Treatment::Answer(200)).await;
+
+    closed_loop(&server.target(), 2, Limit::requests(10), |_| Request::get("games/7")).await;
+}
+
+#[test]
+fn only_loopback_is_a_target() {
+    for url in [
+        "http://127.0.0.1:8080",
+        "http://127.9.9.9:1/",
+        "http://[::1]:8080",
+        "http://localhost:8080",
+        "http://localhost",
+    ] {
+        assert!(
+            Target::parse(url).is_ok(),
+            "{url} is this machine: {:?}",
+            Target::parse(url)
+        );
+    }
+    for url in [
+        "http://192.0.2.1:8080",
+        "http://example.com",
+        "http://0.0.0.0:8080",
+        "http://[2001:db8::1]:8080",
+        "http://localhost.example.com:8080",
+        "http://127.0.0.1.example.com",
+        "http://127.0.0.1@example.com",
+        "http://2130706433:8080",
+    ] {
+        let error = Target::parse(url).expect_err(url);
+        assert!(matches!(error, TargetError::Elsewhere(_)), "{url}: {error}");
+        assert!(error.to_string().contains("load goes only to this machine"), "{error}");
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_a_target_is_told_what_would_be() {
+    for (url, hint) in [
+        ("https://127.0.0.1:8443", "use the server's http:// address"),
+        ("http://127.0.0.1:8080/games/7", "each request brings its path"),
+        ("127.0.0.1:8080", "such as http://127.0.0.1:8080"),
+        ("ftp://127.0.0.1", "such as http://127.0.0.1:8080"),
+        ("", "such as http://127.0.0.1:8080"),
+    ] {
+        let error = Target::parse(url).expect_err(url).to_string();
+        assert!(error.contains(hint), "{url:?} was refused with {error:?}");
+    }
+}

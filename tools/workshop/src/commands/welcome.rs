@@ -1,0 +1,23 @@
+//! `cargo workshop` alone: what there is, and where to begin.
+//!
+//! It names only what exists. Left out: a learner's progress.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+const WELCOME: &str = "\
+This is the workshop's own command. It can do one thing:
+
+  cargo workshop test                  run every test of the repository
+  cargo workshop test -p ch03-cache    run one chapter's tests (-p may be repeated)
+  cargo workshop test -- shard         run the tests with \"shard\" in their name
+
+Begin with `cargo workshop test`. The last line says how many tests passed; if none failed,
+your machine has all that the chapters need.
+";
+
+/// Prints the overview.
+pub fn run() -> anyhow::Result<ExitCode> {
+    io::stdout().write_all(WELCOME.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
