@@ -6,7 +6,9 @@
 //! yet: the answer. So the client would see "connection reset" where we said "too large". RFC 9112, section 9.6,
 //! describes this; nginx calls the cure `lingering_close`.
 //!
-//! Left out: a limit for how slowly a body may arrive while somebody is reading it.
+//! A client that stops in the middle of its body is not waited for without end either: see [`BodyError::Stalled`].
+//!
+//! Left out: a limit for how long a whole body may take. One byte every nine seconds keeps a request open.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -18,6 +20,7 @@ use http::header::EXPECT;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::Sleep;
 
 /// How much of an unwanted body is read and thrown away before the connection is closed after all.
 pub const LINGER_BYTES: usize = 16 * 1024 * 1024;
@@ -25,23 +28,40 @@ pub const LINGER_BYTES: usize = 16 * 1024 * 1024;
 /// How long an unwanted body is read at most.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 
+/// Why the rest of a request's body does not come.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The connection broke, or what came is not HTTP.
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    /// The client is still there, but has not sent a byte for this long. 408 if it can be told.
+    #[error("nothing more of the body has come for {0:?}")]
+    Stalled(Duration),
+}
+
 /// The body of a request. Dropped before its end, it goes on reading in a task of its own for [`LINGER_BYTES`] or
 /// [`LINGER_TIME`], whichever is less.
 #[derive(Debug)]
 pub struct RequestBody {
     /// `None` once the end was reached, or an error.
     rest: Option<Incoming>,
+    /// How long the next piece may keep us waiting.
+    patience: Duration,
+    /// Runs while we wait for a piece.
+    waiting: Option<Pin<Box<Sleep>>>,
     /// False while a client waits for our `100 Continue`. It sends nothing before, so nothing has to be thrown away,
     /// and reading would ask it to begin.
     lingers: bool,
 }
 
 impl RequestBody {
-    /// Wraps the body of a request that hyper has received.
-    pub fn wrap(request: Request<Incoming>) -> Request<RequestBody> {
+    /// Wraps the body of a request that hyper has received. `patience` is how long each piece of it may take.
+    pub fn wrap(request: Request<Incoming>, patience: Duration) -> Request<RequestBody> {
         let lingers = !request.headers().contains_key(EXPECT);
         request.map(|body| RequestBody {
             rest: (!body.is_end_stream()).then_some(body),
+            patience,
+            waiting: None,
             lingers,
         })
     }
@@ -49,22 +69,32 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         // From here on a client that waited for `100 Continue` has it, and sends.
         self.lingers = true;
         let Some(body) = self.rest.as_mut() else {
             return Poll::Ready(None);
         };
-        let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) else {
+            // Only a body that makes us wait costs a timer.
+            let patience = self.patience;
+            let waiting = self
+                .waiting
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+            ready!(waiting.as_mut().poll(context));
+            self.rest = None;
+            return Poll::Ready(Some(Err(BodyError::Stalled(patience))));
+        };
         if !matches!(frame, Some(Ok(_))) || body.is_end_stream() {
             self.rest = None;
         }
-        Poll::Ready(frame)
+        self.waiting = None;
+        Poll::Ready(frame.map(|piece| piece.map_err(BodyError::Broken)))
     }
 
     fn is_end_stream(&self) -> bool {

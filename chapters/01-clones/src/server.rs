@@ -36,15 +36,18 @@ pub struct Limits {
     /// Without it, a client that sends half a head keeps a connection for ever, and a few thousand of those
     /// (*slowloris*) are all there are.
     pub head: Duration,
+    /// How long the next piece of a body may take while somebody is reading it. The same attack, one step later.
+    pub body: Duration,
     /// How long requests in flight may go on after the shutdown began. What is not finished by then is cut.
     pub grace: Duration,
 }
 
 impl Default for Limits {
-    /// 10 s for a head, 3 s of grace.
+    /// 10 s for a head, 10 s for each piece of a body, 3 s of grace.
     fn default() -> Self {
         Limits {
             head: Duration::from_secs(10),
+            body: Duration::from_secs(10),
             grace: Duration::from_secs(3),
         }
     }
@@ -150,7 +153,7 @@ where
     // in two writes. A failure only makes us slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let mut request = RequestBody::wrap(request);
+        let mut request = RequestBody::wrap(request, limits.body);
         request.extensions_mut().insert(PeerAddr(peer));
         service.clone().oneshot(request)
     });

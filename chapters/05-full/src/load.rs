@@ -39,11 +39,10 @@ pub async fn load(args: &Load) -> anyhow::Result<()> {
         ratios.push(with.requests_per_second() / without.requests_per_second());
         totals = Some(match totals.take() {
             None => (with, without),
-            Some((mut all_with, mut all_without)) => {
-                all_with.merge(&with);
-                all_without.merge(&without);
-                (all_with, all_without)
-            }
+            Some((all_with, all_without)) => (
+                one_after_the_other(all_with, &with),
+                one_after_the_other(all_without, &without),
+            ),
         });
     }
     let Some((with, without)) = totals else { return Ok(()) };
@@ -54,6 +53,14 @@ pub async fn load(args: &Load) -> anyhow::Result<()> {
     println!("\nrequests/s with the cache over without: {median:.2} (median of the rounds, {least:.2} to {most:.2})");
     check(&with, &args.url)?;
     check(&without, &args.url)
+}
+
+/// Adds up two runs of which the second began when the first was over. (`Report::merge` is for runs side by side.)
+fn one_after_the_other(mut first: Report, second: &Report) -> Report {
+    let elapsed = first.elapsed + second.elapsed;
+    first.merge(second);
+    first.elapsed = elapsed;
+    first
 }
 
 /// A number that was measured on errors is worth nothing.

@@ -7,6 +7,8 @@
 //! Neither body is ever held in memory as a whole: pieces pass as they come, in both directions. Left out: a budget for
 //! retries over all requests, without which a sick system gets twice the load.
 
+use std::error::Error;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body::Body;
@@ -17,7 +19,7 @@ use super::upload::Upload;
 use super::upstream::Failure;
 use super::{Balancer, headers};
 use crate::identity::{X_REQUEST_ID, request_id};
-use crate::linger::RequestBody;
+use crate::linger::{BodyError, RequestBody};
 use crate::problem::Problem;
 use crate::server::PeerAddr;
 
@@ -62,9 +64,7 @@ impl Balancer {
                     next = candidates.next();
                     *request
                 }
-                Err(Failure::Broken(error)) if error.is_user() => {
-                    return Err(Problem::bad_request("the body ended before its announced length"));
-                }
+                Err(Failure::Broken(error)) if error.is_user() => return Err(blame_client(&error)),
                 Err(Failure::Broken(error)) => {
                     tracing::warn!(upstream = upstream.name(), %error, "the connection broke before a response came");
                     let Some(head) = copy.take() else {
@@ -93,6 +93,14 @@ impl Balancer {
 /// idempotent as well, but they have often a body, and that has streamed away.
 fn may_be_repeated(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// The body that the client sends came to no good end.
+fn blame_client(error: &hyper::Error) -> Problem {
+    match error.source().and_then(|source| source.downcast_ref()) {
+        Some(stalled @ BodyError::Stalled(_)) => Problem::new(StatusCode::REQUEST_TIMEOUT, stalled.to_string()),
+        _ => Problem::bad_request("the body ended before its announced length"),
+    }
 }
 
 fn bad_gateway(detail: &str) -> Problem {

@@ -4,7 +4,7 @@
 //! clone. And a connection may be used again only if the whole request went through it: a clone that answers early
 //! leaves half a body in it.
 //!
-//! Left out: telling a client that stopped sending from a clone that stopped reading; both end in a 504.
+//! A client that stops sending ends its body with an error ([`BodyError::Stalled`]) before the wait for the clone is over.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use crate::linger::RequestBody;
+use crate::linger::{BodyError, RequestBody};
 
 /// A request body that notes its progress. `None` is the empty body.
 #[derive(Debug)]
@@ -97,12 +97,12 @@ impl Progress {
 
 impl Body for Upload {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(body) = self.body.as_mut() else {
             return Poll::Ready(None);
         };

@@ -1,11 +1,15 @@
 //! The server loop: what it cuts, and what it lets finish.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Router, routing::get};
-use ch01_clones::server::Limits;
+use axum::Router;
+use axum::routing::{get, post};
+use ch01_clones::server::{Limits, run_with};
+use ch01_clones::{Balancer, Upstream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::support::{client, read_head, serve, serve_with, soon, until};
@@ -22,6 +26,33 @@ async fn half_a_head_does_not_keep_a_connection_open() {
 
     let mut rest = Vec::new();
     let _ = soon("the server to give up on half a head", stream.read_to_end(&mut rest)).await;
+}
+
+#[tokio::test]
+async fn half_a_body_does_not_keep_a_request_open() {
+    let limits = Limits {
+        body: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let router = || Router::new().route("/", post(async |_: String| "read"));
+    let (impatient, patient) = (serve_with(limits, router()).await, serve(router()).await);
+    let balancer = Arc::new(Balancer::new(vec![Upstream::new("clone-1", patient.addr)]));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let front = listener.local_addr().unwrap();
+    let service = tower::service_fn(move |request| {
+        let balancer = balancer.clone();
+        async move { Ok::<_, Infallible>(balancer.forward(request).await) }
+    });
+    tokio::spawn(run_with(limits, listener, service, std::future::pending()));
+
+    // A clone can only say that it could not read the body; the balancer, who sees both sides, says whose fault it is.
+    for (addr, status) in [(impatient.addr, "400"), (front, "408")] {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        let half = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345";
+        stream.write_all(half).await.unwrap();
+        let head = soon("an answer to half a body", read_head(&mut stream)).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+    }
 }
 
 #[tokio::test]
@@ -103,6 +134,7 @@ async fn a_shutdown_does_not_wait_for_idle_connections() {
     let limits = Limits {
         grace: Duration::from_hours(1),
         head: Duration::from_hours(1),
+        ..Limits::default()
     };
     let server = serve_with(limits, Router::new().route("/", get(|| async { "ok" }))).await;
     let client = client();

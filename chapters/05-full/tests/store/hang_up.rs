@@ -78,8 +78,14 @@ async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished()
     // The naive way, which this workshop forbids itself: the transaction inside the future that is dropped.
     // In a file, since an abandoned connection may be closed, and a database in memory would end with it.
     let dir = tempfile::tempdir().unwrap();
-    let file = SqliteConnectOptions::new().filename(dir.path().join("naive.db")).create_if_missing(true);
-    let naive = SqlitePoolOptions::new().max_connections(1).connect_with(file).await.unwrap();
+    let file = SqliteConnectOptions::new()
+        .filename(dir.path().join("naive.db"))
+        .create_if_missing(true);
+    let naive = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(file)
+        .await
+        .unwrap();
     sqlx::query(SCHEMA).execute(&naive).await.unwrap();
     let written = abandon_a_thousand(&naive, async |polls| {
         let write = async {
