@@ -1,4 +1,5 @@
-//! The demonstration's stand-in for a database: generated products, and a count of the queries that a real one would get.
+//! A stand-in for a database, for the demonstration and the tests: generated products, and a count of the queries that a real
+//! database would get.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use ch02_database::generator::{DEFAULT_SEED, Generator};
 use ch02_database::{Catalog, GameId, Read, StoreError};
 
 /// A game and its reviews are two queries.
-const QUERIES_PER_PRODUCT: usize = 2;
+pub const QUERIES_PER_PRODUCT: usize = 2;
 
 pub struct CountingCatalog {
     products: Mutex<Vec<Product>>,
@@ -42,7 +43,10 @@ impl CountingCatalog {
 impl Catalog for CountingCatalog {
     async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
         self.queries.fetch_add(QUERIES_PER_PRODUCT, Ordering::Relaxed);
-        Ok(Read::from_primary(self.with_product(id, |product| product.clone())))
+        let product = self.with_product(id, |product| product.clone());
+        // An answer needs a moment to travel from a real database to whoever asked, and others run meanwhile.
+        tokio::task::yield_now().await;
+        Ok(Read::from_primary(product))
     }
 
     async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
@@ -69,7 +73,7 @@ impl Catalog for CountingCatalog {
     }
 }
 
-/// The demonstration reads and changes products and does nothing else.
+/// Demonstration and tests read and change products and do nothing else.
 fn unimplemented_here<T>() -> Result<T, StoreError> {
     Err(StoreError::unavailable("the stand-in only knows products"))
 }

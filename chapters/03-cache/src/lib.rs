@@ -4,8 +4,8 @@
 //! the technique on top of it: the whole product as one *cached object*, read *cache-aside*, dropped when it
 //! changes ([`ProductCache`]). It reads through chapter 2's [`Catalog`](ch02_database::Catalog) and knows nothing of databases.
 //!
-//! Left out at this stage: Redis and Memcached behind the same seam, cached queries, leases against the races that
-//! [`product`] confesses.
+//! Left out at this stage: Redis and Memcached behind the same seam, cached queries, leases against the race that
+//! [`product`] closes for one process only.
 
 pub mod cache;
 pub mod memory;

@@ -4,15 +4,21 @@
 //! `product:7`, and a change to *any* of its parts drops it. That is what makes cached objects simpler than cached
 //! queries: there is one key to drop, and everybody knows its name.
 //!
-//! Left out, and owed to the reader: a reader that missed, read the database, and was then overtaken by a writer's
-//! invalidation stores a value that is already old, and it stays until the time to live ends. The cure (a lease) is
-//! this chapter's later lesson. Likewise a hundred readers that miss at the same moment all go to the database.
+//! There is a race in cache-aside: a reader misses and reads the database; a writer commits and invalidates; then the reader
+//! stores what it read, which is old, and it stays until the time to live ends. A [`ProductCache`] counts its
+//! invalidations, and a reader that was overtaken by one keeps its value to itself. That guards all clones of one
+//! `ProductCache`, hence all clones of the store in one process.
+//!
+//! Left out: processes that share a cache server but not the counter. There the race is open, and the cure (a lease, which is
+//! such a counter kept in the cache server) is this chapter's later lesson. Nor does the counter help if the database read
+//! comes from a replica that lags behind the write. And a hundred readers that miss at the same moment all go to the database.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ch02_database::game::Product;
 use ch02_database::{Catalog, GameId, Node, StoreError};
+use tokio::sync::RwLock;
 
 use crate::cache::{Cache, CacheError};
 
@@ -24,6 +30,10 @@ pub const PRODUCT_TTL: Duration = Duration::from_mins(5);
 pub struct ProductCache {
     cache: Arc<dyn Cache>,
     catalog: Arc<dyn Catalog>,
+    /// How many invalidations there were, of any product: a busy writer makes readers of other products keep values to
+    /// themselves too, which costs them another query later. Filling the cache takes it shared and an invalidation
+    /// exclusively, so that none can slip in between a reader's look at the count and its `set`.
+    invalidations: Arc<RwLock<u64>>,
 }
 
 /// How the cache took part in an answer. It becomes the response header `x-cache`.
@@ -31,7 +41,7 @@ pub struct ProductCache {
 pub enum CacheStatus {
     /// The answer came from the cache; no database was asked.
     Hit,
-    /// The cache did not have it; the database was asked and the cache filled.
+    /// The cache did not have it; the database was asked, and the cache filled unless an invalidation came meanwhile.
     Miss,
     /// The cache was not asked: the client wanted it so, or the cache is away.
     Bypass,
@@ -62,7 +72,11 @@ pub struct Lookup {
 impl ProductCache {
     /// Products of `catalog`, cached in `cache`.
     pub fn new(cache: Arc<dyn Cache>, catalog: Arc<dyn Catalog>) -> Self {
-        ProductCache { cache, catalog }
+        ProductCache {
+            cache,
+            catalog,
+            invalidations: Arc::default(),
+        }
     }
 
     /// One product: from the cache if it is there, else from the database and then into the cache.
@@ -88,13 +102,12 @@ impl ProductCache {
                 return self.bypass(id).await;
             }
         }
+        // Before the database is read: a write that this reading misses is invalidated after this count.
+        let invalidations = *self.invalidations.read().await;
         let read = self.catalog.product(id).await?;
         // An unknown id is not cached: a client that counts upwards could fill the cache with nothing.
         if let Some(product) = &read.value {
-            let bytes = serde_json::to_vec(product).expect("a product has only string keys and finite numbers");
-            if let Err(error) = self.cache.set(&key, bytes.into(), PRODUCT_TTL).await {
-                tracing::warn!(%key, %error, "the product was not cached");
-            }
+            self.fill(&key, product, invalidations).await;
         }
         Ok(Lookup {
             product: read.value,
@@ -114,9 +127,25 @@ impl ProductCache {
     }
 
     /// Drops a product. Call it *after* the write has been committed: a reader between an early invalidation and the
-    /// commit would put the old value back.
+    /// commit would put the old value back. Waits for the readers that are filling the cache; when it returns `Ok`, no `get`
+    /// of this process finds the old product in the cache.
     pub async fn invalidate(&self, id: GameId) -> Result<(), CacheError> {
+        let mut invalidations = self.invalidations.write().await;
+        *invalidations += 1;
         self.cache.delete(&key(id)).await
+    }
+
+    /// Caches what was read from the database when there had been `then` invalidations, unless there were more since.
+    async fn fill(&self, key: &str, product: &Product, then: u64) {
+        let bytes = serde_json::to_vec(product).expect("a product has only string keys and finite numbers");
+        // Held until the value is set, see the field.
+        let now = self.invalidations.read().await;
+        if *now != then {
+            return;
+        }
+        if let Err(error) = self.cache.set(key, bytes.into(), PRODUCT_TTL).await {
+            tracing::warn!(%key, %error, "the product was not cached");
+        }
     }
 }
 

@@ -1,69 +1,40 @@
 //! Cache-aside on counts: how many queries reach the database.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ch02_database::catalog::{Deletion, GameChange, GamePage, GameQuery, GameVersion, NewReview};
-use ch02_database::game::{Game, Product, Review, ReviewId};
-use ch02_database::generator::Generator;
-use ch02_database::{Catalog, GameId, Node, Read, StoreError};
+use ch02_database::catalog::GameChange;
+use ch02_database::game::Product;
+use ch02_database::generator::{DEFAULT_SEED, Generator};
+use ch02_database::{Catalog, Node};
 use ch03_cache::{Cache, CacheError, CacheStatus, MemoryCache, ProductCache};
+use counting::{CountingCatalog, QUERIES_PER_PRODUCT};
 
-/// A catalogue of one game that counts how often it is asked.
-struct CountingCatalog {
-    product: Product,
-    price_cents: AtomicI64,
-    queries: AtomicUsize,
+/// The demonstration's stand-in.
+#[path = "../src/counting.rs"]
+mod counting;
+
+/// Games 1 to 7; the tests read the last one.
+fn seven_games() -> Arc<CountingCatalog> {
+    Arc::new(CountingCatalog::new(7))
 }
 
-impl CountingCatalog {
-    fn new() -> Arc<Self> {
-        let product = Generator::new(42).product(7);
-        Arc::new(CountingCatalog {
-            price_cents: AtomicI64::new(product.game.price_cents),
-            product,
-            queries: AtomicUsize::new(0),
-        })
-    }
-
-    fn queries(&self) -> usize {
-        self.queries.load(Ordering::SeqCst)
-    }
+fn seventh() -> Product {
+    Generator::new(DEFAULT_SEED).product(7)
 }
 
-#[async_trait]
-impl Catalog for CountingCatalog {
-    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
-        self.queries.fetch_add(1, Ordering::SeqCst);
-        let mut product = self.product.clone();
-        product.game.price_cents = self.price_cents.load(Ordering::SeqCst);
-        Ok(Read::from_primary((id == 7).then_some(product)))
-    }
+async fn set_price(catalog: &CountingCatalog, cents: i64) {
+    let new_price = GameChange {
+        price_cents: Some(cents),
+        ..GameChange::default()
+    };
+    catalog.change(7, &new_price).await.unwrap();
+}
 
-    async fn change(&self, _: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
-        let price = change.price_cents.expect("this test changes the price");
-        self.price_cents.store(price, Ordering::SeqCst);
-        Ok(Some(self.product.game.clone()))
-    }
-
-    async fn game(&self, _: GameId) -> Result<Read<Option<Game>>, StoreError> {
-        unreachable!("a product is read whole")
-    }
-    async fn list(&self, _: &GameQuery) -> Result<Read<GamePage>, StoreError> {
-        unreachable!("a product is read whole")
-    }
-    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError> {
-        unreachable!("a product is read whole")
-    }
-    async fn add_review(&self, _: GameId, _: &NewReview) -> Result<Option<Review>, StoreError> {
-        unreachable!("a product is read whole")
-    }
-    async fn delete_review(&self, _: GameId, _: ReviewId, _: &str) -> Result<Deletion, StoreError> {
-        unreachable!("a product is read whole")
-    }
+async fn price(products: &ProductCache) -> i64 {
+    products.get(7).await.unwrap().product.unwrap().game.price_cents
 }
 
 /// A cache server that is away.
@@ -89,7 +60,7 @@ fn cached(catalog: &Arc<CountingCatalog>) -> (ProductCache, Arc<MemoryCache>) {
 
 #[tokio::test]
 async fn a_hundred_reads_ask_the_database_once() {
-    let catalog = CountingCatalog::new();
+    let catalog = seven_games();
     let (products, _) = cached(&catalog);
 
     for n in 0..100 {
@@ -97,55 +68,108 @@ async fn a_hundred_reads_ask_the_database_once() {
         let expected = if n == 0 { CacheStatus::Miss } else { CacheStatus::Hit };
         assert_eq!(lookup.status, expected, "read {n}");
         assert_eq!(lookup.node, (n == 0).then_some(Node::Primary));
-        assert_eq!(lookup.product.as_ref(), Some(&catalog.product));
+        assert_eq!(lookup.product.as_ref(), Some(&seventh()));
     }
 
     assert_eq!(
-        catalog.queries(),
-        1,
+        catalog.take_queries(),
+        QUERIES_PER_PRODUCT,
         "was the product put into the cache after the miss?"
     );
 }
 
 #[tokio::test]
 async fn a_write_without_invalidation_is_not_seen_and_with_it_is() {
-    let catalog = CountingCatalog::new();
+    let catalog = seven_games();
     let (products, _) = cached(&catalog);
     products.get(7).await.unwrap();
 
-    let new_price = GameChange {
-        price_cents: Some(1),
-        ..GameChange::default()
-    };
-    catalog.change(7, &new_price).await.unwrap();
-    let naive = products.get(7).await.unwrap().product.unwrap();
+    set_price(&catalog, 1).await;
     assert_ne!(
-        naive.game.price_cents, 1,
+        price(&products).await,
+        1,
         "nothing was invalidated, so the cache must still show the old price"
     );
 
     products.invalidate(7).await.unwrap();
-    let fixed = products.get(7).await.unwrap().product.unwrap();
     assert_eq!(
-        fixed.game.price_cents, 1,
+        price(&products).await,
+        1,
         "stale after invalidation: do reader and writer use the same key?"
     );
 }
 
 #[tokio::test]
+async fn a_reader_overtaken_by_a_write_does_not_cache_what_it_read() {
+    let catalog = seven_games();
+    let (products, _) = cached(&catalog);
+    let on_another_clone = products.clone();
+
+    // The reader goes first: it has the old product and waits for it to arrive while the writer does all of its work.
+    let (overtaken, ()) = tokio::join!(biased; price(&products), async {
+        set_price(&catalog, 1).await;
+        on_another_clone.invalidate(7).await.unwrap();
+    });
+
+    assert_ne!(overtaken, 1, "the reader was not overtaken, so this test shows nothing");
+    assert_eq!(
+        price(&products).await,
+        1,
+        "the overtaken reader cached the old price: did it look whether an invalidation came meanwhile?"
+    );
+}
+
+/// A cache server that is asked to keep a value, and takes a moment before it does.
+struct SlowToSet(MemoryCache);
+
+#[async_trait]
+impl Cache for SlowToSet {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, CacheError> {
+        self.0.get(key).await
+    }
+    async fn set(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), CacheError> {
+        tokio::task::yield_now().await;
+        self.0.set(key, value, ttl).await
+    }
+    async fn delete(&self, key: &str) -> Result<(), CacheError> {
+        self.0.delete(key).await
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_comes_while_a_reader_fills_the_cache_waits_and_then_invalidates() {
+    let catalog = seven_games();
+    let products = ProductCache::new(Arc::new(SlowToSet(MemoryCache::new(1 << 20))), catalog.clone());
+
+    let (overtaken, ()) = tokio::join!(biased; price(&products), async {
+        // Meanwhile the reader gets its answer, sees that nothing was invalidated, and begins to set.
+        tokio::task::yield_now().await;
+        set_price(&catalog, 1).await;
+        products.invalidate(7).await.unwrap();
+    });
+
+    assert_ne!(overtaken, 1, "the reader was not overtaken, so this test shows nothing");
+    assert_eq!(
+        price(&products).await,
+        1,
+        "the invalidation slipped in between the reader's look and its set"
+    );
+}
+
+#[tokio::test]
 async fn a_bypass_neither_asks_nor_fills_the_cache() {
-    let catalog = CountingCatalog::new();
+    let catalog = seven_games();
     let (products, _) = cached(&catalog);
 
     assert_eq!(products.bypass(7).await.unwrap().status, CacheStatus::Bypass);
     assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Miss);
     assert_eq!(products.bypass(7).await.unwrap().status, CacheStatus::Bypass);
-    assert_eq!(catalog.queries(), 3);
+    assert_eq!(catalog.take_queries(), 3 * QUERIES_PER_PRODUCT);
 }
 
 #[tokio::test]
 async fn an_unknown_game_is_not_cached() {
-    let catalog = CountingCatalog::new();
+    let catalog = seven_games();
     let (products, _) = cached(&catalog);
 
     for _ in 0..2 {
@@ -156,13 +180,13 @@ async fn an_unknown_game_is_not_cached() {
 
 #[tokio::test]
 async fn without_a_cache_the_product_still_comes() {
-    let catalog = CountingCatalog::new();
+    let catalog = seven_games();
     let products = ProductCache::new(Arc::new(NoCache), catalog.clone());
 
     let lookup = products.get(7).await.unwrap();
 
     assert_eq!(lookup.status, CacheStatus::Bypass);
-    assert_eq!(lookup.product.as_ref(), Some(&catalog.product));
+    assert_eq!(lookup.product.as_ref(), Some(&seventh()));
     assert!(
         products.invalidate(7).await.is_err(),
         "a writer has to know that nothing was invalidated"
@@ -171,7 +195,7 @@ async fn without_a_cache_the_product_still_comes() {
 
 #[tokio::test]
 async fn an_unreadable_entry_is_replaced() {
-    let catalog = CountingCatalog::new();
+    let catalog = seven_games();
     let (products, cache) = cached(&catalog);
     let garbage = Bytes::from_static(b"{\"from\":\"an older version\"}");
     cache.set("product:7", garbage, Duration::from_mins(1)).await.unwrap();
