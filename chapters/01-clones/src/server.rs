@@ -29,7 +29,7 @@ use tower::{Service, ServiceExt};
 
 use crate::linger::RequestBody;
 
-/// How long a server waits, and for what.
+/// How long a server waits, for what, and how much it takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// From the moment a head may arrive until it is complete; so it is also how long a connection may be idle.
@@ -40,15 +40,19 @@ pub struct Limits {
     pub body: Duration,
     /// How long requests in flight may go on after the shutdown began. What is not finished by then is cut.
     pub grace: Duration,
+    /// How many header fields a request may have. hyper answers 431 to one with more, before our code sees it. The balancer adds
+    /// fields of its own, so it has to take fewer than the clones behind it: see [`balancer::run`](crate::balancer::run).
+    pub headers: usize,
 }
 
 impl Default for Limits {
-    /// 10 s for a head, 10 s for each piece of a body, 3 s of grace.
+    /// 10 s for a head, 10 s for each piece of a body, 3 s of grace, 128 header fields.
     fn default() -> Self {
         Limits {
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),
             grace: Duration::from_secs(3),
+            headers: 128,
         }
     }
 }
@@ -114,22 +118,34 @@ pub async fn run_with<S, B>(
 }
 
 /// Resolves when a person (Ctrl-C, `SIGINT`) or, on Unix, an orchestrator such as Docker (`SIGTERM`) asks this process to stop.
-pub async fn stop_signal() {
+///
+/// Listens from the call on, not from the first poll: whoever sees our first line of output may send the signal at once.
+pub fn stop_signal() -> impl Future<Output = ()> + Send {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            // Without a signal handler the signals end the process by themselves, only less gracefully.
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
+        // Without a signal handler the signals end the process by themselves, only less gracefully.
+        let signals =
+            signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
+        async move {
+            let Ok((mut interrupt, mut terminate)) = signals else {
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
         }
     }
-    #[cfg(not(unix))]
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+    #[cfg(windows)]
+    {
+        let signals = tokio::signal::windows::ctrl_c();
+        async move {
+            match signals {
+                Ok(mut ctrl_c) => drop(ctrl_c.recv().await),
+                Err(_) => std::future::pending().await,
+            }
+        }
     }
 }
 
@@ -160,6 +176,7 @@ where
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
+        .max_headers(limits.headers)
         .serve_connection(TokioIo::new(stream), service)
 }
 

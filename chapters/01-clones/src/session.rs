@@ -76,9 +76,8 @@ impl SessionError {
 
 impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
-        let SessionError::Unavailable(cause) = &error;
-        // The cause may name hosts and passwords, so it goes into the log and not to the client.
-        tracing::error!(%cause, "{error}");
+        // The causes may name hosts and passwords, so they go into the log and not to the client.
+        tracing::error!(error = &error as &dyn Error, "a session cannot be read or written");
         Problem::unavailable(format!("{error}; try again in a second"))
     }
 }

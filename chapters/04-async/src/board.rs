@@ -46,4 +46,7 @@ pub enum JobUpdate {
     Failed(String),
     /// The last attempt failed for this reason.
     Dead(String),
+    /// The store is being stopped, so the worker let go of the job: the attempt is taken back and the job is as it was on the
+    /// queue. Without this, three restarts in the middle of a long job would make it `Dead` though nothing was wrong with it.
+    Interrupted,
 }

@@ -34,7 +34,7 @@ pub struct Job {
     pub state: JobState,
     /// How much of the current attempt is done, 0 to 100.
     pub progress: u8,
-    /// How often a worker has begun it.
+    /// How often a worker has begun it, not counting attempts that a stop of the store interrupted.
     pub attempts: u32,
     /// What came of it: the handler's own JSON when `done`, `{"error": "…"}` when `failed` or `dead`, else null.
     #[schema(value_type = Option<Object>)]
@@ -48,7 +48,7 @@ pub struct Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// On the queue; no worker has begun it.
+    /// On the queue; no worker is at it.
     Queued,
     /// A worker is at it.
     Running,
@@ -109,6 +109,11 @@ impl Job {
             JobUpdate::Dead(reason) => {
                 self.state = JobState::Dead;
                 self.result = Some(json!({ "error": reason }));
+            }
+            JobUpdate::Interrupted => {
+                self.state = JobState::Queued;
+                self.attempts = self.attempts.saturating_sub(1);
+                self.progress = 0;
             }
         }
     }

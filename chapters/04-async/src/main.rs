@@ -3,6 +3,7 @@
 //!
 //! At this stage queue and board are in this process; RabbitMQ takes the queue's place later, and the worker stays as it is.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,7 +56,7 @@ async fn main() -> anyhow::Result<()> {
     say("three cakes are ordered; the customer goes on shopping".to_owned());
 
     let mut changes = board.changes();
-    let first = tokio::spawn(worker("worker-1").run(std::future::pending()));
+    let first = tokio::spawn(worker("worker-1").run(pending(), pending()));
     let mut killed = false;
     while !all_done(&*board, &orders).await? {
         let id = changes.recv().await?;
@@ -70,7 +71,7 @@ async fn main() -> anyhow::Result<()> {
         if !killed && job.progress == 60 {
             killed = true;
             first.abort();
-            tokio::spawn(worker("worker-2").run(std::future::pending()));
+            tokio::spawn(worker("worker-2").run(pending(), pending()));
             say("worker-1 is killed; its message was not acknowledged, so worker-2 gets it".to_owned());
         }
     }

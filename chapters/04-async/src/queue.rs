@@ -20,8 +20,8 @@ pub trait JobQueue: Send + Sync + 'static {
     async fn receive(&self) -> Result<Delivery, QueueError>;
 }
 
-/// A message in a worker's hands. Dropping it without [`Delivery::ack`] gives it back to the queue: a worker that is killed
-/// drops everything, and that is the case that matters.
+/// A message in a worker's hands. Dropping it gives it back to the front of the queue: a worker that is killed drops everything,
+/// and its job has waited longest.
 pub struct Delivery {
     /// The message.
     pub message: JobMessage,
@@ -38,13 +38,22 @@ impl Delivery {
     pub async fn ack(self) -> Result<(), QueueError> {
         self.receipt.ack().await
     }
+
+    /// Gives the message back, behind all others that wait. For a job that failed: at the front it would be tried again at once, and
+    /// keep the jobs behind it waiting although nothing is wrong with them.
+    pub async fn requeue(self) -> Result<(), QueueError> {
+        self.receipt.requeue().await
+    }
 }
 
-/// The way back to the queue for one delivery. Dropped without `ack`, it gives the message back.
+/// The way back to the queue for one delivery. Dropped without a word, it gives the message back to the front.
 #[async_trait]
 pub trait Receipt: Send + Sync {
     /// Forgets the message.
     async fn ack(self: Box<Self>) -> Result<(), QueueError>;
+
+    /// Puts the message behind all others. Never refused for want of room: the message was confirmed once.
+    async fn requeue(self: Box<Self>) -> Result<(), QueueError>;
 }
 
 /// Why a queue did not do what it was asked.

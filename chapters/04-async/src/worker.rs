@@ -3,12 +3,14 @@
 //! The order of those steps is the lesson. A worker that dies before the acknowledgement leaves a message that another worker
 //! gets: the job may be *begun* twice, but it is not lost. That is why a handler must bear being run again, and why
 //! attempts are counted on the board and not by the broker, whose own count differs from version to version.
-//! Left out: a pause between attempts (the next one follows at once), and a dead-letter queue to replay from.
+//! Left out: a pause between attempts (a failed job only goes behind the others that wait), and a dead-letter queue to replay
+//! from.
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -64,19 +66,26 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Works until `shutdown` resolves. A job in hand is finished first; whoever cannot wait that long drops this future,
-    /// and the job goes back to the queue.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
-        let mut shutdown = pin!(shutdown);
+    /// Works until one of two signals comes. `stop`: finish the job in hand and begin no other. `cut_off`, for who cannot wait
+    /// that long: let go of the job in hand, take its attempt back ([`JobUpdate::Interrupted`]) and return it to the queue.
+    ///
+    /// Dropping this future is what a crash does: the job goes back to the queue too, but its attempt counts.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send, cut_off: impl Future<Output = ()> + Send) {
+        let (mut stop, mut cut_off) = (pin!(stop), pin!(cut_off));
         loop {
             let delivery = tokio::select! {
                 // Biased, so that a worker told to stop does not begin one more job.
                 biased;
-                () = &mut shutdown => return,
+                () = &mut stop => return,
+                () = &mut cut_off => return,
                 delivery = self.queue.receive() => delivery,
             };
             match delivery {
-                Ok(delivery) => self.work(delivery).await,
+                Ok(delivery) => {
+                    if self.work(delivery, cut_off.as_mut()).await.is_break() {
+                        return;
+                    }
+                }
                 Err(error) => {
                     tracing::error!(worker = %self.name, %error, "cannot receive; trying again in a second");
                     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
@@ -85,40 +94,63 @@ impl Worker {
         }
     }
 
-    async fn work(&self, delivery: Delivery) {
+    /// Does one job and tells the queue what became of it. Breaks if it was cut off.
+    async fn work(&self, delivery: Delivery, cut_off: Pin<&mut impl Future<Output = ()>>) -> ControlFlow<()> {
         let id = delivery.message.id;
-        // On an error here the delivery is dropped, so the job goes back to the queue.
-        match self.attempt(&delivery.message).await {
+        match self.attempt(&delivery.message, cut_off).await {
             Ok(Verdict::Finished) => {
                 if let Err(error) = delivery.ack().await {
                     tracing::warn!(worker = %self.name, job = %id, %error, "done, but not acknowledged; it will come again");
                 }
             }
-            Ok(Verdict::TryAgain) => drop(delivery),
+            Ok(Verdict::TryAgain) => {
+                if let Err(error) = delivery.requeue().await {
+                    tracing::warn!(worker = %self.name, job = %id, %error, "not put behind the others; it will come again");
+                }
+            }
+            Ok(Verdict::CutOff) => {
+                drop(delivery);
+                return ControlFlow::Break(());
+            }
             Err(error) => {
                 tracing::error!(worker = %self.name, job = %id, %error, "the job's record cannot be written; trying again in a second");
                 tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                 drop(delivery);
             }
         }
+        ControlFlow::Continue(())
     }
 
-    async fn attempt(&self, message: &JobMessage) -> Result<Verdict, StoreError> {
-        let Some(job) = self.board.update(message.id, JobUpdate::Started).await? else {
+    async fn attempt(
+        &self,
+        message: &JobMessage,
+        cut_off: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Verdict, StoreError> {
+        let Some(found) = self.board.get(message.id).await? else {
             tracing::error!(job = %message.id, "a message without a record; dropping it");
             return Ok(Verdict::Finished);
         };
-        if job.state.is_final() {
-            // Delivered a second time, after the first worker finished but before its acknowledgement arrived.
-            return Ok(Verdict::Finished);
-        }
-        if job.attempts > MAX_ATTEMPTS {
-            // Its last attempt took the worker down with it and could not be recorded as a failure.
-            let reason = format!("begun {MAX_ATTEMPTS} times and never finished");
+        if !found.state.is_final() && found.attempts >= MAX_ATTEMPTS {
+            // A last attempt that failed would be final. This one took its worker down with it, so nobody could say so.
+            let reason = format!("begun {MAX_ATTEMPTS} times, and the last time the worker was gone before the end");
             self.board.update(message.id, JobUpdate::Dead(reason)).await?;
             return Ok(Verdict::Finished);
         }
-        let (update, verdict) = match self.call_handler(message).await {
+        let started = self.board.update(message.id, JobUpdate::Started).await?;
+        let Some(job) = started.filter(|job| !job.state.is_final()) else {
+            // Delivered a second time, after the first worker finished but before its acknowledgement arrived.
+            return Ok(Verdict::Finished);
+        };
+        // Only the handler is cut off. A record half written would leave it open whether the attempt was counted.
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.call_handler(message) => outcome,
+            () = cut_off => {
+                self.board.update(message.id, JobUpdate::Interrupted).await?;
+                return Ok(Verdict::CutOff);
+            }
+        };
+        let (update, verdict) = match outcome {
             Ok(result) => (JobUpdate::Done(result), Verdict::Finished),
             Err(reason) if job.attempts < MAX_ATTEMPTS => (JobUpdate::Failed(reason), Verdict::TryAgain),
             Err(reason) => (JobUpdate::Dead(reason), Verdict::Finished),
@@ -148,6 +180,8 @@ impl Worker {
 enum Verdict {
     /// The message may be forgotten.
     Finished,
-    /// The message has to come again.
+    /// The message has to come again, after the others.
     TryAgain,
+    /// The message has to come again, to another worker: this one stops.
+    CutOff,
 }

@@ -1,5 +1,6 @@
 -- One shard: the orders of the customers whose buckets it owns.
 
+-- ANCHOR: orders
 CREATE TABLE orders (
     id              INTEGER PRIMARY KEY,      -- sequence * 256 + bucket
     customer        TEXT    NOT NULL,
@@ -11,6 +12,7 @@ CREATE TABLE orders (
     -- What makes "none twice" true whatever the application does.
     UNIQUE (customer, idempotency_key)
 ) STRICT;
+-- ANCHOR_END: orders
 
 CREATE INDEX orders_by_customer ON orders (customer, id);
 

@@ -2,25 +2,26 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use ch05_full::cli::{Cli, Command};
 use ch05_full::{inspect, load, serve};
 use clap::Parser;
+use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
     // Logs go to standard error, so that standard output stays fit for pasting from. RUST_LOG=info says more.
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
         .with_writer(std::io::stderr)
         .init();
-    let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(args) => serve::serve(&args).await,
-        Command::Balancer(args) => serve::balancer_alone(&args).await,
-        Command::Inspect(args) => inspect::inspect(&args).await,
-        Command::Load(args) => load::load(&args).await,
-    };
+    let outcome = Runtime::new().context("no threads to run on").and_then(|runtime| {
+        let outcome = runtime.block_on(run(cli));
+        // A job that computes on a thread of its own cannot be stopped, and the end of the process does not wait for it.
+        runtime.shutdown_background();
+        outcome
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -28,5 +29,14 @@ async fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => serve::serve(&args).await,
+        Command::Balancer(args) => serve::balancer_alone(&args).await,
+        Command::Inspect(args) => inspect::inspect(&args).await,
+        Command::Load(args) => load::load(&args).await,
     }
 }

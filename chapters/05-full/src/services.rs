@@ -55,35 +55,45 @@ pub trait Health: Send + Sync {
     async fn check(&self) -> Result<(), StoreError>;
 }
 
+/// Services that have just been opened, and what the roles need besides.
+pub struct Opened {
+    /// The services.
+    pub services: Services,
+    /// For the publisher: the games that change.
+    pub changes: mpsc::Receiver<GameId>,
+    /// How many jobs of the last run went back on the queue.
+    pub resumed_jobs: usize,
+}
+
 impl Services {
-    /// Services that stand on an embedded store. The receiver is for the publisher.
-    pub fn embedded(store: &Arc<Embedded>) -> (Services, mpsc::Receiver<GameId>) {
+    /// Services that stand on an embedded store. Jobs that no worker has finished go back on the queue: an embedded queue is empty
+    /// after a restart, the board is not.
+    pub async fn embedded(store: &Arc<Embedded>) -> Result<Opened, StoreError> {
         let catalog = Arc::new(SqliteCatalog::new(store.store.clone()));
         let cache = Arc::new(MemoryCache::new(CACHE_BYTES));
+        let board = Arc::new(SqliteBoard::new(store.store.clone()));
+        let queue = MemoryQueue::new(WAITING_JOBS);
+        let unfinished = board.unfinished().await?;
+        let resumed_jobs = unfinished.len();
+        queue.restore(unfinished);
         let (changed_games, changes) = mpsc::channel(WAITING_PAGES);
         let services = Services {
             sessions: Arc::new(SqliteSessions::new(store.store.clone())),
             products: ProductCache::new(cache, catalog.clone()),
             catalog,
             orders: Arc::new(SqliteOrders::new(store.shards.clone())),
-            queue: Arc::new(MemoryQueue::new(WAITING_JOBS)),
-            board: Arc::new(SqliteBoard::new(store.store.clone())),
+            queue: Arc::new(queue),
+            board,
             pages: store.pages.clone(),
             changed_games,
             health: store.clone(),
             writes: TaskTracker::new(),
         };
-        (services, changes)
-    }
-
-    /// Puts the jobs that no worker has finished back on the queue: an embedded queue is empty after a restart, the board is
-    /// not. Returns how many there were.
-    pub async fn resume_jobs(&self) -> anyhow::Result<usize> {
-        let unfinished = self.board.unfinished().await?;
-        for message in &unfinished {
-            self.queue.publish(message).await?;
-        }
-        Ok(unfinished.len())
+        Ok(Opened {
+            services,
+            changes,
+            resumed_jobs,
+        })
     }
 
     /// Makes the copies of a game follow a write: the cached object and the page rendered in advance. Call it after the commit, and

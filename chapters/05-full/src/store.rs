@@ -1,7 +1,7 @@
 //! The running store: every role in this process, and what they stand on.
 //!
-//! On the way down the balancer goes first, so that nothing new comes in while the clones finish what they have; then the clones, then
-//! the workers, and the databases last. Everything together ends within [`STOP_WITHIN`]. Left out: roles that are started
+//! On the way down the balancer goes first, so that nothing new comes in while the clones finish what they have; then the clones,
+//! then the publisher and the workers, and the databases last. Everything together ends within [`STOP_WITHIN`]. Left out: roles that are started
 //! again when they fail; a role that panics stays away until the store is restarted.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ch01_clones::identity::Identity;
+use ch04_async::{Publisher, Worker};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::cli::Serve;
@@ -21,10 +22,13 @@ use crate::embedded::{DataDir, Embedded};
 use crate::http::CloneState;
 use crate::metrics::Metrics;
 use crate::roles;
-use crate::services::Services;
+use crate::services::{Opened, Services};
 
-/// From the signal to the end of the process, at most.
+/// From the signal until everything is closed, at most. People press Ctrl-C a second time after about five seconds.
 pub const STOP_WITHIN: Duration = Duration::from_millis(4_500);
+
+/// What is not finished by then is cut off. The rest of the time is for writing down what was cut off, and for closing files.
+const CUT_OFF_AFTER: Duration = Duration::from_secs(4);
 
 /// A store that runs in this process: all roles, and what they stand on.
 pub struct Store {
@@ -42,7 +46,7 @@ pub struct Store {
     stopping: CancellationToken,
     balancer: Role,
     clone_roles: Vec<Role>,
-    worker_roles: Vec<Role>,
+    workers: Vec<WorkerRole>,
     publisher: Role,
 }
 
@@ -50,6 +54,12 @@ pub struct Store {
 struct Role {
     stop: CancellationToken,
     task: JoinHandle<()>,
+}
+
+/// A worker can be told twice: to begin no other job, and to let go of the one in hand.
+struct WorkerRole {
+    role: Role,
+    cut_off: CancellationToken,
 }
 
 impl Store {
@@ -61,11 +71,16 @@ impl Store {
         let address = listener.local_addr()?;
         let dir = DataDir::resolve(args.data_dir.as_deref())?;
         let embedded = Arc::new(Embedded::open(&dir, args.sizes(), progress_bar()).await?);
-        let (services, changes) = Services::embedded(&embedded);
-        let resumed_jobs = services
-            .resume_jobs()
-            .await
-            .context("the jobs of the last run cannot be read")?;
+        let opened = Services::embedded(&embedded).await;
+        let Opened {
+            services,
+            changes,
+            resumed_jobs,
+        } = opened.context("the jobs of the last run cannot be read")?;
+        let publisher = Publisher::new(services.catalog.clone(), services.pages.clone());
+        // Before the first request: a crash may have come between a commit and the withdrawal of its page.
+        let outdated = publisher.withdraw_stale().await;
+        outdated.context("pages that are out of date cannot be taken down")?;
 
         let (metrics, stopping) = (Metrics::default(), CancellationToken::new());
         let mut clones = Vec::new();
@@ -85,13 +100,10 @@ impl Store {
             };
             clone_roles.push(Role::start(|stop| roles::clone::run(listener, state, stop)));
         }
-        let worker_roles = (1..=args.workers())
-            .map(|number| {
-                let worker = roles::worker::worker(format!("worker-{number}"), &services);
-                Role::start(|stop| worker.run(stop))
-            })
+        let workers = (1..=args.workers())
+            .map(|number| WorkerRole::start(roles::worker::worker(format!("worker-{number}"), &services)))
             .collect();
-        let publisher = Role::start(|stop| roles::publisher::run(services.clone(), changes, stop));
+        let publisher = Role::start(|stop| publisher.run(changes, stop));
         let balancer = roles::balancer::over(&clones);
         metrics.set_balancer(balancer.clone());
         Ok(Store {
@@ -104,34 +116,37 @@ impl Store {
             stopping,
             balancer: Role::start(|stop| roles::balancer::run(listener, balancer, stop)),
             clone_roles,
-            worker_roles,
+            workers,
             publisher,
         })
     }
 
     /// How many workers it has.
     pub fn workers(&self) -> usize {
-        self.worker_roles.len()
+        self.workers.len()
     }
 
-    /// Stops every role, in the order in which a request passes them, and closes the databases.
+    /// Stops every role and closes the databases.
     pub async fn stop(self) {
-        let deadline = Instant::now() + STOP_WITHIN;
+        let begin = Instant::now();
+        let (cut_off, end) = (begin + CUT_OFF_AFTER, begin + STOP_WITHIN);
         self.stopping.cancel();
-        // Nobody waits for a worker or the publisher, so they may begin to stop meanwhile.
-        self.publisher.stop.cancel();
-        self.worker_roles.iter().for_each(|worker| worker.stop.cancel());
-        self.balancer.stop(deadline).await;
+        // Nobody waits for a worker, so it may as well begin no other job from now on.
+        self.workers.iter().for_each(|worker| worker.role.stop.cancel());
+        self.balancer.stop(cut_off).await;
+        // All of them first, then wait: the slowest must not use up the others' time.
+        self.clone_roles.iter().for_each(|clone| clone.stop.cancel());
         for clone in self.clone_roles {
-            clone.stop(deadline).await;
+            clone.stop(cut_off).await;
         }
         // Writes whose clients have hung up are still under way.
         self.services.writes.close();
-        let _ = tokio::time::timeout_at(deadline, self.services.writes.wait()).await;
-        for role in self.worker_roles.into_iter().chain([self.publisher]) {
-            role.stop(deadline).await;
+        let _ = timeout_at(cut_off, self.services.writes.wait()).await;
+        self.publisher.stop(cut_off).await;
+        for worker in self.workers {
+            worker.stop(cut_off, end).await;
         }
-        let _ = tokio::time::timeout_at(deadline, self.embedded.close()).await;
+        let _ = timeout_at(end, self.embedded.close()).await;
     }
 }
 
@@ -145,12 +160,28 @@ impl Role {
         Role { stop, task }
     }
 
-    /// Asks the role to stop and waits; past the deadline it is dropped where it is. A job dropped like that is still on the board as
-    /// unfinished, and goes back on the queue at the next start.
+    /// Asks the role to stop and waits; past the deadline it is dropped where it is.
     async fn stop(mut self, deadline: Instant) {
         self.stop.cancel();
-        if tokio::time::timeout_at(deadline, &mut self.task).await.is_err() {
+        if timeout_at(deadline, &mut self.task).await.is_err() {
             self.task.abort();
+        }
+    }
+}
+
+impl WorkerRole {
+    fn start(worker: Worker) -> WorkerRole {
+        let cut_off = CancellationToken::new();
+        let role = Role::start(|stop| worker.run(stop, cut_off.clone().cancelled_owned()));
+        WorkerRole { role, cut_off }
+    }
+
+    /// Lets the worker finish its job until the first deadline. Then the job is taken from it: it goes back on the board as queued, with
+    /// its attempt not counted, and on the queue at the next start.
+    async fn stop(mut self, cut_off: Instant, end: Instant) {
+        if timeout_at(cut_off, &mut self.role.task).await.is_err() {
+            self.cut_off.cancel();
+            self.role.stop(end).await;
         }
     }
 }

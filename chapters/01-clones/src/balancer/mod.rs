@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::linger::RequestBody;
-use crate::server;
+use crate::server::{self, Limits};
 
 mod forward;
 mod headers;
@@ -128,11 +128,19 @@ impl<'a> Iterator for Candidates<'a> {
     }
 }
 
+/// How many header fields a client may send. What passes here grows on its way (`via`, `x-forwarded-for` and others), and must
+/// still fit into what the clones take. Otherwise the client would be told that a clone is at fault.
+const MAX_HEADERS: usize = 100;
+
 /// Serves the balancer on `listener` until `shutdown` resolves and the requests in flight are finished.
 pub async fn run(listener: TcpListener, balancer: Arc<Balancer>, shutdown: impl Future<Output = ()> + Send) {
     let service = tower::service_fn(move |request: Request<RequestBody>| {
         let balancer = Arc::clone(&balancer);
         async move { Ok::<_, Infallible>(balancer.forward(request).await) }
     });
-    server::run(listener, service, shutdown).await;
+    let limits = Limits {
+        headers: MAX_HEADERS,
+        ..Limits::default()
+    };
+    server::run_with(limits, listener, service, shutdown).await;
 }

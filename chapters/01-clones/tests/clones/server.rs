@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use crate::support::{client, read_head, serve, serve_with, soon, until};
+use crate::support::{balance, client, clone, raw, read_head, serve, serve_with, soon, until};
 
 #[tokio::test]
 async fn half_a_head_does_not_keep_a_connection_open() {
@@ -26,6 +26,28 @@ async fn half_a_head_does_not_keep_a_connection_open() {
 
     let mut rest = Vec::new();
     let _ = soon("the server to give up on half a head", stream.read_to_end(&mut rest)).await;
+}
+
+#[tokio::test]
+async fn what_the_balancer_lets_in_a_clone_takes_too() {
+    let clone = clone("clone-1").await;
+    let front = balance(&[clone.addr]).await;
+    for (fields, status) in [(97, "200"), (98, "200"), (100, "200"), (101, "431"), (128, "431")] {
+        // `Host` and `Connection` count too.
+        let more = "X-More: 1\r\n".repeat(fields - 2);
+        let request = format!("GET /whoami HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n");
+        let answer = raw(front.addr, request).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{fields} fields: did the balancer's own fields make the request too large for the clone?\n{answer}"
+        );
+        // A clone signs its answers, so this tells who refused.
+        assert_eq!(
+            answer.contains("x-served-by"),
+            status == "200",
+            "{fields} fields:\n{answer}"
+        );
+    }
 }
 
 #[tokio::test]

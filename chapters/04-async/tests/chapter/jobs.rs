@@ -1,15 +1,18 @@
 //! The queue's contract and the worker's order of steps, judged by how often each job is begun and how it ends.
 
-use std::sync::Arc;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ch04_async::worker::{Handlers, MAX_ATTEMPTS};
 use ch04_async::{
-    Job, JobBoard, JobHandler, JobMessage, JobQueue, JobState, JobUpdate, MemoryBoard, MemoryQueue, Progress,
-    QueueError, Worker,
+    Job, JobBoard, JobHandler, JobMessage, JobQueue, JobState, MemoryBoard, MemoryQueue, Progress, QueueError, Worker,
 };
+use futures_util::poll;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -48,27 +51,42 @@ impl Workshop {
         message.id
     }
 
-    fn start_worker(&self) -> tokio::task::JoinHandle<()> {
-        let worker = Worker {
+    fn worker(&self) -> Worker {
+        Worker {
             name: "worker".to_owned(),
             queue: Arc::new(self.queue.clone()),
             board: self.board.clone(),
             handlers: self.handlers.clone(),
-        };
-        tokio::spawn(worker.run(std::future::pending()))
+        }
+    }
+
+    fn start_worker(&self) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(self.worker().run(pending(), pending()))
     }
 
     async fn job(&self, id: Uuid) -> Job {
         self.board.get(id).await.unwrap().expect("the job has a record")
     }
 
-    /// Waits until the job is in this state, woken by the board's own changes.
+    /// Waits until the job is in this state.
     async fn until(&self, id: Uuid, state: JobState) -> Job {
+        self.until_it(&format!("became {state:?}"), id, |job| job.state == state)
+            .await
+    }
+
+    /// Waits until the handler has begun this attempt and reported its progress.
+    async fn until_at_work(&self, id: Uuid, attempt: u32) -> Job {
+        let at_work = |job: &Job| job.attempts == attempt && job.progress == HALF_WAY;
+        self.until_it(&format!("began attempt {attempt}"), id, at_work).await
+    }
+
+    /// Waits until the job is as it should be, woken by the board's own changes.
+    async fn until_it(&self, should: &str, id: Uuid, is_so: impl Fn(&Job) -> bool) -> Job {
         let mut changes = self.board.changes();
         let reached = async {
             loop {
                 let job = self.job(id).await;
-                if job.state == state {
+                if is_so(&job) {
                     return job;
                 }
                 let _ = changes.recv().await;
@@ -76,12 +94,14 @@ impl Workshop {
         };
         match tokio::time::timeout(DEADLINE, reached).await {
             Ok(job) => job,
-            Err(elapsed) => panic!("{elapsed}: never became {state:?}: {:?}", self.job(id).await),
+            Err(elapsed) => panic!("{elapsed}: it never {should}: {:?}", self.job(id).await),
         }
     }
 }
 
-/// Counts how often it is called, and waits for a permit each time before it goes on.
+const HALF_WAY: u8 = 50;
+
+/// Counts how often it is called, reports half of its progress, and waits for a permit each time before it goes on.
 struct Gated {
     begun: AtomicU32,
     gate: Semaphore,
@@ -100,7 +120,7 @@ impl Gated {
 impl JobHandler for Gated {
     async fn run(&self, _: &JobMessage, progress: &Progress) -> Result<Value, String> {
         self.begun.fetch_add(1, Ordering::SeqCst);
-        progress.set(50).await;
+        progress.set(HALF_WAY).await;
         self.gate.acquire().await.unwrap().forget();
         Ok(json!({ "times": self.begun.load(Ordering::SeqCst) }))
     }
@@ -206,20 +226,20 @@ async fn a_job_that_kills_its_worker_each_time_is_given_up() {
     let handler = Gated::new();
     let workshop = Workshop::new("job", handler.clone());
     let id = workshop.submit("job").await;
-    for _ in 0..MAX_ATTEMPTS {
+    for attempt in 1..=MAX_ATTEMPTS {
         let worker = workshop.start_worker();
-        workshop.until(id, JobState::Running).await;
+        workshop.until_at_work(id, attempt).await;
         worker.abort();
         let _ = worker.await;
-        // As a restart does: the record is all that is left, and it says "running".
-        workshop
-            .board
-            .update(id, JobUpdate::Failed("the worker is gone".to_owned()))
-            .await
-            .unwrap();
     }
     workshop.start_worker();
-    workshop.until(id, JobState::Dead).await;
+    let dead = workshop.until(id, JobState::Dead).await;
+    assert_eq!(
+        dead.attempts, MAX_ATTEMPTS,
+        "the look that gave it up was counted as an attempt"
+    );
+    let reason = "begun 3 times, and the last time the worker was gone before the end";
+    assert_eq!(dead.result, Some(json!({ "error": reason })));
     assert_eq!(
         handler.begun.load(Ordering::SeqCst),
         MAX_ATTEMPTS,
@@ -268,14 +288,12 @@ async fn a_worker_told_to_stop_finishes_its_job_and_begins_no_other() {
     let workshop = Workshop::new("job", handler.clone());
     let (first, second) = (workshop.submit("job").await, workshop.submit("job").await);
     let stop = Arc::new(Semaphore::new(0));
-    let worker = Worker {
-        name: "worker".to_owned(),
-        queue: Arc::new(workshop.queue.clone()),
-        board: workshop.board.clone(),
-        handlers: workshop.handlers.clone(),
-    };
     let stopped = stop.clone();
-    let running = tokio::spawn(worker.run(async move { drop(stopped.acquire().await) }));
+    let running = tokio::spawn(
+        workshop
+            .worker()
+            .run(async move { drop(stopped.acquire().await) }, pending()),
+    );
     workshop.until(first, JobState::Running).await;
 
     stop.add_permits(1);
@@ -287,6 +305,145 @@ async fn a_worker_told_to_stop_finishes_its_job_and_begins_no_other() {
 
     assert_eq!(workshop.job(first).await.state, JobState::Done);
     assert_eq!(workshop.job(second).await.state, JobState::Queued);
+}
+
+#[tokio::test]
+async fn however_often_the_store_restarts_a_job_that_is_cut_off_keeps_its_attempts() {
+    let handler = Gated::new();
+    let workshop = Workshop::new("job", handler.clone());
+    let (id, next) = (workshop.submit("job").await, workshop.submit("job").await);
+
+    for _ in 0..=MAX_ATTEMPTS {
+        let cut_off = Arc::new(Semaphore::new(0));
+        let signal = cut_off.clone();
+        let running = tokio::spawn(
+            workshop
+                .worker()
+                .run(pending(), async move { drop(signal.acquire().await) }),
+        );
+        workshop.until_at_work(id, 1).await;
+        cut_off.add_permits(1);
+        tokio::time::timeout(DEADLINE, running)
+            .await
+            .expect("a worker that is cut off must not wait for its job")
+            .unwrap();
+
+        let job = workshop.job(id).await;
+        assert_eq!(
+            (job.state, job.attempts, job.progress, job.result),
+            (JobState::Queued, 0, 0, None),
+            "being stopped on purpose is not the job's failure"
+        );
+        assert_eq!(
+            workshop.job(next).await.state,
+            JobState::Queued,
+            "begun after the signal"
+        );
+        assert_eq!(workshop.queue.len(), 2, "the job was not given back");
+    }
+
+    handler.gate.add_permits(1);
+    workshop.start_worker();
+    assert_eq!(workshop.until(id, JobState::Done).await.attempts, 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_is_cut_off_without_a_job_stops_too() {
+    let workshop = failing(0, false);
+    let stopping = workshop.worker().run(pending(), std::future::ready(()));
+    tokio::time::timeout(DEADLINE, stopping)
+        .await
+        .expect("it waits for a job");
+}
+
+/// Fails when it is first called, and notes for which jobs it was called.
+struct FailsFirst(Mutex<Vec<Uuid>>);
+
+#[async_trait]
+impl JobHandler for FailsFirst {
+    async fn run(&self, message: &JobMessage, _: &Progress) -> Result<Value, String> {
+        let mut called_for = self.0.lock().unwrap();
+        called_for.push(message.id);
+        if called_for.len() == 1 {
+            return Err("the disk is full".to_owned());
+        }
+        Ok(Value::Null)
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_failed_is_tried_again_after_the_others() {
+    let handler = Arc::new(FailsFirst(Mutex::default()));
+    let workshop = Workshop::new("job", handler.clone());
+    let (bad, good) = (workshop.submit("job").await, workshop.submit("job").await);
+
+    workshop.start_worker();
+    workshop.until(bad, JobState::Done).await;
+    workshop.until(good, JobState::Done).await;
+
+    assert_eq!(
+        *handler.0.lock().unwrap(),
+        [bad, good, bad],
+        "a failing job kept the jobs behind it waiting"
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_message_is_the_next_and_a_requeued_one_the_last() {
+    let queue = MemoryQueue::new(2);
+    let (first, second) = (message("job"), message("job"));
+    queue.publish(&first).await.unwrap();
+    queue.publish(&second).await.unwrap();
+
+    drop(queue.receive().await.unwrap());
+    let again = queue.receive().await.unwrap();
+    assert_eq!(again.message, first, "its worker died, and it has waited longest");
+    // The bound is reached meanwhile, and does not count for a message that was confirmed.
+    queue.publish(&message("job")).await.unwrap();
+    again.requeue().await.unwrap();
+
+    assert_eq!(queue.len(), 3);
+    let next = queue.receive().await.unwrap();
+    assert_eq!(next.message, second, "a requeued message goes behind the others");
+}
+
+#[tokio::test]
+async fn restored_messages_are_taken_past_the_bound_and_wake_every_worker() {
+    let queue = MemoryQueue::new(1);
+    let (mut first, mut second) = (pin!(queue.receive()), pin!(queue.receive()));
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    let messages = [(); 3].map(|()| message("job"));
+
+    queue.restore(messages.clone());
+
+    let (Poll::Ready(first), Poll::Ready(second)) = (poll!(first), poll!(second)) else {
+        panic!("a worker sleeps beside a waiting job: was the wake-up passed on?");
+    };
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!([&first.message, &second.message], [&messages[0], &messages[1]]);
+    assert_eq!(queue.len(), 1);
+    let refused = queue.publish(&message("job")).await;
+    assert!(
+        matches!(refused, Err(QueueError::Full(1))),
+        "new ones are still bounded"
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_goes_away_after_its_wake_up_leaves_the_message_to_another() {
+    let queue = MemoryQueue::new(10);
+    let mut first = Box::pin(queue.receive());
+    let mut second = Box::pin(queue.receive());
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    let sent = message("job");
+    queue.publish(&sent).await.unwrap();
+
+    drop(first);
+
+    let Poll::Ready(received) = poll!(&mut second) else {
+        panic!("the wake-up went away with the worker that it was for");
+    };
+    assert_eq!(received.unwrap().message, sent);
 }
 
 #[tokio::test]

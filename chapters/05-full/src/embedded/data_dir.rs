@@ -3,6 +3,7 @@
 //! A folder belongs to one running store at a time: the lock file says so. What a store was seeded with (its [`Recipe`]) is
 //! written into it, so that a later start with other numbers gets a clear answer instead of a strange mixture.
 
+use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -111,24 +112,23 @@ pub(super) struct Recipe {
 impl Recipe {
     /// What the store was seeded with, if its seeding was ever finished.
     pub(super) async fn read(store: &Db) -> Result<Option<Recipe>, StoreError> {
-        let row = sqlx::query(
-            "SELECT (SELECT value FROM meta WHERE key = 'games') AS games, \
-             (SELECT value FROM meta WHERE key = 'seed') AS seed, (SELECT value FROM meta WHERE key = 'shards') AS shards",
-        )
-        .fetch_one(store.readers())
-        .await
-        .map_err(StoreError::unavailable)?;
-        let number = |column: &str| {
-            row.get::<Option<String>, _>(column)
-                .and_then(|text| text.parse::<u64>().ok())
+        let rows = sqlx::query("SELECT key, value FROM meta")
+            .fetch_all(store.readers())
+            .await
+            .map_err(StoreError::unavailable)?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let meta: HashMap<String, String> = rows.iter().map(|row| (row.get("key"), row.get("value"))).collect();
+        let number = |key: &str| {
+            let value = meta.get(key).and_then(|value| value.parse::<u64>().ok());
+            value.ok_or_else(|| StoreError::Corrupt(format!("no number for {key:?} in the table meta")))
         };
-        Ok((|| {
-            Some(Recipe {
-                games: number("games")? as u32,
-                seed: number("seed")?,
-                shards: number("shards")? as usize,
-            })
-        })())
+        Ok(Some(Recipe {
+            games: number("games")? as u32,
+            seed: number("seed")?,
+            shards: number("shards")? as usize,
+        }))
     }
 
     pub(super) async fn write(self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {

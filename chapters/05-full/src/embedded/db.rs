@@ -10,14 +10,16 @@
 //! connection then writes into a transaction that nobody commits. The SQLite driver acknowledges its `BEGIN` and is not affected;
 //! the rule is the same for both, so that it is one rule. `clippy.toml` forbids `Pool::begin` everywhere, to keep it that way.
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::time::Duration;
 
 use ch02_database::StoreError;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, SqlSafeStr, SqliteConnection};
+use sqlx::{SqlSafeStr, SqliteConnection};
 
 /// How many reads of one database run side by side. Each connection is a thread with its own page cache.
 const READERS: u32 = 4;
@@ -33,15 +35,24 @@ pub struct Db {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file is there, but it is not a database, or a damaged one.
-    #[error("{file} is not a readable database ({reason})")]
+    #[error(
+        "{file} is not a readable database ({reason}); nothing was changed. To begin with an empty store, move its whole \
+         directory away or choose another one with --data-dir DIR"
+    )]
     Damaged {
         /// The file's name.
         file: String,
         /// What SQLite said.
         reason: String,
     },
+    /// There is no room to write.
+    #[error("the disk that {file} lies on is full; make room and start again, nothing is lost")]
+    DiskFull {
+        /// The file's name.
+        file: String,
+    },
     /// The file cannot be opened, written or migrated.
-    #[error("{file} cannot be opened ({reason})")]
+    #[error("{file} cannot be opened ({reason}); choose another directory with --data-dir DIR")]
     Unusable {
         /// The file's name.
         file: String,
@@ -81,14 +92,28 @@ impl Db {
             }
         };
         db.check().await.map_err(explain)?;
-        migrator(schema)
-            .run(&db.writer)
-            .await
-            .map_err(|error| OpenError::Unusable {
+        migrator(schema).run(&db.writer).await.map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(error),
+            other => OpenError::Unusable {
                 file: name.clone(),
-                reason: error.to_string(),
-            })?;
+                reason: other.to_string(),
+            },
+        })?;
         Ok(db)
+    }
+
+    /// Opens an existing database to look at it: nothing is created, migrated or written.
+    pub async fn look_at(file: &Path) -> Result<Db, OpenError> {
+        let name = file.display().to_string();
+        let options = SqliteConnectOptions::new().filename(file).read_only(true);
+        let readers = pool(1)
+            .connect_with(options)
+            .await
+            .map_err(|error| explain(&name, &error))?;
+        Ok(Db {
+            writer: readers.clone(),
+            readers,
+        })
     }
 
     /// For single statements that only read. In a file they cannot do more than that: the connections are read-only.
@@ -96,8 +121,8 @@ impl Db {
         &self.readers
     }
 
-    /// Runs `work` in a transaction that commits if it returns `Ok` and is rolled back otherwise. Once called, it runs to its end
-    /// even if the caller's future is dropped.
+    /// Runs `work` in a transaction that commits if it returns `Ok` and is rolled back otherwise, by an error or a panic. Once
+    /// called, it runs to its end even if the caller's future is dropped.
     pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -106,16 +131,16 @@ impl Db {
         let writer = self.writer.clone();
         let transaction = async move {
             let mut connection = writer.acquire().await?;
-            // IMMEDIATE takes the write lock at once. A transaction that begins as a reader may find at its first write
-            // that another process was faster.
-            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-            let value = work(&mut transaction).await?;
-            transaction.commit().await?;
-            Ok(value)
+            let outcome = transact(&mut connection, work).await;
+            if outcome.is_err() && !roll_back(&mut connection).await {
+                // Whatever state it is in, nobody else should meet it. The pool opens a new one.
+                let _ = connection.close().await;
+            }
+            outcome
         };
         match tokio::spawn(transaction).await {
-            Ok(outcome) => outcome.map_err(|error: sqlx::Error| StoreError::unavailable(error)),
-            Err(panic) => Err(StoreError::unavailable(panic)),
+            Ok(outcome) => outcome.map_err(StoreError::unavailable),
+            Err(cancelled) => Err(StoreError::unavailable(cancelled)),
         }
     }
 
@@ -125,13 +150,11 @@ impl Db {
         self.writer.close().await;
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers readers and would take a write.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1")
-            .execute(&self.readers)
-            .await
-            .map(drop)
-            .map_err(StoreError::unavailable)
+        let read = sqlx::query("SELECT 1").execute(&self.readers).await;
+        read.map_err(StoreError::unavailable)?;
+        self.write(|_| Box::pin(async { Ok(()) })).await
     }
 
     /// Looks for damage before anybody relies on the file; tens of milliseconds for 10,000 games.
@@ -144,6 +167,31 @@ impl Db {
             damage => Err(sqlx::Error::Decode(damage.to_owned().into())),
         }
     }
+}
+
+/// The transaction itself, in plain statements. sqlx's own `Transaction` counts how deep it is, and is wrong for ever after SQLite
+/// has rolled back by itself, as it does on a full disk (<https://sqlite.org/lang_transaction.html>, section 2.3).
+async fn transact<T>(
+    connection: &mut SqliteConnection,
+    work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    // IMMEDIATE takes the write lock at once. A transaction that begins as a reader may find at its first write that another
+    // process was faster.
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    let value = AssertUnwindSafe(work(&mut *connection))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Protocol("the transaction's code panicked".to_owned())))?;
+    sqlx::query("COMMIT").execute(connection).await?;
+    Ok(value)
+}
+
+/// Ends what is left of a failed transaction. Returns whether the connection is outside of any transaction now.
+async fn roll_back(connection: &mut SqliteConnection) -> bool {
+    // An error here means in most cases that there was nothing left to roll back. What counts is whether a new one can begin.
+    let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+    sqlx::query("BEGIN").execute(&mut *connection).await.is_ok()
+        && sqlx::query("ROLLBACK").execute(connection).await.is_ok()
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
@@ -169,16 +217,19 @@ fn migrator(schema: &'static str) -> Migrator {
 
 /// SQLite's words for "this is not what it should be", told apart from "I may not touch it".
 fn explain(file: &str, error: &sqlx::Error) -> OpenError {
-    // Result codes of https://sqlite.org/rescode.html: 11 SQLITE_CORRUPT, 26 SQLITE_NOTADB. Extended codes have them in their low byte.
+    // Result codes of https://sqlite.org/rescode.html. Extended codes have the plain one in their low byte.
+    const CORRUPT: u32 = 11;
+    const FULL: u32 = 13;
+    const NOT_A_DATABASE: u32 = 26;
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
-        .and_then(|code| code.parse::<u32>().ok());
-    let damaged = matches!(code.map(|code| code & 0xff), Some(11 | 26)) || matches!(error, sqlx::Error::Decode(_));
+        .and_then(|code| code.parse::<u32>().ok())
+        .map(|code| code & 0xff);
     let (file, reason) = (file.to_owned(), error.to_string());
-    if damaged {
-        OpenError::Damaged { file, reason }
-    } else {
-        OpenError::Unusable { file, reason }
+    match (code, error) {
+        (Some(CORRUPT | NOT_A_DATABASE), _) | (_, sqlx::Error::Decode(_)) => OpenError::Damaged { file, reason },
+        (Some(FULL), _) => OpenError::DiskFull { file },
+        _ => OpenError::Unusable { file, reason },
     }
 }

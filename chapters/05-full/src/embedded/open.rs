@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ch02_database::StoreError;
 use ch02_database::generator::DEFAULT_SEED;
+use ch02_database::{Orders, StoreError};
 use ch04_async::PageStore;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
@@ -12,6 +12,7 @@ use object_store::memory::InMemory;
 
 use super::data_dir::{DataDir, DataDirError, DataDirLock, Recipe};
 use super::db::{Db, OpenError};
+use super::orders::SqliteOrders;
 use super::seed::seed;
 
 /// Sizes of a store. What is `None` is as it was seeded, or the default for a new store.
@@ -43,12 +44,11 @@ pub enum EmbeddedError {
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     /// A database file.
-    #[error(
-        "{0}\nNothing was changed. Move the data directory {dir} away to begin with an empty store, or choose another one with \
-         --data-dir DIR",
-        dir = .1
-    )]
-    Database(#[source] OpenError, DataDir),
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// There is no store here, or only the beginning of one.
+    #[error("{0}; `cargo run -p ch05-full` makes one")]
+    Nothing(String),
     /// The store was seeded with other numbers.
     #[error(
         "the store in {dir} was made with --{flag} {stored}, and you asked for --{flag} {asked}; leave the flag out, or choose \
@@ -65,7 +65,7 @@ pub enum EmbeddedError {
         asked: u64,
     },
     /// The store could be opened, but not read or filled: a full disk, for one.
-    #[error("the store in {dir} cannot be filled: {reason}")]
+    #[error("the store in {dir} cannot be read or filled: {reason}")]
     Seeding {
         /// The data directory.
         dir: DataDir,
@@ -128,6 +128,25 @@ impl Embedded {
 }
 
 impl Embedded {
+    /// How many orders each shard of a store holds, whether or not it runs. Only looks: what is not there is not made.
+    pub async fn count_orders(dir: &DataDir) -> Result<Vec<u64>, EmbeddedError> {
+        let nothing = |what: &str| EmbeddedError::Nothing(format!("{what} in {dir}"));
+        let Some(file) = dir.join("store.db").filter(|file| file.exists()) else {
+            return Err(nothing("there is no store"));
+        };
+        let recipe = match Recipe::read(&Db::look_at(&file).await?).await {
+            Ok(Some(recipe)) => recipe,
+            Ok(None) | Err(StoreError::Unavailable(_)) => return Err(nothing("a store was begun and never filled")),
+            Err(error) => return Err(seeding(dir, &error)),
+        };
+        let mut shards = Vec::with_capacity(recipe.shards);
+        for file in (0..recipe.shards).filter_map(|number| dir.join(&format!("shard-{number}.db"))) {
+            shards.push(Db::look_at(&file).await?);
+        }
+        let counts = SqliteOrders::new(shards).count_by_shard().await;
+        counts.map_err(|error| seeding(dir, &error))
+    }
+
     /// Waits for the writes under way and closes the files.
     pub async fn close(&self) {
         self.store.close().await;
@@ -138,9 +157,7 @@ impl Embedded {
 }
 
 async fn database(dir: &DataDir, name: &str, schema: &'static str) -> Result<Db, EmbeddedError> {
-    Db::open(dir.join(name).as_deref(), schema)
-        .await
-        .map_err(|error| EmbeddedError::Database(error, dir.clone()))
+    Ok(Db::open(dir.join(name).as_deref(), schema).await?)
 }
 
 /// A flag that was given must agree with the store; one that was not is taken from it.

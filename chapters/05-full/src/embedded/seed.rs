@@ -100,10 +100,14 @@ async fn insert_products(db: &mut SqliteConnection, products: &[Product]) -> Res
 }
 
 async fn insert_orders(db: &mut SqliteConnection, orders: Vec<Order>) -> Result<(), sqlx::Error> {
+    // An earlier seeding that was killed may have come this far, with other numbers perhaps.
+    sqlx::query("DELETE FROM orders WHERE id <= ?")
+        .bind(SAMPLE_ORDERS)
+        .execute(&mut *db)
+        .await?;
     for chunk in orders.chunks(ROWS) {
-        // OR REPLACE: an earlier seeding that was killed may have come this far, perhaps with another seed.
         let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT OR REPLACE INTO orders (id, customer, game_id, quantity, total_cents, created_at) ",
+            "INSERT INTO orders (id, customer, game_id, quantity, total_cents, created_at) ",
         );
         insert.push_values(chunk, |mut row, order| {
             row.push_bind(order.id)

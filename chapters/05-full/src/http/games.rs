@@ -1,13 +1,13 @@
 //! The catalogue over HTTP: lists, product pages, price changes.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use ch01_clones::Problem;
 use ch01_clones::login::{CurrentUser, MaybeUser};
 use ch01_clones::problem::{Json, Path, Query};
-use ch02_database::GameId;
 use ch02_database::catalog::{GameChange, GameOrder, GameQuery};
 use ch02_database::game::{Game, Listing, MAX_DESCRIPTION_CHARS, MAX_PRICE_CENTS, Product};
+use ch02_database::{GameId, Node};
 use ch04_async::pages;
 use http::HeaderMap;
 use http::header::CACHE_CONTROL;
@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::describe::{AWAY, NOBODY};
+use super::input::{Id, plain_text, search_term};
 use super::negotiate::{Explained, page, visitor, wants_html};
 use super::{CloneState, unavailable};
 use crate::views;
@@ -24,13 +26,17 @@ const MAX_PAGE: u32 = 100_000;
 
 /// What `GET /games` takes.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default)]
 pub(super) struct ListParams {
     /// Counted from 1.
+    #[param(minimum = 1, maximum = 100_000)]
     page: Option<u32>,
     /// Only this genre.
+    #[param(max_length = 100)]
     genre: String,
     /// Only games with this text in their title.
+    #[param(max_length = 100)]
     q: String,
 }
 
@@ -43,9 +49,9 @@ pub(super) struct GameList {
 }
 
 /// Lists games, 24 at a time.
-#[utoipa::path(get, path = "/games", tag = "games", params(ListParams), responses(
-    (status = 200, description = "A page of games; HTML for `Accept: text/html`", body = GameList),
-    (status = 400, description = "A parameter does not fit", body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/games", operation_id = "list_games", tag = "games", params(ListParams), responses(
+    (status = 200, description = "A page of games", content((GameList = "application/json"), (String = "text/html"))),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn list(
     State(state): State<CloneState>,
@@ -61,8 +67,8 @@ pub(super) async fn list(
     }
     let query = GameQuery {
         page: number,
-        genre: Some(params.genre).filter(|genre| !genre.is_empty()),
-        text: Some(params.q).filter(|text| !text.is_empty()),
+        genre: search_term("genre", params.genre)?,
+        text: search_term("q", params.q)?,
         order: GameOrder::Id,
     };
     let read = state.services.catalog.list(&query).await.map_err(unavailable)?;
@@ -86,30 +92,30 @@ pub(super) async fn list(
 }
 
 /// One game with its reviews. Comes from the cache unless the request says `Cache-Control: no-cache`.
-#[utoipa::path(get, path = "/games/{id}", tag = "games", params(("id" = GameId, Path)), responses(
-    (status = 200, description = "The game; HTML for `Accept: text/html`", body = Product),
-    (status = 404, description = "No such game", body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/games/{id}", operation_id = "show_game", tag = "games", params(("id" = GameId, Path)), responses(
+    (status = 200, description = "The game", content((Product = "application/json"), (String = "text/html"))),
+    (status = 404, description = "No such game"),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn show(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
     headers: HeaderMap,
-    Path(id): Path<GameId>,
+    Path(Id(id)): Path<Id>,
 ) -> Result<Response, Problem> {
-    let no_cache = headers.get(CACHE_CONTROL).is_some_and(|control| control == "no-cache");
     let products = &state.services.products;
-    let found = if no_cache {
+    let found = if says_no_cache(&headers) {
         products.bypass(id).await
     } else {
         products.get(id).await
     };
     let found = found.map_err(unavailable)?;
     state.metrics.cache_lookup(found.status.as_str());
-    let product = found.product.ok_or_else(|| no_game(id))?;
-    let explained = Explained::by(state.identity.name())
-        .cache(found.status)
-        .db(found.node)
-        .rendered("dynamic");
+    let explained = Explained::by(state.identity.name()).cache(found.status).db(found.node);
+    let Some(product) = found.product else {
+        return Ok(explained.explain(no_game(id)));
+    };
+    let explained = explained.rendered("dynamic");
     if wants_html(&headers) {
         // A key for the order that this page may become. Reloading makes another one; sending the form twice does not.
         let key = Uuid::new_v4().to_string();
@@ -126,7 +132,7 @@ pub(super) struct ChangeGame {
     /// 0 to 1,000,000.
     #[schema(example = 1999, minimum = 0, maximum = 1_000_000)]
     price_cents: Option<i64>,
-    /// 1 to 5,000 characters.
+    /// 1 to 5,000 characters of plain text.
     #[schema(min_length = 1, max_length = 5_000)]
     description: Option<String>,
 }
@@ -134,21 +140,26 @@ pub(super) struct ChangeGame {
 /// Changes price or description. When the answer comes, neither cache nor pre-rendered page shows the old game any more.
 ///
 /// Anybody who is logged in may do this: roles are not what this workshop teaches.
-#[utoipa::path(patch, path = "/games/{id}", tag = "games", params(("id" = GameId, Path)), request_body = ChangeGame, responses(
+#[utoipa::path(patch, path = "/games/{id}", operation_id = "change_game", tag = "games",
+    params(("id" = GameId, Path)), request_body = ChangeGame, responses(
     (status = 200, description = "The game as it is now, without its reviews", body = Game),
-    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such game", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "Not a change that can be made", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = NOBODY),
+    (status = 404, description = "No such game"),
+    (status = 422, description = "Not a change that can be made"),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn change(
     State(state): State<CloneState>,
     CurrentUser(_): CurrentUser,
-    Path(id): Path<GameId>,
+    Path(Id(id)): Path<Id>,
     Json(change): Json<ChangeGame>,
 ) -> Result<Response, Problem> {
+    let description = change
+        .description
+        .map(|text| plain_text("description", &text, MAX_DESCRIPTION_CHARS));
     let change = GameChange {
         price_cents: change.price_cents,
-        description: change.description,
+        description: description.transpose()?,
     };
     if change == GameChange::default() {
         return Err(Problem::unprocessable(
@@ -163,16 +174,22 @@ pub(super) async fn change(
             "`price_cents` is 0 to {MAX_PRICE_CENTS}, so it cannot be {price}"
         )));
     }
-    let length = change.description.as_ref().map(|text| text.chars().count());
-    if let Some(length) = length.filter(|length| !(1..=MAX_DESCRIPTION_CHARS).contains(length)) {
-        return Err(Problem::unprocessable(format!(
-            "`description` has 1 to {MAX_DESCRIPTION_CHARS} characters, and this one has {length}"
-        )));
-    }
     let changed = state.services.catalog.change(id, &change).await.map_err(unavailable)?;
-    let game = changed.ok_or_else(|| no_game(id))?;
+    let explained = Explained::by(state.identity.name()).db(Some(Node::Primary));
+    let Some(game) = changed else {
+        return Ok(explained.explain(no_game(id)));
+    };
     state.services.game_changed(id).await;
-    Ok(Json(game).into_response())
+    Ok(explained.explain(Json(game)))
+}
+
+/// Whether the client wants no copy. `Cache-Control` is a list: some send `no-cache` alone, others `no-cache, max-age=0`.
+fn says_no_cache(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(CACHE_CONTROL).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|directive| directive.trim().eq_ignore_ascii_case("no-cache"))
 }
 
 /// The answer to an id that no game has.

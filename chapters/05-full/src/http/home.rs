@@ -9,6 +9,7 @@ use ch02_database::catalog::{GameOrder, GameQuery};
 use http::HeaderMap;
 use serde::Deserialize;
 
+use super::describe::AWAY;
 use super::negotiate::{Explained, page, visitor, wants_html};
 use super::{CloneState, unavailable};
 use crate::views;
@@ -17,8 +18,9 @@ use crate::views;
 const IN_THE_WINDOW: usize = 8;
 
 /// The shop window for a browser, one line of text for `curl`.
-#[utoipa::path(get, path = "/", tag = "games", responses(
-    (status = 200, description = "One line with the clone's name; the shop window for `Accept: text/html`", body = String, content_type = "text/plain"),
+#[utoipa::path(get, path = "/", operation_id = "shop_window", tag = "games", responses(
+    (status = 200, description = "One line with the clone's name, or the shop window", content((String = "text/plain"), (String = "text/html"))),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn home(
     State(state): State<CloneState>,

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Redirect, Response};
 use ch01_clones::Problem;
 use ch01_clones::login::CurrentUser;
 use ch01_clones::problem::{Json, Path, Query};
@@ -15,28 +15,39 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use tokio::sync::broadcast::{self, error::RecvError};
 use utoipa::IntoParams;
+use utoipa::openapi::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
-use super::negotiate::{Explained, page, visitor, wants_html};
+use super::describe::{AWAY, NOBODY};
+use super::negotiate::{Explained, page, private, visitor, wants_html};
 use super::{CloneState, unavailable};
 use crate::jobs::NAMES;
 use crate::views::{self, JobView};
 
 /// What `POST /work` takes.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WorkParams {
-    /// `order-export`, `trailer-transcode` or `doSomething`.
-    #[param(example = "order-export")]
+    /// What is to be done.
+    #[param(schema_with = job_names)]
     job: String,
 }
 
+/// The schema of a name that some worker knows.
+fn job_names() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(NAMES))
+        .build()
+}
+
 /// Hands a job in. The answer comes once the queue has confirmed it, long before it is done.
-#[utoipa::path(post, path = "/work", tag = "jobs", params(WorkParams), responses(
+#[utoipa::path(post, path = "/work", operation_id = "hand_in_job", tag = "jobs", params(WorkParams), responses(
     (status = 202, description = "The job is on the queue; `Location` tells where to watch it", body = Job),
     (status = 303, description = "The same for `Accept: text/html`: on to the job's page"),
-    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "No such job", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The queue did not confirm", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = NOBODY),
+    (status = 422, description = "No such job"),
+    (status = 503, description = "The queue did not confirm, or a part of the store is away"),
 ))]
 pub(super) async fn work(
     State(state): State<CloneState>,
@@ -72,16 +83,18 @@ pub(super) async fn work(
     }
     let location = format!("/jobs/{}", job.id);
     if wants_html(&headers) {
-        return Ok(Redirect::to(&location).into_response());
+        return Ok(private(Redirect::to(&location)));
     }
-    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(job)).into_response())
+    Ok(private((StatusCode::ACCEPTED, [(LOCATION, location)], Json(job))))
 }
 
 /// How a job stands. Only its customer may see it.
-#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path, format = "uuid")), responses(
-    (status = 200, description = "The job; HTML for `Accept: text/html`", body = Job),
-    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such job, or not yours", body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/jobs/{id}", operation_id = "show_job", tag = "jobs",
+    params(("id" = String, Path, format = "uuid")), responses(
+    (status = 200, description = "The job", content((Job = "application/json"), (String = "text/html"))),
+    (status = 401, description = NOBODY),
+    (status = 404, description = "No such job, or not yours"),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn show(
     State(state): State<CloneState>,
@@ -105,14 +118,16 @@ pub(super) async fn show(
         let html = views::job(&view, visitor(Some(&customer)), &explained.made);
         return Ok(explained.explain(page(&html)));
     }
-    Ok(explained.explain(Json(job)))
+    Ok(explained.explain(private(Json(job))))
 }
 
 /// The job's changes as they happen (server-sent events named `job`), from how it stands now to its end.
-#[utoipa::path(get, path = "/jobs/{id}/events", tag = "jobs", params(("id" = String, Path, format = "uuid")), responses(
+#[utoipa::path(get, path = "/jobs/{id}/events", operation_id = "follow_job", tag = "jobs",
+    params(("id" = String, Path, format = "uuid")), responses(
     (status = 200, description = "Events named `job`; the data of each is the job as JSON", body = String, content_type = "text/event-stream"),
-    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such job, or not yours", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = NOBODY),
+    (status = 404, description = "No such job, or not yours"),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn events(
     State(state): State<CloneState>,
@@ -124,7 +139,7 @@ pub(super) async fn events(
     let job = own_job(&state, &customer, id).await?;
     let stopping = state.stopping.clone();
     let events = job_events(state, job, changes).take_until(stopping.cancelled_owned());
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    Ok(private(Sse::new(events).keep_alive(KeepAlive::default())))
 }
 
 /// One event for the job as it stands, then one for each change, until the job is final.

@@ -1,5 +1,7 @@
 //! JSON for programs, HTML for people: reads `Accept`, and builds the answers that depend on it.
 
+use std::cmp::Reverse;
+
 use axum::response::{Html, IntoResponse, Response};
 use ch02_database::{Node, ShardId};
 use ch03_cache::CacheStatus;
@@ -10,25 +12,32 @@ use maud::Markup;
 
 /// Whether the client would rather have HTML than JSON. Browsers name `text/html`; `curl` sends `*/*`, and so gets JSON.
 ///
-/// Of the rules of RFC 9110, section 12.5.1, this keeps what matters here: the weights, and the order among equal ones.
+/// The rules are those of RFC 9110, section 12.5.1, but for a range's own parameters (`text/html;level=1`), which are not looked at.
 pub(super) fn wants_html(headers: &HeaderMap) -> bool {
-    let mut best: Option<(f32, bool)> = None;
-    let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    for range in ranges.flat_map(|value| value.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let is_html = match parts.next() {
-            Some(kind) if kind.eq_ignore_ascii_case("text/html") => true,
-            Some(kind) if kind.eq_ignore_ascii_case("application/json") => false,
-            _ => continue,
-        };
-        let weight = parts
-            .find_map(|part| part.strip_prefix("q="))
-            .map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
-        if best.is_none_or(|(other, _)| weight > other) {
-            best = Some((weight, is_html));
-        }
-    }
-    best.is_some_and(|(weight, is_html)| is_html && weight > 0.0)
+    let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges: Vec<_> = accept.flat_map(|value| value.split(',')).map(range).collect();
+    let html = liking(&ranges, ["text/html", "text/*", "*/*"]);
+    let json = liking(&ranges, ["application/json", "application/*", "*/*"]);
+    html.0 > 0.0 && html > json
+}
+
+/// A media range and its weight. A weight that is none counts as 0: "not this".
+fn range(text: &str) -> (&str, f32) {
+    let mut parts = text.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+    let weight = weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
+    (kind, if (0.0..=1.0).contains(&weight) { weight } else { 0.0 })
+}
+
+/// How much a kind is liked, to be compared with another one: the weight of the narrowest range that it is in, then how narrow
+/// that range is, then how early it stands.
+fn liking(ranges: &[(&str, f32)], narrowest_first: [&str; 3]) -> (f32, Reverse<usize>, Reverse<usize>) {
+    let found = narrowest_first.iter().enumerate().find_map(|(breadth, name)| {
+        let place = ranges.iter().position(|(kind, _)| kind.eq_ignore_ascii_case(name))?;
+        Some((ranges[place].1, Reverse(breadth), Reverse(place)))
+    });
+    found.unwrap_or((0.0, Reverse(usize::MAX), Reverse(usize::MAX)))
 }
 
 /// Who is looking at the page.
@@ -43,6 +52,15 @@ pub(super) fn page(markup: &Markup) -> Response {
         (VARY, HeaderValue::from_static("accept, cookie")),
     ];
     (headers, Html(markup.0.clone())).into_response()
+}
+
+/// Data of one customer, for a program. A copy on the way or on a shared computer's disk would outlive the session.
+pub(super) fn private(response: impl IntoResponse) -> Response {
+    let mut response = response.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(VARY, HeaderValue::from_static("accept, cookie"));
+    response
 }
 
 /// The headers with which an answer explains itself.
@@ -121,7 +139,27 @@ mod tests {
         assert!(!html("application/json"));
         assert!(!html("application/json, text/html"));
         assert!(!html("text/html;q=0"));
-        assert!(!html("text/html;q=nonsense"));
+        for no_weight in ["nonsense", "NaN", "inf", "2", "-1", ""] {
+            assert!(!html(&format!("text/html;q={no_weight}")), "{no_weight:?} is no weight");
+        }
+        assert!(
+            html("text/html, */*"),
+            "what is named is meant more than what is let in"
+        );
+        assert!(html("text/*"));
+        assert!(html("application/json;Q=0.8, TEXT/HTML;Q=0.9"));
+        assert!(html("*/*;q=0.5, application/json;q=0.1"));
+        assert!(
+            html("text/html, application/json"),
+            "the first of two that are liked alike"
+        );
+        assert!(!html("application/*, text/*"));
+        assert!(
+            !html("text/html;q=0.1, */*;q=0.9"),
+            "JSON is in the range that is liked more"
+        );
+        assert!(!html("text/html;q=0.1, application/*"));
+        assert!(!html("text/html;q=0, text/*"), "the narrowest range counts");
         assert!(!wants_html(&HeaderMap::new()));
     }
 }

@@ -13,7 +13,9 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::negotiate::{Explained, page, visitor, wants_html};
+use super::describe::{AWAY, NOBODY};
+use super::input::Id;
+use super::negotiate::{Explained, page, private, visitor, wants_html};
 use super::{CloneState, unavailable};
 use crate::views;
 
@@ -36,14 +38,15 @@ pub(super) struct PlaceOrder {
 }
 
 /// Places an order, once: the same key again answers with the same order.
-#[utoipa::path(post, path = "/orders", tag = "orders",
+#[utoipa::path(post, path = "/orders", operation_id = "place_order", tag = "orders",
     params(("idempotency-key" = Option<String>, Header, description = "The client's own name for this order, 1 to 255 visible ASCII characters. Required, unless the form has it")),
     request_body(content((PlaceOrder = "application/json"), (PlaceOrder = "application/x-www-form-urlencoded"))), responses(
     (status = 201, description = "The order, new or as it was placed under this key before; `Location` is its address", body = Order),
     (status = 303, description = "The same for an HTML form: on to the order"),
-    (status = 400, description = "No usable idempotency key", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "Not an order, or a key that stands for another one", body = Problem, content_type = "application/problem+json"),
+    (status = 400, description = "No usable idempotency key, or more than one"),
+    (status = 401, description = NOBODY),
+    (status = 422, description = "Not an order, or a key that stands for another one"),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn place(
     State(state): State<CloneState>,
@@ -84,13 +87,15 @@ pub(super) async fn place(
     let explained = Explained::by(state.identity.name()).shard(shard);
     let location = format!("/orders/{}", order.id);
     if payload.is_form {
-        return Ok(explained.explain(Redirect::to(&location)));
+        return Ok(explained.explain(private(Redirect::to(&location))));
     }
-    Ok(explained.explain((StatusCode::CREATED, [(LOCATION, location)], Json(order))))
+    let answer = (StatusCode::CREATED, [(LOCATION, location)], Json(order));
+    Ok(explained.explain(private(answer)))
 }
 
 /// What `GET /orders` takes.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct FindParams {
     /// The order with this id, as `GET /orders/{id}`.
     id: Option<OrderId>,
@@ -108,11 +113,23 @@ pub(super) struct OrderList {
     next: Option<String>,
 }
 
+/// What `GET /orders` answers: with `id` the one order, else a page of them.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the description only; the handler sends one or the other")]
+pub(super) enum Found {
+    One(Order),
+    Many(OrderList),
+}
+
 /// One's own orders, newest first; or one order by `?id=`.
-#[utoipa::path(get, path = "/orders", tag = "orders", params(FindParams), responses(
-    (status = 200, description = "The orders; with `id` the one order, as `GET /orders/{id}`", body = OrderList),
-    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such order, or not yours", body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/orders", operation_id = "find_orders", tag = "orders", params(FindParams),
+    security((), ("session" = [])), responses(
+    (status = 200, description = "The orders; with `id` the one order, as `GET /orders/{id}`",
+        content((Found = "application/json"), (String = "text/html"))),
+    (status = 401, description = NOBODY),
+    (status = 404, description = "No such order, or not yours"),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn find(
     State(state): State<CloneState>,
@@ -157,19 +174,21 @@ pub(super) async fn find(
         let html = views::orders(&titled, next.as_deref(), visitor(Some(&user)), &explained.made);
         return Ok(explained.explain(page(&html)));
     }
-    Ok(explained.explain(Json(OrderList { items: orders, next })))
+    Ok(explained.explain(private(Json(OrderList { items: orders, next }))))
 }
 
 /// One order. Sample orders, ids 1 to 1,000, are public; any other is for its customer alone.
-#[utoipa::path(get, path = "/orders/{id}", tag = "orders", params(("id" = OrderId, Path)), responses(
-    (status = 200, description = "The order; HTML for `Accept: text/html`", body = Order),
-    (status = 404, description = "No such order, or not yours", body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/orders/{id}", operation_id = "show_order", tag = "orders", params(("id" = OrderId, Path)),
+    security((), ("session" = [])), responses(
+    (status = 200, description = "The order", content((Order = "application/json"), (String = "text/html"))),
+    (status = 404, description = "No such order, or not yours"),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn show(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
     headers: HeaderMap,
-    Path(id): Path<OrderId>,
+    Path(Id(id)): Path<Id>,
 ) -> Result<Response, Problem> {
     one(&state, user.as_deref(), &headers, id).await
 }
@@ -187,20 +206,28 @@ async fn one(state: &CloneState, user: Option<&str>, headers: &HeaderMap, id: Or
         let html = views::order(&order, game.as_ref(), visitor(user), &explained.made);
         return Ok(explained.explain(page(&html)));
     }
-    Ok(explained.explain(Json(order)))
+    Ok(explained.explain(private(Json(order))))
 }
 
-/// The idempotency key of the header, else of the form.
+/// The idempotency key of the header, or of the form. Which of two different ones was meant cannot be guessed, and a wrong guess
+/// is a second order.
 fn key(headers: &HeaderMap, in_form: Option<String>) -> Result<String, Problem> {
-    let in_header = headers
-        .get(IDEMPOTENCY_KEY)
+    let mut in_headers = headers
+        .get_all(IDEMPOTENCY_KEY)
+        .iter()
         .map(|key| key.to_str().unwrap_or_default().to_owned());
-    let key = in_header.or(in_form).ok_or_else(|| {
-        Problem::bad_request(
+    let key = match (in_headers.next(), in_headers.next(), in_form) {
+        (Some(_), Some(_), _) => Err("send one `Idempotency-Key`, not several"),
+        (Some(header), None, Some(field)) if header != field => {
+            Err("the header `Idempotency-Key` and the field `idempotency_key` differ; send one of them")
+        }
+        (Some(key), ..) | (None, _, Some(key)) => Ok(key),
+        (None, _, None) => Err(
             "send an `Idempotency-Key`, any text of your own that is new for each order; with it you may send the order again \
              if you do not hear from us",
-        )
-    })?;
+        ),
+    };
+    let key = key.map_err(Problem::bad_request)?;
     let fits = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     if !fits {
         return Err(Problem::bad_request(format!(

@@ -1,19 +1,22 @@
 //! Reviews over HTTP. A review changes the product that it belongs to, so the copies of that product have to go.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Redirect, Response};
 use ch01_clones::Problem;
 use ch01_clones::login::CurrentUser;
 use ch01_clones::problem::{Json, Path, Payload};
-use ch02_database::GameId;
 use ch02_database::catalog::{Deletion, NewReview};
 use ch02_database::game::{MAX_REVIEW_CHARS, Review, ReviewId};
+use ch02_database::{GameId, Node};
 use http::StatusCode;
 use http::header::LOCATION;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::describe::{AWAY, NOBODY};
 use super::games::no_game;
+use super::input::{Id, plain_text};
+use super::negotiate::Explained;
 use super::{CloneState, unavailable};
 
 /// What `POST /games/{id}/reviews` takes.
@@ -29,19 +32,20 @@ pub(super) struct WriteReview {
 }
 
 /// Adds a review; the game's rating follows.
-#[utoipa::path(post, path = "/games/{id}/reviews", tag = "games", params(("id" = GameId, Path)), request_body(content(
+#[utoipa::path(post, path = "/games/{id}/reviews", operation_id = "add_review", tag = "games", params(("id" = GameId, Path)), request_body(content(
     (WriteReview = "application/json"), (WriteReview = "application/x-www-form-urlencoded"),
 )), responses(
     (status = 201, description = "The review; `Location` is its address", body = Review),
     (status = 303, description = "The same for an HTML form: back to the game"),
-    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such game", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "Not a review", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = NOBODY),
+    (status = 404, description = "No such game"),
+    (status = 422, description = "Not a review"),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn add(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
-    Path(id): Path<GameId>,
+    Path(Id(id)): Path<Id>,
     payload: Payload<WriteReview>,
 ) -> Result<Response, Problem> {
     let WriteReview { stars, text } = payload.value;
@@ -50,13 +54,7 @@ pub(super) async fn add(
             "`stars` is 1 to 5, so it cannot be {stars}"
         )));
     }
-    let text = text.trim().to_owned();
-    let length = text.chars().count();
-    if !(1..=MAX_REVIEW_CHARS).contains(&length) {
-        return Err(Problem::unprocessable(format!(
-            "`text` has 1 to {MAX_REVIEW_CHARS} characters, and this one has {length}"
-        )));
-    }
+    let text = plain_text("text", &text, MAX_REVIEW_CHARS)?;
     let review = NewReview { customer, stars, text };
     let added = state
         .services
@@ -64,40 +62,45 @@ pub(super) async fn add(
         .add_review(id, &review)
         .await
         .map_err(unavailable)?;
-    let review = added.ok_or_else(|| no_game(id))?;
+    let explained = Explained::by(state.identity.name()).db(Some(Node::Primary));
+    let Some(review) = added else {
+        return Ok(explained.explain(no_game(id)));
+    };
     state.services.game_changed(id).await;
     if payload.is_form {
-        return Ok(Redirect::to(&format!("/games/{id}")).into_response());
+        return Ok(explained.explain(Redirect::to(&format!("/games/{id}"))));
     }
     let location = format!("/games/{id}/reviews/{}", review.id);
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(review)).into_response())
+    Ok(explained.explain((StatusCode::CREATED, [(LOCATION, location)], Json(review))))
 }
 
 /// Deletes a review of one's own; the game's rating follows.
-#[utoipa::path(delete, path = "/games/{id}/reviews/{review}", tag = "games",
+#[utoipa::path(delete, path = "/games/{id}/reviews/{review}", operation_id = "delete_review", tag = "games",
     params(("id" = GameId, Path), ("review" = ReviewId, Path)), responses(
     (status = 204, description = "It is gone"),
-    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Somebody else wrote it", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such review", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = NOBODY),
+    (status = 403, description = "Somebody else wrote it"),
+    (status = 404, description = "No such review"),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn delete(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
-    Path((id, review)): Path<(GameId, ReviewId)>,
-) -> Result<StatusCode, Problem> {
+    Path((Id(id), Id(review))): Path<(Id, Id)>,
+) -> Result<Response, Problem> {
     let deletion = state
         .services
         .catalog
         .delete_review(id, review, &customer)
         .await
         .map_err(unavailable)?;
-    match deletion {
+    let explained = Explained::by(state.identity.name()).db(Some(Node::Primary));
+    Ok(match deletion {
         Deletion::Deleted => {
             state.services.game_changed(id).await;
-            Ok(StatusCode::NO_CONTENT)
+            explained.explain(StatusCode::NO_CONTENT)
         }
-        Deletion::NotFound => Err(Problem::not_found(format!("game {id} has no review {review}"))),
-        Deletion::NotYours => Err(Problem::forbidden("only who wrote a review may delete it")),
-    }
+        Deletion::NotFound => explained.explain(Problem::not_found(format!("game {id} has no review {review}"))),
+        Deletion::NotYours => explained.explain(Problem::forbidden("only who wrote a review may delete it")),
+    })
 }

@@ -9,17 +9,20 @@ use ch04_async::pages::{self, STYLE_CSS, Visitor, art};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::describe::AWAY;
 use super::games::no_game;
+use super::input::Id;
 use super::negotiate::Explained;
 use super::{CloneState, unavailable};
 use crate::views;
 
 /// A game's page, rendered in advance. Where there is none (yet), it is rendered now.
-#[utoipa::path(get, path = "/static/games/{page}", tag = "pages",
+#[utoipa::path(get, path = "/static/games/{page}", operation_id = "game_page", tag = "pages",
     params(("page" = String, Path, description = "The game's id and `.html`", example = "7.html")), responses(
     (status = 200, description = "The page, the same for everybody", body = String, content_type = "text/html"),
     (status = 304, description = "The page has not changed: the `ETag` is the one in `If-None-Match`"),
-    (status = 404, description = "No such page", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such page"),
+    (status = 503, description = AWAY),
 ))]
 pub(super) async fn game_page(
     State(state): State<CloneState>,
@@ -27,9 +30,9 @@ pub(super) async fn game_page(
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     // A number and nothing else: no path of the client's making ever reaches the page store.
-    let id: GameId = name
+    let Id(id) = name
         .strip_suffix(".html")
-        .and_then(|id| id.parse().ok())
+        .and_then(|id| Id::try_from(id.to_owned()).ok())
         .ok_or_else(|| Problem::not_found("pages are named by their game, such as `/static/games/7.html`"))?;
     let explained = Explained::by(state.identity.name());
     let stored = match state.services.pages.game(id).await {
@@ -44,8 +47,11 @@ pub(super) async fn game_page(
     let Some(stored) = stored else {
         let found = state.services.products.get(id).await.map_err(unavailable)?;
         state.metrics.cache_lookup(found.status.as_str());
-        let product = found.product.ok_or_else(|| no_game(id))?;
-        let explained = explained.cache(found.status).db(found.node).rendered("dynamic");
+        let explained = explained.cache(found.status).db(found.node);
+        let Some(product) = found.product else {
+            return Ok(explained.explain(no_game(id)));
+        };
+        let explained = explained.rendered("dynamic");
         let html = pages::game_page(&product, Visitor::Unknown, Some("rendered for this request"), None);
         return Ok(explained.explain(([revalidate], Html(html.into_string()))));
     };
@@ -60,13 +66,13 @@ pub(super) async fn game_page(
 }
 
 /// A drawing, made from the game's id alone.
-#[utoipa::path(get, path = "/static/art/{id}/{name}", tag = "pages", params(
+#[utoipa::path(get, path = "/static/art/{id}/{name}", operation_id = "game_drawing", tag = "pages", params(
     ("id" = GameId, Path), ("name" = String, Path, description = "`cover.svg`, `screen-1.svg`, `screen-2.svg` or `trailer.svg`", example = "cover.svg"),
 ), responses(
     (status = 200, description = "The drawing", body = String, content_type = "image/svg+xml"),
-    (status = 404, description = "No such drawing", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such drawing"),
 ))]
-pub(super) async fn art(Path((id, name)): Path<(GameId, String)>) -> Result<Response, Problem> {
+pub(super) async fn art(Path((Id(id), name)): Path<(Id, String)>) -> Result<Response, Problem> {
     let svg = art::svg(&name, id).ok_or_else(|| {
         Problem::not_found("a game's drawings are `cover.svg`, `screen-1.svg`, `screen-2.svg` and `trailer.svg`")
     })?;

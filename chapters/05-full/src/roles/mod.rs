@@ -1,7 +1,7 @@
-//! The roles of the store. One process plays all of them (`serve`); each is a function of its own, so that it can be played
-//! alone.
+//! The roles of the store. One process plays all of them (`serve`). The balancer can be played alone as well; the others will, once
+//! their services can be reached from other processes. The fourth role, the publisher, is
+//! [`ch04_async::Publisher`] as it is.
 
 pub mod balancer;
 pub mod clone;
-pub mod publisher;
 pub mod worker;

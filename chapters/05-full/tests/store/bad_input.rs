@@ -10,7 +10,7 @@ use crate::support::{DEADLINE, TestStore, send};
 /// A request that is wrong in one way, and the status that it deserves.
 struct Wrong {
     method: &'static str,
-    path: &'static str,
+    path: String,
     content_type: &'static str,
     body: String,
     status: u16,
@@ -18,10 +18,10 @@ struct Wrong {
     says: &'static str,
 }
 
-fn json_body(method: &'static str, path: &'static str, body: &str, status: u16, says: &'static str) -> Wrong {
+fn json_body(method: &'static str, path: impl Into<String>, body: &str, status: u16, says: &'static str) -> Wrong {
     Wrong {
         method,
-        path,
+        path: path.into(),
         content_type: "application/json",
         body: body.to_owned(),
         status,
@@ -29,7 +29,7 @@ fn json_body(method: &'static str, path: &'static str, body: &str, status: u16, 
     }
 }
 
-fn get(path: &'static str, status: u16, says: &'static str) -> Wrong {
+fn get(path: impl Into<String>, status: u16, says: &'static str) -> Wrong {
     json_body("GET", path, "", status, says)
 }
 
@@ -48,6 +48,11 @@ fn wrong_requests() -> Vec<Wrong> {
         get("/games/9223372036854775808", 400, "path does not fit"),
         get("/games/seven", 400, "path does not fit"),
         get("/games/7.5", 400, "path does not fit"),
+        get("/games/+7", 400, "`+7` is written `7`"),
+        get("/games/%2B7", 400, "`+7` is written `7`"),
+        get("/games/007", 400, "`007` is written `7`"),
+        get("/orders/01", 400, "`01` is written `1`"),
+        json_body("DELETE", "/games/7/reviews/+1", "", 400, "`+1` is written `1`"),
         get("/games/%00", 400, "path does not fit"),
         get("/games/%ff", 400, "path does not fit"),
         get("/games/7/", 404, "nothing at"),
@@ -78,6 +83,16 @@ fn wrong_requests() -> Vec<Wrong> {
         get("/games?page=4294967295", 400, "counted from 1"),
         get("/games?page=99999999999999", 400, "does not fit"),
         get("/games?page=1&page=2", 400, "does not fit"),
+        get(format!("/games?q={}", long(101)), 400, "`q` has up to 100 characters"),
+        get(
+            format!("/games?q={}", long(50_001)),
+            400,
+            "`q` has up to 100 characters",
+        ),
+        get(format!("/games?genre={}", long(101)), 400, "`genre` has up to 100"),
+        get("/games?q=%00", 400, "`q` has a control character"),
+        get("/games?q=a%0Ab", 400, "`q` has a control character"),
+        get("/games?genre=%7F", 400, "`genre` has a control character"),
         json_body("POST", "/work", "", 400, "does not fit"),
         json_body("POST", "/work?job=", "", 422, "the jobs are"),
         json_body("POST", "/work?job=rm%20-rf", "", 422, "the jobs are"),
@@ -105,6 +120,8 @@ fn wrong_requests() -> Vec<Wrong> {
         change(r#"{"price_cents":1e400}"#, 400, "not JSON"),
         change(r#"{"price_cents":"free"}"#, 422, "price_cents"),
         change(r#"{"description":""}"#, 422, "`description` has 1 to"),
+        change(r#"{"description":" \n "}"#, 422, "`description` has 1 to"),
+        change(r#"{"description":"a\u0000b"}"#, 422, "`description` is plain text"),
         change(
             &json!({ "description": long(5_001) }).to_string(),
             422,
@@ -115,6 +132,7 @@ fn wrong_requests() -> Vec<Wrong> {
         review(r#"{"stars":6,"text":"x"}"#, 422, "`stars` is 1 to 5"),
         review(r#"{"stars":256,"text":"x"}"#, 422, "stars"),
         review(r#"{"stars":5,"text":"   "}"#, 422, "`text` has 1 to"),
+        review(r#"{"stars":5,"text":"\u001b[31mred"}"#, 422, "`text` is plain text"),
         review(
             &json!({ "stars": 5, "text": long(2_001) }).to_string(),
             422,
@@ -143,6 +161,9 @@ fn wrong_requests() -> Vec<Wrong> {
         // No such thing among the files, by whatever spelling.
         get("/static/no.css", 404, "nothing at"),
         get("/static/games/7", 404, "named by their game"),
+        get("/static/games/007.html", 404, "named by their game"),
+        get("/static/games/+7.html", 404, "named by their game"),
+        get("/static/art/007/cover.svg", 400, "`007` is written `7`"),
         get("/static/games/7.htm", 404, "named by their game"),
         get("/static/games/..%2F..%2Fstore.db", 404, "named by their game"),
         get(
@@ -165,7 +186,7 @@ async fn every_wrong_request_gets_its_own_clear_answer_and_changes_nothing() {
 
     for wrong in wrong_requests() {
         let method: Method = wrong.method.parse().unwrap();
-        let mut request = ada.request(method, wrong.path).header("idempotency-key", "key");
+        let mut request = ada.request(method, &wrong.path).header("idempotency-key", "key");
         if !wrong.body.is_empty() || wrong.status == 400 {
             request = request
                 .header("content-type", wrong.content_type)
@@ -212,6 +233,34 @@ async fn an_order_without_a_usable_idempotency_key_is_refused() {
         ada.order(7, 1, &"k".repeat(255)).await.status,
         StatusCode::CREATED,
         "255 is not too long"
+    );
+}
+
+#[tokio::test]
+async fn of_two_idempotency_keys_none_is_taken() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let order = |field: Option<&str>| json!({ "game_id": 7, "quantity": 1, "idempotency_key": field });
+    let place = |keys: &[&str], field| {
+        let request = ada.request(Method::POST, "/orders").json(&order(field));
+        send(
+            keys.iter()
+                .fold(request, |request, key| request.header("idempotency-key", *key)),
+        )
+    };
+    let several = place(&["one", "two"], None).await.problem(400);
+    assert!(several.contains("send one `Idempotency-Key`"), "{several}");
+    place(&["one", "one"], None).await.problem(400);
+    let differ = place(&["one"], Some("two")).await.problem(400);
+    assert!(differ.contains("differ"), "{differ}");
+    assert_eq!(ada.all_orders().await.len(), 0);
+
+    let same = place(&["one"], Some("one")).await;
+    assert_eq!(
+        same.status,
+        StatusCode::CREATED,
+        "twice the same leaves no doubt: {}",
+        same.body
     );
 }
 
@@ -284,6 +333,17 @@ async fn a_body_of_100_megabytes_is_refused_without_being_read() {
     .await;
     answer.problem(413);
 
+    // A length that is not announced: counted while it is read.
+    let pieces = futures_util::stream::iter((0..10).map(|_| Ok::<_, std::io::Error>(vec![b' '; 8_192])));
+    let request = ada.request(Method::POST, "/orders").header("idempotency-key", "key");
+    let answer = send(
+        request
+            .header("content-type", "application/json")
+            .body(reqwest::Body::wrap_stream(pieces)),
+    )
+    .await;
+    answer.problem(413);
+
     // A length that is only announced: the answer must come although the body never does.
     let head = "POST /login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n";
     let answer = raw(&store, head.as_bytes()).await;
@@ -327,6 +387,29 @@ async fn a_person_gets_an_error_page_and_not_a_document() {
     assert!(page.body.contains("there is no game 999999"), "{}", page.body);
     let page = store.visitor().get_html("/%3Cscript%3E").await;
     assert!(!page.body.contains("<script>"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_person_who_has_to_log_in_is_sent_to_the_login_and_back() {
+    let store = TestStore::start().await;
+    for (method, next) in [
+        ("GET", "%2Forders%3Fbefore%3D5"),
+        ("HEAD", "%2Forders%3Fbefore%3D5"),
+        ("POST", "%2F"),
+    ] {
+        let path = if method == "POST" {
+            "/work?job=order-export"
+        } else {
+            "/orders?before=5"
+        };
+        let request = store.visitor().request(method.parse().unwrap(), path);
+        let answer = send(request.header("accept", "text/html")).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.location()),
+            (303, &*format!("/login?next={next}")),
+            "{method}"
+        );
+    }
 }
 
 /// Sends these bytes and returns what comes back until the connection ends or the answer's head is there.

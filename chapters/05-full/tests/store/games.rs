@@ -80,16 +80,70 @@ async fn the_first_read_misses_the_cache_and_the_next_one_hits_it_on_every_clone
         );
         assert_eq!(next.body, first.body);
     }
-    let uncached = send(
-        visitor
+    for (control, from) in [
+        ("no-cache", ("bypass", "primary")),
+        ("no-cache, max-age=0", ("bypass", "primary")),
+        ("max-age=0,No-Cache", ("bypass", "primary")),
+        ("max-age=60", ("hit", "")),
+    ] {
+        let request = visitor
             .request(Method::GET, "/games/7")
-            .header("cache-control", "no-cache"),
-    )
-    .await;
-    assert_eq!(
-        (uncached.header("x-cache"), uncached.header("x-db")),
-        ("bypass", "primary")
-    );
+            .header("cache-control", control);
+        let answer = send(request).await;
+        assert_eq!(
+            (answer.header("x-cache"), answer.header("x-db")),
+            from,
+            "Cache-Control: {control}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_says_where_it_was_looked_up_also_when_nothing_was_found() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    for path in ["/games/999999", "/static/games/999999.html"] {
+        for answer in [ada.get(path).await, ada.get_html(path).await] {
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("x-cache"), answer.header("x-db")),
+                (404, "miss", "primary"),
+                "{path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_write_goes_to_the_primary() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let change = |id: i64| {
+        send(
+            ada.request(Method::PATCH, &format!("/games/{id}"))
+                .json(&json!({ "price_cents": 1 })),
+        )
+    };
+    let review = async |id: i64| {
+        let body = json!({ "stars": 5, "text": "Good." });
+        ada.post(&format!("/games/{id}/reviews"), body).await
+    };
+    let delete = |path: String| send(ada.request(Method::DELETE, &path));
+    let written = review(7).await;
+    for (answer, status) in [
+        (change(7).await, 200),
+        (change(999_999).await, 404),
+        (delete(written.location().to_owned()).await, 204),
+        (delete(written.location().to_owned()).await, 404),
+        (review(999_999).await, 404),
+        (written, 201),
+    ] {
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("x-db")),
+            (status, "primary"),
+            "{}",
+            answer.body
+        );
+    }
 }
 
 #[tokio::test]
@@ -156,6 +210,22 @@ async fn a_review_comes_and_goes_and_the_rating_follows() {
     assert_eq!(
         (&after["rating"], &after["reviews"]),
         (&before["rating"], &before["reviews"])
+    );
+}
+
+#[tokio::test]
+async fn what_customers_write_is_trimmed_and_keeps_its_lines() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    // As a browser sends what was typed on two lines.
+    let fields = [("stars", "4"), ("text", " One.\r\n\tTwo. \r\n")];
+    assert_eq!(ada.submit_form("/games/7/reviews", &fields).await.status.as_u16(), 303);
+    let change = ada.request(Method::PATCH, "/games/7");
+    send(change.json(&json!({ "description": "\n Better. " }))).await;
+    let game = ada.game(7).await;
+    assert_eq!(
+        (&game["reviews"][0]["text"], &game["description"]),
+        (&json!("One.\n\tTwo."), &json!("Better."))
     );
 }
 

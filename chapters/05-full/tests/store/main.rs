@@ -1,6 +1,7 @@
 //! The whole store over real HTTP, through its balancer: what it does, what it refuses, and what it does not lose.
 
 mod bad_input;
+mod embedded;
 mod games;
 mod hang_up;
 mod jobs;

@@ -1,11 +1,22 @@
 //! What those who run the store look at.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 
+use ch01_clones::identity::Identity;
+use ch05_full::embedded::{DataDir, Embedded};
+use ch05_full::http::CloneState;
+use ch05_full::metrics::Metrics;
+use ch05_full::services::Services;
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
-use crate::support::{TestStore, send};
+use crate::support::{TestStore, poll_until, send, small};
 
 #[tokio::test]
 async fn every_answer_says_who_gave_it_and_to_which_request() {
@@ -67,42 +78,152 @@ async fn metrics_count_requests_cache_lookups_orders_and_upstreams() {
     );
 }
 
-/// Every path and method that the document names is served, and what is asked wrongly is refused as it says.
+/// The router alone, since over a connection one cannot choose when a client hangs up.
+#[tokio::test]
+async fn a_write_is_counted_also_when_its_client_has_hung_up_or_was_refused() {
+    let dir = DataDir::resolve(Some(":memory:".as_ref())).unwrap();
+    let embedded = Arc::new(Embedded::open(&dir, small().sizes(), |_, _| ()).await.unwrap());
+    let opened = Services::embedded(&embedded).await.unwrap();
+    let metrics = Metrics::default();
+    let clone = ch05_full::http::router(CloneState {
+        services: opened.services,
+        identity: Identity::new("clone-1"),
+        metrics: metrics.clone(),
+        stopping: CancellationToken::new(),
+    });
+    let login = |spaces: usize| {
+        let body = " ".repeat(spaces) + r#"{"user":"ada"}"#;
+        let request = http::Request::post("/login").header("content-type", "application/json");
+        let request = request.header("content-length", body.len());
+        clone
+            .clone()
+            .oneshot(request.body(axum::body::Body::from(body)).unwrap())
+    };
+    let counted = |status: u16| {
+        metrics
+            .encode(&[])
+            .contains(&format!(r#"route="/login",status="{status}"}} 1"#))
+    };
+
+    // One poll begins the write. Dropping what is left is what hyper does when the connection closes.
+    let begun = poll_fn(|context| Poll::Ready(pin!(login(0)).poll(context).is_pending())).await;
+    assert!(begun, "the login was over before its client could hang up");
+    assert!(!counted(200));
+    poll_until(async || counted(200).then_some(())).await;
+
+    let refused = login(100_000).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(counted(413), "{}", metrics.encode(&[]));
+}
+
+/// Every path and method that the document names is served, and answers to customer and visitor, to program and person as it says.
 #[tokio::test]
 async fn the_interface_is_what_its_description_says() {
     let store = TestStore::start().await;
-    let ada = store.customer("ada").await;
+    let (ada, visitor) = (store.customer("ada").await, store.visitor());
     let document = ada.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
-    let mut operations = BTreeSet::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            let responses = operation["responses"].as_object().unwrap();
+    let mut listed = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        let name = format!("{} {path}", method.to_uppercase());
+        assert!(operation["summary"].is_string(), "{name} is not described");
+        let real_path = path
+            .replace("{page}", "7.html")
+            .replace("{name}", "cover.svg")
+            .replace("/jobs/{id}", "/jobs/00000000-0000-7000-8000-000000000000")
+            .replace("{id}", "7")
+            .replace("{review}", "1");
+        for (client, accept) in [
+            (&ada, "*/*"),
+            (&ada, "text/html"),
+            (&visitor, "*/*"),
+            (&visitor, "text/html"),
+        ] {
+            let request = client.request(method.to_uppercase().parse().unwrap(), &real_path);
+            let answer = send(request.header("accept", accept)).await;
+            let documented = &operation["responses"][answer.status.as_str()];
+            let about = format!("{name} with Accept: {accept} answered {}", answer.status);
+            assert!(documented.is_object(), "{about}, which its description does not know");
+            let kind = answer.header("content-type").split(';').next().unwrap_or_default();
+            // An empty answer, such as a redirect, has no type. axum calls a status without a body by none either.
             assert!(
-                !responses.is_empty() && operation["summary"].is_string(),
-                "{method} {path} is not described"
+                answer.body.is_empty() || documented["content"][kind].is_object(),
+                "{about} as {kind:?}, which its description does not know: {documented}"
             );
-            operations.insert(format!("{} {path}", method.to_uppercase()));
-            let real_path = path
-                .replace("{page}", "7.html")
-                .replace("{name}", "cover.svg")
-                .replace("/jobs/{id}", "/jobs/00000000-0000-7000-8000-000000000000")
-                .replace("{id}", "7")
-                .replace("{review}", "1");
-            let method: Method = method.to_uppercase().parse().unwrap();
-            let answer = send(ada.request(method.clone(), &real_path)).await;
-            let documented = responses.contains_key(answer.status.as_str());
-            // A body was left out where one is asked for; that is refused everywhere alike and not repeated in the document.
-            let refused =
-                answer.status == StatusCode::UNSUPPORTED_MEDIA_TYPE || answer.status == StatusCode::BAD_REQUEST;
-            assert!(
-                documented || refused,
-                "{method} {path} answered {}, which its description does not know",
-                answer.status
-            );
+            if path == "/logout" {
+                ada.login("ada").await;
+            }
         }
+        listed.insert(name);
     }
-    insta::assert_json_snapshot!(operations);
+    insta::assert_json_snapshot!(listed);
+}
+
+#[tokio::test]
+async fn the_description_names_each_operation_and_each_parameter_once_and_where_it_is() {
+    let store = TestStore::start().await;
+    let document = store.visitor().get("/openapi.json").await.json();
+    let mut ids = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        let id = operation["operationId"].as_str().expect("an operation has an id");
+        assert!(
+            ids.insert(id),
+            "two operations are called {id}, and a generated client has one method for both"
+        );
+
+        let parameters = operation["parameters"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let in_path: BTreeSet<_> = parameters
+            .iter()
+            .filter(|parameter| parameter["in"] == "path")
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        let in_template: BTreeSet<_> = path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+            .collect();
+        assert_eq!(in_path, in_template, "{method} {path}");
+
+        let session = json!({ "session": [] });
+        let security = operation["security"].as_array().map(Vec::as_slice).unwrap_or_default();
+        assert!(
+            !operation["responses"]["401"].is_object() || security.contains(&session),
+            "{method} {path} asks for a session and does not say so"
+        );
+    }
+    assert_eq!(
+        document["components"]["securitySchemes"]["session"]["in"], "cookie",
+        "the scheme that the operations name"
+    );
+    let parameter = |pointer: &str, name: &str| {
+        let parameters = document.pointer(pointer).unwrap()["parameters"]
+            .as_array()
+            .unwrap()
+            .iter();
+        parameters.clone().find(|parameter| parameter["name"] == name).unwrap()["schema"].clone()
+    };
+    assert_eq!(parameter("/paths/~1games/get", "page")["minimum"], 1);
+    assert_eq!(
+        parameter("/paths/~1work/post", "job")["enum"],
+        json!(["order-export", "trailer-transcode", "doSomething"])
+    );
+    let orders = document["paths"]["/orders"]["get"]["responses"]["200"]["content"]["application/json"].to_string();
+    let found = document["components"]["schemas"]["Found"]["oneOf"].as_array();
+    assert!(
+        orders.contains("Found") && found.is_some_and(|either| either.len() == 2),
+        "{orders}"
+    );
+}
+
+/// What stands in the description, as path, method and operation.
+fn operations(document: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths.flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().iter();
+        methods.map(move |(method, operation)| (path, method, operation))
+    })
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use ch02_database::ShardMap;
 use ch02_database::sharding::{bucket_of_customer, bucket_of_order};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::TestStore;
+use crate::support::{TestStore, send};
 
 #[tokio::test]
 async fn an_order_is_created_and_found_again_under_its_location() {
@@ -108,6 +108,34 @@ async fn an_order_is_hidden_from_everybody_but_its_customer() {
     assert_eq!(bob.all_orders().await.len(), 0);
     store.visitor().get("/orders").await.problem(401);
     assert_eq!(ada.get("/orders?customer=ada").await.json()["items"][0], order.json());
+}
+
+#[tokio::test]
+async fn no_cache_keeps_what_one_customer_may_see() {
+    let store = TestStore::start().await;
+    let ada = store.customer("ada").await;
+    let placed = ada.order(7, 1, "key").await;
+    let list = ada.get("/orders").await;
+    let one = ada.get(placed.location()).await;
+    let job = send(ada.request(Method::POST, "/work?job=order-export")).await;
+    let state = ada.get(job.location()).await;
+    let events = ada.get(&format!("{}/events", job.location())).await;
+    for answer in [&placed, &list, &one, &job, &state, &events] {
+        assert_eq!(
+            (answer.header("cache-control"), answer.header("vary")),
+            ("private, no-store", "accept, cookie"),
+            "{}",
+            answer.body
+        );
+    }
+    let hidden = store.visitor().get(placed.location()).await;
+    assert_eq!(
+        hidden.header("cache-control"),
+        "no-store",
+        "after the login it is there"
+    );
+    let public = ada.get("/games/7").await;
+    assert_eq!((public.header("cache-control"), public.header("vary")), ("", "accept"));
 }
 
 #[tokio::test]

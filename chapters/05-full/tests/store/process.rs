@@ -121,9 +121,9 @@ fn assert_refused(output: &Output, says: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_during_orders_loses_none_that_was_acknowledged_and_doubles_none() {
     let dir = tempfile::tempdir().unwrap();
-    // What the store has acknowledged, by idempotency key; and every key that was ever sent.
+    // What the store has acknowledged, by idempotency key; and the game of every order that was ever sent.
     let acknowledged = Mutex::new(BTreeMap::<String, Value>::new());
-    let mut sent = 0;
+    let sent = Mutex::new(BTreeMap::<String, i64>::new());
     for round in 0..3 {
         let mut process = Process::start(dir.path());
         let ada = process.client();
@@ -131,13 +131,15 @@ async fn kill_9_during_orders_loses_none_that_was_acknowledged_and_doubles_none(
         let already = acknowledged.lock().unwrap().len();
         let over = AtomicBool::new(false);
         let shoppers = (0..8).map(|shopper| {
-            let (ada, acknowledged, over) = (&ada, &acknowledged, &over);
+            let (ada, acknowledged, sent, over) = (&ada, &acknowledged, &sent, &over);
             async move {
-                let mut sent = 0;
-                while !over.load(Ordering::SeqCst) {
-                    let key = format!("{round}-{shopper}-{sent}");
-                    sent += 1;
-                    let body = json!({ "game_id": sent % 60 + 1, "quantity": 1 });
+                for n in 0.. {
+                    if over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let (key, game) = (format!("{round}-{shopper}-{n}"), n % 60 + 1);
+                    sent.lock().unwrap().insert(key.clone(), game);
+                    let body = json!({ "game_id": game, "quantity": 1 });
                     let request = ada
                         .request(Method::POST, "/orders")
                         .header("idempotency-key", &key)
@@ -152,7 +154,6 @@ async fn kill_9_during_orders_loses_none_that_was_acknowledged_and_doubles_none(
                     };
                     acknowledged.lock().unwrap().insert(key, order);
                 }
-                sent
             }
         });
         let killer = async {
@@ -160,14 +161,13 @@ async fn kill_9_during_orders_loses_none_that_was_acknowledged_and_doubles_none(
             process.child.kill().unwrap();
             over.store(true, Ordering::SeqCst);
         };
-        let (shoppers, ()) = tokio::join!(futures_util::future::join_all(shoppers), killer);
-        sent += shoppers.iter().sum::<usize>();
+        tokio::join!(futures_util::future::join_all(shoppers), killer);
     }
 
     let process = Process::start(dir.path());
     let ada = process.client();
     ada.login("ada").await;
-    let acknowledged = acknowledged.into_inner().unwrap();
+    let (acknowledged, sent) = (acknowledged.into_inner().unwrap(), sent.into_inner().unwrap());
     for (key, order) in &acknowledged {
         let found = ada.get(&format!("/orders/{}", order["id"])).await;
         assert_eq!(
@@ -176,14 +176,19 @@ async fn kill_9_during_orders_loses_none_that_was_acknowledged_and_doubles_none(
             "the acknowledged order {order} of {key} is lost"
         );
         assert_eq!(&found.json(), order);
-        let again = ada.order(order["game_id"].as_i64().unwrap(), 1, key).await;
-        assert_eq!(&again.json(), order, "the key {key} made a second order");
     }
-    let kept = ada.all_orders().await.len();
-    assert!(
-        kept >= acknowledged.len() && kept <= sent,
-        "{} acknowledged, {kept} kept, {sent} sent",
-        acknowledged.len()
+    // Every shopper who did not hear an answer sends the order again, and so do those who did.
+    for (key, game) in &sent {
+        let again = ada.order(*game, 1, key).await;
+        assert_eq!(again.status, StatusCode::CREATED, "{}", again.body);
+        if let Some(order) = acknowledged.get(key) {
+            assert_eq!(&again.json(), order, "the key {key} made a second order");
+        }
+    }
+    assert_eq!(
+        ada.all_orders().await.len(),
+        sent.len(),
+        "one order for each key, whatever was killed when"
     );
 }
 
@@ -232,6 +237,10 @@ async fn a_stop_signal_ends_it_in_time_and_with_exit_code_0() {
         let ada = process.client();
         ada.login("ada").await;
         // An answer that would go on for a while, an idle connection, and half a request.
+        // Two jobs that compute, one for each worker, and one more that waits.
+        for _ in 0..2 {
+            send(ada.request(Method::POST, "/work?job=trailer-transcode")).await;
+        }
         let job = send(ada.request(Method::POST, "/work?job=doSomething")).await;
         let mut events = ada
             .request(Method::GET, &format!("{}/events", job.location()))
@@ -250,6 +259,8 @@ async fn a_stop_signal_ends_it_in_time_and_with_exit_code_0() {
         let status = process.stop(signal);
 
         assert_eq!(status.code(), Some(0), "SIG{signal}: {status}");
+        // The endless answer was brought to an end, not cut off.
+        while let Some(_event) = events.chunk().await.expect("the answer breaks off in the middle") {}
         // The bound is the store's own deadline with a second for the process to come and go; nothing here has to be fast.
         let took = begin.elapsed();
         assert!(
@@ -321,6 +332,35 @@ async fn every_line_of_the_tour_works_when_it_is_pasted() {
             "{command}\n{out}{err}\n(does this machine have curl 7.84 or later?)"
         );
     }
+}
+
+/// The book shows the tour. `UPDATE_BOOK=1 cargo test -p ch05-full the_book` writes it anew.
+#[tokio::test]
+async fn the_book_shows_the_tour_as_it_is_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut process = Process::start(dir.path());
+    let mut printed = vec![process.url.clone()];
+    printed.extend(process.tour());
+    let address = process.url.trim_start_matches("http://");
+    let mut shown = printed.join("\n").replace(address, "127.0.0.1:8080");
+    shown = shown.replace(
+        dir.path().to_str().unwrap(),
+        "/home/you/.local/share/scalability-workshop",
+    );
+    // The clones take whatever ports are free.
+    let (before, clones) = shown.split_once("clone-1 ").unwrap();
+    let (_, after) = clones.split_once(" (ports)").unwrap();
+    shown = format!("{before}clone-1 40001, clone-2 40002, clone-3 40003 (ports){after}\n");
+
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/sessions/serve.txt");
+    if std::env::var_os("UPDATE_BOOK").is_some() {
+        std::fs::write(&page, &shown).unwrap();
+    }
+    let in_the_book = std::fs::read_to_string(&page).unwrap_or_default().replace("\r\n", "\n");
+    assert_eq!(
+        in_the_book, shown,
+        "run this test with UPDATE_BOOK=1 to bring the book up to date"
+    );
 }
 
 #[tokio::test]
@@ -435,7 +475,11 @@ async fn a_data_directory_that_cannot_be_used_is_said_and_left_as_it_was() {
 
     let store = dir.path().join("store");
     // Stopped and not killed, so that everything is in the files themselves and not in their write-ahead logs.
-    Process::start(&store).stop("TERM");
+    assert_eq!(
+        Process::start(&store).stop("TERM").code(),
+        Some(0),
+        "it did not listen for signals before it said that it runs"
+    );
     assert_refused(&start(&store, &["--shards", "2"]), "--shards 4");
     assert_refused(&start(&store, &["--games", "61"]), "--games 60");
     assert_refused(&start(&store, &["--seed", "1"]), "--seed 42");
@@ -469,18 +513,4 @@ async fn two_stores_cannot_share_a_data_directory() {
     let second = run(&["--listen", "127.0.0.1:0", "--data-dir", dir.path().to_str().unwrap()]);
     assert_refused(&second, "belongs to a store that is running");
     assert_eq!(first.client().get("/readyz").await.status, StatusCode::OK);
-}
-
-#[tokio::test]
-async fn a_seeding_that_was_killed_begins_anew() {
-    let dir = tempfile::tempdir().unwrap();
-    // Sample orders are there, the store's database is not: as after a kill between the two.
-    drop(Process::start(dir.path()));
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(dir.path().join(format!("store.db{suffix}")));
-    }
-    let process = Process::start(dir.path());
-    let visitor = process.client();
-    assert_eq!(visitor.get("/games/60").await.status, StatusCode::OK);
-    assert_eq!(visitor.get("/orders?id=1").await.status, StatusCode::OK);
 }
