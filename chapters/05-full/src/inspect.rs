@@ -21,7 +21,7 @@ struct Run {
     clones: BTreeMap<String, SocketAddr>,
 }
 
-/// The file with the [`Run`]; removed when dropped.
+/// The file that says where a store listens; removed when dropped.
 pub struct RunFile(Option<PathBuf>);
 
 const RUN_FILE: &str = "running.json";
