@@ -9,5 +9,7 @@ mod operations;
 mod orders;
 mod pages;
 mod process;
+mod program;
+mod refusals;
 mod sessions;
 mod support;

@@ -1,122 +1,18 @@
-//! The program as a person runs it: its start, its end, kill -9, and what it says when something is wrong.
+//! The program from its start to its end, kill -9 included: what it keeps, what it prints, how it stops.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::Instant;
 
 use ch05_full::store::STOP_WITHIN;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Client, DEADLINE, poll_until, send};
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ch05-full"));
-    command.stdin(Stdio::null()).env_remove("RUST_LOG");
-    command
-}
-
-/// A store in a process of its own. Killed when dropped, so that no test leaves one behind.
-struct Process {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
-    url: String,
-}
-
-impl Process {
-    fn start(data_dir: &Path) -> Process {
-        let mut child = program()
-            .args(["--listen", "127.0.0.1:0", "--games", "60", "--data-dir"])
-            .arg(data_dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut url = String::new();
-        output.read_line(&mut url).unwrap();
-        let url = url.trim().to_owned();
-        assert!(
-            url.starts_with("http://127.0.0.1:"),
-            "the first line is the address: {url:?}"
-        );
-        Process { child, output, url }
-    }
-
-    fn client(&self) -> Client {
-        Client::new(&self.url)
-    }
-
-    /// The rest of what it printed, up to the last line of the tour.
-    fn tour(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            self.output.read_line(&mut line).unwrap();
-            lines.push(line.trim_end().to_owned());
-            if line.starts_with("Ctrl-C") {
-                return lines;
-            }
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    fn stop(mut self, signal: &str) -> ExitStatus {
-        self.signal(signal);
-        self.child.wait().unwrap()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Runs the program to its end and returns what it said. One that should have refused to start but serves is stopped after a
-/// while, and then has exit code 0.
-fn run(arguments: &[&str]) -> Output {
-    let child = program()
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let pid = child.id().to_string();
-    let (done, waiting) = std::sync::mpsc::channel::<()>();
-    let guard = std::thread::spawn(move || {
-        if waiting.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
-            let _ = Command::new("kill").arg(pid).status();
-        }
-    });
-    let output = child.wait_with_output().unwrap();
-    drop(done);
-    guard.join().unwrap();
-    output
-}
-
-/// Asserts that the program refuses to start, in one understandable message.
-#[track_caller]
-fn assert_refused(output: &Output, says: &str) {
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "it started: {message}");
-    assert!(message.contains(says), "{message:?} does not say {says:?}");
-    assert!(
-        !message.contains("panicked") && !message.contains("RUST_BACKTRACE"),
-        "{message}"
-    );
-    assert!(message.lines().count() < 12, "too long to be read: {message}");
-}
+use crate::program::{Process, assert_refused, run};
+use crate::support::{poll_until, send};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_during_orders_loses_none_that_was_acknowledged_and_doubles_none() {
@@ -425,92 +321,4 @@ async fn a_load_is_measured_with_and_without_the_cache() {
         &run(&["load", "--url", "http://192.0.2.1:80", "--seconds", "1"]),
         "this machine",
     );
-}
-
-#[tokio::test]
-async fn a_port_in_use_is_said_in_a_sentence_and_nothing_is_made() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("data");
-    let output = run(&["--listen", &address, "--data-dir", data.to_str().unwrap()]);
-    assert_refused(&output, &format!("cannot listen on {address}"));
-    assert!(!data.exists(), "a store that cannot start makes no data directory");
-}
-
-#[tokio::test]
-async fn a_wrong_flag_is_said_before_anything_happens() {
-    for (arguments, says) in [
-        (vec!["--clone", "3"], "--clones"),
-        (vec!["--clones", "0"], "1..=64"),
-        (vec!["--clones", "many"], "invalid value"),
-        (vec!["--listen", "localhost"], "invalid value"),
-        (vec!["--games", "-5"], "unexpected argument"),
-        (vec!["surf"], "surf"),
-        (vec!["--services", "magic"], "possible values"),
-        (
-            vec!["--services", "docker", "--data-dir", ":memory:"],
-            "only `--services embedded`",
-        ),
-        (vec!["balancer"], "--upstream"),
-    ] {
-        assert_refused(&run(&arguments), says);
-    }
-}
-
-#[tokio::test]
-async fn a_data_directory_that_cannot_be_used_is_said_and_left_as_it_was() {
-    let dir = tempfile::tempdir().unwrap();
-    let start = |path: &Path, more: &[&str]| {
-        let mut arguments = vec!["--listen", "127.0.0.1:0", "--data-dir", path.to_str().unwrap()];
-        arguments.extend(more);
-        run(&arguments)
-    };
-
-    let file = dir.path().join("a-file");
-    std::fs::write(&file, "mine").unwrap();
-    assert_refused(&start(&file, &[]), "cannot be used");
-    assert_refused(&start(&file.join("below"), &[]), "cannot be used");
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
-
-    let store = dir.path().join("store");
-    // Stopped and not killed, so that everything is in the files themselves and not in their write-ahead logs.
-    assert_eq!(
-        Process::start(&store).stop("TERM").code(),
-        Some(0),
-        "it did not listen for signals before it said that it runs"
-    );
-    assert_refused(&start(&store, &["--shards", "2"]), "--shards 4");
-    assert_refused(&start(&store, &["--games", "61"]), "--games 60");
-    assert_refused(&start(&store, &["--seed", "1"]), "--seed 42");
-
-    for (name, damage) in [("store.db", "not a database at all"), ("shard-2.db", "")] {
-        let (file, kept) = (store.join(name), dir.path().join(name));
-        std::fs::copy(&file, &kept).unwrap();
-        let mut bytes = std::fs::read(&file).unwrap();
-        if damage.is_empty() {
-            // Plausible from its header, garbage further on.
-            bytes[4_096..8_192].fill(0x5a);
-        } else {
-            bytes = damage.as_bytes().repeat(100);
-        }
-        std::fs::write(&file, &bytes).unwrap();
-        assert_refused(&start(&store, &[]), &format!("{name} is not a readable database"));
-        assert_eq!(
-            std::fs::read(&file).unwrap(),
-            bytes,
-            "the damaged file is evidence and must stay as it is"
-        );
-        std::fs::copy(&kept, &file).unwrap();
-    }
-    Process::start(&store);
-}
-
-#[tokio::test]
-async fn two_stores_cannot_share_a_data_directory() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = Process::start(dir.path());
-    let second = run(&["--listen", "127.0.0.1:0", "--data-dir", dir.path().to_str().unwrap()]);
-    assert_refused(&second, "belongs to a store that is running");
-    assert_eq!(first.client().get("/readyz").await.status, StatusCode::OK);
 }
