@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ch02_database::Orders;
 use ch04_async::{JobHandler, JobMessage, Progress};
+use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
 /// How many orders are read at a time.
@@ -44,7 +45,7 @@ impl JobHandler for OrderExport {
                     order.game_id,
                     order.quantity,
                     order.total_cents,
-                    order.created_at.to_rfc3339()
+                    order.created_at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
                 )
                 .expect("writing to a String cannot fail");
                 count += 1;

@@ -25,10 +25,7 @@ pub struct JobView<'a> {
 
 /// What each state means to whoever waits.
 const STATES: [(&str, &str); 5] = [
-    (
-        "queued",
-        "The broker has confirmed the job; no worker has begun it yet.",
-    ),
+    ("queued", "The queue has confirmed the job; no worker has begun it yet."),
     (
         "running",
         "A worker is at it. Should the worker die, another one begins again.",
@@ -37,7 +34,7 @@ const STATES: [(&str, &str); 5] = [
     ("failed", "An attempt failed. Another one will follow."),
     (
         "dead",
-        "Given up after the last attempt, and set aside as a dead letter for a person to look at.",
+        "Given up after the last attempt. What went wrong is below the bar.",
     ),
 ];
 
