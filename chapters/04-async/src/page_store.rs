@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ch02_database::sharding::fnv1a;
 use ch02_database::{GameId, StoreError};
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -175,17 +176,14 @@ impl Writer<'_> {
     }
 }
 
-/// FNV-1a over the bytes, in 16 hexadecimal digits; the same function as in chapter 2's `sharding`, where it is private.
+/// FNV-1a over the bytes, in 16 hexadecimal digits.
 ///
 /// Not the object store's own tag: that one differs from store to store (a count of writes in memory, the file's time and
 /// size in a folder, with quotes or without) and changes when the same page is written again. Not the standard library's
 /// hash: clones of two builds, side by side during an upgrade, must agree on a tag. Somebody could construct two texts with
 /// the same hash, and would gain that visitors who had the one are not sent the other.
 pub(crate) fn fingerprint(bytes: &[u8]) -> String {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    format!("{hash:016x}")
+    format!("{:016x}", fnv1a(bytes))
 }
 
 const FOLDER: &str = "games";

@@ -13,3 +13,4 @@ mod program;
 mod refusals;
 mod sessions;
 mod support;
+mod wrong_requests;
