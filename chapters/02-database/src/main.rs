@@ -25,14 +25,15 @@ fn main() {
             held[map.owner(bucket)] += 1;
             moved += usize::from(map.owner(bucket) != larger.owner(bucket));
         }
+        // What the new shard has to get if all are to hold the same; nobody else would have to give or take.
+        let least = SAMPLE_ORDERS as usize / (shards + 1);
         println!(
-            "  {shards} shards: {held:?}, {moved} orders change owner with {} shards",
+            "  {shards} → {} shards: {held:?}; {moved} orders change owner, and {least} would do",
             shards + 1
         );
     }
     println!(
-        "\nDealing the buckets out anew moves more than it must: the least would be 1 order in every {}.",
-        6
+        "\nDealing all buckets out anew moves more than it must. Moving only some of them, whole, to the new shard is this"
     );
-    println!("Moving only whole buckets to the new shard is this chapter's later lesson.");
+    println!("chapter's later lesson.");
 }
