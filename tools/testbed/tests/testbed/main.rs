@@ -1,0 +1,4 @@
+//! The testbed on real servers.
+
+mod dedicated;
+mod shared;
