@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use rand::RngExt;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as DockerError;
-use testcontainers::bollard::models::{NetworkCreateRequest, PortBinding};
+use testcontainers::bollard::models::{Mount, MountType, NetworkCreateRequest, PortBinding};
 use testcontainers::bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
 };
@@ -80,6 +80,13 @@ pub(crate) async fn start(plan: &Plan) -> Result<SocketAddr, Error> {
             };
             host.port_bindings = Some(ports().map(publish).collect::<HashMap<_, _>>());
             host.publish_all_ports = Some(false);
+            // All data lies in /tmp (see `Service::script`). As a volume it is a plain folder of the host's, without the detour
+            // over the layers of the image; it survives a restart, and is removed with the container.
+            host.mounts = Some(vec![Mount {
+                target: Some("/tmp".to_owned()),
+                typ: Some(MountType::VOLUME),
+                ..Mount::default()
+            }]);
         });
     if let Some(lease) = &plan.lease {
         request = request.with_label(LEASE, lease);

@@ -66,7 +66,7 @@ fn parse_result(line: &str) -> Option<[u64; 3]> {
 
 /// The text without terminal escape sequences (ECMA-48, 5.4 and 8.3). libtest takes its colours from terminfo, so besides
 /// the usual `ESC [ 3 2 m` there are short ones such as `ESC ( B`.
-fn without_escapes(text: &str) -> String {
+pub(crate) fn without_escapes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(char) = chars.next() {

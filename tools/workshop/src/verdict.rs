@@ -55,12 +55,10 @@ impl Verdict {
         }
     }
 
-    /// Judges a run that did not even begin, for the reason `why`.
-    pub fn never_ran(why: &str) -> Self {
+    /// Judges a run that did not even begin; `why` also says what to do.
+    pub fn never_ran(why: String) -> Self {
         Verdict {
-            notes: vec![format!(
-                "{why}. Is Rust installed and on the PATH? See https://rustup.rs"
-            )],
+            notes: vec![why],
             passed: 0,
             failed: 1,
             skipped: 0,
@@ -183,8 +181,8 @@ mod tests {
     }
 
     #[test]
-    fn a_cargo_that_does_not_start_is_red() {
-        let verdict = Verdict::never_ran("cargo could not be run");
+    fn a_run_that_did_not_begin_is_red() {
+        let verdict = Verdict::never_ran("Docker is not installed here".to_owned());
         assert!(!verdict.green);
         assert_eq!((verdict.passed, verdict.failed), (0, 1));
     }

@@ -1,4 +1,5 @@
 //! The testbed on real servers.
 
 mod dedicated;
+mod fault;
 mod shared;

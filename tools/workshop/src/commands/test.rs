@@ -1,17 +1,21 @@
 //! `cargo workshop test`: runs the tests of the whole repository, or of some packages, and says in one line how it went.
 //!
-//! It runs `cargo test --no-fail-fast` and lets everything through that cargo and the tests say. Its own part is the end:
-//! `cargo test` prints a result for each of some forty test binaries and no sum, and a crash among them is easily
-//! overlooked. Left out: set-up, for so far no test needs any.
+//! Before them comes the set-up that they need, on the standard error: Docker, images, servers. Then it runs `cargo test
+//! --no-fail-fast` and lets everything through that cargo and the tests say. The end is its own again: `cargo test` prints a result for
+//! each of some forty test binaries and no sum, and a crash among them is easily overlooked. Left out: stopping the servers, which the
+//! next run uses again; `cargo workshop down` does that.
 
-use std::env;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
-use std::process::{Command, ExitCode};
+use std::io::{self, Write};
+use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::cargo;
+use crate::colour::Colour;
+use crate::machine::Machine;
 use crate::runner;
+use crate::setup;
 use crate::verdict::Verdict;
 
 /// The command line of `cargo workshop test`.
@@ -25,41 +29,40 @@ pub struct Options {
     arguments: Vec<OsString>,
 }
 
-/// Which of the two streams show colours.
-#[derive(Clone, Copy)]
-struct Colour {
-    /// The standard output, where the tests report. It goes through a pipe, so they have to be told.
-    tests: bool,
-    /// The standard error, where cargo reports.
-    cargo: bool,
-}
-
 /// Runs the tests. The exit code is 0 only if there were tests and all of them passed.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    // `cargo run` tells its program which cargo it is, and so the tests run with the same toolchain.
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(&cargo);
-    command.args(cargo_arguments(options, Colour::detect()));
-    for (name, _) in env::vars_os() {
-        if describes_this_package(&name.to_string_lossy()) {
-            command.env_remove(name);
-        }
-    }
-
-    let mut output = io::stdout();
-    let verdict = match runner::run(&mut command, &mut output) {
-        Ok(outcome) => Verdict::of(&outcome),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            return Err(error).context("nobody reads the output any more, so the tests were stopped");
-        }
-        Err(error) => Verdict::never_ran(&format!("{} could not be run: {error}", cargo.display())),
-    };
-    verdict.print(&mut output)?;
+    let verdict = judge(options, &Machine::here(), &mut io::stdout(), &mut io::stderr())?;
+    verdict.print(&mut io::stdout())?;
     Ok(if verdict.is_green() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn judge(
+    options: &Options,
+    machine: &Machine,
+    report: &mut impl Write,
+    progress: &mut impl Write,
+) -> anyhow::Result<Verdict> {
+    if setup::needs_servers(&options.packages)
+        && let Err(error) = setup::servers(machine, progress)
+    {
+        return Ok(Verdict::never_ran(format!("{error:#}")));
+    }
+    let mut command = cargo::cargo(machine);
+    command.args(cargo_arguments(options, machine.colour));
+    match runner::run(&mut command, report) {
+        Ok(outcome) => Ok(Verdict::of(&outcome)),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(error).context("nobody reads the output any more, so the tests were stopped")
+        }
+        Err(error) => Ok(Verdict::never_ran(format!(
+            "{} could not be run: {error}. Is Rust installed and on the PATH? See https://rustup.rs",
+            machine.cargo.display()
+        ))),
+    }
 }
 
 fn cargo_arguments(options: &Options, colour: Colour) -> Vec<OsString> {
@@ -70,7 +73,7 @@ fn cargo_arguments(options: &Options, colour: Colour) -> Vec<OsString> {
     for package in &options.packages {
         arguments.extend(["--package".into(), package.into()]);
     }
-    if colour.cargo {
+    if colour.stdout && colour.stderr {
         arguments.extend(["--color".into(), "always".into()]);
     }
 
@@ -79,7 +82,7 @@ fn cargo_arguments(options: &Options, colour: Colour) -> Vec<OsString> {
         .iter()
         .any(|argument| argument.to_string_lossy().starts_with("--color"));
     // A test binary refuses to be told twice.
-    if colour.tests && !asks_for_colour {
+    if colour.stdout && !asks_for_colour {
         for_tests.extend(["--color".into(), "always".into()]);
     }
     if !for_tests.is_empty() {
@@ -89,35 +92,17 @@ fn cargo_arguments(options: &Options, colour: Colour) -> Vec<OsString> {
     arguments
 }
 
-impl Colour {
-    fn detect() -> Self {
-        // https://no-color.org: set and not empty.
-        let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let tests = io::stdout().is_terminal() && !unwanted;
-        Colour {
-            tests,
-            cargo: tests && io::stderr().is_terminal(),
-        }
-    }
-}
-
-/// Variables with which `cargo run` describes *this* package. A build script that sees them change runs again, and
-/// then the same tests would be built anew whenever somebody changes between `cargo test` and `cargo workshop test`.
-fn describes_this_package(variable: &str) -> bool {
-    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const PLAIN: Colour = Colour {
-        tests: false,
-        cargo: false,
+        stdout: false,
+        stderr: false,
     };
     const COLOURED: Colour = Colour {
-        tests: true,
-        cargo: true,
+        stdout: true,
+        stderr: true,
     };
 
     #[test]
@@ -148,17 +133,69 @@ mod tests {
         assert_eq!(arguments.last().unwrap(), "--color=never");
     }
 
-    #[test]
-    fn the_inner_cargo_is_not_told_about_this_package() {
-        assert!(describes_this_package("CARGO_PKG_NAME"));
-        assert!(describes_this_package("CARGO_MANIFEST_DIR"));
-        assert!(
-            !describes_this_package("CARGO_HOME"),
-            "that one says where the registry is"
-        );
-        assert!(
-            !describes_this_package("CARGO_TARGET_DIR"),
-            "that one says where to build"
-        );
+    #[cfg(unix)]
+    mod with_programs {
+        use super::*;
+        use crate::fakes::{DOCKER, Fakes};
+
+        const GOOD: &str = "echo 'running 1 test'; \
+            echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s'";
+
+        fn judged(fakes: &Fakes, packages: &[&str]) -> (Verdict, String) {
+            let options = Options {
+                packages: packages.iter().map(|name| (*name).to_owned()).collect(),
+                arguments: vec![],
+            };
+            let verdict = judge(&options, &fakes.machine(), &mut Vec::new(), &mut Vec::new()).unwrap();
+            let mut printed = Vec::new();
+            verdict.print(&mut printed).unwrap();
+            (verdict, String::from_utf8(printed).unwrap())
+        }
+
+        #[test]
+        fn tests_that_need_no_server_do_not_even_look_for_docker() {
+            let fakes = Fakes::new();
+            fakes.program("cargo", GOOD);
+
+            let (verdict, printed) = judged(&fakes, &["loadgen"]);
+
+            assert!(verdict.is_green(), "{printed}");
+            assert_eq!(fakes.calls(), ["cargo test --no-fail-fast --package loadgen"]);
+        }
+
+        #[test]
+        fn tests_that_need_servers_come_after_them() {
+            let fakes = Fakes::new();
+            fakes.program("docker", DOCKER);
+            fakes.file("running", "");
+            fakes.file("images", "");
+            fakes.program("cargo", &format!("[ $1 != test ] || {{ {GOOD}; }}"));
+
+            let (verdict, printed) = judged(&fakes, &["ch03-cache"]);
+
+            assert!(verdict.is_green(), "{printed}");
+            let calls = fakes.calls();
+            let cargo: Vec<&str> = calls.iter().filter_map(|call| call.strip_prefix("cargo ")).collect();
+            assert_eq!(
+                cargo,
+                [
+                    "run --package testbed -- up",
+                    "test --no-fail-fast --package ch03-cache"
+                ]
+            );
+        }
+
+        #[test]
+        fn without_docker_no_test_runs_and_the_last_line_says_so() {
+            let fakes = Fakes::new();
+            fakes.program("cargo", GOOD);
+
+            let (verdict, printed) = judged(&fakes, &[]);
+
+            assert!(!verdict.is_green());
+            assert!(printed.contains("Docker is not installed here"), "{printed}");
+            assert!(printed.ends_with("\n0 passed, 1 failed\n"), "{printed}");
+            assert!(fakes.calls().is_empty(), "nothing is built before that is known");
+        }
     }
 }
