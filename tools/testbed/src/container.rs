@@ -162,10 +162,11 @@ pub(crate) async fn running_recipe(name: &str) -> Result<Option<String>, Error> 
 pub(crate) async fn remove(name: &str) -> Result<(), Error> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     match docker().await?.remove_container(name, Some(options)).await {
-        Ok(()) => Ok(()),
-        Err(error) if is_missing(&error) => Ok(()),
-        // Somebody else removes it at this moment.
-        Err(DockerError::DockerResponseServerError { status_code: 409, .. }) => Ok(()),
+        // 404: it is gone already. 409: somebody else removes it at this moment.
+        Ok(())
+        | Err(DockerError::DockerResponseServerError {
+            status_code: 404 | 409, ..
+        }) => Ok(()),
         Err(error) => Err(Error::docker(format!("remove {name}"), &error)),
     }
 }

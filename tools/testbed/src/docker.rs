@@ -12,12 +12,15 @@ use tokio::sync::OnceCell;
 
 use crate::error::Error;
 
+/// The name of the threads on which the testbed works.
+const THREAD: &str = "testbed";
+
 /// The testbed's own runtime.
 pub(crate) fn runtime() -> &'static Handle {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let start = || {
         let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(2).thread_name("testbed").enable_all();
+        builder.worker_threads(2).thread_name(THREAD).enable_all();
         builder
             .build()
             .expect("a process that can run tests can start two threads")
@@ -40,7 +43,13 @@ pub(crate) fn block<T: Send + 'static>(work: impl Future<Output = T> + Send + 's
     runtime().spawn(async move {
         let _ = done.send(work.await);
     });
-    waiting.recv().ok()
+    // Somebody who stopped waiting for a server has it dropped here, on our own threads. There are two of them, and were both to
+    // wait, nobody would be left to do the work.
+    if std::thread::current().name() == Some(THREAD) {
+        tokio::task::block_in_place(|| waiting.recv().ok())
+    } else {
+        waiting.recv().ok()
+    }
 }
 
 /// A client whose engine has answered. Only success is remembered: whoever starts Docker and tries again in the same process is served.

@@ -57,7 +57,7 @@ fn image(service: Service) -> Image {
 
 impl Image {
     /// What to ask a registry for.
-    fn from_registry(self) -> String {
+    fn in_registry(self) -> String {
         match std::env::var("WORKSHOP_REGISTRY") {
             Ok(registry) if !registry.is_empty() => format!("{}/{}", registry.trim_end_matches('/'), self.pulled),
             _ => self.pulled.to_owned(),
@@ -66,7 +66,7 @@ impl Image {
 
     /// The name of the one that is present, if any is.
     async fn present(self, docker: &Docker) -> Result<Option<String>, Error> {
-        for name in [self.from_registry(), self.pulled.to_owned(), self.built.to_owned()] {
+        for name in [self.in_registry(), self.pulled.to_owned(), self.built.to_owned()] {
             match docker.inspect_image(&name).await {
                 Ok(_) => return Ok(Some(name)),
                 Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => {}
@@ -89,7 +89,7 @@ pub(crate) async fn get(service: Service) -> Result<String, Error> {
     if let Some(name) = image.present(&docker).await? {
         return Ok(name);
     }
-    let name = image.from_registry();
+    let name = image.in_registry();
     eprintln!("testbed: pulling {name}");
     let Err(pull) = pull(&docker, &name).await else {
         return Ok(name);
@@ -201,7 +201,7 @@ pub async fn load(file: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-fn bundle(path: &Path, reason: impl ToString) -> Error {
+fn bundle(path: &Path, reason: impl std::fmt::Display) -> Error {
     Error::Bundle {
         path: path.display().to_string(),
         reason: reason.to_string(),

@@ -17,7 +17,7 @@ use crate::service::RABBITMQ_HTTP;
 use crate::shared::Member;
 
 /// The broker opens its HTTP port a little after the other one.
-const HTTP_WITHIN: Duration = Duration::from_secs(60);
+const HTTP_WITHIN: Duration = Duration::from_mins(1);
 
 /// An empty virtual host. Dropping this deletes it.
 #[derive(Debug)]

@@ -76,7 +76,13 @@ impl Service {
     pub(crate) fn script(self, settings: &[(String, String)]) -> String {
         match self {
             Service::Postgres => {
-                let defaults = [("fsync", "on"), ("max_connections", "100")];
+                let defaults = [
+                    ("fsync", "on"),
+                    ("max_connections", "100"),
+                    // Several replicas copy a new primary at once, and the checkpoint of one must not throw away what another
+                    // still has to read.
+                    ("wal_keep_size", "256MB"),
+                ];
                 format!("{INITDB}\n{POSTGRES} {}", flags(&defaults, settings, postgres_flag))
             }
             Service::Redis => {
@@ -94,11 +100,11 @@ impl Service {
                 )
             }
             Service::RabbitMq => {
-                let lines: String = settings
+                let lines: Vec<_> = settings
                     .iter()
-                    .map(|(name, value)| format!("{name} = {value}\n"))
+                    .map(|(name, value)| format!("{name} = {value}"))
                     .collect();
-                RABBITMQ.replace("SETTINGS\n", &lines)
+                RABBITMQ.replace("SETTINGS", &lines.join("\n"))
             }
         }
     }

@@ -1,9 +1,11 @@
 //! Dedicated servers: what can be done to them, and that they go.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use testbed::{PostgresCluster, Server, Service};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn a_killed_server_is_gone_and_comes_back_at_the_same_address() {
@@ -29,6 +31,29 @@ async fn a_dropped_server_leaves_no_container() {
     assert!(container_exists(&name));
     drop(server);
     assert!(!container_exists(&name));
+}
+
+#[tokio::test]
+async fn servers_that_nobody_waits_for_any_more_are_removed_all_the_same() {
+    // More than the testbed has threads.
+    let mut starting = JoinSet::new();
+    for number in 1..=6 {
+        let role = format!("unwanted-{number}");
+        starting.spawn(async move { Server::builder(Service::Memcached).role(&role).start().await });
+    }
+    // Polled once, so that the work has begun; then nobody wants it.
+    tokio::task::yield_now().await;
+    starting.shutdown().await;
+
+    // Whoever starts a server now would wait for ever if the others had stopped the testbed's threads.
+    let last = Server::start(Service::Memcached).await.unwrap();
+    let (prefix, _) = last.name().rsplit_once('-').unwrap();
+    let (prefix, _) = prefix.rsplit_once('-').unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while container_exists(&format!("{prefix}-.*-unwanted-.*")) {
+        assert!(Instant::now() < deadline, "containers stay that nobody holds");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 fn container_exists(name: &str) -> bool {
