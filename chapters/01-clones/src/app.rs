@@ -1,7 +1,7 @@
 //! The chapter's own clone: the smallest server that shows what a clone must and must not know.
 //!
-//! It holds a name and a session store, nothing else. Start two with the same store and a balancer cannot tell them
-//! apart, but for their signature. The full store of `ch05-full` is made of the same parts, with the catalogue and
+//! It holds a name and the two stores of what visitors leave behind, nothing else. Start two with the same stores and a
+//! balancer cannot tell them apart, but for their signature. The full store of `ch05-full` is made of the same parts, with the catalogue and
 //! the orders between them.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use axum::extract::{FromRef, State};
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::avatar::{self, AvatarStore};
 use crate::identity::{self, Identity};
 use crate::login::{self, MaybeUser};
 use crate::problem;
@@ -21,6 +22,7 @@ use crate::session::SessionStore;
 struct AppState {
     identity: Identity,
     sessions: Arc<dyn SessionStore>,
+    avatars: AvatarStore,
 }
 
 impl FromRef<AppState> for Identity {
@@ -35,16 +37,24 @@ impl FromRef<AppState> for Arc<dyn SessionStore> {
     }
 }
 
-/// A clone with this name: `/`, `/whoami`, `/healthz`, `/login`, `/me` and `/logout`.
-pub fn router(name: &str, sessions: Arc<dyn SessionStore>) -> Router {
+impl FromRef<AppState> for AvatarStore {
+    fn from_ref(state: &AppState) -> Self {
+        state.avatars.clone()
+    }
+}
+
+/// A clone with this name: `/`, `/whoami`, `/healthz`, `/login`, `/me`, `/logout`, `/me/avatar` and `/users/{id}/avatar`.
+pub fn router(name: &str, sessions: Arc<dyn SessionStore>, avatars: AvatarStore) -> Router {
     let identity = Identity::new(name);
     let state = AppState {
         identity: identity.clone(),
         sessions,
+        avatars,
     };
     let (routes, _openapi) = OpenApiRouter::new()
         .merge(identity::routes())
         .merge(login::routes())
+        .merge(avatar::routes())
         .split_for_parts();
     let routes = routes.route("/", get(front_page)).with_state(state);
     identity::sign(problem::fallbacks(routes), identity)

@@ -1,14 +1,18 @@
-//! Extractors that turn bad input into a [`Problem`]: axum's own, with another rejection, and [`Payload`].
+//! Extractors that turn bad input into a [`Problem`]: axum's own, with another rejection, and two more, [`Payload`] and
+//! [`Raw`].
 //!
 //! A handler of the workshop takes its input through these types, so no handler can forget to answer bad input in the
 //! common form. Left out: XML, multipart forms, and content negotiation of the answer.
 
+use axum::body::HttpBody;
 use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::problem::Problem;
 
@@ -96,6 +100,37 @@ where
             axum::Json::from_request(request, state).await?.0
         };
         Ok(Payload { value, is_form })
+    }
+}
+
+/// The bytes of a body as they came, at most `MAX` of them. Rejects with a [`Problem`]: 400 or 413.
+///
+/// The limit is this handler's own: axum's `DefaultBodyLimit`, which holds for JSON and forms, does not count here.
+#[derive(Clone, Debug, Default)]
+pub struct Raw<const MAX: usize>(pub Bytes);
+
+impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Raw<MAX> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let too_large = || {
+            let detail = format!("the body may have up to {MAX} bytes, and this one has more; send less");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        };
+        let body = request.into_body();
+        // Announced as too large: refused before a byte of it was read. A client that asked first (`Expect: 100-continue`)
+        // does not even send it.
+        if body.size_hint().lower() > MAX as u64 {
+            return Err(too_large());
+        }
+        match Limited::new(body, MAX).collect().await {
+            Ok(whole) => Ok(Raw(whole.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(error) => {
+                let detail = format!("the body could not be read to its end; send it again ({error})");
+                Err(Problem::bad_request(detail))
+            }
+        }
     }
 }
 

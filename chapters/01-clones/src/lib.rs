@@ -2,23 +2,29 @@
 //!
 //! A request enters at the [`balancer`], which picks a *clone* and passes the request on. A clone is a server like
 //! any other ([`server`] runs it, [`identity`] signs its answers), and it remembers nothing about its visitors: who
-//! is logged in lies in a [`session`] store outside of it, and [`login`] reads and writes that store. So any clone
-//! can answer any request, and any clone may disappear. Whatever goes wrong is told in one form, a [`problem`]
-//! document. [`app`] is the smallest clone that has all of it.
+//! is logged in lies in a [`session`] store outside of it, [in Redis](redis_sessions), and [`login`] reads and writes
+//! that store; what they have uploaded lies in an object store ([`avatar`]). So any clone can answer any request, and
+//! any clone may disappear. Whatever goes wrong is told in one form, a [`problem`] document. [`app`] is the smallest
+//! clone that has all of it, and [`contract`] says what a store has to keep, whichever it is.
 //!
-//! Left out: other ways to choose a clone than taking turns, active health checks, retry budgets, WebSocket, TLS, and a
-//! session store outside the process.
+//! Left out: other ways to choose a clone than taking turns, active health checks, retry budgets, WebSocket, TLS.
 
 pub mod app;
+pub mod avatar;
 pub mod balancer;
+pub mod conditional;
+pub mod contract;
 pub mod extract;
 pub mod identity;
 pub mod linger;
 pub mod login;
 pub mod problem;
+pub mod redis_sessions;
 pub mod server;
 pub mod session;
 
+pub use avatar::AvatarStore;
 pub use balancer::{Balancer, Upstream};
 pub use problem::Problem;
+pub use redis_sessions::RedisSessions;
 pub use session::{MemorySessions, Session, SessionId, SessionStore};

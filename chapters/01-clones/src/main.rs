@@ -5,41 +5,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use ch01_clones::{Balancer, MemorySessions, Upstream, app, balancer, server};
-use clap::{Parser, Subcommand};
+use ch01_clones::{Balancer, Upstream, app, balancer, server};
+use clap::Parser;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+use cli::{Arguments, Command, avatars};
+
+mod cli;
 mod demo;
-
-#[derive(Parser)]
-#[command(about = "Chapter 1: a balancer and its clones. Without a command: the demonstration")]
-struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Runs one clone, with its sessions in its own memory
-    Clone {
-        /// Where to listen; port 0 takes a free one
-        #[arg(long, default_value = "127.0.0.1:8081")]
-        listen: SocketAddr,
-        /// The name in `x-served-by`
-        #[arg(long, default_value = "clone-1")]
-        name: String,
-    },
-    /// Runs the balancer
-    Balancer {
-        /// Where to listen; port 0 takes a free one
-        #[arg(long, default_value = "127.0.0.1:8080")]
-        listen: SocketAddr,
-        /// The address of a clone; once for each clone
-        #[arg(long, required = true)]
-        upstream: Vec<SocketAddr>,
-    },
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -57,8 +31,13 @@ async fn main() -> ExitCode {
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
     match command {
         None => demo::run().await?,
-        Some(Command::Clone { listen, name }) => {
-            let app = app::router(&name, Arc::new(MemorySessions::new()));
+        Some(Command::Clone {
+            listen,
+            name,
+            sessions,
+            avatars: folder,
+        }) => {
+            let app = app::router(&name, sessions, avatars(folder.as_deref())?);
             server::run(bind(&name, listen).await?, app, server::stop_signal()).await;
         }
         Some(Command::Balancer { listen, upstream }) => {

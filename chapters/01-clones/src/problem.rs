@@ -17,7 +17,7 @@ use http_body_util::Full;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use crate::extract::{Json, Path, Payload, Query};
+pub use crate::extract::{Json, Path, Payload, Query, Raw};
 
 /// A problem document (<https://www.rfc-editor.org/rfc/rfc9457>), sent as `application/problem+json`.
 ///

@@ -1,7 +1,8 @@
 //! Who is logged in, and the seam that lets any clone know it: [`SessionStore`].
 //!
-//! Before: [`MemorySessions`], in the memory of one server. After: a store that all clones share. The handlers in
-//! [`login`](crate::login) know the trait only, so they are the same before and after.
+//! Before: [`MemorySessions`], in the memory of one server. After: [`RedisSessions`](crate::RedisSessions), which all
+//! clones share. The handlers in [`login`](crate::login) know the trait only, so they are the same before and after.
+//! What every store has to keep is written down in [`contract`](crate::contract).
 //!
 //! Left out: passwords (a name is all it takes to log in), keeping only a hash of each id, renewing a session that is
 //! in use.
@@ -126,7 +127,8 @@ impl fmt::Debug for SessionId {
 /// A user's name: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter or a digit.
 ///
 /// It stands in URLs, cache keys and shard maps later on, so it must not need escaping anywhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct UserName(String);
 
 /// Says what a name may look like.
@@ -158,6 +160,14 @@ impl UserName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for UserName {
+    type Error = InvalidUserName;
+
+    fn try_from(name: String) -> Result<Self, InvalidUserName> {
+        UserName::parse(&name)
     }
 }
 

@@ -8,7 +8,7 @@ use ch01_clones::balancer::Timeouts;
 use ch01_clones::server::{Limits, PeerAddr};
 use tokio::net::TcpSocket;
 
-use crate::support::{balance, balance_with, client, clone, header, serve, serve_on, until};
+use crate::support::{balance, balance_with, client, clone, clone_with, header, serve, serve_on, until};
 
 /// An address where nobody listens. As long as the socket lives, nobody else gets the port.
 fn nobody_listens() -> TcpSocket {
@@ -99,7 +99,7 @@ async fn a_dead_clone_is_tried_again_after_its_time_out() {
     assert_eq!(header(&answer, "x-served-by"), "clone-2");
     assert!(!front.balancer.status()[0].is_up);
 
-    let router = ch01_clones::app::router("clone-1", std::sync::Arc::new(ch01_clones::MemorySessions::new()));
+    let router = clone_with("clone-1", std::sync::Arc::new(ch01_clones::MemorySessions::new()));
     let _back = serve_on(socket.listen(128).unwrap(), Limits::default(), router);
 
     until("clone-1 to get requests again", || async {
@@ -140,7 +140,7 @@ async fn when_all_are_down_they_are_asked_all_the_same() {
     let front = balance_with(timeouts, &[socket.local_addr().unwrap()]).await;
     assert_eq!(client().get(front.url("/whoami")).send().await.unwrap().status(), 503);
 
-    let router = ch01_clones::app::router("clone-1", std::sync::Arc::new(ch01_clones::MemorySessions::new()));
+    let router = clone_with("clone-1", std::sync::Arc::new(ch01_clones::MemorySessions::new()));
     let _back = serve_on(socket.listen(128).unwrap(), Limits::default(), router);
 
     let answer = client().get(front.url("/whoami")).send().await.unwrap();

@@ -1,8 +1,17 @@
 //! What chapter 1 promises, over real sockets: every server here listens on a free port of its own.
+//!
+//! Clones run as tasks where that is enough, and as processes where one of them is killed.
 
+mod avatar_store;
+mod avatars;
 mod balancing;
 mod headers;
 mod problems;
+#[path = "../../src/demo/process.rs"]
+mod process;
+mod processes;
+mod redis_away;
+mod redis_sessions;
 mod retries;
 mod server;
 mod sessions;

@@ -5,30 +5,13 @@ use axum::routing::{get, post};
 use ch01_clones::problem::{self, Json, Path, Query};
 use serde_json::{Value, json};
 
-use crate::support::{Running, client, clone, header, serve};
-
-async fn assert_problem(answer: reqwest::Response, status: u16, hint: &str) {
-    assert_eq!(answer.status(), status);
-    assert_eq!(header(&answer, "content-type"), "application/problem+json");
-    let problem: Value = answer.json().await.unwrap();
-    assert_eq!(problem["type"], "about:blank");
-    assert_eq!(problem["status"], json!(status));
-    assert!(problem["title"].is_string());
-    assert!(
-        problem["detail"].as_str().unwrap().contains(hint),
-        "{hint:?} is not in {problem}"
-    );
-}
-
-fn url(server: &Running, path: &str) -> String {
-    format!("http://{}{path}", server.addr)
-}
+use crate::support::{assert_problem, client, clone, header, serve};
 
 #[tokio::test]
 async fn an_unknown_path_is_a_404_and_a_wrong_method_a_405_that_says_which_are_right() {
     let clone = clone("clone-1").await;
 
-    let answer = client().get(url(&clone, "/nowhere")).send().await.unwrap();
+    let answer = client().get(clone.url("/nowhere")).send().await.unwrap();
     assert_eq!(
         header(&answer, "x-served-by"),
         "clone-1",
@@ -36,11 +19,11 @@ async fn an_unknown_path_is_a_404_and_a_wrong_method_a_405_that_says_which_are_r
     );
     assert_problem(answer, 404, "/nowhere").await;
 
-    let answer = client().delete(url(&clone, "/login")).send().await.unwrap();
+    let answer = client().delete(clone.url("/login")).send().await.unwrap();
     assert_eq!(header(&answer, "allow"), "POST");
     assert_problem(answer, 405, "DELETE").await;
 
-    let answer = client().post(url(&clone, "/me")).send().await.unwrap();
+    let answer = client().post(clone.url("/me")).send().await.unwrap();
     assert_eq!(header(&answer, "allow"), "GET,HEAD");
     assert_problem(answer, 405, "Allow").await;
 }
@@ -48,7 +31,7 @@ async fn an_unknown_path_is_a_404_and_a_wrong_method_a_405_that_says_which_are_r
 #[tokio::test]
 async fn nobody_logged_in_is_a_401_that_says_how_to_log_in() {
     let clone = clone("clone-1").await;
-    let answer = client().get(url(&clone, "/me")).send().await.unwrap();
+    let answer = client().get(clone.url("/me")).send().await.unwrap();
     assert_problem(answer, 401, r#"`POST /login` with {"user":"ada"}"#).await;
 }
 
@@ -71,9 +54,7 @@ async fn a_body_that_cannot_be_read_gets_the_status_that_fits() {
         ),
     ];
     for (content_type, body, status, hint) in table {
-        let request = client()
-            .post(url(&clone, "/login"))
-            .header("content-type", content_type);
+        let request = client().post(clone.url("/login")).header("content-type", content_type);
         let answer = request.body(body.to_owned()).send().await.unwrap();
         assert_problem(answer, status, hint).await;
     }
@@ -91,26 +72,26 @@ async fn a_path_or_query_that_does_not_fit_is_a_400() {
     let server = serve(problem::fallbacks(router)).await;
 
     assert_problem(
-        client().get(url(&server, "/games/seven")).send().await.unwrap(),
+        client().get(server.url("/games/seven")).send().await.unwrap(),
         400,
         "path",
     )
     .await;
     assert_problem(
-        client().get(url(&server, "/games/%ff")).send().await.unwrap(),
+        client().get(server.url("/games/%ff")).send().await.unwrap(),
         400,
         "path",
     )
     .await;
     assert_problem(
-        client().get(url(&server, "/pages?page=-1")).send().await.unwrap(),
+        client().get(server.url("/pages?page=-1")).send().await.unwrap(),
         400,
         "`?`",
     )
     .await;
     assert_eq!(
         client()
-            .get(url(&server, "/games/7"))
+            .get(server.url("/games/7"))
             .send()
             .await
             .unwrap()
@@ -120,7 +101,7 @@ async fn a_path_or_query_that_does_not_fit_is_a_400() {
         "7"
     );
     let echo = client()
-        .post(url(&server, "/echo"))
+        .post(server.url("/echo"))
         .json(&json!([1]))
         .send()
         .await

@@ -4,31 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ch01_clones::session::{SESSION_TTL, SessionError, UserName};
-use ch01_clones::{MemorySessions, Session, SessionId, SessionStore, app};
+use ch01_clones::{MemorySessions, Session, SessionId, SessionStore};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Front, Running, balance, client, header, raw, serve};
+use crate::support::{Front, Running, balance, client, clone_with, header, log_in, raw, serve};
 
 /// Three clones behind a balancer. `store` is asked once for each clone.
 async fn three_clones(store: impl Fn() -> Arc<dyn SessionStore>) -> (Front, Vec<Running>) {
     let mut clones = Vec::new();
     for name in ["clone-1", "clone-2", "clone-3"] {
-        clones.push(serve(app::router(name, store())).await);
+        clones.push(serve(clone_with(name, store())).await);
     }
     let addrs: Vec<SocketAddr> = clones.iter().map(|clone| clone.addr).collect();
     (balance(&addrs).await, clones)
-}
-
-/// Logs in and gives back the cookie as a browser would send it.
-async fn log_in(front: &Front, user: &str, cookie: Option<&str>) -> String {
-    let mut request = client().post(front.url("/login")).json(&json!({ "user": user }));
-    if let Some(cookie) = cookie {
-        request = request.header("cookie", cookie);
-    }
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    header(&answer, "set-cookie").split(';').next().unwrap().to_owned()
 }
 
 async fn me(front: &Front, cookie: &str) -> (StatusCode, Value) {
@@ -53,7 +42,7 @@ async fn known_turns(front: &Front, cookie: &str) -> usize {
 #[tokio::test]
 async fn a_login_on_one_clone_is_unknown_to_the_next_unless_they_share_a_store() {
     let (naive, _clones) = three_clones(|| Arc::new(MemorySessions::new())).await;
-    let cookie = log_in(&naive, "ada", None).await;
+    let cookie = log_in(&naive.url("/login"), "ada", None).await;
     assert_eq!(
         known_turns(&naive, &cookie).await,
         2,
@@ -62,7 +51,7 @@ async fn a_login_on_one_clone_is_unknown_to_the_next_unless_they_share_a_store()
 
     let store: Arc<dyn SessionStore> = Arc::new(MemorySessions::new());
     let (shared, _clones) = three_clones(|| Arc::clone(&store)).await;
-    let cookie = log_in(&shared, "ada", None).await;
+    let cookie = log_in(&shared.url("/login"), "ada", None).await;
     assert_eq!(
         known_turns(&shared, &cookie).await,
         6,
@@ -75,7 +64,7 @@ async fn a_login_on_one_clone_is_unknown_to_the_next_unless_they_share_a_store()
 async fn a_stopped_clone_loses_no_session_that_lies_in_a_shared_store() {
     let store: Arc<dyn SessionStore> = Arc::new(MemorySessions::new());
     let (front, mut clones) = three_clones(|| Arc::clone(&store)).await;
-    let cookie = log_in(&front, "ada", None).await;
+    let cookie = log_in(&front.url("/login"), "ada", None).await;
 
     // The first one is the one that took the login.
     clones.remove(0).stop().await;
@@ -91,9 +80,9 @@ fn shared() -> impl Fn() -> Arc<dyn SessionStore> {
 #[tokio::test]
 async fn a_login_changes_the_id_and_the_old_one_is_dead() {
     let (front, _clones) = three_clones(shared()).await;
-    let old = log_in(&front, "ada", None).await;
+    let old = log_in(&front.url("/login"), "ada", None).await;
 
-    let new = log_in(&front, "bob", Some(&old)).await;
+    let new = log_in(&front.url("/login"), "bob", Some(&old)).await;
 
     assert_ne!(
         old, new,
@@ -111,7 +100,7 @@ async fn a_login_changes_the_id_and_the_old_one_is_dead() {
 async fn an_id_that_the_client_made_up_never_becomes_a_session() {
     let (front, _clones) = three_clones(shared()).await;
     let planted = format!("session={}", "a".repeat(64));
-    let cookie = log_in(&front, "ada", Some(&planted)).await;
+    let cookie = log_in(&front.url("/login"), "ada", Some(&planted)).await;
     assert_ne!(cookie, planted);
     assert_eq!(me(&front, &planted).await.0, StatusCode::UNAUTHORIZED);
 }
@@ -119,7 +108,7 @@ async fn an_id_that_the_client_made_up_never_becomes_a_session() {
 #[tokio::test]
 async fn a_logout_ends_the_session_on_all_clones_and_clears_the_cookie() {
     let (front, _clones) = three_clones(shared()).await;
-    let cookie = log_in(&front, "ada", None).await;
+    let cookie = log_in(&front.url("/login"), "ada", None).await;
 
     let answer = client()
         .post(front.url("/logout"))
@@ -166,7 +155,7 @@ async fn the_cookie_is_out_of_reach_for_scripts_and_other_sites() {
 #[tokio::test]
 async fn a_garbage_cookie_is_as_no_cookie() {
     let (front, clones) = three_clones(shared()).await;
-    let good = log_in(&front, "ada", None).await;
+    let good = log_in(&front.url("/login"), "ada", None).await;
     let long = "f".repeat(4_000);
     let garbage: Vec<Vec<u8>> = [
         "session=",

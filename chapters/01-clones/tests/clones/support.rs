@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use ch01_clones::balancer::Timeouts;
 use ch01_clones::server::Limits;
-use ch01_clones::{Balancer, MemorySessions, Upstream, app, balancer, server};
+use ch01_clones::{AvatarStore, Balancer, MemorySessions, SessionStore, Upstream, app, balancer, server};
+use object_store::memory::InMemory;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -45,6 +47,10 @@ pub struct Running {
 }
 
 impl Running {
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
+    }
+
     /// Asks it to stop and does not wait.
     pub fn begin_stop(&mut self) {
         drop(self.stop.take());
@@ -87,9 +93,14 @@ pub fn serve_on(listener: TcpListener, limits: Limits, router: Router) -> Runnin
     }
 }
 
+/// The chapter's clone with this session store, and avatars of its own.
+pub fn clone_with(name: &str, sessions: Arc<dyn SessionStore>) -> Router {
+    app::router(name, sessions, AvatarStore::new(Arc::new(InMemory::new())))
+}
+
 /// Runs the chapter's clone with a session store of its own.
 pub async fn clone(name: &str) -> Running {
-    serve(app::router(name, Arc::new(MemorySessions::new()))).await
+    serve(clone_with(name, Arc::new(MemorySessions::new()))).await
 }
 
 pub async fn free_port() -> TcpListener {
@@ -134,6 +145,31 @@ pub fn client() -> reqwest::Client {
 
 pub fn header<'a>(response: &'a reqwest::Response, name: &str) -> &'a str {
     response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+/// Logs in at `POST /login` of some server and gives back the cookie as a browser would send it.
+pub async fn log_in(url: &str, user: &str, cookie: Option<&str>) -> String {
+    let mut request = client().post(url).json(&json!({ "user": user }));
+    if let Some(cookie) = cookie {
+        request = request.header("cookie", cookie);
+    }
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    header(&answer, "set-cookie").split(';').next().unwrap().to_owned()
+}
+
+/// That the answer is a problem document with this status, which tells its reader this much at least.
+pub async fn assert_problem(answer: reqwest::Response, status: u16, hint: &str) {
+    assert_eq!(answer.status(), status);
+    assert_eq!(header(&answer, "content-type"), "application/problem+json");
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!(problem["type"], "about:blank");
+    assert_eq!(problem["status"], json!(status));
+    assert!(problem["title"].is_string());
+    assert!(
+        problem["detail"].as_str().unwrap().contains(hint),
+        "{hint:?} is not in {problem}"
+    );
 }
 
 /// Sends these bytes and reads until the server closes. Put `Connection: close` into the request.

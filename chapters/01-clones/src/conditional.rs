@@ -1,0 +1,31 @@
+//! Conditional requests: "send it only if it has changed since" (RFC 9110, section 13).
+//!
+//! A browser or a proxy that has an old copy names its tag in `If-None-Match`. If the tag is still right, a 304 without a
+//! body is answer enough. Left out: `If-Modified-Since`, whose clock has whole seconds, and `If-Match`, which keeps two
+//! writers apart.
+
+use http::header::IF_NONE_MATCH;
+use http::{HeaderMap, HeaderValue};
+
+/// Whether the client has the content with this tag already: its `If-None-Match` lists the tag, or is `*`.
+///
+/// Compared weakly, as RFC 9110 (13.1.2) wants it: `W/"x"` is as good as `"x"`.
+///
+/// ```
+/// use ch01_clones::conditional::has_already;
+/// use http::{HeaderMap, HeaderValue, header::IF_NONE_MATCH};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(IF_NONE_MATCH, HeaderValue::from_static(r#""a", W/"b""#));
+/// assert!(has_already(&headers, &HeaderValue::from_static(r#""b""#)));
+/// assert!(!has_already(&headers, &HeaderValue::from_static(r#""c""#)));
+/// ```
+pub fn has_already(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|tag| tag.trim().trim_start_matches("W/"))
+        .any(|tag| tag == "*" || tag.as_bytes() == etag.as_bytes())
+}

@@ -1,0 +1,213 @@
+//! Clones as processes, killed as the kernel kills: `kill -9`. What lies in a clone dies with it.
+//!
+//! Each claim is judged twice: the naive way has to fail it, in the way foretold, and the fixed way has to keep it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use http::StatusCode;
+use tokio::process::Command;
+use tokio::task::JoinSet;
+
+use crate::avatars::PNG;
+use crate::process::CloneProcess;
+use crate::support::{Front, balance, client, log_in, until};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ch01-clones");
+
+/// Three clones behind a balancer. `folder` is asked once for each clone.
+async fn three(sessions: &str, folder: impl Fn(&str) -> Option<PathBuf>) -> (Front, Vec<CloneProcess>) {
+    let mut clones = Vec::new();
+    for name in ["clone-1", "clone-2", "clone-3"] {
+        let clone = CloneProcess::start(Path::new(PROGRAM), name, sessions, folder(name).as_deref()).await;
+        clones.push(clone.unwrap());
+    }
+    let addresses: Vec<SocketAddr> = clones.iter().map(|clone| clone.address).collect();
+    (balance(&addresses).await, clones)
+}
+
+async fn me(client: &reqwest::Client, url: String, cookie: &str) -> StatusCode {
+    client.get(url).header("cookie", cookie).send().await.unwrap().status()
+}
+
+/// Logs in once. On how many of six turns is the login known?
+async fn known_turns(sessions: &str) -> usize {
+    let (front, _clones) = three(sessions, |_| None).await;
+    let cookie = log_in(&front.url("/login"), "ada", None).await;
+    let mut known = 0;
+    for _ in 0..6 {
+        known += usize::from(me(&client(), front.url("/me"), &cookie).await == StatusCode::OK);
+    }
+    known
+}
+
+#[tokio::test]
+async fn a_login_on_one_clone_is_unknown_to_the_next() {
+    assert_eq!(
+        known_turns("local").await,
+        2,
+        "one process in three has the login in its memory"
+    );
+
+    let redis = testbed::redis().await.unwrap();
+    assert_eq!(
+        known_turns(&redis.url()).await,
+        6,
+        "the login lies in Redis: does some clone look elsewhere first?"
+    );
+}
+
+struct Loss {
+    /// Logins that no clone knows any more.
+    sessions: usize,
+    /// Requests of visitors who are logged in, during and after the loss, that were answered with anything else than 200.
+    requests: usize,
+}
+
+/// Logs twelve visitors in, and kills one of three clones while they ask and ask.
+async fn kill_one_of_three(sessions: &str) -> Loss {
+    let (front, mut clones) = three(sessions, |_| None).await;
+    let mut cookies = Vec::new();
+    for n in 0..12 {
+        cookies.push(log_in(&front.url("/login"), &format!("user-{n}"), None).await);
+    }
+    let (answered, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let enough = Arc::new(AtomicBool::new(false));
+    let mut visitors = JoinSet::new();
+    for cookie in cookies.clone().into_iter().take(4) {
+        let (url, client) = (front.url("/me"), client());
+        let (answered, failed, enough) = (Arc::clone(&answered), Arc::clone(&failed), Arc::clone(&enough));
+        visitors.spawn(async move {
+            while !enough.load(Ordering::SeqCst) {
+                let is_ok = me(&client, url.clone(), &cookie).await == StatusCode::OK;
+                failed.fetch_add(usize::from(!is_ok), Ordering::SeqCst);
+                answered.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    let more = async |requests: usize| {
+        let goal = answered.load(Ordering::SeqCst) + requests;
+        until("the visitors' requests to be answered", async || {
+            answered.load(Ordering::SeqCst) >= goal
+        })
+        .await;
+    };
+
+    more(50).await;
+    clones.remove(1).kill().await.unwrap();
+    more(50).await;
+    enough.store(true, Ordering::SeqCst);
+    visitors.join_all().await;
+
+    let mut lost = 0;
+    for cookie in cookies {
+        let mut is_known = false;
+        for clone in &clones {
+            let url = format!("http://{}/me", clone.address);
+            is_known |= me(&client(), url, &cookie).await == StatusCode::OK;
+        }
+        lost += usize::from(!is_known);
+    }
+    Loss {
+        sessions: lost,
+        requests: failed.load(Ordering::SeqCst),
+    }
+}
+
+#[tokio::test]
+async fn a_killed_clone_loses_no_session() {
+    let naive = kill_one_of_three("local").await;
+    assert_eq!(
+        naive.sessions, 4,
+        "a third of the logins lay in the memory of the clone that died"
+    );
+    assert!(
+        naive.requests > 0,
+        "visitors were known wherever they came, with sessions in one clone's memory?"
+    );
+
+    let redis = testbed::redis().await.unwrap();
+    let fixed = kill_one_of_three(&redis.url()).await;
+    assert_eq!(
+        fixed.sessions, 0,
+        "a login went down with a clone: is it in the clone's memory?"
+    );
+    assert_eq!(
+        fixed.requests, 0,
+        "the loss of a clone was seen from outside: does the balancer send a GET that broke to another one?"
+    );
+}
+
+/// Sends a picture to the first of three clones. How many of them show it, before and after the first is killed?
+async fn clones_that_show_the_picture(folder: impl Fn(&str) -> Option<PathBuf>) -> (usize, usize) {
+    let (_front, mut clones) = three("local", folder).await;
+    // One clone for the login and the upload, so that this is about pictures only.
+    let taker = clones[0].address;
+    let cookie = log_in(&format!("http://{taker}/login"), "ada", None).await;
+    let request = client()
+        .put(format!("http://{taker}/me/avatar"))
+        .header("cookie", cookie);
+    assert_eq!(request.body(PNG).send().await.unwrap().status(), 204);
+
+    let before = shown_by(&clones).await;
+    clones.remove(0).kill().await.unwrap();
+    (before, shown_by(&clones).await)
+}
+
+async fn shown_by(clones: &[CloneProcess]) -> usize {
+    let mut shown = 0;
+    for clone in clones {
+        let url = format!("http://{}/users/ada/avatar", clone.address);
+        let answer = client().get(url).send().await.unwrap();
+        let is_shown = answer.status() == StatusCode::OK;
+        shown += usize::from(is_shown && answer.bytes().await.unwrap() == PNG);
+    }
+    shown
+}
+
+#[tokio::test]
+async fn a_picture_sent_to_one_clone_is_shown_by_every_clone() {
+    let folders = tempfile::tempdir().unwrap();
+    let own = |clone: &str| Some(folders.path().join(clone));
+    assert_eq!(
+        clones_that_show_the_picture(own).await,
+        (1, 0),
+        "with a folder for each clone, the picture lies on one of three, and is lost with it"
+    );
+
+    let one_for_all = |_: &str| Some(folders.path().join("all"));
+    assert_eq!(
+        clones_that_show_the_picture(one_for_all).await,
+        (3, 2),
+        "all clones have the same folder: does some clone look elsewhere?"
+    );
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_one_is_told_before_the_clone_starts() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let file = file.path().to_str().unwrap();
+    let table = [
+        (["--sessions", "memory"], "`local`"),
+        (["--sessions", "localhost:6379"], "`redis://127.0.0.1:6379`"),
+        (["--sessions", "rediss://localhost"], "`redis://127.0.0.1:6379`"),
+        (["--sessions", "redis://"], "`redis://HOST:PORT/DATABASE`"),
+        (["--sessions", "redis://localhost/one"], "`redis://HOST:PORT/DATABASE`"),
+        (["--avatars", file], "`--avatars"),
+    ];
+    for (arguments, hint) in table {
+        let output = Command::new(PROGRAM)
+            .args(["clone", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .kill_on_drop(true)
+            .output();
+        let output = crate::support::soon("a clone with a wrong argument to end", output)
+            .await
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
+        assert!(told.contains(hint), "{arguments:?}: {hint} is not in\n{told}");
+    }
+}

@@ -1,0 +1,230 @@
+//! What visitors notice while Redis is dead, hangs or is cut off: a 503 within a bounded time, and nothing once it is back.
+//!
+//! The tests that take Redis away have one of their own.
+
+use ch01_clones::SessionId;
+use ch01_clones::session::SessionError;
+use testbed::{Fault, FaultProxy, Server, Service};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::redis_sessions::{in_redis, me, session};
+use crate::support::{Running, assert_problem, client, clone_with, log_in, scripted, serve, until};
+
+/// What must be true whenever Redis does not answer. The client's own patience is the bound: it gives up after 10 s.
+async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
+    let login = client()
+        .post(clone.url("/login"))
+        .json(&serde_json::json!({ "user": "bob" }));
+    // At the same time, because each of them may take as long as the store has patience.
+    let (asked, logged_in) = tokio::join!(me(clone, cookie), login.send());
+    assert_problem(asked, 503, "session store").await;
+    assert_problem(logged_in.unwrap(), 503, "session store").await;
+    for (path, status) in [
+        ("/whoami", 200),
+        ("/healthz", 200),
+        ("/", 200),
+        ("/me", 401),
+        ("/users/ada/avatar", 404),
+    ] {
+        let answer = client().get(clone.url(path)).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path} without a cookie asks no session store");
+    }
+}
+
+#[tokio::test]
+async fn while_redis_is_dead_the_rest_goes_on_and_afterwards_so_do_the_sessions() {
+    let server = Server::start(Service::Redis).await.unwrap();
+    let clone = serve(clone_with("clone-1", in_redis(&server.url()))).await;
+    let cookie = log_in(&clone.url("/login"), "ada", None).await;
+    assert_eq!(me(&clone, &cookie).await.status(), 200);
+
+    server.kill().await.unwrap();
+    assert_only_sessions_are_away(&clone, &cookie).await;
+    server.start_again().await.unwrap();
+
+    // No `until`: the first request after the restart is answered as if nothing had been. Redis keeps nothing on its disk
+    // (`appendonly no`), so the sessions are gone, and everybody has to log in again.
+    assert_problem(me(&clone, &cookie).await, 401, "`POST /login`").await;
+    let cookie = log_in(&clone.url("/login"), "ada", Some(&cookie)).await;
+    assert_eq!(me(&clone, &cookie).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_redis_that_was_restarted_in_a_quiet_moment_costs_no_request() {
+    let server = Server::start(Service::Redis).await.unwrap();
+    let store = in_redis(&server.url());
+    let id = store.create(&session()).await.unwrap();
+
+    server.kill().await.unwrap();
+    server.start_again().await.unwrap();
+
+    let loaded = store.load(&id).await;
+    assert!(
+        matches!(loaded, Ok(None)),
+        "{loaded:?}: nobody asked while Redis was away, and yet a visitor gets an error"
+    );
+}
+
+#[tokio::test]
+async fn a_clone_may_start_before_its_redis() {
+    let server = Server::start(Service::Redis).await.unwrap();
+    server.kill().await.unwrap();
+    let clone = serve(clone_with("clone-1", in_redis(&server.url()))).await;
+    let cookie = format!("session={}", SessionId::random().as_str());
+    assert_only_sessions_are_away(&clone, &cookie).await;
+
+    server.start_again().await.unwrap();
+
+    let cookie = log_in(&clone.url("/login"), "ada", None).await;
+    assert_eq!(me(&clone, &cookie).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_is_reported_and_not_waited_for() {
+    let server = Server::start(Service::Redis).await.unwrap();
+    let clone = serve(clone_with("clone-1", in_redis(&server.url()))).await;
+    let cookie = log_in(&clone.url("/login"), "ada", None).await;
+
+    server.pause().await.unwrap();
+    assert_only_sessions_are_away(&clone, &cookie).await;
+    server.unpause().await.unwrap();
+
+    until("the session to be found again", async || {
+        me(&clone, &cookie).await.status() == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_cut_off_is_reported_and_found_again() {
+    let server = Server::start(Service::Redis).await.unwrap();
+    let proxy = FaultProxy::before(server.address()).await.unwrap();
+    let clone = serve(clone_with("clone-1", in_redis(&format!("redis://{}", proxy.address())))).await;
+    let cookie = log_in(&clone.url("/login"), "ada", None).await;
+
+    proxy.inject(Fault::Blackhole);
+    assert_only_sessions_are_away(&clone, &cookie).await;
+    proxy.heal();
+
+    until("the session to be found again", async || {
+        me(&clone, &cookie).await.status() == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_redis_whose_cable_was_pulled_is_reported_and_found_again() {
+    let server = Server::start(Service::Redis).await.unwrap();
+    let clone = serve(clone_with("clone-1", in_redis(&server.url()))).await;
+    let cookie = log_in(&clone.url("/login"), "ada", None).await;
+
+    server.disconnect().await.unwrap();
+    assert_only_sessions_are_away(&clone, &cookie).await;
+    server.connect().await.unwrap();
+
+    until("the session to be found again", async || {
+        me(&clone, &cookie).await.status() == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unavailable_store_says_so_and_not_that_nobody_is_logged_in() {
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let store = in_redis(&format!("redis://{}", nobody.local_addr().unwrap()));
+    let id = SessionId::random();
+    let loaded = store.load(&id).await;
+    assert!(matches!(loaded, Err(SessionError::Unavailable(_))), "{loaded:?}");
+    assert!(store.delete(&id).await.is_err());
+    assert!(store.create(&session()).await.is_err());
+}
+
+/// What becomes of the first connection when its time has come.
+#[derive(Clone, Copy)]
+enum Mishap {
+    /// It goes silent for good, as if the machine at its other end had vanished, and another one had got its address.
+    Silence,
+    /// It takes one more command to Redis, and breaks before it has brought the answer back.
+    LostAnswer,
+}
+
+/// The address of something that stands before this Redis. The mishap happens when the sender says so; every connection but the
+/// first is spared.
+async fn with_a(mishap: Mishap, redis: &testbed::Redis) -> (String, watch::Sender<bool>) {
+    let url = redis.url();
+    let (server, number) = url["redis://".len()..].split_once('/').unwrap();
+    let (sender, time_has_come) = watch::channel(false);
+    let server = server.to_owned();
+    let between = scripted(move |connection, mut client| {
+        let (server, mut time_has_come) = (server.clone(), time_has_come.clone());
+        async move {
+            let mut server = TcpStream::connect(server).await.unwrap();
+            let until_then = async { drop(time_has_come.wait_for(|has_come| *has_come).await) };
+            tokio::select! {
+                _ = copy_bidirectional(&mut client, &mut server) => return,
+                () = until_then, if connection == 0 => {}
+            }
+            match mishap {
+                Mishap::Silence => std::future::pending().await,
+                Mishap::LostAnswer => {
+                    let mut buffer = [0; 4096];
+                    let size = client.read(&mut buffer).await.unwrap();
+                    server.write_all(&buffer[..size]).await.unwrap();
+                    assert_ne!(
+                        server.read(&mut buffer).await.unwrap(),
+                        0,
+                        "Redis answers, and nobody hears it"
+                    );
+                }
+            }
+        }
+    })
+    .await;
+    (format!("redis://{between}/{number}"), sender)
+}
+
+#[tokio::test]
+async fn a_connection_that_has_gone_silent_for_good_is_replaced() {
+    let redis = testbed::redis().await.unwrap();
+    let (url, happen) = with_a(Mishap::Silence, &redis).await;
+    let clone = serve(clone_with("clone-1", in_redis(&url))).await;
+    let cookie = log_in(&clone.url("/login"), "ada", None).await;
+
+    happen.send(true).unwrap();
+
+    until("the clone to take another connection to Redis", async || {
+        me(&clone, &cookie).await.status() == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_whose_answer_got_lost_is_sent_again() {
+    let redis = testbed::redis().await.unwrap();
+    for command in ["SET", "GET", "DEL"] {
+        let (url, happen) = with_a(Mishap::LostAnswer, &redis).await;
+        let store = in_redis(&url);
+        let id = store.create(&session()).await.unwrap();
+
+        happen.send(true).unwrap();
+
+        match command {
+            "SET" => {
+                // The first id is taken now, by a session of which nobody was told.
+                let id = store
+                    .create(&session())
+                    .await
+                    .expect("is another id tried when one is taken?");
+                assert!(store.load(&id).await.unwrap().is_some());
+            }
+            "GET" => assert!(store.load(&id).await.expect("is a command tried again?").is_some()),
+            _ => {
+                store.delete(&id).await.expect("is a command tried again?");
+                assert_eq!(store.load(&id).await.unwrap(), None);
+            }
+        }
+    }
+}
