@@ -5,14 +5,19 @@
 //! which a database can be replaced: [`Catalog`] and [`Orders`]. And it owns the rule that says which shard
 //! keeps which customer's orders ([`sharding`]).
 //!
-//! Left out here: the databases themselves. One SQLite file for each database, the single-machine version, lives in
-//! `ch05-full`, so that this chapter can be about PostgreSQL and nothing else.
+//! Behind the seams stand real servers ([`postgres`]): a primary with replicas for the games, several shards for the orders. What
+//! every implementation has to keep is written down as code ([`contract`]).
+//!
+//! Left out here: the single-machine version. One SQLite file for each database lives in `ch05-full`, so that this chapter can be
+//! about PostgreSQL and nothing else.
 
 pub mod catalog;
+pub mod contract;
 pub mod game;
 pub mod generator;
 pub mod order;
 pub mod orders;
+pub mod postgres;
 pub mod sharding;
 pub mod store;
 
@@ -20,5 +25,6 @@ pub use catalog::Catalog;
 pub use game::{Game, GameId};
 pub use order::{Order, OrderId};
 pub use orders::Orders;
+pub use postgres::{PgCatalog, PgOrders};
 pub use sharding::{Bucket, ShardId, ShardMap};
 pub use store::{Node, Read, StoreError};

@@ -13,6 +13,7 @@
 //! such a counter kept in the cache server) is this chapter's later lesson. Nor does the counter help if the database read
 //! comes from a replica that lags behind the write. And a hundred readers that miss at the same moment all go to the database.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +32,8 @@ pub struct ProductCache {
     cache: Arc<dyn Cache>,
     catalog: Arc<dyn Catalog>,
     /// How many invalidations there were, of any product: a busy writer makes readers of other products keep values to
-    /// themselves too, which costs them another query later. Filling the cache takes it shared and an invalidation
-    /// exclusively, so that none can slip in between a reader's look at the count and its `set`.
+    /// themselves too, which costs them another query later. Filling the cache takes it shared and counting takes it
+    /// exclusively, so that no invalidation can slip in between a reader's look at the count and its `set`.
     invalidations: Arc<RwLock<u64>>,
 }
 
@@ -98,7 +99,7 @@ impl ProductCache {
             }
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%key, %error, "reading the database instead");
+                tracing::warn!(%key, error = &error as &dyn Error, "reading the database instead");
                 return self.bypass(id).await;
             }
         }
@@ -130,8 +131,9 @@ impl ProductCache {
     /// commit would put the old value back. Waits for the readers that are filling the cache; when it returns `Ok`, no `get`
     /// of this process finds the old product in the cache.
     pub async fn invalidate(&self, id: GameId) -> Result<(), CacheError> {
-        let mut invalidations = self.invalidations.write().await;
-        *invalidations += 1;
+        // The lock is not held during the delete: from here on, only who has read the database after the write can fill the
+        // cache. So a cache that hangs makes this writer wait, and nobody else.
+        *self.invalidations.write().await += 1;
         self.cache.delete(&key(id)).await
     }
 
@@ -144,7 +146,7 @@ impl ProductCache {
             return;
         }
         if let Err(error) = self.cache.set(key, bytes.into(), PRODUCT_TTL).await {
-            tracing::warn!(%key, %error, "the product was not cached");
+            tracing::warn!(%key, error = &error as &dyn Error, "the product was not cached");
         }
     }
 }

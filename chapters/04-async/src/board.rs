@@ -28,8 +28,9 @@ pub trait JobBoard: Send + Sync + 'static {
     /// The messages of all jobs that are not final, oldest first.
     async fn unfinished(&self) -> Result<Vec<JobMessage>, StoreError>;
 
-    /// The ids of jobs as they change, from now on. A listener that falls behind misses some and should ask
-    /// [`JobBoard::get`] again.
+    /// The ids of jobs as they change, by whichever process, from now on. Being told means: look again ([`JobBoard::get`]). A change
+    /// may be told late (when the way to the database was cut), or twice, and a listener that falls behind misses some and is told
+    /// *that*; but the last change of a job is never left untold.
     fn changes(&self) -> broadcast::Receiver<Uuid>;
 }
 

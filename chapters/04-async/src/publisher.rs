@@ -4,8 +4,9 @@
 //! one: it must be taken down when what it shows has changed. A writer therefore *withdraws* the page (after its commit, as
 //! with a cache), requests fall back to rendering on demand, and the publisher puts a fresh one in its place.
 //!
-//! Left out: a catalogue that reads from replicas. A publisher that reads from one that lags renders the game as it was, and puts
-//! that page where the old one was withdrawn.
+//! Left out: a catalogue whose replicas lag for longer than its writes wait for them. A publisher that reads from such a replica renders the
+//! game as it was, and puts that page where the old one was withdrawn. And writers in other processes: for the moment until the
+//! publisher has looked again, a page may be there that shows the past.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -86,8 +87,16 @@ impl Publisher {
     pub async fn publish(&self, id: GameId) -> Result<(), PublishError> {
         // The right to write comes before the reading, or a withdrawal could slip in between.
         let mut pages = self.pages.write().await;
-        if let Some(product) = self.catalog.product(id).await?.value {
-            pages.put(id, product.game.updated_at, render(&product)).await?;
+        let Some(product) = self.catalog.product(id).await?.value else {
+            return Ok(());
+        };
+        let rendered_from = product.game.updated_at;
+        pages.put(id, rendered_from, render(&product)).await?;
+        // That right is this process's own. A writer in another one may have changed the game after we read it, and have
+        // withdrawn the page before we put it there. Its event is on its way, and brings the page back as it should be.
+        let now = self.catalog.game(id).await?.value;
+        if now.is_none_or(|game| game.updated_at != rendered_from) {
+            pages.withdraw(id).await?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 //!
 //! The contract is a broker's, even for the version in this process. Publishing returns once the queue has taken the
 //! message over. A message that was delivered stays the queue's until it is acknowledged, and goes to another worker if the
-//! first one is lost. So a job may be delivered twice, and workers have to live with that. Left out: prefetch, priorities.
+//! first one is lost. So a job may be delivered twice, and workers have to live with that. What exactly is promised stands, as code,
+//! in [`contract`](crate::contract). Left out: priorities, and an order among several workers: a broker sends ahead, so that what one
+//! of them gives back may reach the others late.
 
 use std::error::Error;
 
@@ -20,8 +22,8 @@ pub trait JobQueue: Send + Sync + 'static {
     async fn receive(&self) -> Result<Delivery, QueueError>;
 }
 
-/// A message in a worker's hands. Dropping it gives it back to the front of the queue: a worker that is killed drops everything,
-/// and its job has waited longest.
+/// A message in a worker's hands. Dropping it gives it back to the front of the queue, as soon as the queue notices: a worker that is
+/// killed drops everything, and its job has waited longest.
 pub struct Delivery {
     /// The message.
     pub message: JobMessage,
@@ -40,7 +42,7 @@ impl Delivery {
     }
 
     /// Gives the message back, behind all others that wait. For a job that failed: at the front it would be tried again at once, and
-    /// keep the jobs behind it waiting although nothing is wrong with them.
+    /// keep the jobs behind it waiting although nothing is wrong with them. After an error it may be there twice.
     pub async fn requeue(self) -> Result<(), QueueError> {
         self.receipt.requeue().await
     }
@@ -52,7 +54,8 @@ pub trait Receipt: Send + Sync {
     /// Forgets the message.
     async fn ack(self: Box<Self>) -> Result<(), QueueError>;
 
-    /// Puts the message behind all others. Never refused for want of room: the message was confirmed once.
+    /// Puts the message behind all others. Never refused for want of room, since the message was confirmed once: a broker that has none
+    /// may put it at the front.
     async fn requeue(self: Box<Self>) -> Result<(), QueueError>;
 }
 
@@ -63,6 +66,20 @@ pub enum QueueError {
     #[error("the queue is full ({0} jobs are waiting)")]
     Full(usize),
     /// The broker is away or did not confirm. The message may or may not be on the queue: HTTP 503.
-    #[error("the broker did not confirm")]
+    #[error("the broker is away, or did not confirm")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl QueueError {
+    /// The error and what caused it, in one line for a log. Customers get the plain error: causes name servers.
+    pub fn with_causes(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            cause = error.source();
+        }
+        line
+    }
 }

@@ -3,8 +3,7 @@
 //! The order of those steps is the lesson. A worker that dies before the acknowledgement leaves a message that another worker
 //! gets: the job may be *begun* twice, but it is not lost. That is why a handler must bear being run again, and why
 //! attempts are counted on the board and not by the broker, whose own count differs from version to version.
-//! Left out: a pause between attempts (a failed job only goes behind the others that wait), and a dead-letter queue to replay
-//! from.
+//! Left out: a pause between attempts (a failed job only goes behind the others that wait).
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -87,7 +86,8 @@ impl Worker {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(worker = %self.name, %error, "cannot receive; trying again in a second");
+                    let error = error.with_causes();
+                    tracing::error!(worker = %self.name, error, "cannot receive; trying again in a second");
                     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                 }
             }

@@ -25,8 +25,14 @@ pub struct Cli {
 pub enum Command {
     /// Run all roles (the default)
     Serve(Serve),
-    /// Run a balancer alone, in front of clones that run elsewhere on this machine
+    /// Run a balancer alone, in front of clones that run elsewhere
     Balancer(BalancerArgs),
+    /// Run a clone alone, on the servers that the environment names (DATABASE_URL, SHARD_URLS, REDIS_URL, AMQP_URL, …)
+    Clone(CloneArgs),
+    /// Run a worker alone, on the servers that the environment names
+    Worker(WorkerArgs),
+    /// Run the publisher alone, on the servers that the environment names; one for a store
+    Publisher(RoleArgs),
     /// Show the clones, and how the orders are spread over the shards
     Inspect(Inspect),
     /// Send requests to a running store and report requests/s and latency, with and without the cache
@@ -45,6 +51,9 @@ pub struct Serve {
     /// How many workers [default: 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: Option<u16>,
+    /// How many replicas follow the database; with `--services docker` [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=8))]
+    pub replicas: Option<u16>,
     /// How many shards hold the orders; fixed when the store is made [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub shards: Option<u16>,
@@ -68,9 +77,9 @@ pub enum ServiceSource {
     /// In this process, data in SQLite files
     #[default]
     Embedded,
-    /// Real servers in containers (still to come)
+    /// Real servers in containers, and every clone and worker in a process of its own
     Docker,
-    /// Real servers at addresses from the environment (still to come)
+    /// Real servers at addresses from the environment: DATABASE_URL, REPLICA_URLS, SHARD_URLS, REDIS_URL, MEMCACHED_URLS, AMQP_URL
     External,
 }
 
@@ -83,6 +92,42 @@ pub struct BalancerArgs {
     /// A clone's address; may be given several times
     #[arg(long = "upstream", value_name = "ADDR:PORT", required = true)]
     pub upstreams: Vec<SocketAddr>,
+}
+
+/// Flags of a role that runs alone.
+#[derive(Args, Clone, Debug)]
+pub struct RoleArgs {
+    /// The folder for pages and pictures, which all processes of the store must see [default: a folder of this system's data directory]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Stop when the standard input ends, and not by Ctrl-C: for whoever starts this as a child process
+    #[arg(long, hide = true)]
+    pub end_with_stdin: bool,
+}
+
+/// Flags of `clone`.
+#[derive(Args, Debug)]
+pub struct CloneArgs {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
+    pub listen: SocketAddr,
+    /// The name in `x-served-by`
+    #[arg(long, default_value = "clone-1")]
+    pub name: String,
+    /// Where its files lie, and how it ends.
+    #[command(flatten)]
+    pub role: RoleArgs,
+}
+
+/// Flags of `worker`.
+#[derive(Args, Debug)]
+pub struct WorkerArgs {
+    /// The name in the log
+    #[arg(long, default_value = "worker-1")]
+    pub name: String,
+    /// Where its files lie, and how it ends.
+    #[command(flatten)]
+    pub role: RoleArgs,
 }
 
 /// Flags of `inspect`.
@@ -117,10 +162,21 @@ pub struct Load {
 }
 
 impl Serve {
-    /// Refuses what this version of the store cannot do.
+    /// Refuses flags that mean nothing together.
     pub fn check(&self) -> anyhow::Result<()> {
-        if self.services != ServiceSource::Embedded {
-            bail!("only `--services embedded` exists so far; real servers in containers come next. Leave the flag out");
+        if self.replicas.is_some() && self.services != ServiceSource::Docker {
+            bail!("`--replicas` says how many replicas to start, which only `--services docker` does; leave it out");
+        }
+        if self.shards.is_some() && self.services == ServiceSource::External {
+            bail!(
+                "with `--services external` there are as many shards as SHARD_URLS has addresses; leave `--shards` out"
+            );
+        }
+        if self.services == ServiceSource::Docker && !cfg!(feature = "docker") {
+            bail!(
+                "this program was built without containers, to be small; `cargo run -p ch05-full --features docker -- serve \
+                 --services docker` builds it with them"
+            );
         }
         Ok(())
     }
@@ -133,6 +189,16 @@ impl Serve {
     /// How many workers.
     pub fn workers(&self) -> u16 {
         self.workers.unwrap_or(2)
+    }
+
+    /// How many replicas.
+    pub fn replicas(&self) -> u16 {
+        self.replicas.unwrap_or(2)
+    }
+
+    /// How many shards.
+    pub fn shards(&self) -> u16 {
+        self.shards.unwrap_or(4)
     }
 
     /// Where the balancer listens.

@@ -7,8 +7,11 @@
 //! This crate adds no scaling technique of its own. Left out at this stage: real servers behind the seams (`--services docker`
 //! and `external`), the dashboard, failure drills.
 
+mod causes;
 pub mod cli;
 pub mod embedded;
+#[cfg(feature = "docker")]
+pub mod fleet;
 pub mod http;
 pub mod inspect;
 pub mod jobs;
@@ -16,6 +19,7 @@ pub mod load;
 pub mod metrics;
 pub mod roles;
 pub mod serve;
+pub mod servers;
 pub mod services;
 pub mod store;
 pub mod views;

@@ -36,6 +36,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => serve::serve(&args).await,
         Command::Balancer(args) => serve::balancer_alone(&args).await,
+        Command::Clone(args) => serve::clone_alone(&args).await,
+        Command::Worker(args) => serve::worker_alone(&args).await,
+        Command::Publisher(args) => serve::publisher_alone(&args).await,
         Command::Inspect(args) => inspect::inspect(&args).await,
         Command::Load(args) => load::load(&args).await,
     }

@@ -1,7 +1,7 @@
 //! What the store counts about itself, in the text format that Prometheus reads (`GET /metrics`).
 //!
-//! All clones of an embedded store live in one process and share one registry, so any of them can answer for all. Left out: histograms
-//! of latency, and scraping clones one by one, which separate processes will need.
+//! All roles of one process share one registry, so any of an embedded store's clones can answer for all. Clones in processes of their
+//! own each answer for themselves, and whoever collects metrics asks them one by one, as Prometheus does. Left out: histograms of latency.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -14,11 +14,15 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+/// What the text is: OpenMetrics, which Prometheus reads as it reads its own older format.
+pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 /// The counters of this process. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     cache_lookups: Family<CacheLabels, Counter>,
+    notifications: Family<ChannelLabels, Counter>,
     orders: Family<ShardLabels, Gauge>,
     upstream_up: Family<UpstreamLabels, Gauge>,
     upstream_requests: Family<UpstreamLabels, Counter>,
@@ -39,6 +43,11 @@ struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CacheLabels {
     status: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelLabels {
+    channel: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -67,6 +76,12 @@ impl Metrics {
     pub fn cache_lookup(&self, status: &str) {
         let status = status.to_owned();
         self.cache_lookups.get_or_create(&CacheLabels { status }).inc();
+    }
+
+    /// Counts a notice that was sent: `email` or `push`.
+    pub fn notification(&self, channel: &str) {
+        let channel = channel.to_owned();
+        self.notifications.get_or_create(&ChannelLabels { channel }).inc();
     }
 
     /// From now on the balancer's own counters are shown too.
@@ -116,6 +131,7 @@ impl Metrics {
             "How the product cache took part in answers",
             self.cache_lookups.clone(),
         );
+        registry.register("notifications", "Notices sent to customers", self.notifications.clone());
         registry.register("orders", "Orders that a shard holds", self.orders.clone());
         registry.register(
             "upstream_up",

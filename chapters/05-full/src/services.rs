@@ -1,18 +1,20 @@
 //! Everything that the roles stand on: one field for each seam of the chapters.
 //!
 //! This is the one place where the store decides what stands behind a seam. The handlers, the workers and the publisher see
-//! the traits only, so what runs embedded today runs on real servers by filling the same fields with something else.
+//! the traits only, so they are the same on SQLite in one process and on real servers with processes around them.
 
 use std::sync::Arc;
 
 use ch01_clones::SessionStore;
+use ch01_clones::avatar::AvatarStore;
 use ch02_database::{Catalog, GameId, Orders, StoreError};
 use ch03_cache::{MemoryCache, ProductCache};
-use ch04_async::{JobBoard, JobQueue, MemoryQueue, PageStore};
-use tokio::sync::mpsc;
+use ch04_async::{Event, Events, JobBoard, JobQueue, MemoryEvents, MemoryQueue, PageStore};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::embedded::{Embedded, SqliteBoard, SqliteCatalog, SqliteOrders, SqliteSessions};
+use crate::servers::Servers;
 
 /// How much the product cache may hold, in bytes: about 10,000 products of 2 KiB.
 const CACHE_BYTES: u64 = 24 << 20;
@@ -20,14 +22,16 @@ const CACHE_BYTES: u64 = 24 << 20;
 /// How many jobs may wait before new ones are refused.
 const WAITING_JOBS: usize = 10_000;
 
-/// How many games may wait to be published again.
-const WAITING_PAGES: usize = 1_024;
+/// The topic of the event that a game has changed; its payload is the game's id.
+pub const GAME_CHANGED: &str = "game.changed";
 
 /// The services of a store. Cheap to clone.
 #[derive(Clone)]
 pub struct Services {
     /// Chapter 1: who is logged in.
     pub sessions: Arc<dyn SessionStore>,
+    /// Chapter 1: customers' pictures.
+    pub avatars: AvatarStore,
     /// Chapter 2: games and reviews.
     pub catalog: Arc<dyn Catalog>,
     /// Chapter 2: orders, over shards.
@@ -38,10 +42,10 @@ pub struct Services {
     pub queue: Arc<dyn JobQueue>,
     /// Chapter 4: how jobs are doing.
     pub board: Arc<dyn JobBoard>,
+    /// Chapter 4: what has happened, for whoever wants to know.
+    pub events: Arc<dyn Events>,
     /// Chapter 4: pages rendered in advance.
     pub pages: PageStore,
-    /// Tells the publisher which games have changed.
-    pub changed_games: mpsc::Sender<GameId>,
     /// Whether the databases answer, for `/readyz`.
     pub health: Arc<dyn Health>,
     /// The writes that clients have begun, whether or not these clients are still there.
@@ -55,20 +59,10 @@ pub trait Health: Send + Sync {
     async fn check(&self) -> Result<(), StoreError>;
 }
 
-/// Services that have just been opened, and what the roles need besides.
-pub struct Opened {
-    /// The services.
-    pub services: Services,
-    /// For the publisher: the games that change.
-    pub changes: mpsc::Receiver<GameId>,
-    /// How many jobs of the last run went back on the queue.
-    pub resumed_jobs: usize,
-}
-
 impl Services {
-    /// Services that stand on an embedded store. Jobs that no worker has finished go back on the queue: an embedded queue is empty
-    /// after a restart, the board is not.
-    pub async fn embedded(store: &Arc<Embedded>) -> Result<Opened, StoreError> {
+    /// Services that stand on an embedded store, and how many jobs of the last run are on the queue again: an embedded queue is
+    /// empty after a restart, the board is not.
+    pub async fn embedded(store: &Arc<Embedded>) -> Result<(Services, usize), StoreError> {
         let catalog = Arc::new(SqliteCatalog::new(store.store.clone()));
         let cache = Arc::new(MemoryCache::new(CACHE_BYTES));
         let board = Arc::new(SqliteBoard::new(store.store.clone()));
@@ -76,24 +70,37 @@ impl Services {
         let unfinished = board.unfinished().await?;
         let resumed_jobs = unfinished.len();
         queue.restore(unfinished);
-        let (changed_games, changes) = mpsc::channel(WAITING_PAGES);
         let services = Services {
             sessions: Arc::new(SqliteSessions::new(store.store.clone())),
+            avatars: store.avatars.clone(),
             products: ProductCache::new(cache, catalog.clone()),
             catalog,
             orders: Arc::new(SqliteOrders::new(store.shards.clone())),
             queue: Arc::new(queue),
             board,
+            events: Arc::new(MemoryEvents::default()),
             pages: store.pages.clone(),
-            changed_games,
             health: store.clone(),
             writes: TaskTracker::new(),
         };
-        Ok(Opened {
-            services,
-            changes,
-            resumed_jobs,
-        })
+        Ok((services, resumed_jobs))
+    }
+
+    /// Services that stand on real servers. Nothing has to be put back anywhere: the broker has kept its jobs.
+    pub fn on_servers(servers: &Arc<Servers>) -> Services {
+        Services {
+            sessions: servers.sessions.clone(),
+            avatars: servers.avatars.clone(),
+            products: ProductCache::new(servers.cache.clone(), servers.catalog.clone()),
+            catalog: servers.catalog.clone(),
+            orders: servers.orders.clone(),
+            queue: servers.queue.clone(),
+            board: servers.board.clone(),
+            events: servers.events.clone(),
+            pages: servers.pages.clone(),
+            health: servers.clone(),
+            writes: TaskTracker::new(),
+        }
     }
 
     /// Makes the copies of a game follow a write: the cached object and the page rendered in advance. Call it after the commit, and
@@ -105,10 +112,18 @@ impl Services {
         if let Err(error) = self.pages.withdraw(id).await {
             tracing::error!(game = id, %error, "the old page may be served until it is published again");
         }
-        // If the publisher has too much to do already, the page is rendered on demand until the next start.
-        if self.changed_games.try_send(id).is_err() {
-            tracing::warn!(game = id, "the publisher is behind; this page is rendered on demand");
-        }
+        let event = Event {
+            id: Uuid::now_v7(),
+            topic: GAME_CHANGED.to_owned(),
+            payload: id.into(),
+        };
+        let events = self.events.clone();
+        // The writer does not wait for the broker: until somebody has rendered the page anew it is rendered on demand.
+        self.writes.spawn(async move {
+            if let Err(error) = events.publish(&event).await {
+                tracing::warn!(game = id, %error, "the publisher does not hear of it; this page is rendered on demand");
+            }
+        });
     }
 }
 

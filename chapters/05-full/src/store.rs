@@ -5,24 +5,27 @@
 //! again when they fail; a role that panics stays away until the store is restarted.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use ch01_clones::identity::Identity;
-use ch04_async::{Publisher, Worker};
+use ch02_database::postgres;
+use ch04_async::Worker;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::cli::Serve;
+use crate::cli::{Serve, ServiceSource};
 use crate::embedded::{DataDir, Embedded};
 use crate::http::CloneState;
 use crate::metrics::Metrics;
 use crate::roles;
-use crate::services::{Opened, Services};
+use crate::servers::{Addresses, Servers};
+use crate::services::Services;
 
 /// From the signal until everything is closed, at most. People press Ctrl-C a second time after about five seconds.
 pub const STOP_WITHIN: Duration = Duration::from_millis(4_500);
@@ -38,9 +41,9 @@ pub struct Store {
     pub clones: Vec<(String, SocketAddr)>,
     /// How many jobs of the last run went back on the queue.
     pub resumed_jobs: usize,
-    /// Where its data is.
+    /// Where its files are.
     pub dir: DataDir,
-    embedded: Arc<Embedded>,
+    stands_on: StandsOn,
     services: Services,
     /// Told first: endless answers end.
     stopping: CancellationToken,
@@ -48,6 +51,13 @@ pub struct Store {
     clone_roles: Vec<Role>,
     workers: Vec<WorkerRole>,
     publisher: Role,
+    notifiers: Vec<Role>,
+}
+
+/// What is to be closed when every role has ended.
+enum StandsOn {
+    Embedded(Arc<Embedded>),
+    Servers(Arc<Servers>, Addresses),
 }
 
 /// A role on a task of its own, and the way to tell it to stop.
@@ -66,21 +76,57 @@ impl Store {
     /// Opens the data and starts every role. When this returns, the store answers.
     pub async fn start(args: &Serve) -> anyhow::Result<Store> {
         args.check()?;
+        match args.services {
+            ServiceSource::Embedded => {}
+            ServiceSource::External => return Store::start_on(&Addresses::from_env()?, args).await,
+            ServiceSource::Docker => bail!("a store in containers has a process for each role, see `fleet`"),
+        }
         // First of all, so that a port in use is told before the filling of a new store.
         let listener = roles::balancer::bind(args.listen()).await?;
-        let address = listener.local_addr()?;
         let dir = DataDir::resolve(args.data_dir.as_deref())?;
         let embedded = Arc::new(Embedded::open(&dir, args.sizes(), progress_bar()).await?);
         let opened = Services::embedded(&embedded).await;
-        let Opened {
+        let (services, resumed_jobs) = opened.context("the jobs of the last run cannot be read")?;
+        Store::run(
+            args,
+            listener,
+            StandsOn::Embedded(embedded),
             services,
-            changes,
+            dir,
             resumed_jobs,
-        } = opened.context("the jobs of the last run cannot be read")?;
-        let publisher = Publisher::new(services.catalog.clone(), services.pages.clone());
+        )
+        .await
+    }
+
+    /// The same on real servers at these addresses: all roles in this process, the data in theirs.
+    pub async fn start_on(addresses: &Addresses, args: &Serve) -> anyhow::Result<Store> {
+        let listener = roles::balancer::bind(args.listen()).await?;
+        let folder = shared_folder(args.data_dir.clone())?;
+        let sizes = postgres::Sizes {
+            games: args.games,
+            seed: args.seed,
+        };
+        let servers = Arc::new(Servers::open(addresses, &folder, sizes, progress_bar()).await?);
+        let services = Services::on_servers(&servers);
+        let stands_on = StandsOn::Servers(servers, addresses.clone());
+        Store::run(args, listener, stands_on, services, DataDir::Folder(folder), 0).await
+    }
+
+    /// Starts every role.
+    async fn run(
+        args: &Serve,
+        listener: TcpListener,
+        stands_on: StandsOn,
+        services: Services,
+        dir: DataDir,
+        resumed_jobs: usize,
+    ) -> anyhow::Result<Store> {
+        let address = listener.local_addr()?;
+        let publisher = roles::publisher::publisher(&services);
         // Before the first request: a crash may have come between a commit and the withdrawal of its page.
         let outdated = publisher.withdraw_stale().await;
         outdated.context("pages that are out of date cannot be taken down")?;
+        roles::subscribe(&services).await;
 
         let (metrics, stopping) = (Metrics::default(), CancellationToken::new());
         let mut clones = Vec::new();
@@ -103,7 +149,12 @@ impl Store {
         let workers = (1..=args.workers())
             .map(|number| WorkerRole::start(roles::worker::worker(format!("worker-{number}"), &services)))
             .collect();
-        let publisher = Role::start(|stop| publisher.run(changes, stop));
+        let notifiers = roles::notifier::notifiers(&services, &metrics);
+        let notifiers = notifiers
+            .into_iter()
+            .map(|notifier| Role::start(|stop| notifier.run(stop)));
+        let events = services.events.clone();
+        let publisher = Role::start(|stop| roles::publisher::run(publisher, events, stop));
         let balancer = roles::balancer::over(&clones);
         metrics.set_balancer(balancer.clone());
         Ok(Store {
@@ -111,19 +162,28 @@ impl Store {
             clones,
             resumed_jobs,
             dir,
-            embedded,
+            stands_on,
             services,
             stopping,
             balancer: Role::start(|stop| roles::balancer::run(listener, balancer, stop)),
             clone_roles,
             workers,
             publisher,
+            notifiers: notifiers.collect(),
         })
     }
 
     /// How many workers it has.
     pub fn workers(&self) -> usize {
         self.workers.len()
+    }
+
+    /// The real servers that it stands on, if it does.
+    pub fn addresses(&self) -> Option<&Addresses> {
+        match &self.stands_on {
+            StandsOn::Embedded(_) => None,
+            StandsOn::Servers(_, addresses) => Some(addresses),
+        }
     }
 
     /// Stops every role and closes the databases.
@@ -143,10 +203,16 @@ impl Store {
         self.services.writes.close();
         let _ = timeout_at(cut_off, self.services.writes.wait()).await;
         self.publisher.stop(cut_off).await;
+        for notifier in self.notifiers {
+            notifier.stop(cut_off).await;
+        }
         for worker in self.workers {
             worker.stop(cut_off, end).await;
         }
-        let _ = timeout_at(end, self.embedded.close()).await;
+        let _ = match self.stands_on {
+            StandsOn::Embedded(embedded) => timeout_at(end, embedded.close()).await,
+            StandsOn::Servers(servers, _) => timeout_at(end, servers.close()).await,
+        };
     }
 }
 
@@ -186,8 +252,18 @@ impl WorkerRole {
     }
 }
 
+/// The folder for pages and pictures that every process of a store on real servers sees: not the embedded store's own.
+pub fn shared_folder(argument: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    match (argument, DataDir::resolve(None)) {
+        (Some(folder), _) => Ok(folder),
+        (None, Ok(DataDir::Folder(folder))) => Ok(folder.join("external")),
+        (None, Ok(DataDir::Memory)) => bail!("a folder is needed; choose one with --data-dir DIR"),
+        (None, Err(error)) => Err(error.into()),
+    }
+}
+
 /// A bar on standard error while a new store is filled.
-fn progress_bar() -> impl Fn(u64, u64) + Send + Sync + 'static {
+pub(crate) fn progress_bar() -> impl Fn(u64, u64) + Send + Sync + 'static {
     let bar = ProgressBar::no_length();
     let style = ProgressStyle::with_template("filling the store {bar:40} {pos}/{len} games").expect("a valid template");
     bar.set_style(style);

@@ -3,7 +3,6 @@
 use std::future::pending;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use ch04_async::worker::{Handlers, MAX_ATTEMPTS};
@@ -14,16 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-/// Long enough for the slowest machine, and reached only by a test that fails.
-pub const DEADLINE: Duration = Duration::from_secs(20);
-
-pub fn message(job: &str) -> JobMessage {
-    JobMessage {
-        id: Uuid::now_v7(),
-        job: job.to_owned(),
-        customer: "ada".to_owned(),
-    }
-}
+use crate::support::{DEADLINE, message};
 
 /// A queue and a board, and workers on them.
 struct Workshop {

@@ -73,8 +73,9 @@ impl Catalog for Shelf {
         Ok(Read::from_primary(versions.collect()))
     }
 
-    async fn game(&self, _: GameId) -> Result<Read<Option<Game>>, StoreError> {
-        unreachable!("a publisher reads products")
+    async fn game(&self, id: GameId) -> Result<Read<Option<Game>>, StoreError> {
+        let product = self.products.lock().unwrap().get(id as usize - 1).cloned();
+        Ok(Read::from_primary(product.map(|product| product.game)))
     }
     async fn list(&self, _: &GameQuery) -> Result<Read<GamePage>, StoreError> {
         unreachable!("a publisher reads products")
@@ -356,6 +357,33 @@ async fn a_slow_publisher_cannot_put_an_old_page_over_a_withdrawal() {
         html(&pages, 1).await,
         None,
         "the old page was written after the withdrawal"
+    );
+}
+
+/// The lock of the test above is in one process. Two processes share the objects and nothing else.
+#[tokio::test]
+async fn a_page_put_over_a_withdrawal_by_another_process_is_taken_down_again() {
+    let gate = Gate {
+        has_read: Semaphore::new(0),
+        may_go_on: Semaphore::new(0),
+    };
+    let shelf = Shelf::new(Some(gate));
+    let gate = shelf.gate.as_ref().unwrap();
+    let objects = Arc::new(InMemory::new());
+    let (ours, of_a_clone) = (PageStore::new(objects.clone()), PageStore::new(objects));
+    let publisher = Publisher::new(shelf.clone(), ours);
+
+    let publishing = tokio::spawn(async move { publisher.publish(1).await.unwrap() });
+    gate.has_read.acquire().await.unwrap().forget();
+    shelf.set_price(1, 4_242);
+    of_a_clone.withdraw(1).await.unwrap();
+    gate.may_go_on.add_permits(1);
+    publishing.await.unwrap();
+
+    assert_eq!(
+        html(&of_a_clone, 1).await,
+        None,
+        "the old page stays: does the publisher look at the game again once the page is there?"
     );
 }
 

@@ -1,4 +1,4 @@
-//! The queue's contract: a message that was taken over is delivered until somebody acknowledges it.
+//! What the queue in memory promises beyond the contract that all queues keep: an exact order, and an exact bound.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -6,7 +6,7 @@ use std::task::Poll;
 use ch04_async::{JobQueue, MemoryQueue, QueueError};
 use futures_util::poll;
 
-use crate::jobs::{DEADLINE, message};
+use crate::support::{DEADLINE, message};
 
 #[tokio::test]
 async fn a_dropped_message_is_the_next_and_a_requeued_one_the_last() {

@@ -276,5 +276,7 @@ pub(super) fn now() -> String {
 
 /// Makes `%` and `_` in what somebody searches for mean themselves.
 fn escape_like(text: &str) -> String {
+    // SQLite takes a NUL for the pattern's end. No title has the character that stands for it here.
+    let text = text.replace('\0', "\u{fffd}");
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

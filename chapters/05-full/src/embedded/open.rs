@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ch01_clones::avatar::AvatarStore;
 use ch02_database::generator::DEFAULT_SEED;
 use ch02_database::{Orders, StoreError};
 use ch04_async::PageStore;
@@ -14,6 +15,7 @@ use super::data_dir::{DataDir, DataDirError, DataDirLock, Recipe};
 use super::db::{Db, OpenError};
 use super::orders::SqliteOrders;
 use super::seed::seed;
+use crate::causes::with_causes;
 
 /// Sizes of a store. What is `None` is as it was seeded, or the default for a new store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Embedded {
     pub shards: Vec<Db>,
     /// Pages rendered in advance.
     pub pages: PageStore,
+    /// Customers' pictures.
+    pub avatars: AvatarStore,
     _lock: DataDirLock,
 }
 
@@ -72,9 +76,9 @@ pub enum EmbeddedError {
         /// What the driver said.
         reason: String,
     },
-    /// The folder of the pages cannot be made.
-    #[error("{path} cannot be used for pages: {reason}")]
-    Pages {
+    /// The folder of the pages or of the pictures cannot be made.
+    #[error("{path} cannot be used: {reason}")]
+    Objects {
         /// The folder.
         path: PathBuf,
         /// What the system said.
@@ -121,7 +125,8 @@ impl Embedded {
         Ok(Embedded {
             store,
             shards,
-            pages: pages(dir)?,
+            pages: PageStore::new(objects(dir, "pages")?),
+            avatars: AvatarStore::new(objects(dir, "uploads")?),
             _lock: lock,
         })
     }
@@ -180,30 +185,22 @@ fn compare(dir: &DataDir, stored: Recipe, asked: Sizes) -> Result<Recipe, Embedd
     Ok(stored)
 }
 
-fn pages(dir: &DataDir) -> Result<PageStore, EmbeddedError> {
-    let objects: Arc<dyn ObjectStore> = match dir.join("pages") {
-        None => Arc::new(InMemory::new()),
-        Some(path) => {
-            let unusable = |reason: String| EmbeddedError::Pages {
-                path: path.clone(),
-                reason,
-            };
-            std::fs::create_dir_all(&path).map_err(|error| unusable(error.to_string()))?;
-            Arc::new(LocalFileSystem::new_with_prefix(&path).map_err(|error| unusable(error.to_string()))?)
-        }
+fn objects(dir: &DataDir, name: &str) -> Result<Arc<dyn ObjectStore>, EmbeddedError> {
+    let Some(path) = dir.join(name) else {
+        return Ok(Arc::new(InMemory::new()));
     };
-    Ok(PageStore::new(objects))
+    let unusable = |reason: String| EmbeddedError::Objects {
+        path: path.clone(),
+        reason,
+    };
+    std::fs::create_dir_all(&path).map_err(|error| unusable(error.to_string()))?;
+    let folder = LocalFileSystem::new_with_prefix(&path).map_err(|error| unusable(error.to_string()))?;
+    Ok(Arc::new(folder))
 }
 
 fn seeding(dir: &DataDir, error: &StoreError) -> EmbeddedError {
-    let mut reason = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
     EmbeddedError::Seeding {
         dir: dir.clone(),
-        reason,
+        reason: with_causes(error),
     }
 }

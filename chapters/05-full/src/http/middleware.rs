@@ -7,6 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use ch01_clones::Problem;
+use ch01_clones::avatar::MAX_AVATAR_BYTES;
 use ch04_async::pages::Visitor;
 use futures_util::FutureExt;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -53,10 +54,15 @@ pub(super) async fn refuse_large_bodies(request: Request, next: Next) -> Respons
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    // A picture has a limit of its own.
+    let limit = if request.uri().path() == "/me/avatar" {
+        MAX_AVATAR_BYTES
+    } else {
+        MAX_BODY_BYTES
+    };
     match announced {
-        Some(bytes) if bytes > MAX_BODY_BYTES as u64 => {
-            let detail =
-                format!("the body is larger than this server reads: {bytes} bytes, and the limit is {MAX_BODY_BYTES}");
+        Some(bytes) if bytes > limit as u64 => {
+            let detail = format!("the body is larger than this server reads: {bytes} bytes, and the limit is {limit}");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response()
         }
         _ => next.run(request).await,

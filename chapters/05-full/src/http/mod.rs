@@ -1,7 +1,7 @@
 //! The clone's HTTP interface: which path leads to which handler, and what every request passes on its way.
 //!
 //! The handlers stand in one file for each part of the store. Of the design document's table of the interface these routes are
-//! a part: friends, news, uploads and events are still to come. What exists is listed by `/openapi.json`, which is made from the
+//! a part: friends and news are still to come. What exists is listed by `/openapi.json`, which is made from the
 //! handlers' own annotations.
 
 mod describe;
@@ -14,6 +14,7 @@ mod negotiate;
 mod operations;
 mod orders;
 mod reviews;
+mod rsvp;
 mod static_files;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use ch01_clones::identity::{self, Identity};
-use ch01_clones::{SessionStore, login, problem};
+use ch01_clones::{AvatarStore, SessionStore, avatar, login, problem};
 use ch02_database::StoreError;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
@@ -56,6 +57,12 @@ impl FromRef<CloneState> for Arc<dyn SessionStore> {
     }
 }
 
+impl FromRef<CloneState> for AvatarStore {
+    fn from_ref(state: &CloneState) -> Self {
+        state.services.avatars.clone()
+    }
+}
+
 impl FromRef<CloneState> for Identity {
     fn from_ref(state: &CloneState) -> Self {
         state.identity.clone()
@@ -77,6 +84,7 @@ pub fn router(state: CloneState) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(identity::routes())
         .merge(login::routes())
+        .merge(avatar::routes())
         .routes(routes!(home::home))
         .routes(routes!(games::list))
         .routes(routes!(games::show, games::change))
@@ -87,6 +95,7 @@ pub fn router(state: CloneState) -> Router {
         .routes(routes!(jobs::work))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::events))
+        .routes(routes!(rsvp::answer))
         .routes(routes!(static_files::game_page))
         .routes(routes!(static_files::art))
         .routes(routes!(operations::readyz))

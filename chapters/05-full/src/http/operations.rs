@@ -8,6 +8,7 @@ use http::header::CONTENT_TYPE;
 
 use super::describe::AWAY;
 use super::{CloneState, unavailable};
+use crate::metrics::METRICS_TYPE;
 
 /// Readiness: whether this clone can serve requests, which takes its databases.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
@@ -26,7 +27,7 @@ pub(super) async fn readyz(State(state): State<CloneState>) -> Result<&'static s
 ))]
 pub(super) async fn metrics(State(state): State<CloneState>) -> Result<Response, Problem> {
     let orders = state.services.orders.count_by_shard().await.map_err(unavailable)?;
-    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let kind = HeaderValue::from_static(METRICS_TYPE);
     Ok(([(CONTENT_TYPE, kind)], state.metrics.encode(&orders)).into_response())
 }
 

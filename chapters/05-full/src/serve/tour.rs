@@ -1,36 +1,64 @@
 //! What `serve` prints: where everything is, and a tour of commands to paste. A test pastes every one of them.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 
 use crate::store::Store;
 
-/// Prints the tour. The first line is the address and nothing else, for scripts.
-pub(super) fn print(store: &Store) {
-    // Whoever reads our output may have closed it already; that is no reason not to serve.
-    let _ = write(&mut io::stdout().lock(), store);
+/// What the tour has to know about a running store.
+pub(super) struct Tour {
+    pub(super) address: SocketAddr,
+    /// How the store runs, and where its data is.
+    pub(super) opening: String,
+    /// The clones, with how to find each.
+    pub(super) clones: String,
+    pub(super) workers: String,
+    /// Lines after the others, for what only this way of running offers.
+    pub(super) more: Vec<String>,
+    pub(super) farewell: &'static str,
 }
 
-fn write(out: &mut impl Write, store: &Store) -> io::Result<()> {
-    let url = format!("http://{}", store.address);
-    let clones = store
-        .clones
-        .iter()
-        .map(|(name, addr)| format!("{name} {}", addr.port()));
-    let clones = clones.collect::<Vec<_>>().join(", ");
-    let workers = store.workers();
-    let resumed = match store.resumed_jobs {
-        0 => String::new(),
-        jobs => format!(", going on with {jobs} unfinished jobs"),
-    };
+impl Tour {
+    /// Of a store whose roles are all in this process.
+    pub(super) fn of_one_process(store: &Store) -> Tour {
+        let clones = store.clones.iter();
+        let clones: Vec<_> = clones.map(|(name, addr)| format!("{name} {}", addr.port())).collect();
+        let resumed = match store.resumed_jobs {
+            0 => String::new(),
+            jobs => format!(", going on with {jobs} unfinished jobs"),
+        };
+        let opening = match store.addresses() {
+            None => format!("In this process, with the data in\n{}:", store.dir),
+            Some(addresses) => format!("In this process, on real servers:\n{addresses}:"),
+        };
+        Tour {
+            address: store.address,
+            opening,
+            clones: format!("{} (ports)", clones.join(", ")),
+            workers: format!("{}{resumed}", store.workers()),
+            more: Vec::new(),
+            farewell: "Ctrl-C stops it; the data stays.",
+        }
+    }
+}
+
+/// Prints the tour. The first line is the address and nothing else, for scripts.
+pub(super) fn print(tour: &Tour) {
+    // Whoever reads our output may have closed it already; that is no reason not to serve.
+    let _ = write(&mut io::stdout().lock(), tour);
+}
+
+fn write(out: &mut impl Write, tour: &Tour) -> io::Result<()> {
+    let url = format!("http://{}", tour.address);
+    let more: String = tour.more.iter().map(|line| format!("{line}\n")).collect();
     writeln!(
         out,
         r#"{url}
 
-The store is open: {url} in a browser. In this process, with the data in
-{dir}:
+The store is open: {url} in a browser. {opening}
   balancer   {address}, in turn to
-  clones     {clones} (ports)
-  workers    {workers}{resumed}
+  clones     {clones}
+  workers    {workers}
   publisher  renders the games' pages in advance
 
 A tour, to paste line by line into a shell; `jar` keeps your session:
@@ -46,11 +74,15 @@ curl -b jar -X PATCH --json '{{"price_cents":1999}}' {url}/games/7
 curl -i {url}/static/games/7.html
 curl -b jar -i -X POST '{url}/work?job=order-export'
 curl -b jar -N "{url}$(curl -b jar -so /dev/null -w '%header{{location}}' -X POST '{url}/work?job=trailer-transcode')/events"
+curl -b jar -i -X POST {url}/events/7/rsvp
 curl {url}/metrics
-
-Ctrl-C stops it; the data stays."#,
-        address = store.address,
-        dir = store.dir,
+{more}
+{farewell}"#,
+        address = tour.address,
+        opening = tour.opening,
+        clones = tour.clones,
+        workers = tour.workers,
+        farewell = tour.farewell,
     )?;
     out.flush()
 }

@@ -87,7 +87,7 @@ async fn a_transaction_that_panics_is_rolled_back_and_the_next_one_works() {
 #[tokio::test]
 async fn a_store_whose_shard_is_away_is_not_ready() {
     let embedded = Arc::new(open(&DataDir::Memory, SMALL).await);
-    let services = Services::embedded(&embedded).await.unwrap().services;
+    let (services, _) = Services::embedded(&embedded).await.unwrap();
     services.health.check().await.unwrap();
     embedded.shards[2].close().await;
     assert!(services.health.check().await.is_err());
@@ -101,12 +101,12 @@ async fn more_unfinished_jobs_than_the_queue_takes_do_not_keep_the_store_from_st
          INSERT INTO jobs SELECT printf('00000000-0000-7000-8000-%012d', i), 'order-export', 'ada', 'queued', 0, 0, NULL FROM n";
     execute(&embedded.store, unfinished).await.unwrap();
 
-    let opened = Services::embedded(&embedded).await.unwrap();
+    let (services, resumed_jobs) = Services::embedded(&embedded).await.unwrap();
 
-    assert_eq!(opened.resumed_jobs, 10_100);
+    assert_eq!(resumed_jobs, 10_100);
     let take_all = async {
         for _ in 0..10_100 {
-            opened.services.queue.receive().await.unwrap().ack().await.unwrap();
+            services.queue.receive().await.unwrap().ack().await.unwrap();
         }
     };
     tokio::time::timeout(DEADLINE, take_all)
@@ -163,7 +163,7 @@ async fn a_seeding_that_was_cut_off_begins_anew_with_whatever_sizes() {
 
     let embedded = Arc::new(open(&dir, Sizes { seed: Some(7), ..SMALL }).await);
 
-    let services = Services::embedded(&embedded).await.unwrap().services;
+    let (services, _) = Services::embedded(&embedded).await.unwrap();
     let counts = services.orders.count_by_shard().await.unwrap();
     assert_eq!(
         (counts.len(), counts.iter().sum::<u64>()),

@@ -1,16 +1,24 @@
 //! Clients that hang up at the worst moment: no connection is poisoned, no copy goes stale, nothing is written twice.
 
 use std::future::Future;
+use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
-use ch05_full::embedded::Db;
+use ch01_clones::identity::Identity;
+use ch05_full::embedded::{DataDir, Db, Embedded};
+use ch05_full::http::CloneState;
+use ch05_full::metrics::Metrics;
+use ch05_full::services::Services;
 use reqwest::StatusCode;
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, SqlitePool};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use crate::support::{TestStore, poll_until, small};
 
@@ -186,4 +194,41 @@ async fn send_and_hang_up(url: &str, headers: &str, request_line: &str, body: &s
     );
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
+}
+/// The router alone, since over a connection one cannot choose when a client hangs up.
+#[tokio::test]
+async fn a_write_is_counted_also_when_its_client_has_hung_up_or_was_refused() {
+    let dir = DataDir::resolve(Some(":memory:".as_ref())).unwrap();
+    let embedded = Arc::new(Embedded::open(&dir, small().sizes(), |_, _| ()).await.unwrap());
+    let (services, _) = Services::embedded(&embedded).await.unwrap();
+    let metrics = Metrics::default();
+    let clone = ch05_full::http::router(CloneState {
+        services,
+        identity: Identity::new("clone-1"),
+        metrics: metrics.clone(),
+        stopping: CancellationToken::new(),
+    });
+    let login = |spaces: usize| {
+        let body = " ".repeat(spaces) + r#"{"user":"ada"}"#;
+        let request = http::Request::post("/login").header("content-type", "application/json");
+        let request = request.header("content-length", body.len());
+        clone
+            .clone()
+            .oneshot(request.body(axum::body::Body::from(body)).unwrap())
+    };
+    let counted = |status: u16| {
+        metrics
+            .encode(&[])
+            .contains(&format!(r#"route="/login",status="{status}"}} 1"#))
+    };
+
+    // One poll begins the write. Dropping what is left is what hyper does when the connection closes.
+    let begun = poll_fn(|context| Poll::Ready(pin!(login(0)).poll(context).is_pending())).await;
+    assert!(begun, "the login was over before its client could hang up");
+    assert!(!counted(200));
+    poll_until(async || counted(200).then_some(())).await;
+
+    let refused = login(100_000).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(counted(413), "{}", metrics.encode(&[]));
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -11,7 +10,7 @@ use ch05_full::store::STOP_WITHIN;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::program::{Process, assert_refused, run};
+use crate::program::{Process, assert_refused, paste, run};
 use crate::support::{poll_until, send};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,26 +207,7 @@ async fn every_line_of_the_tour_works_when_it_is_pasted() {
     let mut process = Process::start(dir.path());
     let printed = process.tour();
     assert!(printed.len() < 30, "{} lines are too many to read", printed.len());
-    let commands: Vec<_> = printed.iter().filter(|line| line.starts_with("curl ")).collect();
-    assert!(commands.len() >= 10, "{printed:#?}");
-    let pasted_in = tempfile::tempdir().unwrap();
-    for command in commands {
-        // --fail: an answer of 400 or more is a failure of curl. In a new shell each, as a slow typist would.
-        let checked = command.replacen("curl ", "curl --fail --silent --show-error --noproxy '*' ", 1);
-        let output = Command::new("sh")
-            .args(["-c", &checked])
-            .current_dir(pasted_in.path())
-            .output()
-            .unwrap();
-        let (out, err) = (
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr),
-        );
-        assert!(
-            output.status.success() && !out.is_empty(),
-            "{command}\n{out}{err}\n(does this machine have curl 7.84 or later?)"
-        );
-    }
+    paste(&printed);
 }
 
 /// The book shows the tour. `UPDATE_BOOK=1 cargo test -p ch05-full the_book` writes it anew.

@@ -21,13 +21,31 @@ pub struct Process {
 }
 
 impl Process {
+    /// An embedded store of 60 games.
     pub fn start(data_dir: &Path) -> Process {
-        let mut child = program()
-            .args(["--listen", "127.0.0.1:0", "--games", "60", "--data-dir"])
-            .arg(data_dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0", "--games", "60", "--data-dir"]);
+        command.arg(data_dir);
+        Process::run(command)
+    }
+
+    /// A store of 60 games in containers.
+    pub fn in_containers() -> Process {
+        let mut command = program();
+        command.args([
+            "serve",
+            "--services",
+            "docker",
+            "--listen",
+            "127.0.0.1:0",
+            "--games",
+            "60",
+        ]);
+        Process::run(command)
+    }
+
+    fn run(mut command: Command) -> Process {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut url = String::new();
         output.read_line(&mut url).unwrap();
@@ -57,9 +75,7 @@ impl Process {
     }
 
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
-        assert!(sent.success());
+        signal(self.child.id(), name);
     }
 
     pub fn stop(mut self, signal: &str) -> ExitStatus {
@@ -72,6 +88,39 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to a process.
+pub fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+/// Pastes every `curl` line of a tour into a shell, each in a new one, as a slow typist would.
+pub fn paste(tour: &[String]) {
+    let commands: Vec<_> = tour.iter().filter(|line| line.starts_with("curl ")).collect();
+    assert!(commands.len() >= 10, "{tour:#?}");
+    let pasted_in = tempfile::tempdir().unwrap();
+    for command in commands {
+        // --fail: an answer of 400 or more is a failure of curl.
+        let checked = command.replacen("curl ", "curl --fail --silent --show-error --noproxy '*' ", 1);
+        let output = Command::new("sh")
+            .args(["-c", &checked])
+            .current_dir(pasted_in.path())
+            .output()
+            .unwrap();
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            output.status.success() && !out.is_empty(),
+            "{command}\n{out}{err}\n(does this machine have curl 7.84 or later?)"
+        );
     }
 }
 

@@ -3,22 +3,37 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ch05_full::cli::Serve;
+use ch05_full::cli::{Serve, ServiceSource};
+use ch05_full::servers::Addresses;
 use ch05_full::store::Store;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, redirect};
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// Long enough for the slowest machine, and reached only by a test that fails.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A store in this process, on a port of its own, with 60 games and its data in memory.
+/// A store in this process, on a port of its own, with 60 games.
 pub struct TestStore {
     pub url: String,
+    /// The database server that answers reads, as `x-db` names it.
+    pub reads_from: &'static str,
     _running: Store,
+    _servers: Option<Namespaces>,
+}
+
+/// What a store on real servers has to itself there. Dropped after the store.
+struct Namespaces {
+    _database: testbed::Postgres,
+    _redis: testbed::Redis,
+    _memcached: testbed::Memcached,
+    _rabbitmq: testbed::RabbitMq,
+    _folder: tempfile::TempDir,
 }
 
 impl TestStore {
+    /// With its data in memory.
     pub async fn start() -> Self {
         TestStore::start_with(Serve {
             data_dir: Some(PathBuf::from(":memory:")),
@@ -31,7 +46,54 @@ impl TestStore {
         let store = Store::start(&args).await.expect("the store starts");
         TestStore {
             url: format!("http://{}", store.address),
+            reads_from: "primary",
             _running: store,
+            _servers: None,
+        }
+    }
+
+    /// With its data on the shared servers: a database with a replica, four shards, Redis, three Memcached nodes, RabbitMQ. The shards are
+    /// schemas of one database: to SQL they are as far apart as servers, and a test has them in milliseconds.
+    pub async fn on_servers() -> Self {
+        let (database, redis, memcached, rabbitmq) = tokio::join!(
+            testbed::postgres(),
+            testbed::redis(),
+            testbed::memcached(),
+            testbed::rabbitmq(),
+        );
+        let (database, redis) = (database.unwrap(), redis.unwrap());
+        let (memcached, rabbitmq) = (memcached.unwrap(), rabbitmq.unwrap());
+        let addresses = Addresses {
+            database: database.url(),
+            replicas: vec![database.replica_url()],
+            shards: schemas(&database.url(), 4).await,
+            redis: redis.url(),
+            memcached: memcached
+                .nodes()
+                .iter()
+                .map(|node| format!("memcache://{node}"))
+                .collect(),
+            cache_prefix: memcached.prefix().to_owned(),
+            amqp: rabbitmq.url(),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let args = Serve {
+            data_dir: Some(folder.path().to_owned()),
+            services: ServiceSource::External,
+            ..small()
+        };
+        let store = Store::start_on(&addresses, &args).await.expect("the store starts");
+        TestStore {
+            url: format!("http://{}", store.address),
+            reads_from: "replica-1",
+            _running: store,
+            _servers: Some(Namespaces {
+                _database: database,
+                _redis: redis,
+                _memcached: memcached,
+                _rabbitmq: rabbitmq,
+                _folder: folder,
+            }),
         }
     }
 
@@ -46,6 +108,18 @@ impl TestStore {
         client.login(name).await;
         client
     }
+}
+
+/// Makes schemas in a database, and returns URLs whose connections see one of them each.
+async fn schemas(database: &str, count: usize) -> Vec<String> {
+    let mut connection = PgConnection::connect(database).await.unwrap();
+    let mut urls = Vec::new();
+    for number in 0..count {
+        let create = AssertSqlSafe(format!("CREATE SCHEMA shard_{number}"));
+        sqlx::query(create).execute(&mut connection).await.unwrap();
+        urls.push(format!("{database}?options[search_path]=shard_{number}"));
+    }
+    urls
 }
 
 /// A small store on any free port. Where its data goes is for the caller to say.

@@ -5,12 +5,13 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::start;
 use crate::support::{DEADLINE, TestStore, send};
 use crate::wrong_requests::wrong_requests;
 
 #[tokio::test]
 async fn every_wrong_request_gets_its_own_clear_answer_and_changes_nothing() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let before = (ada.game(7).await, ada.all_orders().await);
 
@@ -48,7 +49,7 @@ async fn every_wrong_request_gets_its_own_clear_answer_and_changes_nothing() {
 
 #[tokio::test]
 async fn an_order_without_a_usable_idempotency_key_is_refused() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let body = json!({ "game_id": 7, "quantity": 1 });
     let detail = ada.post("/orders", body.clone()).await.problem(400);
@@ -68,7 +69,7 @@ async fn an_order_without_a_usable_idempotency_key_is_refused() {
 
 #[tokio::test]
 async fn of_two_idempotency_keys_none_is_taken() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let order = |field: Option<&str>| json!({ "game_id": 7, "quantity": 1, "idempotency_key": field });
     let place = |keys: &[&str], field| {
@@ -96,7 +97,7 @@ async fn of_two_idempotency_keys_none_is_taken() {
 
 #[tokio::test]
 async fn what_changes_data_asks_for_a_session() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let review = ada
         .post("/games/7/reviews", json!({ "stars": 5, "text": "Mine." }))
@@ -121,7 +122,7 @@ async fn what_changes_data_asks_for_a_session() {
 
 #[tokio::test]
 async fn a_cookie_that_is_no_session_is_as_good_as_none() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
     let long = format!("session={}", "f".repeat(8_000));
     let unknown = format!("session={}", "0".repeat(64));
@@ -152,7 +153,7 @@ async fn a_cookie_that_is_no_session_is_as_good_as_none() {
 
 #[tokio::test]
 async fn a_body_of_100_megabytes_is_refused_without_being_read() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let request = ada.request(Method::POST, "/orders").header("idempotency-key", "key");
     let answer = send(
@@ -182,7 +183,7 @@ async fn a_body_of_100_megabytes_is_refused_without_being_read() {
 
 #[tokio::test]
 async fn paths_that_climb_out_of_the_store_find_nothing() {
-    let store = TestStore::start().await;
+    let store = start().await;
     for path in [
         "/static/../../../../etc/passwd",
         "/static/games/../../store.db",
@@ -208,7 +209,7 @@ async fn paths_that_climb_out_of_the_store_find_nothing() {
 
 #[tokio::test]
 async fn a_person_gets_an_error_page_and_not_a_document() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let page = store.visitor().get_html("/games/999999?<script>").await;
     assert_eq!(
         (page.status, page.header("content-type")),
@@ -221,7 +222,7 @@ async fn a_person_gets_an_error_page_and_not_a_document() {
 
 #[tokio::test]
 async fn a_person_who_has_to_log_in_is_sent_to_the_login_and_back() {
-    let store = TestStore::start().await;
+    let store = start().await;
     for (method, next) in [
         ("GET", "%2Forders%3Fbefore%3D5"),
         ("HEAD", "%2Forders%3Fbefore%3D5"),

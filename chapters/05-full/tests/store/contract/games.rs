@@ -5,25 +5,27 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{TestStore, send};
+use super::{snapshot, start};
+use crate::support::send;
 
 #[tokio::test]
 async fn a_game_is_served_as_json() {
-    let store = TestStore::start().await;
-    insta::assert_json_snapshot!(store.visitor().game(7).await);
+    let store = start().await;
+    snapshot::json("a_game_is_served_as_json", &store.visitor().game(7).await);
 }
 
 #[tokio::test]
 async fn a_list_shows_24_games_with_a_summary_of_their_reviews() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let list = store.visitor().get("/games").await.json();
     assert_eq!(list["items"].as_array().unwrap().len(), 24);
-    insta::assert_json_snapshot!(json!({ "first": list["items"][0], "next": list["next"] }));
+    let shown = json!({ "first": list["items"][0], "next": list["next"] });
+    snapshot::json("a_list_shows_24_games_with_a_summary_of_their_reviews", &shown);
 }
 
 #[tokio::test]
 async fn following_next_leads_through_all_games_once() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
     let mut seen = Vec::new();
     let mut next = Some("/games".to_owned());
@@ -43,7 +45,7 @@ async fn following_next_leads_through_all_games_once() {
 
 #[tokio::test]
 async fn a_list_can_be_narrowed_by_genre_and_title() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
 
     let strategy = visitor.get("/games?genre=strategy").await.json();
@@ -67,10 +69,13 @@ async fn a_list_can_be_narrowed_by_genre_and_title() {
 
 #[tokio::test]
 async fn the_first_read_misses_the_cache_and_the_next_one_hits_it_on_every_clone() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
     let first = visitor.get("/games/7").await;
-    assert_eq!((first.header("x-cache"), first.header("x-db")), ("miss", "primary"));
+    assert_eq!(
+        (first.header("x-cache"), first.header("x-db")),
+        ("miss", store.reads_from)
+    );
     for _ in 0..3 {
         let next = visitor.get("/games/7").await;
         assert_eq!(
@@ -81,9 +86,9 @@ async fn the_first_read_misses_the_cache_and_the_next_one_hits_it_on_every_clone
         assert_eq!(next.body, first.body);
     }
     for (control, from) in [
-        ("no-cache", ("bypass", "primary")),
-        ("no-cache, max-age=0", ("bypass", "primary")),
-        ("max-age=0,No-Cache", ("bypass", "primary")),
+        ("no-cache", ("bypass", store.reads_from)),
+        ("no-cache, max-age=0", ("bypass", store.reads_from)),
+        ("max-age=0,No-Cache", ("bypass", store.reads_from)),
         ("max-age=60", ("hit", "")),
     ] {
         let request = visitor
@@ -100,13 +105,13 @@ async fn the_first_read_misses_the_cache_and_the_next_one_hits_it_on_every_clone
 
 #[tokio::test]
 async fn an_answer_says_where_it_was_looked_up_also_when_nothing_was_found() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     for path in ["/games/999999", "/static/games/999999.html"] {
         for answer in [ada.get(path).await, ada.get_html(path).await] {
             assert_eq!(
                 (answer.status.as_u16(), answer.header("x-cache"), answer.header("x-db")),
-                (404, "miss", "primary"),
+                (404, "miss", store.reads_from),
                 "{path}"
             );
         }
@@ -115,7 +120,7 @@ async fn an_answer_says_where_it_was_looked_up_also_when_nothing_was_found() {
 
 #[tokio::test]
 async fn a_write_goes_to_the_primary() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let change = |id: i64| {
         send(
@@ -148,7 +153,7 @@ async fn a_write_goes_to_the_primary() {
 
 #[tokio::test]
 async fn a_new_price_is_shown_at_once_wherever_the_old_one_was_cached() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     for round in 0..10 {
         ada.game(7).await;
@@ -166,7 +171,7 @@ async fn a_new_price_is_shown_at_once_wherever_the_old_one_was_cached() {
 
 #[tokio::test]
 async fn a_description_can_be_changed_and_the_rest_stays() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let mut expected = ada.game(7).await;
     let changed = send(
@@ -184,7 +189,7 @@ async fn a_description_can_be_changed_and_the_rest_stays() {
 
 #[tokio::test]
 async fn a_review_comes_and_goes_and_the_rating_follows() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
     let before = ada.game(7).await;
     assert_eq!(before["rating"], 2.5, "the two generated reviews have 2 and 3 stars");
@@ -215,7 +220,7 @@ async fn a_review_comes_and_goes_and_the_rating_follows() {
 
 #[tokio::test]
 async fn what_customers_write_is_trimmed_and_keeps_its_lines() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     // As a browser sends what was typed on two lines.
     let fields = [("stars", "4"), ("text", " One.\r\n\tTwo. \r\n")];
@@ -231,7 +236,7 @@ async fn what_customers_write_is_trimmed_and_keeps_its_lines() {
 
 #[tokio::test]
 async fn the_last_review_takes_the_rating_along() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let list = ada.get("/games?page=1").await.json();
     let unreviewed = list["items"]
@@ -254,7 +259,7 @@ async fn the_last_review_takes_the_rating_along() {
 
 #[tokio::test]
 async fn html_in_a_review_is_shown_as_text() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let attack = r#"<script>alert("x")</script> & <img src=x onerror=alert(1)>"#;
     let back = ada
@@ -279,7 +284,7 @@ async fn html_in_a_review_is_shown_as_text() {
 
 #[tokio::test]
 async fn the_shop_window_is_html_for_a_browser_and_a_line_for_curl() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
     let line = visitor.get("/").await;
     assert_eq!(

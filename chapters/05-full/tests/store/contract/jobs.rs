@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{TestStore, send};
+use super::start;
+use crate::support::send;
 
 #[tokio::test]
 async fn a_job_is_accepted_at_once_and_done_later() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let order = ada.order(7, 2, "key").await.json();
 
@@ -34,7 +35,7 @@ async fn a_job_is_accepted_at_once_and_done_later() {
 
 #[tokio::test]
 async fn events_follow_a_job_from_where_it_stands_to_its_end() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let accepted = send(ada.request(Method::POST, "/work?job=trailer-transcode")).await;
 
@@ -59,7 +60,7 @@ async fn events_follow_a_job_from_where_it_stands_to_its_end() {
 
 #[tokio::test]
 async fn events_pass_the_balancer_while_the_job_still_runs() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let accepted = send(ada.request(Method::POST, "/work?job=doSomething")).await;
     let mut stream = ada
@@ -79,7 +80,7 @@ async fn events_pass_the_balancer_while_the_job_still_runs() {
 
 #[tokio::test]
 async fn a_job_is_shown_to_its_customer_only() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
     let accepted = send(ada.request(Method::POST, "/work?job=order-export")).await;
     for path in [
@@ -93,7 +94,7 @@ async fn a_job_is_shown_to_its_customer_only() {
 
 #[tokio::test]
 async fn a_browser_is_led_to_the_page_of_its_job() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let browser = store.customer("ada").await;
     let sent_on = browser.submit_form("/work?job=order-export", &[]).await;
     assert_eq!(sent_on.status.as_u16(), 303);
@@ -109,7 +110,7 @@ async fn a_browser_is_led_to_the_page_of_its_job() {
 
 #[tokio::test]
 async fn many_jobs_are_all_done_and_none_twice() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let mut paths = BTreeSet::new();
     for _ in 0..50 {

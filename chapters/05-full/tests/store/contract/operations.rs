@@ -1,26 +1,15 @@
 //! What those who run the store look at.
 
 use std::collections::BTreeSet;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
 
-use ch01_clones::identity::Identity;
-use ch05_full::embedded::{DataDir, Embedded};
-use ch05_full::http::CloneState;
-use ch05_full::metrics::Metrics;
-use ch05_full::services::Services;
+use super::{snapshot, start};
+use crate::support::send;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
-
-use crate::support::{TestStore, poll_until, send, small};
 
 #[tokio::test]
 async fn every_answer_says_who_gave_it_and_to_which_request() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
     for path in ["/", "/games/7", "/no-such-path", "/me"] {
         let answer = send(
@@ -41,7 +30,7 @@ async fn every_answer_says_who_gave_it_and_to_which_request() {
 
 #[tokio::test]
 async fn the_store_says_that_it_is_alive_and_ready() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
     for (path, body) in [("/healthz", "ok"), ("/readyz", "ready")] {
         let answer = visitor.get(path).await;
@@ -51,7 +40,7 @@ async fn the_store_says_that_it_is_alive_and_ready() {
 
 #[tokio::test]
 async fn metrics_count_requests_cache_lookups_orders_and_upstreams() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
     for id in [7, 7, 7, 8, 999_999] {
         visitor.get(&format!("/games/{id}")).await;
@@ -78,48 +67,10 @@ async fn metrics_count_requests_cache_lookups_orders_and_upstreams() {
     );
 }
 
-/// The router alone, since over a connection one cannot choose when a client hangs up.
-#[tokio::test]
-async fn a_write_is_counted_also_when_its_client_has_hung_up_or_was_refused() {
-    let dir = DataDir::resolve(Some(":memory:".as_ref())).unwrap();
-    let embedded = Arc::new(Embedded::open(&dir, small().sizes(), |_, _| ()).await.unwrap());
-    let opened = Services::embedded(&embedded).await.unwrap();
-    let metrics = Metrics::default();
-    let clone = ch05_full::http::router(CloneState {
-        services: opened.services,
-        identity: Identity::new("clone-1"),
-        metrics: metrics.clone(),
-        stopping: CancellationToken::new(),
-    });
-    let login = |spaces: usize| {
-        let body = " ".repeat(spaces) + r#"{"user":"ada"}"#;
-        let request = http::Request::post("/login").header("content-type", "application/json");
-        let request = request.header("content-length", body.len());
-        clone
-            .clone()
-            .oneshot(request.body(axum::body::Body::from(body)).unwrap())
-    };
-    let counted = |status: u16| {
-        metrics
-            .encode(&[])
-            .contains(&format!(r#"route="/login",status="{status}"}} 1"#))
-    };
-
-    // One poll begins the write. Dropping what is left is what hyper does when the connection closes.
-    let begun = poll_fn(|context| Poll::Ready(pin!(login(0)).poll(context).is_pending())).await;
-    assert!(begun, "the login was over before its client could hang up");
-    assert!(!counted(200));
-    poll_until(async || counted(200).then_some(())).await;
-
-    let refused = login(100_000).await.unwrap();
-    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(counted(413), "{}", metrics.encode(&[]));
-}
-
 /// Every path and method that the document names is served, and answers to customer and visitor, to program and person as it says.
 #[tokio::test]
 async fn the_interface_is_what_its_description_says() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let (ada, visitor) = (store.customer("ada").await, store.visitor());
     let document = ada.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
@@ -156,12 +107,12 @@ async fn the_interface_is_what_its_description_says() {
         }
         listed.insert(name);
     }
-    insta::assert_json_snapshot!(listed);
+    snapshot::json("the_interface_is_what_its_description_says", &json!(listed));
 }
 
 #[tokio::test]
 async fn the_description_names_each_operation_and_each_parameter_once_and_where_it_is() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let document = store.visitor().get("/openapi.json").await.json();
     let mut ids = BTreeSet::new();
     for (path, method, operation) in operations(&document) {
@@ -238,7 +189,7 @@ async fn every_reference_in_the_description_leads_somewhere() {
             _ => {}
         }
     }
-    let store = TestStore::start().await;
+    let store = start().await;
     let document = store.visitor().get("/openapi.json").await.json();
     let mut found = Vec::new();
     references(&document, &mut found);

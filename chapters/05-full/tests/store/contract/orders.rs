@@ -5,11 +5,12 @@ use ch02_database::sharding::{bucket_of_customer, bucket_of_order};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{TestStore, send};
+use super::start;
+use crate::support::send;
 
 #[tokio::test]
 async fn an_order_is_created_and_found_again_under_its_location() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let price = ada.game(7).await["price_cents"].as_i64().unwrap();
 
@@ -40,7 +41,7 @@ async fn an_order_is_created_and_found_again_under_its_location() {
 
 #[tokio::test]
 async fn the_same_key_gives_the_same_order_even_after_a_price_change() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let first = ada.order(7, 1, "key").await;
     ada.set_price(7, 1).await;
@@ -54,7 +55,7 @@ async fn the_same_key_gives_the_same_order_even_after_a_price_change() {
 
 #[tokio::test]
 async fn a_key_that_was_used_for_another_order_is_refused() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     ada.order(7, 1, "key").await;
     ada.order(7, 2, "key").await.problem(422);
@@ -64,7 +65,7 @@ async fn a_key_that_was_used_for_another_order_is_refused() {
 
 #[tokio::test]
 async fn two_customers_may_use_the_same_key() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
     let (first, second) = (ada.order(7, 1, "key").await.json(), bob.order(7, 1, "key").await.json());
     assert_ne!(first["id"], second["id"]);
@@ -73,7 +74,7 @@ async fn two_customers_may_use_the_same_key() {
 
 #[tokio::test]
 async fn twenty_requests_at_once_with_one_key_make_one_order() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let racing: Vec<_> = (0..20)
         .map(|_| {
@@ -94,7 +95,7 @@ async fn twenty_requests_at_once_with_one_key_make_one_order() {
 
 #[tokio::test]
 async fn an_order_is_hidden_from_everybody_but_its_customer() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
     let order = ada.order(7, 1, "mine").await;
 
@@ -112,7 +113,7 @@ async fn an_order_is_hidden_from_everybody_but_its_customer() {
 
 #[tokio::test]
 async fn no_cache_keeps_what_one_customer_may_see() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let placed = ada.order(7, 1, "key").await;
     let list = ada.get("/orders").await;
@@ -140,7 +141,7 @@ async fn no_cache_keeps_what_one_customer_may_see() {
 
 #[tokio::test]
 async fn sample_orders_are_public() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
     assert_eq!(visitor.get("/orders?id=1").await.json()["id"], 1);
     assert_eq!(visitor.get("/orders/1000").await.json()["id"], 1_000);
@@ -149,7 +150,7 @@ async fn sample_orders_are_public() {
 
 #[tokio::test]
 async fn orders_lie_on_the_shard_that_the_map_names() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let map = ShardMap::even(4);
     for name in ["ada", "bob", "cleo", "dan", "eve", "fay"] {
         let order = store.customer(name).await.order(7, 1, "key").await;
@@ -165,7 +166,7 @@ async fn orders_lie_on_the_shard_that_the_map_names() {
 
 #[tokio::test]
 async fn many_orders_come_in_pages_newest_first() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     for n in 0..45 {
         assert_eq!(
@@ -184,7 +185,7 @@ async fn many_orders_come_in_pages_newest_first() {
 
 #[tokio::test]
 async fn a_browser_orders_with_a_form_and_gets_a_receipt() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let browser = store.customer("ada").await;
     let page = browser.get_html("/games/7").await.body;
     let (_, rest) = page

@@ -3,7 +3,8 @@
 use reqwest::header::IF_NONE_MATCH;
 use reqwest::{Method, StatusCode};
 
-use crate::support::{Answer, Client, TestStore, poll_until, send};
+use super::{snapshot, start};
+use crate::support::{Answer, Client, poll_until, send};
 
 async fn static_page(client: &Client, id: i64) -> Answer {
     let path = format!("/static/games/{id}.html");
@@ -12,7 +13,7 @@ async fn static_page(client: &Client, id: i64) -> Answer {
 
 #[tokio::test]
 async fn every_game_has_a_page_before_anybody_asks() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
     let page = static_page(&visitor, 7).await;
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
@@ -21,12 +22,15 @@ async fn every_game_has_a_page_before_anybody_asks() {
         ("", ""),
         "a static page asks nobody"
     );
-    insta::assert_snapshot!(page.body.replace("><", ">\n<"));
+    snapshot::text(
+        "every_game_has_a_page_before_anybody_asks",
+        &page.body.replace("><", ">\n<"),
+    );
 }
 
 #[tokio::test]
 async fn a_page_that_has_not_changed_is_not_sent_again() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     let page = static_page(&ada, 7).await;
     let etag = page.header("etag").to_owned();
@@ -63,7 +67,7 @@ async fn a_page_that_has_not_changed_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_page_never_shows_a_price_that_has_been_replaced() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
     for cents in 5_000..5_050 {
         ada.set_price(7, cents).await;
@@ -79,7 +83,7 @@ async fn a_page_never_shows_a_price_that_has_been_replaced() {
 
 #[tokio::test]
 async fn drawings_and_styles_are_there() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let visitor = store.visitor();
     let game = visitor.game(7).await;
     let drawings = game["images"].as_array().unwrap().iter().chain([&game["trailer"]]);

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::support::TestStore;
+use super::start;
 
 #[tokio::test]
 async fn a_login_is_known_to_every_clone() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
 
     let mut asked = BTreeSet::new();
@@ -25,7 +25,7 @@ async fn a_login_is_known_to_every_clone() {
 
 #[tokio::test]
 async fn whoever_logs_out_is_out_everywhere() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let ada = store.customer("ada").await;
 
     assert_eq!(ada.post("/logout", json!({})).await.status, StatusCode::NO_CONTENT);
@@ -37,7 +37,7 @@ async fn whoever_logs_out_is_out_everywhere() {
 
 #[tokio::test]
 async fn a_browser_logs_in_with_a_form_and_comes_back_to_its_page() {
-    let store = TestStore::start().await;
+    let store = start().await;
     let browser = store.visitor();
     let sent_away = browser.get_html("/orders").await;
     assert_eq!(
@@ -57,7 +57,7 @@ async fn a_browser_logs_in_with_a_form_and_comes_back_to_its_page() {
 
 #[tokio::test]
 async fn the_account_link_of_prerendered_pages_leads_on() {
-    let store = TestStore::start().await;
+    let store = start().await;
     assert_eq!(store.visitor().get("/account").await.location(), "/login?next=/orders");
     assert_eq!(store.customer("ada").await.get("/account").await.location(), "/orders");
 }

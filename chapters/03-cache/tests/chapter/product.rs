@@ -5,37 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ch02_database::catalog::GameChange;
-use ch02_database::game::Product;
-use ch02_database::generator::{DEFAULT_SEED, Generator};
-use ch02_database::{Catalog, Node};
+use ch02_database::Node;
 use ch03_cache::{Cache, CacheError, CacheStatus, MemoryCache, ProductCache};
-use counting::{CountingCatalog, QUERIES_PER_PRODUCT};
 
-/// The demonstration's stand-in.
-#[path = "../src/counting.rs"]
-mod counting;
-
-/// Games 1 to 7; the tests read the last one.
-fn seven_games() -> Arc<CountingCatalog> {
-    Arc::new(CountingCatalog::new(7))
-}
-
-fn seventh() -> Product {
-    Generator::new(DEFAULT_SEED).product(7)
-}
-
-async fn set_price(catalog: &CountingCatalog, cents: i64) {
-    let new_price = GameChange {
-        price_cents: Some(cents),
-        ..GameChange::default()
-    };
-    catalog.change(7, &new_price).await.unwrap();
-}
-
-async fn price(products: &ProductCache) -> i64 {
-    products.get(7).await.unwrap().product.unwrap().game.price_cents
-}
+use crate::counting::QUERIES_PER_PRODUCT;
+use crate::games::{CountingCatalog, price, set_price, seven_games, seventh};
 
 /// A cache server that is away.
 struct NoCache;
@@ -43,13 +17,13 @@ struct NoCache;
 #[async_trait]
 impl Cache for NoCache {
     async fn get(&self, _: &str) -> Result<Option<Bytes>, CacheError> {
-        Err(CacheError("connection refused".into()))
+        Err(CacheError::unavailable("connection refused"))
     }
     async fn set(&self, _: &str, _: Bytes, _: Duration) -> Result<(), CacheError> {
-        Err(CacheError("connection refused".into()))
+        Err(CacheError::unavailable("connection refused"))
     }
     async fn delete(&self, _: &str) -> Result<(), CacheError> {
-        Err(CacheError("connection refused".into()))
+        Err(CacheError::unavailable("connection refused"))
     }
 }
 
@@ -193,6 +167,50 @@ async fn without_a_cache_the_product_still_comes() {
     );
 }
 
+/// A cache server that hangs: every answer takes as long as a caller waits for it.
+struct HangingCache;
+
+#[async_trait]
+impl Cache for HangingCache {
+    async fn get(&self, _: &str) -> Result<Option<Bytes>, CacheError> {
+        time_out().await
+    }
+    async fn set(&self, _: &str, _: Bytes, _: Duration) -> Result<(), CacheError> {
+        time_out().await
+    }
+    async fn delete(&self, _: &str) -> Result<(), CacheError> {
+        time_out().await
+    }
+}
+
+async fn time_out<T>() -> Result<T, CacheError> {
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    Err(CacheError::unavailable("no answer"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn writers_do_not_queue_up_before_a_cache_that_hangs() {
+    let products = ProductCache::new(Arc::new(HangingCache), seven_games());
+    let begin = tokio::time::Instant::now();
+
+    let mut writers = tokio::task::JoinSet::new();
+    for id in 1..=7 {
+        let products = products.clone();
+        writers.spawn(async move { products.invalidate(id).await });
+    }
+    let answers = writers.join_all().await;
+
+    assert!(
+        answers.iter().all(Result::is_err),
+        "nothing was invalidated, and nobody said so"
+    );
+    assert_eq!(
+        begin.elapsed(),
+        Duration::from_millis(250),
+        "each writer waited for the one before: is a lock held while the cache is asked?"
+    );
+}
+
 #[tokio::test]
 async fn an_unreadable_entry_is_replaced() {
     let catalog = seven_games();
@@ -202,19 +220,4 @@ async fn an_unreadable_entry_is_replaced() {
 
     assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Miss);
     assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Hit);
-}
-
-#[tokio::test]
-async fn an_entry_ends_with_its_time_to_live() {
-    let cache = MemoryCache::new(1 << 20);
-    cache
-        .set("gone", Bytes::from_static(b"x"), Duration::ZERO)
-        .await
-        .unwrap();
-    cache
-        .set("here", Bytes::from_static(b"x"), Duration::from_hours(1))
-        .await
-        .unwrap();
-    assert_eq!(cache.get("gone").await.unwrap(), None);
-    assert!(cache.get("here").await.unwrap().is_some());
 }

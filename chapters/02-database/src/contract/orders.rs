@@ -1,0 +1,189 @@
+//! The contract of [`Orders`].
+
+use std::collections::HashSet;
+
+use futures_util::future::join_all;
+
+use crate::game::GameId;
+use crate::generator::{DEFAULT_SEED, Generator, SAMPLE_ORDERS};
+use crate::order::{NewOrder, Order, OrderId, Placed};
+use crate::orders::Orders;
+use crate::sharding::{bucket_of_customer, bucket_of_order};
+
+/// What every [`Orders`] has to keep. Takes one that was just filled with the sample orders of a store of `games` games of the default
+/// seed, and places some more.
+///
+/// # Panics
+/// Where it does not keep it; the message names the likely mistake.
+pub async fn orders(orders: &dyn Orders, games: GameId) {
+    sample_orders_come_out(orders, games).await;
+    an_order_is_placed_once_for_each_key(orders).await;
+    one_key_at_once_is_one_order(orders).await;
+    many_keys_at_once_are_as_many_orders(orders).await;
+    a_customers_orders_come_newest_first(orders).await;
+    every_order_lies_in_its_customers_shard(orders).await;
+}
+
+async fn sample_orders_come_out(orders: &dyn Orders, games: GameId) {
+    let generator = Generator::new(DEFAULT_SEED);
+    for id in 1..=SAMPLE_ORDERS {
+        let expected = generator.order(id, games);
+        assert_eq!(
+            orders.get(id).await.unwrap(),
+            Some(expected),
+            "sample order {id} is not the generator's"
+        );
+    }
+    let counts = orders.count_by_shard().await.unwrap();
+    assert_eq!(counts.iter().sum::<u64>(), SAMPLE_ORDERS as u64, "{counts:?}");
+    for unknown in [0, -1, SAMPLE_ORDERS + 1, OrderId::MAX, OrderId::MIN] {
+        assert_eq!(orders.get(unknown).await.unwrap(), None, "order {unknown}");
+    }
+}
+
+async fn an_order_is_placed_once_for_each_key(orders: &dyn Orders) {
+    let new = new_order("ada", "key-1");
+    let order = created(orders, &new).await;
+    assert_eq!(
+        (
+            order.customer.as_str(),
+            order.game_id,
+            order.quantity,
+            order.total_cents
+        ),
+        ("ada", 7, 2, 2 * 1_999)
+    );
+    assert!(
+        order.id > SAMPLE_ORDERS,
+        "order {} has the number of a sample order",
+        order.id
+    );
+    assert_eq!(
+        bucket_of_order(order.id),
+        bucket_of_customer("ada"),
+        "an order's id names its bucket"
+    );
+    assert_eq!(orders.get(order.id).await.unwrap().as_ref(), Some(&order));
+
+    let repeated = Placed::Repeated(order.clone());
+    assert_eq!(orders.place(&new).await.unwrap(), repeated);
+    let dearer = NewOrder {
+        unit_price_cents: 5_000,
+        ..new.clone()
+    };
+    assert_eq!(
+        orders.place(&dearer).await.unwrap(),
+        repeated,
+        "a new price does not make it another order"
+    );
+    for other in [
+        NewOrder {
+            quantity: 3,
+            ..new.clone()
+        },
+        NewOrder {
+            game_id: 8,
+            ..new.clone()
+        },
+    ] {
+        assert_eq!(orders.place(&other).await.unwrap(), Placed::KeyReused);
+    }
+    assert_eq!(orders.of_customer("ada", None, 10).await.unwrap(), [order]);
+    // Another customer's key is another key.
+    created(orders, &new_order("grace", "key-1")).await;
+}
+
+async fn one_key_at_once_is_one_order(orders: &dyn Orders) {
+    let new = new_order("linus", "one key");
+    let placed = join_all((0..20).map(|_| orders.place(&new))).await;
+    let mut created = 0;
+    let mut ids = HashSet::new();
+    for placed in placed {
+        match placed.unwrap() {
+            Placed::Created(order) => {
+                created += 1;
+                ids.insert(order.id);
+            }
+            Placed::Repeated(order) => {
+                ids.insert(order.id);
+            }
+            Placed::KeyReused => panic!("the same order under the same key is a repetition"),
+        }
+    }
+    assert_eq!(
+        (created, ids.len()),
+        (1, 1),
+        "20 clients sent one order at once: look for the key and insert are not one step"
+    );
+    assert_eq!(orders.of_customer("linus", None, 100).await.unwrap().len(), 1);
+}
+
+async fn many_keys_at_once_are_as_many_orders(orders: &dyn Orders) {
+    let new: Vec<NewOrder> = (0..20).map(|n| new_order("barbara", &format!("key-{n}"))).collect();
+    let placed = join_all(new.iter().map(async |new| created(orders, new).await.id)).await;
+    let ids: HashSet<OrderId> = placed.into_iter().collect();
+    assert_eq!(ids.len(), 20, "two orders have one number");
+}
+
+async fn a_customers_orders_come_newest_first(orders: &dyn Orders) {
+    let mut placed = Vec::new();
+    for n in 0..5 {
+        placed.push(created(orders, &new_order("edsger", &format!("key-{n}"))).await);
+    }
+    placed.reverse();
+    assert_eq!(orders.of_customer("edsger", None, 10).await.unwrap(), placed);
+    assert_eq!(orders.of_customer("edsger", None, 2).await.unwrap(), placed[..2]);
+    assert_eq!(
+        orders.of_customer("edsger", Some(placed[1].id), 2).await.unwrap(),
+        placed[2..4]
+    );
+    assert_eq!(orders.of_customer("edsger", Some(placed[4].id), 2).await.unwrap(), []);
+    for nobody in ["nobody", "", "EDSGER", "eds\0ger", "%"] {
+        assert_eq!(
+            orders.of_customer(nobody, None, 10).await.unwrap(),
+            [],
+            "{nobody:?} has never ordered"
+        );
+    }
+}
+
+/// Runs last: counts what the others have placed.
+async fn every_order_lies_in_its_customers_shard(orders: &dyn Orders) {
+    let mut expected = vec![0; orders.count_by_shard().await.unwrap().len()];
+    for id in 1..=SAMPLE_ORDERS {
+        expected[orders.shard_of_order(id)] += 1;
+    }
+    for (customer, placed) in [("ada", 1), ("grace", 1), ("linus", 1), ("barbara", 20), ("edsger", 5)] {
+        expected[orders.shard_of_customer(customer)] += placed;
+        for order in orders.of_customer(customer, None, 100).await.unwrap() {
+            assert_eq!(
+                orders.shard_of_order(order.id),
+                orders.shard_of_customer(customer),
+                "order {} of {customer} cannot be found by its id",
+                order.id
+            );
+        }
+    }
+    assert_eq!(
+        orders.count_by_shard().await.unwrap(),
+        expected,
+        "a refused or repeated order was written"
+    );
+}
+
+async fn created(orders: &dyn Orders, new: &NewOrder) -> Order {
+    match orders.place(new).await.unwrap() {
+        Placed::Created(order) => order,
+        other => panic!("{new:?} is a new order, and became {other:?}"),
+    }
+}
+
+fn new_order(customer: &str, key: &str) -> NewOrder {
+    NewOrder {
+        customer: customer.to_owned(),
+        game_id: 7,
+        quantity: 2,
+        unit_price_cents: 1_999,
+        idempotency_key: key.to_owned(),
+    }
+}

@@ -1,0 +1,114 @@
+//! The part of the contract of [`Catalog`] that is about reviews: each belongs to its author, and all of them count.
+
+use futures_util::future::join_all;
+
+use crate::catalog::{Catalog, Deletion, NewReview};
+use crate::game::{GameId, Product, Review, rating};
+
+pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games: GameId) {
+    let id = before.game.id;
+    let stars: i64 = before.reviews.iter().map(|review| i64::from(review.stars)).sum();
+    let count = before.reviews.len() as i64;
+
+    let review = catalog
+        .add_review(id, &new_review("ada", 1, "Not for me."))
+        .await
+        .unwrap()
+        .expect("the game exists");
+    assert_eq!(
+        (review.customer.as_str(), review.stars, review.text.as_str()),
+        ("ada", 1, "Not for me.")
+    );
+    let product = catalog.product(id).await.unwrap().value.expect("the game exists");
+    assert_eq!(product.reviews.first(), Some(&review), "the newest review comes first");
+    assert_eq!(product.reviews.len() as i64, count + 1);
+    assert_eq!(
+        product.game.rating,
+        rating(stars + 1, count + 1),
+        "the rating follows in the same transaction"
+    );
+    assert!(
+        product.game.updated_at > before.game.updated_at,
+        "a review is a new version of the game"
+    );
+
+    assert_eq!(
+        catalog.delete_review(id, review.id, "eve").await.unwrap(),
+        Deletion::NotYours
+    );
+    assert_eq!(
+        catalog.delete_review(id + 1, review.id, "ada").await.unwrap(),
+        Deletion::NotFound
+    );
+    assert_eq!(
+        reviews(catalog, id).await.len() as i64,
+        count + 1,
+        "a refused deletion deletes nothing"
+    );
+    assert_eq!(
+        catalog.delete_review(id, review.id, "ada").await.unwrap(),
+        Deletion::Deleted
+    );
+    assert_eq!(
+        catalog.delete_review(id, review.id, "ada").await.unwrap(),
+        Deletion::NotFound
+    );
+    let product = catalog.product(id).await.unwrap().value.expect("the game exists");
+    assert_eq!(
+        (&product.reviews, product.game.rating),
+        (&before.reviews, before.game.rating)
+    );
+
+    assert_eq!(
+        catalog.add_review(games + 1, &new_review("ada", 5, "?")).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        catalog.delete_review(games + 1, 1, "ada").await.unwrap(),
+        Deletion::NotFound
+    );
+}
+
+pub(super) async fn reviews_at_once_are_all_counted(catalog: &dyn Catalog) {
+    let before = reviews(catalog, 4).await;
+    let names: Vec<String> = (0..20).map(|n| format!("reviewer-{n}")).collect();
+    let added = join_all(names.iter().map(async |name| {
+        let review = catalog.add_review(4, &new_review(name, 5, "Me too.")).await.unwrap();
+        review.expect("game 4 exists")
+    }));
+    let added = added.await;
+    let stars: i64 = before.iter().chain(&added).map(|review| i64::from(review.stars)).sum();
+    let count = (before.len() + added.len()) as i64;
+    let game = catalog.game(4).await.unwrap().value.expect("game 4 exists");
+    assert_eq!(
+        game.rating,
+        rating(stars, count),
+        "one review's count has overwritten another's"
+    );
+
+    // Each is deleted twice at once.
+    let twice = added.iter().flat_map(|review| [review, review]);
+    let deleted = join_all(twice.map(async |review| {
+        let deleted = catalog.delete_review(4, review.id, &review.customer).await;
+        deleted.expect("the second deletion of a review is no error")
+    }));
+    let deleted = deleted.await;
+    let count = deleted.iter().filter(|deleted| **deleted == Deletion::Deleted).count();
+    assert_eq!(count, added.len(), "each review can be deleted once: {deleted:?}");
+    assert_eq!(reviews(catalog, 4).await, before);
+}
+
+/// The reviews that a game shows.
+pub(super) async fn reviews(catalog: &dyn Catalog, id: GameId) -> Vec<Review> {
+    let product = catalog.product(id).await.unwrap().value;
+    product.expect("the game exists").reviews
+}
+
+/// A review that is still to be written.
+pub(super) fn new_review(customer: &str, stars: u8, text: &str) -> NewReview {
+    NewReview {
+        customer: customer.to_owned(),
+        stars,
+        text: text.to_owned(),
+    }
+}

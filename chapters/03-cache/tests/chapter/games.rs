@@ -1,0 +1,91 @@
+//! A stand-in for a database, for the tests that are about caches: generated products in memory, which can be read and repriced.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use ch02_database::catalog::{Deletion, GameChange, GamePage, GameQuery, GameVersion, NewReview};
+use ch02_database::game::{Game, Product, Review, ReviewId};
+use ch02_database::generator::{DEFAULT_SEED, Generator};
+use ch02_database::{Catalog, GameId, Read, StoreError};
+use ch03_cache::ProductCache;
+
+use crate::counting::Counting;
+
+pub type CountingCatalog = Counting<Games>;
+
+/// Games 1 to 7; most tests read the last one.
+pub fn seven_games() -> Arc<CountingCatalog> {
+    games(7)
+}
+
+/// Games from 1 on.
+pub fn games(count: GameId) -> Arc<CountingCatalog> {
+    let generator = Generator::new(DEFAULT_SEED);
+    let products = (1..=count).map(|id| generator.product(id)).collect();
+    Arc::new(Counting::over(Games(Mutex::new(products))))
+}
+
+pub fn seventh() -> Product {
+    Generator::new(DEFAULT_SEED).product(7)
+}
+
+/// Gives the seventh game a price, in the database and nowhere else.
+pub async fn set_price(catalog: &Arc<Counting<impl Catalog>>, cents: i64) {
+    let new_price = GameChange {
+        price_cents: Some(cents),
+        ..GameChange::default()
+    };
+    catalog.change(7, &new_price).await.unwrap();
+}
+
+/// What the seventh game costs, as a reader sees it.
+pub async fn price(products: &ProductCache) -> i64 {
+    products.get(7).await.unwrap().product.unwrap().game.price_cents
+}
+
+pub struct Games(Mutex<Vec<Product>>);
+
+impl Games {
+    fn with_product<T>(&self, id: GameId, read: impl FnOnce(&mut Product) -> T) -> Option<T> {
+        let index = usize::try_from(id).ok()?.checked_sub(1)?;
+        self.0.lock().unwrap().get_mut(index).map(read)
+    }
+}
+
+#[async_trait]
+impl Catalog for Games {
+    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
+        let product = self.with_product(id, |product| product.clone());
+        // An answer needs a moment to travel from a real database to whoever asked, and others run meanwhile.
+        tokio::task::yield_now().await;
+        Ok(Read::from_primary(product))
+    }
+
+    async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
+        Ok(self.with_product(id, |product| {
+            product.game.price_cents = change.price_cents.unwrap_or(product.game.price_cents);
+            product.game.clone()
+        }))
+    }
+
+    async fn game(&self, _: GameId) -> Result<Read<Option<Game>>, StoreError> {
+        unimplemented_here()
+    }
+    async fn list(&self, _: &GameQuery) -> Result<Read<GamePage>, StoreError> {
+        unimplemented_here()
+    }
+    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError> {
+        unimplemented_here()
+    }
+    async fn add_review(&self, _: GameId, _: &NewReview) -> Result<Option<Review>, StoreError> {
+        unimplemented_here()
+    }
+    async fn delete_review(&self, _: GameId, _: ReviewId, _: &str) -> Result<Deletion, StoreError> {
+        unimplemented_here()
+    }
+}
+
+/// The tests read and change products and do nothing else.
+fn unimplemented_here<T>() -> Result<T, StoreError> {
+    Err(StoreError::unavailable("the stand-in only knows products"))
+}

@@ -1,0 +1,53 @@
+//! The whole path on real servers: a page through Redis from PostgreSQL.
+
+use std::sync::Arc;
+
+use ch02_database::Catalog;
+use ch02_database::postgres::{self, PgCatalog, Sizes};
+use ch03_cache::{CacheStatus, ProductCache};
+use testbed::Fault;
+
+use crate::counting::{Counting, QUERIES_PER_PRODUCT};
+use crate::games::{price, set_price, seventh};
+use crate::line::Line;
+use crate::support::patient_redis;
+
+#[tokio::test]
+async fn a_page_comes_from_postgresql_once_then_from_redis_and_from_postgresql_again_when_redis_is_away() {
+    let database = testbed::postgres().await.unwrap();
+    let pool = postgres::connect(&database.url()).unwrap();
+    let shards = [pool.clone()];
+    postgres::migrate(&pool, &shards).await.unwrap();
+    let seven = Sizes {
+        games: Some(7),
+        ..Sizes::default()
+    };
+    postgres::seed(&pool, &shards, seven, |_, _| ()).await.unwrap();
+    let catalog = Arc::new(Counting::over(PgCatalog::open(pool, Vec::new(), None).await));
+    let line = Line::new().await;
+    let products = ProductCache::new(patient_redis(&line.url()), catalog.clone());
+
+    for expected in [CacheStatus::Miss, CacheStatus::Hit, CacheStatus::Hit] {
+        let lookup = products.get(7).await.unwrap();
+        assert_eq!(lookup.status, expected);
+        assert_eq!(
+            lookup.product,
+            Some(seventh()),
+            "a product must come out of Redis as it came out of PostgreSQL"
+        );
+    }
+    assert_eq!(catalog.take_queries(), QUERIES_PER_PRODUCT);
+
+    set_price(&catalog, 1).await;
+    products.invalidate(7).await.unwrap();
+    assert_eq!(
+        price(&products).await,
+        1,
+        "the new price lies in PostgreSQL, and the old one is still shown"
+    );
+
+    line.proxy.inject(Fault::Refuse);
+    let lookup = products.get(7).await.unwrap();
+    assert_eq!(lookup.status, CacheStatus::Bypass);
+    assert_eq!(lookup.product, catalog.product(7).await.unwrap().value);
+}

@@ -1,0 +1,121 @@
+//! `serve --services docker`: real servers in containers, and a process for every clone and worker.
+
+use std::process::Command;
+
+use reqwest::StatusCode;
+
+use crate::program::{Process, paste, signal};
+use crate::support::poll_until;
+
+/// One test for the whole life of such a store, since it takes a dozen containers to begin one.
+#[tokio::test]
+async fn a_store_in_containers_passes_the_tour_survives_a_kill_and_leaves_nothing_behind() {
+    let mut store = Process::in_containers();
+    let tour = store.tour();
+    let containers = tour
+        .iter()
+        .find_map(|line| line.strip_prefix("docker ps --filter name="));
+    let containers = containers.expect("the tour shows how to see its containers");
+    assert!(
+        running(containers) >= 10,
+        "a primary, replicas, shards, Redis, Memcached, RabbitMQ"
+    );
+
+    paste(&tour);
+
+    let ada = store.client();
+    ada.login("ada").await;
+    signal(killed(&tour, "clone-1"), "KILL");
+    signal(killed(&tour, "worker-1"), "KILL");
+    for request in 1..=12 {
+        let me = ada.get("/me").await;
+        assert_eq!(
+            me.status,
+            StatusCode::OK,
+            "request {request} after the kill: {}",
+            me.body
+        );
+        assert_ne!(me.header("x-served-by"), "clone-1");
+    }
+    let job = ada.post("/work?job=order-export", serde_json::json!({})).await;
+    let done = ada.finished_job(job.location()).await;
+    assert_eq!(done["state"], "done", "a worker is left, but did not do it: {done}");
+
+    let containers = containers.to_owned();
+    let children: Vec<u32> = ["clone-2", "clone-3", "worker-2"]
+        .iter()
+        .map(|name| child(&tour, name))
+        .collect();
+    let status = store.stop("INT");
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert_eq!(running(&containers), 0, "containers were left behind");
+    for pid in children {
+        assert!(!is_alive(pid), "process {pid} was left behind");
+    }
+}
+
+/// Nobody tells the children when their parent is killed; their standard input ends, and so do they.
+#[tokio::test]
+async fn no_child_outlives_a_parent_that_was_killed() {
+    let mut store = Process::in_containers();
+    let tour = store.tour();
+    let children: Vec<u32> = ["clone-1", "clone-2", "worker-1"]
+        .iter()
+        .map(|name| child(&tour, name))
+        .collect();
+    let containers = tour
+        .iter()
+        .find_map(|line| line.strip_prefix("docker ps --filter name="))
+        .unwrap();
+
+    store.signal("KILL");
+
+    for pid in children {
+        poll_until(async || (!is_alive(pid)).then_some(())).await;
+    }
+    // The next program that uses the testbed removes the containers; here nobody comes any more, so we do.
+    let left = docker(&["ps", "-aq", "--filter", &format!("name={containers}")]);
+    let left: Vec<&str> = left.lines().collect();
+    docker(&[&["rm", "--force", "--volumes"], left.as_slice()].concat());
+}
+
+/// The process that the tour offers for killing.
+fn killed(tour: &[String], name: &str) -> u32 {
+    let line = tour
+        .iter()
+        .find(|line| line.starts_with("kill -9") && line.ends_with(name));
+    let line = line.unwrap_or_else(|| panic!("the tour does not offer to kill {name}: {tour:#?}"));
+    line.split_whitespace().nth(2).unwrap().parse().unwrap()
+}
+
+/// The process behind `clone-2 40002 (1234)` or `worker-2 (1235)`.
+fn child(tour: &[String], name: &str) -> u32 {
+    let text = tour.join(" ");
+    let (_, after) = text.split_once(&format!("{name} ")).unwrap();
+    let (_, after) = after.split_once('(').unwrap();
+    after.split_once(')').unwrap().0.parse().unwrap()
+}
+
+fn is_alive(pid: u32) -> bool {
+    Command::new("kill")
+        .args(["-0", &pid.to_string()])
+        .output()
+        .unwrap()
+        .status
+        .success()
+}
+
+fn running(name: &str) -> usize {
+    docker(&["ps", "-aq", "--filter", &format!("name={name}")])
+        .lines()
+        .count()
+}
+
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker")
+        .args(arguments)
+        .output()
+        .expect("docker is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
