@@ -21,11 +21,7 @@ const NEW_ORDERS: usize = 400;
 pub async fn run(pairs: u32, games: u32, stay: bool) -> anyhow::Result<()> {
     let begin = Instant::now();
     println!("starting a primary with two replicas, and four databases for the shards …");
-    let cluster = PostgresCluster::builder()
-        .replicas(2)
-        .setting("wal_keep_size", "256MB")
-        .start()
-        .await?;
+    let cluster = PostgresCluster::start(2).await?;
     let databases = shard_databases().await?;
     let primary = connect(&cluster.url())?;
     let replicas: Vec<PgPool> = cluster

@@ -1,7 +1,7 @@
 //! The command line of `ch05-full`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -170,6 +170,11 @@ impl Serve {
         if self.shards.is_some() && self.services == ServiceSource::External {
             bail!(
                 "with `--services external` there are as many shards as SHARD_URLS has addresses; leave `--shards` out"
+            );
+        }
+        if self.services != ServiceSource::Embedded && self.data_dir.as_deref() == Some(Path::new(":memory:")) {
+            bail!(
+                "`--data-dir :memory:` is for the embedded store; on real servers give a folder, or leave the flag out"
             );
         }
         if self.services == ServiceSource::Docker && !cfg!(feature = "docker") {

@@ -5,9 +5,9 @@ use ch02_database::order::{NewOrder, Placed};
 use ch02_database::postgres::{InvalidUrl, answers, connect, connect_replica};
 use ch02_database::{Catalog, Node, Orders, PgCatalog, PgOrders, StoreError};
 use sqlx::PgPool;
-use testbed::{Server, Service};
+use testbed::{PostgresCluster, Server, Service};
 
-use crate::support::{CHEAPER, SIZES, Store, bounded, cluster, fill_catalog, open, poll_until, read_until_all_answer};
+use crate::support::{CHEAPER, SIZES, Store, bounded, fill_catalog, open, poll_until, read_until_all_answer};
 
 /// Reads until only these servers answer.
 async fn read_until_only(catalog: &PgCatalog, nodes: &[Node]) {
@@ -28,7 +28,7 @@ async fn read_until_only(catalog: &PgCatalog, nodes: &[Node]) {
 
 #[tokio::test]
 async fn a_killed_replica_fails_no_read_and_is_asked_again_when_it_is_back() {
-    let cluster = cluster(2).await;
+    let cluster = PostgresCluster::start(2).await.unwrap();
     let primary = connect(&cluster.url()).unwrap();
     fill_catalog(&primary).await;
     let replicas: Vec<PgPool> = cluster
@@ -57,14 +57,14 @@ async fn a_killed_replica_fails_no_read_and_is_asked_again_when_it_is_back() {
     read_until_only(&catalog, &[Node::Primary]).await;
     bounded(catalog.change(7, &CHEAPER)).await.unwrap();
 
-    cluster.replicas()[0].start_again().await.unwrap();
-    cluster.replicas()[1].start_again().await.unwrap();
+    let (one, other) = tokio::join!(cluster.replicas()[0].start_again(), cluster.replicas()[1].start_again());
+    one.and(other).unwrap();
     read_until_all_answer(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
 }
 
 #[tokio::test]
 async fn without_the_primary_reads_go_on_and_writes_are_reported_until_it_is_back() {
-    let cluster = cluster(1).await;
+    let cluster = PostgresCluster::start(1).await.unwrap();
     let primary = connect(&cluster.url()).unwrap();
     fill_catalog(&primary).await;
     let catalog = open(&primary, &[connect_replica(&cluster.replica_urls()[0]).unwrap()]).await;
@@ -72,12 +72,9 @@ async fn without_the_primary_reads_go_on_and_writes_are_reported_until_it_is_bac
 
     cluster.primary().kill().await.unwrap();
 
-    let refused = bounded(catalog.change(7, &CHEAPER)).await;
+    let (refused, is_healthy) = bounded(async { tokio::join!(catalog.change(7, &CHEAPER), answers(&primary)) }).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    assert!(matches!(
-        bounded(answers(&primary)).await,
-        Err(StoreError::Unavailable(_))
-    ));
+    assert!(matches!(is_healthy, Err(StoreError::Unavailable(_))), "{is_healthy:?}");
     for _ in 0..20 {
         let read = bounded(catalog.product(7))
             .await
@@ -89,8 +86,8 @@ async fn without_the_primary_reads_go_on_and_writes_are_reported_until_it_is_bac
     let refused = bounded(catalog.product(7)).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 
-    cluster.primary().start_again().await.unwrap();
-    cluster.replicas()[0].start_again().await.unwrap();
+    let (one, other) = tokio::join!(cluster.primary().start_again(), cluster.replicas()[0].start_again());
+    one.and(other).unwrap();
     // Connections that died with the server are found out before they are used.
     let again = bounded(catalog.change(7, &CHEAPER)).await;
     again.expect("the primary is back, and the same pools must reach it");
@@ -140,14 +137,17 @@ async fn a_shard_that_is_away_is_away_for_its_own_customers_only() {
         assert_eq!(orders.get(order.id).await.unwrap(), Some(order));
     }
     let new = new(2, "meanwhile");
-    let refused = bounded(orders.place(&new)).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    let refused = bounded(orders.of_customer(&new.customer, None, 10)).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    assert!(
-        bounded(orders.count_by_shard()).await.is_err(),
-        "a count of some shards is no count"
-    );
+    let asked = async {
+        tokio::join!(
+            orders.place(&new),
+            orders.of_customer(&new.customer, None, 10),
+            orders.count_by_shard()
+        )
+    };
+    let (placed, found, counted) = bounded(asked).await;
+    assert!(matches!(placed, Err(StoreError::Unavailable(_))), "{placed:?}");
+    assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
+    assert!(counted.is_err(), "a count of some shards is no count");
 
     server.start_again().await.unwrap();
     let placed = poll_until("the shard takes orders again", async || {

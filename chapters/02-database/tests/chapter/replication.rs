@@ -8,8 +8,9 @@ use ch02_database::postgres::{connect, connect_replica};
 use ch02_database::{Catalog, Node, PgCatalog};
 use chrono::{DateTime, Utc};
 use sqlx::{Executor, PgPool};
+use testbed::PostgresCluster;
 
-use crate::support::{Store, cluster, fill_catalog, open, poll_until};
+use crate::support::{Store, fill_catalog, open, poll_until};
 
 fn price(price_cents: i64) -> GameChange {
     GameChange {
@@ -53,7 +54,7 @@ async fn writes_go_to_the_primary_and_reads_to_the_replicas_in_turn() {
 
 #[tokio::test]
 async fn a_read_right_after_a_write_may_be_stale_on_a_replica() {
-    let cluster = cluster(2).await;
+    let cluster = PostgresCluster::start(2).await.unwrap();
     let primary = connect(&cluster.url()).unwrap();
     fill_catalog(&primary).await;
     let replicas: Vec<PgPool> = cluster

@@ -1,12 +1,13 @@
 //! Servers that say nothing any more: the connection stays open, and no answer comes. Nobody hangs on them.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ch02_database::postgres::{connect, connect_replica, transact};
-use ch02_database::{Catalog, Node, StoreError};
+use ch02_database::{Catalog, Node, Orders, PgOrders, StoreError};
 use futures_util::future::join_all;
-use sqlx::Executor;
+use sqlx::{AssertSqlSafe, Executor, PgPool};
 use testbed::{Fault, FaultProxy};
 use tokio::sync::Notify;
 
@@ -63,31 +64,56 @@ async fn a_replica_that_says_nothing_costs_a_wait_and_not_one_for_every_read() {
     bounded(reads).await;
 }
 
-#[tokio::test]
-async fn a_read_whose_server_falls_silent_in_the_middle_is_answered_by_another() {
-    let store = Store::filled().await;
-    let proxy = FaultProxy::before(address(&store.catalog.url())).await.unwrap();
-    // The primary stands in for a replica: a lock can make it take its time.
-    let slow = connect_replica(&through(&store.catalog.url(), &proxy)).unwrap();
-    let catalog = open(&store.primary, &[slow]).await;
-    read_until_all_answer(&catalog, &[Node::Replica(1)]).await;
-    let mut holder = store.primary.acquire().await.unwrap();
-    holder.execute("BEGIN; LOCK TABLE games").await.unwrap();
-
+/// Lets a read begin, and the network go while the read waits for its answer: a lock on the table makes the server take its time.
+async fn silence_in_the_middle<T>(
+    server: &PgPool,
+    table: &str,
+    proxy: &FaultProxy,
+    read: impl Future<Output = T>,
+) -> T {
+    let mut holder = server.acquire().await.unwrap();
+    let lock = format!("BEGIN; LOCK TABLE {table}");
+    holder.execute(AssertSqlSafe(lock)).await.unwrap();
     let silence = async {
-        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'games'::regclass";
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass";
         poll_until("the read waits for its answer", async || {
-            let count: i64 = sqlx::query_scalar(waits).fetch_one(&store.primary).await.unwrap();
+            let count: i64 = sqlx::query_scalar(waits).bind(table).fetch_one(server).await.unwrap();
             (count == 1).then_some(())
         })
         .await;
         proxy.inject(Fault::Blackhole);
         holder.execute("ROLLBACK").await.unwrap();
     };
-    let (read, ()) = bounded(async { tokio::join!(catalog.product(7), silence) }).await;
+    bounded(async { tokio::join!(read, silence) }).await.0
+}
 
-    // The primary itself, for the read could not be answered through the proxy.
-    assert_eq!(read.unwrap().node, Node::Primary);
+#[tokio::test]
+async fn a_read_whose_server_falls_silent_in_the_middle_is_answered_by_another_or_reported() {
+    let store = Store::filled().await;
+    let proxy = FaultProxy::before(address(&store.catalog.url())).await.unwrap();
+    let url = through(&store.catalog.url(), &proxy);
+    // The primary stands in for a replica here, for it can be locked.
+    let catalog = open(&store.primary, &[connect_replica(&url).unwrap()]).await;
+    read_until_all_answer(&catalog, &[Node::Replica(1)]).await;
+    let read = silence_in_the_middle(&store.primary, "games", &proxy, catalog.product(7)).await;
+    assert_eq!(
+        read.unwrap().node,
+        Node::Primary,
+        "the server itself, without the proxy"
+    );
+
+    proxy.heal();
+    let catalog = open(&connect(&url).unwrap(), &[]).await;
+    let read = silence_in_the_middle(&store.primary, "games", &proxy, catalog.product(7)).await;
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+
+    let shard = &store.shard_databases[0];
+    let proxy = FaultProxy::before(address(&shard.url())).await.unwrap();
+    let mut shards = store.shards.clone();
+    shards[0] = connect(&through(&shard.url(), &proxy)).unwrap();
+    let orders = PgOrders::new(shards);
+    let read = silence_in_the_middle(&store.shards[0], "orders", &proxy, orders.get(256)).await;
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
 }
 
 #[tokio::test]

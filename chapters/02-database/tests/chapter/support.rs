@@ -9,7 +9,6 @@ use ch02_database::game::GameId;
 use ch02_database::postgres::{Sizes, connect, connect_replica, migrate, seed};
 use ch02_database::{Catalog, Node, PgCatalog, PgOrders};
 use sqlx::PgPool;
-use testbed::PostgresCluster;
 
 /// How long a test waits for something to become true. Long: it ends as soon as it is.
 pub const DEADLINE: Duration = Duration::from_mins(1);
@@ -76,15 +75,6 @@ impl Store {
     pub fn pg_orders(&self) -> PgOrders {
         PgOrders::new(self.shards.clone())
     }
-}
-
-/// A primary with replicas of its own, to be killed.
-pub async fn cluster(replicas: usize) -> PostgresCluster {
-    // Two replicas copy the primary at once; neither may remove the log that the other one is still to read.
-    let builder = PostgresCluster::builder()
-        .replicas(replicas)
-        .setting("wal_keep_size", "256MB");
-    builder.start().await.unwrap()
 }
 
 /// Fills a catalogue alone.

@@ -27,10 +27,18 @@ async fn a_wrong_flag_is_said_before_anything_happens() {
         (vec!["--games", "-5"], "unexpected argument"),
         (vec!["surf"], "surf"),
         (vec!["--services", "magic"], "possible values"),
+        (vec!["--replicas", "2"], "only `--services docker`"),
         (
             vec!["--services", "docker", "--data-dir", ":memory:"],
-            "only `--services embedded`",
+            "for the embedded store",
         ),
+        (vec!["--services", "external", "--shards", "2"], "SHARD_URLS"),
+        // All that is missing at once.
+        (
+            vec!["--services", "external"],
+            "DATABASE_URL, REDIS_URL, AMQP_URL, SHARD_URLS",
+        ),
+        (vec!["clone", "--listen", "127.0.0.1:0"], "shares its servers"),
         (vec!["balancer"], "--upstream"),
     ] {
         assert_refused(&run(&arguments), says);

@@ -1,6 +1,7 @@
 //! Dedicated servers: what can be done to them, and that they go.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use testbed::{PostgresCluster, Server, Service};
@@ -54,6 +55,53 @@ async fn servers_that_nobody_waits_for_any_more_are_removed_all_the_same() {
         assert!(Instant::now() < deadline, "containers stay that nobody holds");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+const STAND_IN: &str = "TESTBED_STAND_IN";
+
+/// Not a test of anything, but the process that the test below runs: this same binary, started once more for this function alone.
+/// Without the variable it does nothing.
+#[tokio::test]
+async fn stand_in() {
+    match std::env::var(STAND_IN).as_deref() {
+        Ok("hold a server") => {
+            let server = Server::start(Service::Memcached).await.unwrap();
+            println!("holding {}", server.name());
+            std::future::pending().await
+        }
+        Ok("use the testbed") => drop(testbed::redis().await.unwrap()),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_process_has_left_behind_is_removed_by_the_next_one() {
+    let mut killed = run_stand_in("hold a server");
+    let output = BufReader::new(killed.stdout.take().unwrap());
+    let mut lines = output.lines().map(Result::unwrap);
+    // The name of the test stands before it in the same line.
+    let name = lines
+        .find_map(|line| Some(line.split_once("holding ")?.1.to_owned()))
+        .unwrap();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(container_exists(&name), "nobody could remove it yet");
+
+    assert!(run_stand_in("use the testbed").wait().unwrap().success());
+
+    assert!(
+        !container_exists(&name),
+        "{name} stays for ever: does the next process look for ended leases?"
+    );
+}
+
+fn run_stand_in(behaviour: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "dedicated::stand_in", "--nocapture"])
+        .env(STAND_IN, behaviour)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 fn container_exists(name: &str) -> bool {
