@@ -27,7 +27,7 @@ pub enum Command {
     Serve(Serve),
     /// Run a balancer alone, in front of clones that run elsewhere
     Balancer(BalancerArgs),
-    /// Run a clone alone, on the servers that the environment names (DATABASE_URL, SHARD_URLS, REDIS_URL, AMQP_URL, …)
+    /// Run a clone alone, on the servers that the environment names (`DATABASE_URL`, `SHARD_URLS`, `REDIS_URL`, `AMQP_URL`, …)
     Clone(CloneArgs),
     /// Run a worker alone, on the servers that the environment names
     Worker(WorkerArgs),
@@ -79,7 +79,7 @@ pub enum ServiceSource {
     Embedded,
     /// Real servers in containers, and every clone and worker in a process of its own
     Docker,
-    /// Real servers at addresses from the environment: DATABASE_URL, REPLICA_URLS, SHARD_URLS, REDIS_URL, MEMCACHED_URLS, AMQP_URL
+    /// Real servers at addresses from the environment: `DATABASE_URL`, `REPLICA_URLS`, `SHARD_URLS`, `REDIS_URL`, `MEMCACHED_URLS`, `AMQP_URL`
     External,
 }
 

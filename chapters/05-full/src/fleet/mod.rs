@@ -10,7 +10,7 @@ mod child;
 mod containers;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ impl Fleet {
     pub async fn start(args: &Serve) -> anyhow::Result<Fleet> {
         let listener = roles::balancer::bind(args.listen()).await?;
         let address = listener.local_addr()?;
-        let containers = Containers::start(args.replicas(), args.shards()).await?;
+        let containers = Box::pin(Containers::start(args.replicas(), args.shards())).await?;
         let addresses = containers.addresses();
         let folder = args.data_dir.is_none().then(tempfile::tempdir).transpose();
         let folder = folder.context("no temporary folder can be made; choose one with --data-dir DIR")?;
@@ -146,7 +146,7 @@ impl Fleet {
     }
 }
 
-async fn clone(number: u16, addresses: &Addresses, folder: &PathBuf) -> anyhow::Result<(Child, SocketAddr)> {
+async fn clone(number: u16, addresses: &Addresses, folder: &Path) -> anyhow::Result<(Child, SocketAddr)> {
     let name = format!("clone-{number}");
     let child = Child::start(
         &name,
@@ -160,7 +160,7 @@ async fn clone(number: u16, addresses: &Addresses, folder: &PathBuf) -> anyhow::
     Ok((child, address))
 }
 
-async fn worker(number: u16, addresses: &Addresses, folder: &PathBuf) -> anyhow::Result<Child> {
+async fn worker(number: u16, addresses: &Addresses, folder: &Path) -> anyhow::Result<Child> {
     let name = format!("worker-{number}");
     Child::start(&name, &["worker", "--name", &name], addresses, folder).await
 }

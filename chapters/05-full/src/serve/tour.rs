@@ -50,7 +50,11 @@ pub(super) fn print(tour: &Tour) {
 
 fn write(out: &mut impl Write, tour: &Tour) -> io::Result<()> {
     let url = format!("http://{}", tour.address);
-    let more: String = tour.more.iter().map(|line| format!("{line}\n")).collect();
+    let more = if tour.more.is_empty() {
+        String::new()
+    } else {
+        tour.more.join("\n") + "\n"
+    };
     writeln!(
         out,
         r#"{url}

@@ -17,9 +17,9 @@ use crate::support::TestStore;
 /// A store of one's own: which kind is said by the module that this file is at the moment.
 async fn start() -> TestStore {
     if module_path!().ends_with("on_servers") {
-        TestStore::on_servers().await
+        Box::pin(TestStore::on_servers()).await
     } else {
-        TestStore::start().await
+        Box::pin(TestStore::start()).await
     }
 }
 
