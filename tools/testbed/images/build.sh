@@ -22,7 +22,7 @@ if ! command -v mmdebstrap >/dev/null; then
         exit 3
     fi
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap debian-archive-keyring >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mmdebstrap debian-archive-keyring >&2
 fi
 
 # A broken pipe must not leave half an image behind: first the whole archive, then the import.
