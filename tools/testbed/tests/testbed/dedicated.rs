@@ -67,7 +67,7 @@ async fn stand_in() {
         Ok("hold a server") => {
             let server = Server::start(Service::Memcached).await.unwrap();
             println!("holding {}", server.name());
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Ok("use the testbed") => drop(testbed::redis().await.unwrap()),
         _ => {}
