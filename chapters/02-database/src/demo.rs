@@ -131,7 +131,7 @@ async fn lose_a_replica(cluster: &PostgresCluster, catalog: &PgCatalog) -> anyho
     println!("   reads before its end: {}", counts(&before));
     println!("   reads after its end:  {}", counts(&after));
     println!(
-        "   none failed; the slowest took {:.0} ms, since it was asked again elsewhere",
+        "   none failed; the slowest took {:.0} ms: it was asked again elsewhere",
         slowest.as_secs_f64() * 1_000.0
     );
 

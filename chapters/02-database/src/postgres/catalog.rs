@@ -83,7 +83,8 @@ impl PgCatalog {
         answer.map(Read::from_primary).map_err(store_error)
     }
 
-    /// Runs a transaction on the primary, then waits for the replicas.
+    /// Runs a transaction on the primary, then waits for the replicas. Who is dropped in between does not wait, and has promised nobody
+    /// anything yet.
     async fn write<T: Send + 'static>(
         &self,
         work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,

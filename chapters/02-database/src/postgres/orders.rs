@@ -4,7 +4,9 @@
 //! away is away for its own customers only. Only the count asks them all.
 //!
 //! The first guard against a misplaced order is this file; the second is the database, where an order needs the row of its bucket.
-//! Left out: replicas of the shards. Who reads an order has mostly just placed it.
+//!
+//! Left out: replicas of the shards, since who reads an order has mostly just placed it. And orders of one bucket wait for each other, at
+//! the row with its sequence, until the commit of each is on the disk.
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool};

@@ -29,6 +29,9 @@ use changes::{CHANNEL, Changes};
 /// How long one answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long making the table may take, waiting for others who make it included.
+const MIGRATED_WITHIN: Duration = Duration::from_secs(30);
+
 /// The table that notes which migrations are done. Each chapter has its own, so that they can share a database.
 const NOTES: &str = "async_migrations";
 
@@ -168,10 +171,16 @@ async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
     let jobs = Migration::new(1, "jobs".into(), MigrationType::Simple, sql, false);
     let mut migrator = Migrator::with_migrations(vec![jobs]);
     migrator.dangerous_set_table_name(NOTES);
-    migrator.run(pool).await.map_err(|error| match error {
-        MigrateError::Execute(error) => store_error(error),
-        other => StoreError::Corrupt(format!("the table of jobs cannot be brought up to date: {other}")),
-    })
+    // Not the pool's any more, and so closed in any case: after an error, sqlx's lock would stay with the connection.
+    let mut connection = pool.acquire().await.map_err(store_error)?.detach();
+    let migrating = tokio::time::timeout(MIGRATED_WITHIN, migrator.run(&mut connection));
+    migrating
+        .await
+        .map_err(StoreError::unavailable)?
+        .map_err(|error| match error {
+            MigrateError::Execute(error) => store_error(error),
+            other => StoreError::Corrupt(format!("the table of jobs cannot be brought up to date: {other}")),
+        })
 }
 
 /// Puts an end to waiting for a server that hangs. A transaction has its own limit.

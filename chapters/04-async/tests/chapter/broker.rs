@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ch04_async::rabbit::{ANSWER_WITHIN, DEAD_JOBS, JOBS, RabbitQueue, Settings};
 use ch04_async::{JobMessage, JobQueue, QueueError};
-use lapin::options::{BasicPublishOptions, QueueDeleteOptions};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeleteOptions};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use testbed::{Fault, FaultProxy, Server, Service};
 
@@ -75,7 +75,18 @@ async fn a_message_that_is_no_job_becomes_a_dead_letter_and_its_neighbours_go_on
         delivery.ack().await.unwrap();
     }
     until("it is a dead letter", async || queue.dead_letters().await.unwrap() == 1).await;
-    assert_eq!(queue.waiting().await.unwrap(), 0, "it goes round and round");
+    let letter = channel
+        .basic_get(DEAD_JOBS.into(), BasicGetOptions::default())
+        .await
+        .unwrap()
+        .unwrap();
+    let headers = letter.delivery.properties.headers().clone().unwrap();
+    let reason = headers.inner().get("x-last-death-reason").unwrap();
+    assert_eq!(
+        reason.as_long_string().unwrap().as_bytes(),
+        b"rejected",
+        "it went round and round until the broker had enough of it"
+    );
 }
 
 #[tokio::test]
@@ -181,14 +192,18 @@ async fn what_lies_in_a_workers_pocket_depends_on_the_prefetch() {
 #[tokio::test]
 async fn a_receiver_that_gives_up_takes_no_job_along() {
     let broker = testbed::rabbitmq().await.unwrap();
-    let queue = RabbitQueue::new(&broker.url()).unwrap();
-    let sent = published(&queue, 1).await;
-    // Given up at every moment of the way from "open a channel" to "here it is".
-    for milliseconds in 0..60 {
-        let _ = tokio::time::timeout(Duration::from_millis(milliseconds), queue.receive()).await;
+    let [one, other] = [(); 2].map(|()| RabbitQueue::new(&broker.url()).unwrap());
+    published(&one, 1).await;
+    receive_at_last(&other).await.ack().await.unwrap();
+    // Given up at every moment of the way from "open a channel" to "here it is", while a job comes.
+    for milliseconds in 0..40 {
+        let given_up = tokio::time::timeout(Duration::from_millis(milliseconds), one.receive());
+        let (given_up, sent) = futures_util::join!(given_up, published(&other, 1));
+        drop(given_up);
+        let delivery = receive_at_last(&other).await;
+        assert_eq!(delivery.message, sent[0]);
+        delivery.ack().await.unwrap();
     }
-    let delivery = receive_at_last(&queue).await;
-    assert_eq!(delivery.message, sent[0]);
 }
 
 #[tokio::test]

@@ -36,13 +36,12 @@ async fn two_clones() -> TwoClones {
 async fn what_was_missed_is_heard_later(fault: Fault, noticed: impl AsyncFn(&TwoClones, usize) -> bool) {
     let clones = two_clones().await;
     let job = message("bake-cake");
-    clones.well.open(&job).await.unwrap();
     let mut changes = clones.cut_off.changes();
     let mut heard = async |what: &str| {
         let heard = async { while changes.recv().await.unwrap() != job.id {} };
         within_the_deadline(what, heard).await;
     };
-    clones.well.update(job.id, JobUpdate::Started).await.unwrap();
+    clones.well.open(&job).await.unwrap();
     heard("the listener hears while all is well").await;
 
     let connections = clones.proxy.connections();
