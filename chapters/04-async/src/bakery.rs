@@ -5,7 +5,7 @@
 use std::future::pending;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -66,10 +66,12 @@ pub async fn work(arguments: cli::Worker) -> anyhow::Result<()> {
 pub async fn alone(arguments: cli::Alone) -> anyhow::Result<()> {
     let board = open(&arguments.oven).await?;
     let queue = MemoryQueue::new(arguments.cakes);
+    let begin = Instant::now();
     for _ in 0..arguments.cakes {
         order(&*board, &queue, "ada").await?;
     }
-    println!("{} cakes are ordered", arguments.cakes);
+    let taken = begin.elapsed().as_millis();
+    println!("{taken} ms for the orders of {} cakes", arguments.cakes);
     bake("alone", Arc::new(queue), board, &arguments.oven).await;
     Ok(())
 }

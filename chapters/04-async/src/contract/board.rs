@@ -9,7 +9,7 @@ use super::soon;
 use crate::board::{JobBoard, JobUpdate};
 use crate::job::{Job, JobMessage, JobState};
 
-/// Judges a board through two handles. It leaves jobs of its own behind, all final.
+/// Judges a board without unfinished jobs, through two handles. It leaves jobs of its own behind, all final.
 pub async fn board(one: &dyn JobBoard, other: &dyn JobBoard) {
     an_opened_job_is_there_for_everybody(one, other).await;
     every_update_is_a_step_of_the_job(one, other).await;

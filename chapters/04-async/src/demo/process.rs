@@ -15,6 +15,8 @@ const START: Duration = Duration::from_secs(30);
 
 /// A running process. Dropping this kills it.
 pub struct Baker {
+    /// Its first line.
+    pub said: String,
     process: Child,
     /// It ends when this does: also when we are killed ourselves and drop nothing.
     _input: ChildStdin,
@@ -45,6 +47,7 @@ impl Baker {
             "{arguments:?} ended before it was ready; it may have said why above"
         );
         Ok(Baker {
+            said: line,
             process,
             _input: input,
             _output: output,

@@ -20,18 +20,14 @@ pub struct Watch<'b> {
 
 /// How they ended, or did not.
 pub struct Tally {
-    jobs: usize,
     /// How many were done.
     pub done: usize,
+    /// How many a worker is at, or so their records say.
+    pub running: usize,
+    /// How many wait for one.
+    pub queued: usize,
     /// How many were begun more than once.
     pub again: usize,
-}
-
-impl Tally {
-    /// How many will never be done.
-    pub fn lost(&self) -> usize {
-        self.jobs - self.done
-    }
 }
 
 impl<'b> Watch<'b> {
@@ -71,9 +67,11 @@ impl<'b> Watch<'b> {
     /// How they stand.
     pub async fn tally(&self) -> anyhow::Result<Tally> {
         let jobs = self.look().await?;
+        let count = |state| jobs.iter().filter(|job| job.state == state).count();
         Ok(Tally {
-            jobs: jobs.len(),
-            done: jobs.iter().filter(|job| job.state == JobState::Done).count(),
+            done: count(JobState::Done),
+            running: count(JobState::Running),
+            queued: count(JobState::Queued),
             again: jobs.iter().filter(|job| job.attempts > 1).count(),
         })
     }

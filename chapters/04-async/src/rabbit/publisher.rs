@@ -173,7 +173,7 @@ mod tests {
             let routing_key = if number.is_multiple_of(2) { JOBS } else { "nowhere" };
             (routing_key, publisher.publish(&letter(routing_key)).await)
         };
-        for (routing_key, outcome) in join_all((0..200).map(publish)).await {
+        for (routing_key, outcome) in join_all((0..600).map(publish)).await {
             let is_as_it_should_be = match outcome {
                 Ok(()) => routing_key == JOBS,
                 Err(RabbitError::Unroutable(_)) => routing_key == "nowhere",
@@ -184,7 +184,7 @@ mod tests {
                 "one message got another one's confirmation: {routing_key}, {outcome:?}"
             );
         }
-        assert_eq!(publisher.depth(JOBS).await.unwrap(), 101);
+        assert_eq!(publisher.depth(JOBS).await.unwrap(), 301);
     }
 
     fn letter(routing_key: &str) -> Letter<'_> {

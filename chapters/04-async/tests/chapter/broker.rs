@@ -191,19 +191,31 @@ async fn what_lies_in_a_workers_pocket_depends_on_the_prefetch() {
 
 #[tokio::test]
 async fn a_receiver_that_gives_up_takes_no_job_along() {
-    let broker = testbed::rabbitmq().await.unwrap();
-    let [one, other] = [(); 2].map(|()| RabbitQueue::new(&broker.url()).unwrap());
-    published(&one, 1).await;
-    receive_at_last(&other).await.ack().await.unwrap();
-    // Given up at every moment of the way from "open a channel" to "here it is", while a job comes.
-    for milliseconds in 0..40 {
-        let given_up = tokio::time::timeout(Duration::from_millis(milliseconds), one.receive());
-        let (given_up, sent) = futures_util::join!(given_up, published(&other, 1));
-        drop(given_up);
-        let delivery = receive_at_last(&other).await;
-        assert_eq!(delivery.message, sent[0]);
-        delivery.ack().await.unwrap();
+    let (broker, proxy, through_the_proxy) = broker_behind_a_proxy().await;
+    let far_away = RabbitQueue::new(&through_the_proxy).unwrap();
+    let sent = published(&far_away, 1).await;
+    let delay = Duration::from_millis(10);
+    let jitter = Duration::ZERO;
+    drop(receive_at_last(&far_away).await);
+    proxy.inject(Fault::Latency { delay, jitter });
+
+    // Given up at every moment of the way from "open a channel" to "here it is", five round trips of 20 milliseconds.
+    for after in (0..150).step_by(5) {
+        let _ = tokio::time::timeout(Duration::from_millis(after), far_away.receive()).await;
     }
+
+    let near = RabbitQueue::new(&broker.url()).unwrap();
+    let delivery = receive_at_last(&near).await;
+    assert_eq!(delivery.message, sent[0]);
+}
+
+/// A broker, and a proxy before it with the broker's URL through the proxy.
+async fn broker_behind_a_proxy() -> (testbed::RabbitMq, FaultProxy, String) {
+    let broker = testbed::rabbitmq().await.unwrap();
+    let address = testbed::shared(Service::RabbitMq).await.unwrap().address();
+    let proxy = FaultProxy::before(address).await.unwrap();
+    let url = broker.url().replace(&address.to_string(), &proxy.address().to_string());
+    (broker, proxy, url)
 }
 
 #[tokio::test]
@@ -226,10 +238,7 @@ async fn a_broker_that_is_not_there_is_reported_and_so_is_an_address_that_is_non
 
 #[tokio::test]
 async fn a_broker_that_says_nothing_is_reported_and_its_worker_loses_the_job_to_another() {
-    let broker = testbed::rabbitmq().await.unwrap();
-    let address = testbed::shared(Service::RabbitMq).await.unwrap().address();
-    let proxy = FaultProxy::before(address).await.unwrap();
-    let through_the_proxy = broker.url().replace(&address.to_string(), &proxy.address().to_string());
+    let (broker, proxy, through_the_proxy) = broker_behind_a_proxy().await;
     let cut_off = RabbitQueue::new(&through_the_proxy).unwrap();
     let sent = published(&cut_off, 1).await;
     let in_hand = receive_at_last(&cut_off).await;

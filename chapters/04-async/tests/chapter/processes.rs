@@ -74,6 +74,7 @@ async fn a_queue_in_memory_dies_with_its_process() {
     let store = ["alone", "--database", database, "--cakes", "1", "--fifth"];
 
     let mut first = start(&[&store[..], &[FOR_EVER]].concat()).await;
+    assert!(first.said.ends_with("for the orders of 1 cakes\n"), "{}", first.said);
     let lost = board.unfinished().await.unwrap()[0].id;
     let begun = |job: &Job| job.state == JobState::Running;
     until(&board, &mut changes, "the store begins", begun, lost).await;
