@@ -1,7 +1,8 @@
-//! The inner cargo: [`cargo`] is ready to be told what to do, and [`testbed`] runs the program that starts the real servers.
+//! The inner cargo: [`cargo`] is ready to be told what to do, and [`program`] runs one of the workshop's other programs.
 //!
-//! The testbed contains clients for Docker, for PostgreSQL and more, and takes a minute to build. So it is a program of its own, which
-//! cargo builds when somebody first needs a server. Left out: looking whether it must be built, which cargo knows.
+//! There are two, each of which takes a minute to build: the [`TESTBED`] starts the real servers, and contains clients for Docker, for
+//! PostgreSQL and more; the [`BOOK`]'s contains mdBook. So each is a program of its own, which cargo builds when somebody first needs it.
+//! Left out: looking whether it must be built, which cargo knows.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,9 +14,34 @@ use anyhow::Context;
 use crate::machine::{self, Machine};
 use crate::tally;
 
+/// One of the workshop's programs that are not in this one.
+#[derive(Debug)]
+pub struct Program {
+    package: &'static str,
+    /// How it is called while it is built.
+    name: &'static str,
+}
+
+/// Starts and removes the real servers, and gets their images.
+pub const TESTBED: Program = Program {
+    package: "testbed",
+    name: "the testbed",
+};
+
+/// Opens the book, and sees to it that it tells the truth.
+pub const BOOK: Program = Program {
+    package: "book",
+    name: "the book's tools",
+};
+
 /// A cargo that behaves as if the learner had started it.
 pub fn cargo(machine: &Machine) -> Command {
-    let mut command = Command::new(&machine.cargo);
+    undescribed(&machine.cargo)
+}
+
+/// A command without the variables that describe this package.
+pub(crate) fn undescribed(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in env::vars_os() {
         if describes_this_package(&name.to_string_lossy()) {
             command.env_remove(name);
@@ -30,17 +56,18 @@ fn describes_this_package(variable: &str) -> bool {
     variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
-/// Runs the testbed's program with these arguments, and passes on to `messages` what cargo and the program report. What the program
-/// answers goes to our standard output if that is `Stdio::inherit()`, and is returned if it is `Stdio::piped()`.
-pub fn testbed<A: AsRef<OsStr>>(
+/// Runs a program with these arguments, and passes on to `messages` what cargo and the program report. What the program answers goes to our
+/// standard output if that is `Stdio::inherit()`, and is returned if it is `Stdio::piped()`.
+pub fn program<A: AsRef<OsStr>>(
     machine: &Machine,
+    program: &Program,
     arguments: &[A],
     stdout: Stdio,
     messages: &mut impl Write,
 ) -> anyhow::Result<(ExitStatus, String)> {
     let mut command = cargo(machine);
     // Not `--quiet`: who waits a minute wants to see why.
-    command.args(["run", "--package", "testbed"]);
+    command.args(["run", "--package", program.package]);
     // It writes into our pipe, so it has to be told.
     if machine.colour.stderr {
         command.args(["--color", "always"]);
@@ -50,13 +77,14 @@ pub fn testbed<A: AsRef<OsStr>>(
         .spawn()
         .with_context(|| format!("{} could not be run", machine.cargo.display()))?;
     let answer = child.stdout.take().map(machine::read_aside);
-    pass_on(child.stderr.take().expect("it was asked for as a pipe"), messages)?;
+    let stderr = child.stderr.take().expect("it was asked for as a pipe");
+    pass_on(stderr, program.name, messages)?;
     let answer = answer.and_then(|answer| answer.recv().ok()).unwrap_or_default();
     Ok((child.wait()?, answer))
 }
 
 /// Passes messages on as they come. Of cargo's only those that somebody has to see: that it builds, waits, or cannot.
-fn pass_on(messages: impl Read, output: &mut impl Write) -> io::Result<()> {
+fn pass_on(messages: impl Read, name: &str, output: &mut impl Write) -> io::Result<()> {
     let mut is_building = false;
     let mut is_running = false;
     for line in BufReader::new(messages).split(b'\n') {
@@ -70,7 +98,7 @@ fn pass_on(messages: impl Read, output: &mut impl Write) -> io::Result<()> {
             }
             if !is_building && text.starts_with("Compiling ") {
                 is_building = true;
-                writeln!(output, "building the testbed (about a minute, once)…")?;
+                writeln!(output, "building {name} (about a minute, once)…")?;
             }
         }
         output.write_all(&line)?;
@@ -100,7 +128,7 @@ mod tests {
 
     fn passed_on(messages: &str) -> String {
         let mut output = Vec::new();
-        pass_on(messages.as_bytes(), &mut output).unwrap();
+        pass_on(messages.as_bytes(), TESTBED.name, &mut output).unwrap();
         String::from_utf8(output).unwrap()
     }
 

@@ -1,4 +1,5 @@
-//! What has to be there before tests can run: [`needs_servers`] tells whose tests need it, [`servers`] sees to it.
+//! What has to be there before tests can run: [`needs_servers`] tells whose tests need it, [`servers`] sees to it, and [`images()`] to the
+//! least of it, for somebody who is waiting.
 //!
 //! Docker, then the images, then the shared servers; each is looked for first, so the next run does nothing but look. Left out:
 //! the servers that a test starts for itself, and everything that cargo gets.
@@ -15,7 +16,7 @@ use crate::machine::Machine;
 use crate::repair::{self, Part};
 
 /// The packages whose tests need no server. Any other counts as one that does.
-const WITHOUT_SERVERS: [&str; 2] = ["loadgen", "workshop"];
+const WITHOUT_SERVERS: [&str; 3] = ["book", "loadgen", "workshop"];
 
 /// Whether the tests of these packages need servers; of all packages, if none is named.
 pub fn needs_servers(packages: &[String]) -> bool {
@@ -45,9 +46,21 @@ pub fn servers(machine: &Machine, output: &mut impl Write) -> anyhow::Result<()>
     Ok(())
 }
 
+/// Looks whether servers can be started, and gets their images where one is missing. Where all is there, it says nothing and takes a
+/// moment: the tests themselves start what does not run yet.
+pub fn images(machine: &Machine, output: &mut impl Write) -> anyhow::Result<()> {
+    if let Some(sentence) = Docker::look(machine).trouble() {
+        bail!(sentence);
+    }
+    if images::present(machine) != Some(images::ALL) {
+        testbed(machine, "images", output)?;
+    }
+    Ok(())
+}
+
 /// What the testbed's program answers to this.
 fn testbed(machine: &Machine, argument: &str, output: &mut impl Write) -> anyhow::Result<String> {
-    let (status, answer) = cargo::testbed(machine, &[argument], Stdio::piped(), output)?;
+    let (status, answer) = cargo::program(machine, &cargo::TESTBED, &[argument], Stdio::piped(), output)?;
     if !status.success() {
         bail!(
             "the servers that these tests need are not there, for `cargo workshop {argument}` fails; it says above why"
@@ -115,6 +128,18 @@ mod tests {
 
             assert_eq!(prepared(&fakes).unwrap(), "servers: ready after 0.1 s\n");
             assert_eq!(runs_of_the_testbed(&fakes), ["up"]);
+        }
+
+        #[test]
+        fn where_all_is_there_a_learner_does_not_wait_for_the_testbed() {
+            let fakes = with_testbed();
+            fakes.file("running", "");
+
+            images(&fakes.machine(), &mut Vec::new()).unwrap();
+            assert_eq!(runs_of_the_testbed(&fakes), ["images"]);
+
+            images(&fakes.machine(), &mut Vec::new()).unwrap();
+            assert!(runs_of_the_testbed(&fakes).is_empty());
         }
 
         #[test]

@@ -7,6 +7,7 @@
 use std::io::{self, Write};
 
 use crate::runner::Outcome;
+use crate::verify::Count;
 
 /// How the run went: for people in words and counts, for programs as green or not.
 #[derive(Debug)]
@@ -53,6 +54,29 @@ impl Verdict {
             skipped: tally.skipped,
             green: outcome.succeeded && failed == 0 && tally.passed > 0,
         }
+    }
+
+    /// Adds the exercises, each of which counts like a test.
+    pub fn and_exercises(&mut self, count: Count) {
+        self.passed += count.proved as u64;
+        self.failed += count.failed as u64;
+        self.green &= count.is_good();
+        if count.failed > 0 {
+            self.notes.push(format!(
+                "{} not proved; it says above why, and `cargo workshop verify ID` looks at one again.",
+                match count.failed {
+                    1 => "One exercise is".to_owned(),
+                    failed => format!("{failed} exercises are"),
+                }
+            ));
+        }
+    }
+
+    /// Adds something else that had to be done and could not; `why` also says what to do.
+    pub fn and_failure(&mut self, why: String) {
+        self.notes.push(why);
+        self.failed += 1;
+        self.green = false;
     }
 
     /// Judges a run that did not even begin; `why` also says what to do.
@@ -178,6 +202,26 @@ mod tests {
             assert!(printed.contains("No test ran"), "{printed}");
             assert_eq!(last_line(&printed), "0 passed, 0 failed");
         }
+    }
+
+    #[test]
+    fn proved_exercises_count_like_tests() {
+        let (mut good, _) = verdict(&["running 3 tests", GOOD], true);
+        good.and_exercises(Count { proved: 5, failed: 0 });
+        assert_eq!((good.passed, good.failed, good.green), (8, 0, true));
+
+        let (mut bad, _) = verdict(&["running 3 tests", GOOD], true);
+        bad.and_exercises(Count { proved: 4, failed: 1 });
+        assert_eq!((bad.passed, bad.failed, bad.green), (7, 1, false));
+        assert!(
+            bad.notes[0].starts_with("One exercise is not proved"),
+            "{:?}",
+            bad.notes
+        );
+
+        let (mut unknown, _) = verdict(&["running 3 tests", GOOD], true);
+        unknown.and_failure("they could not be built".to_owned());
+        assert_eq!((unknown.passed, unknown.failed, unknown.green), (3, 1, false));
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn run<A: AsRef<OsStr>>(machine: &Machine, arguments: &[A]) -> anyhow::Result<Ex
     if let Some(sentence) = Docker::look(machine).trouble() {
         bail!(sentence);
     }
-    let (status, _) = cargo::testbed(machine, arguments, Stdio::inherit(), &mut io::stderr())?;
+    let (status, _) = cargo::program(machine, &cargo::TESTBED, arguments, Stdio::inherit(), &mut io::stderr())?;
     // A signal has no code, and is no success.
     let code = status.code().map_or(1, |code| u8::try_from(code).unwrap_or(1));
     Ok(ExitCode::from(code))

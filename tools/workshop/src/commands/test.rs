@@ -1,9 +1,10 @@
 //! `cargo workshop test`: runs the tests of the whole repository, or of some packages, and says in one line how it went.
 //!
 //! Before them comes the set-up that they need, on the standard error: Docker, images, servers. Then it runs `cargo test
-//! --no-fail-fast` and lets everything through that cargo and the tests say. The end is its own again: `cargo test` prints a result for
-//! each of some forty test binaries and no sum, and a crash among them is easily overlooked. Left out: stopping the servers, which the
-//! next run uses again; `cargo workshop down` does that.
+//! --no-fail-fast` and lets everything through that cargo and the tests say. Without a package that is the root's default members, to which
+//! the exercises do not belong: they are red until somebody solves them. They are proved after that, as `verify` does, and each counts
+//! like a test. The end is its own again: `cargo test` prints a result for each of some forty test binaries and no sum, and a crash among
+//! them is easily overlooked. Left out: stopping the servers, which the next run uses again; `cargo workshop down` does that.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -11,9 +12,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::verify;
 use crate::cargo;
 use crate::colour::Colour;
-use crate::machine::Machine;
+use crate::desk::Desk;
 use crate::runner;
 use crate::setup;
 use crate::verdict::Verdict;
@@ -31,7 +33,7 @@ pub struct Options {
 
 /// Runs the tests. The exit code is 0 only if there were tests and all of them passed.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let verdict = judge(options, &Machine::here(), &mut io::stdout(), &mut io::stderr())?;
+    let verdict = judge(options, &Desk::here(), &mut io::stdout(), &mut io::stderr())?;
     verdict.print(&mut io::stdout())?;
     Ok(if verdict.is_green() {
         ExitCode::SUCCESS
@@ -42,34 +44,56 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
 fn judge(
     options: &Options,
-    machine: &Machine,
+    desk: &Desk,
     report: &mut impl Write,
     progress: &mut impl Write,
 ) -> anyhow::Result<Verdict> {
+    let machine = &desk.machine;
     if setup::needs_servers(&options.packages)
         && let Err(error) = setup::servers(machine, progress)
     {
         return Ok(Verdict::never_ran(format!("{error:#}")));
     }
     let mut command = cargo::cargo(machine);
-    command.args(cargo_arguments(options, machine.colour));
-    match runner::run(&mut command, report) {
-        Ok(outcome) => Ok(Verdict::of(&outcome)),
+    command
+        // In a package's folder cargo would take that package for all that is meant.
+        .current_dir(desk.repository.root())
+        .args(cargo_arguments(options, machine.colour));
+    let mut verdict = match runner::run(&mut command, report) {
+        Ok(outcome) => Verdict::of(&outcome),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Err(error).context("nobody reads the output any more, so the tests were stopped")
+            return Err(error).context("nobody reads the output any more, so the tests were stopped");
         }
-        Err(error) => Ok(Verdict::never_ran(format!(
-            "{} could not be run: {error}. Is Rust installed and on the PATH? See https://rustup.rs",
-            machine.cargo.display()
-        ))),
+        Err(error) => {
+            return Ok(Verdict::never_ran(format!(
+                "{} could not be run: {error}. Is Rust installed and on the PATH? See https://rustup.rs",
+                machine.cargo.display()
+            )));
+        }
+    };
+    if options.means_everything() {
+        writeln!(
+            report,
+            "\nThe exercises: each stub is red, each solution green, and each wrong answer rejected\n"
+        )?;
+        match verify::all(desk, report, progress) {
+            Ok(count) => verdict.and_exercises(count),
+            Err(error) => verdict.and_failure(format!("The exercises could not be proved: {error:#}")),
+        }
+    }
+    Ok(verdict)
+}
+
+impl Options {
+    /// Whether neither a package nor a part of a test's name was given.
+    fn means_everything(&self) -> bool {
+        let is_name = |argument: &OsString| !argument.to_string_lossy().starts_with('-');
+        self.packages.is_empty() && !self.arguments.iter().any(is_name)
     }
 }
 
 fn cargo_arguments(options: &Options, colour: Colour) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["test".into(), "--no-fail-fast".into()];
-    if options.packages.is_empty() {
-        arguments.push("--workspace".into());
-    }
     for package in &options.packages {
         arguments.extend(["--package".into(), package.into()]);
     }
@@ -106,9 +130,21 @@ mod tests {
     };
 
     #[test]
-    fn without_a_package_the_whole_workspace_is_tested() {
+    fn without_a_package_cargo_is_left_its_default_members_to_which_exercises_do_not_belong() {
         let arguments = cargo_arguments(&Options::default(), PLAIN);
-        assert_eq!(arguments, ["test", "--no-fail-fast", "--workspace"]);
+        assert_eq!(arguments, ["test", "--no-fail-fast"]);
+    }
+
+    #[test]
+    fn exercises_are_proved_only_if_everything_is_meant() {
+        let options = |packages: &[&str], arguments: &[&str]| Options {
+            packages: packages.iter().map(|package| (*package).to_owned()).collect(),
+            arguments: arguments.iter().map(Into::into).collect(),
+        };
+        assert!(options(&[], &[]).means_everything());
+        assert!(options(&[], &["--nocapture"]).means_everything());
+        assert!(!options(&[], &["shard"]).means_everything());
+        assert!(!options(&["ch03-cache"], &[]).means_everything());
     }
 
     #[test]
@@ -137,6 +173,7 @@ mod tests {
     mod with_programs {
         use super::*;
         use crate::fakes::{DOCKER, Fakes};
+        use crate::repository::Repository;
 
         const GOOD: &str = "echo 'running 1 test'; \
             echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s'";
@@ -146,8 +183,16 @@ mod tests {
                 packages: packages.iter().map(|name| (*name).to_owned()).collect(),
                 arguments: vec![],
             };
-            let verdict = judge(&options, &fakes.machine(), &mut Vec::new(), &mut Vec::new()).unwrap();
+            let machine = fakes.machine();
+            let root = machine.file("");
+            let desk = Desk {
+                machine,
+                repository: Repository::at(&root),
+                stands_in: root.clone(),
+                target: root,
+            };
             let mut printed = Vec::new();
+            let verdict = judge(&options, &desk, &mut printed, &mut Vec::new()).unwrap();
             verdict.print(&mut printed).unwrap();
             (verdict, String::from_utf8(printed).unwrap())
         }
@@ -183,6 +228,22 @@ mod tests {
                     "test --no-fail-fast --package ch03-cache"
                 ]
             );
+        }
+
+        #[test]
+        fn an_exercise_that_is_not_proved_is_a_failure() {
+            let fakes = Fakes::new();
+            fakes.program("docker", DOCKER);
+            fakes.file("running", "");
+            fakes.file("images", "");
+            fakes.program("cargo", &format!("[ $1 != test ] || {{ {GOOD}; }}"));
+            fakes.file("exercises/01_clones/01_round_robin/exercise.toml", "id = \"robin\"");
+
+            let (verdict, printed) = judged(&fakes, &[]);
+
+            assert!(!verdict.is_green());
+            assert!(printed.contains("round_robin   files ✗"), "{printed}");
+            assert!(printed.ends_with("\n1 passed, 1 failed\n"), "{printed}");
         }
 
         #[test]
