@@ -1,0 +1,93 @@
+//! What the lint has to say: a [`Finding`] is one line for a person to act on, and a [`Report`] is all of them in order.
+
+use std::fmt;
+
+/// Something that has rotted, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// The file, below the repository's root, with `/` on every system.
+    pub file: String,
+    /// The line, from 1. It is 1 too where the place is unknown, as in text that another file has brought in.
+    pub line: usize,
+    /// What is wrong; what to do.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
+/// All findings, and how much was read.
+#[derive(Debug)]
+pub struct Report {
+    pages: usize,
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Sorts the findings by file and line. What two rules say in the same words is said once.
+    pub fn new(pages: usize, mut findings: Vec<Finding>) -> Report {
+        findings.sort();
+        findings.dedup();
+        Report { pages, findings }
+    }
+
+    /// The findings in order.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.findings {
+            writeln!(f, "{finding}")?;
+        }
+        match self.findings.len() {
+            0 => write!(f, "{} pages, no finding", self.pages),
+            1 => write!(f, "1 finding"),
+            many => write!(f, "{many} findings"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(file: &str, line: usize, what: &str) -> Finding {
+        Finding {
+            file: file.to_owned(),
+            line,
+            what: what.to_owned(),
+        }
+    }
+
+    #[test]
+    fn findings_are_in_the_order_of_files_and_lines_and_counted_at_the_end() {
+        let report = Report::new(
+            3,
+            vec![
+                finding("b.md", 1, "x"),
+                finding("a.md", 10, "y"),
+                finding("a.md", 9, "z"),
+            ],
+        );
+
+        assert_eq!(report.to_string(), "a.md:9: z\na.md:10: y\nb.md:1: x\n3 findings");
+    }
+
+    #[test]
+    fn what_is_found_twice_is_said_once() {
+        let report = Report::new(1, vec![finding("a.md", 2, "x"), finding("a.md", 2, "x")]);
+
+        assert_eq!(report.to_string(), "a.md:2: x\n1 finding");
+    }
+
+    #[test]
+    fn a_clean_book_has_one_line() {
+        assert_eq!(Report::new(14, Vec::new()).to_string(), "14 pages, no finding");
+    }
+}

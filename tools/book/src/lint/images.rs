@@ -1,0 +1,145 @@
+//! The images: each has words for those who cannot see it, and a drawing is legible on a light and on a dark page.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use html5gum::{Token, Tokenizer};
+
+use super::{Findings, Pages};
+use crate::repository::{Repository, read};
+use crate::site::files_below;
+
+/// Checks the images on the pages, and every SVG file of the book.
+pub fn check(pages: Pages, repository: &Repository, source: &Path, findings: &mut Findings) -> anyhow::Result<()> {
+    for (page, rendered) in pages {
+        for image in &rendered.html.without_alt {
+            let line = page.lines_with(image).next().unwrap_or(1);
+            let what = format!("image `{image}` has no alt text; say between the brackets what it shows");
+            findings.add(&page.file, line, what);
+        }
+    }
+    for file in files_below(source)? {
+        let path = source.join(&file);
+        if path.extension() != Some(OsStr::new("svg")) {
+            continue;
+        }
+        for what in drawing(&read(&path)?) {
+            findings.add(&repository.name(&path), 1, what.to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// What a drawing lacks.
+fn drawing(svg: &str) -> Vec<&'static str> {
+    let tags = tags(svg);
+    let has_words = |name: &str| tags.iter().any(|tag| tag.name == name && tag.has_text);
+    let mut lacks = Vec::new();
+    if !has_words("title") {
+        lacks.push("this drawing has no <title>; say in it what the drawing is");
+    }
+    if !has_words("desc") {
+        lacks.push("this drawing has no <desc>; say in it what a person would see");
+    }
+    if !has_background(&tags) {
+        lacks.push("this drawing has no background of its own, so a dark page shows through; begin it with a filled <rect> of the size of its viewBox");
+    }
+    lacks
+}
+
+struct Tag {
+    /// In lower case, as the attributes' names.
+    name: String,
+    attributes: BTreeMap<String, String>,
+    /// Whether text follows.
+    has_text: bool,
+}
+
+impl Tag {
+    fn attribute(&self, name: &str) -> &str {
+        self.attributes.get(name).map_or("", String::as_str)
+    }
+}
+
+fn tags(svg: &str) -> Vec<Tag> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut tags: Vec<Tag> = Vec::new();
+    for Ok(token) in Tokenizer::new(svg) {
+        match token {
+            Token::StartTag(tag) => tags.push(Tag {
+                name: text(&tag.name),
+                attributes: tag
+                    .attributes
+                    .iter()
+                    .map(|(name, value)| (text(name), text(value)))
+                    .collect(),
+                has_text: false,
+            }),
+            Token::String(words) => {
+                if let Some(last) = tags.last_mut() {
+                    last.has_text |= !words.trim_ascii().is_empty();
+                }
+            }
+            _ => {}
+        }
+    }
+    tags
+}
+
+/// A filled rectangle over the whole drawing, or a background in the style. What classes do is not looked at.
+fn has_background(tags: &[Tag]) -> bool {
+    let Some(root) = tags.iter().find(|tag| tag.name == "svg") else {
+        return false;
+    };
+    if root.attribute("style").contains("background") {
+        return true;
+    }
+    let sizes: Vec<&str> = root
+        .attribute("viewbox")
+        .split([' ', ','])
+        .filter(|part| !part.is_empty())
+        .collect();
+    let (width, height) = match sizes[..] {
+        [_, _, width, height] => (width, height),
+        _ => (root.attribute("width"), root.attribute("height")),
+    };
+    let covers = |size: &str, whole: &str| size == "100%" || !size.is_empty() && size == whole;
+    tags.iter().filter(|tag| tag.name == "rect").any(|rect| {
+        let is_empty =
+            rect.attribute("fill") == "none" || rect.attribute("style").replace(' ', "").contains("fill:none");
+        covers(rect.attribute("width"), width) && covers(rect.attribute("height"), height) && !is_empty
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str =
+        r##"<svg viewBox="0 0 96 52"><title>A</title><desc>B</desc><rect width="96" height="52" fill="#fff"/></svg>"##;
+
+    #[test]
+    fn a_good_drawing_lacks_nothing() {
+        assert!(drawing(GOOD).is_empty(), "{:?}", drawing(GOOD));
+        assert!(drawing(&GOOD.replace("96\" height=\"52", "100%\" height=\"100%")).is_empty());
+    }
+
+    #[test]
+    fn a_drawing_needs_a_title_a_description_and_a_background() {
+        for (gone, instead, lacks) in [
+            ("<title>A</title>", "", "<title>"),
+            ("<title>A</title>", "<title></title>", "<title>"),
+            ("<desc>B</desc>", "", "<desc>"),
+            ("height=\"52\"", "height=\"50\"", "background"),
+            ("#fff", "none", "background"),
+            ("<rect", "<path", "background"),
+        ] {
+            let found = drawing(&GOOD.replace(gone, instead));
+            assert!(
+                found.len() == 1 && found[0].contains(lacks),
+                "{gone} → {instead}: {found:?}"
+            );
+        }
+    }
+}

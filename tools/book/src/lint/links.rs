@@ -1,0 +1,134 @@
+//! The links of the book: whatever leads to another file of the book, or to a heading, has to arrive there.
+//!
+//! Checked is what the reader's browser gets, attribute by attribute. Left out: other sites.
+
+use percent_encoding::percent_decode_str;
+
+use super::{Findings, Pages, did_you_mean};
+use crate::page::Page;
+use crate::repository::join;
+use crate::site::{Reference, Rendered, Site};
+
+/// Follows every reference of every page.
+pub fn check(pages: Pages, site: &Site, findings: &mut Findings) {
+    for (page, rendered) in pages {
+        let mut dead: Vec<&str> = Vec::new();
+        for reference in &rendered.html.references {
+            if let Some(what) = follow(reference, rendered, site) {
+                // The second dead link to the same place is in the second line that names it, if there is one: mdBook shows an image twice.
+                let earlier = dead.iter().filter(|target| **target == reference.target).count();
+                dead.push(&reference.target);
+                findings.add(&page.file, line(page, &reference.target, earlier), what);
+            }
+        }
+    }
+}
+
+/// What is wrong with it, if anything.
+fn follow(reference: &Reference, from: &Rendered, site: &Site) -> Option<String> {
+    let Reference { attribute, target } = reference;
+    if target.starts_with("file:") {
+        return Some(format!(
+            "`{target}` leads into one machine; name the path in backticks instead"
+        ));
+    }
+    if leads_elsewhere(target) {
+        return None;
+    }
+    if target.starts_with('/') {
+        return Some(format!(
+            "`{target}` begins at the site's root, which is not the book's; begin at this page's folder"
+        ));
+    }
+
+    let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
+    let path = decoded(path.split('?').next().unwrap_or_default());
+    let fragment = decoded(fragment);
+    let arrived = if path.is_empty() {
+        from.path.clone()
+    } else {
+        let folder = from.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let Some(arrived) = join(folder, &path) else {
+            return Some(format!(
+                "`{target}` ({attribute}) leads out of the book, where a reader has nothing; name the path in backticks instead"
+            ));
+        };
+        if site.files.contains(&arrived) {
+            arrived
+        } else {
+            let index = join(&arrived, "index.html").unwrap_or_default();
+            if !site.files.contains(&index) {
+                let hint = did_you_mean(
+                    &arrived,
+                    site.files.iter().map(String::as_str),
+                    "correct it, or write the page",
+                );
+                return Some(format!(
+                    "`{target}` ({attribute}) leads to nothing: the book has no `{arrived}`{hint}"
+                ));
+            }
+            index
+        }
+    };
+
+    let page = site.page(&arrived)?;
+    if fragment.is_empty() || page.html.ids.contains(&fragment) {
+        return None;
+    }
+    let hint = did_you_mean(
+        &fragment,
+        page.html.ids.iter().map(String::as_str),
+        "correct it after that page's headings",
+    );
+    Some(format!(
+        "`{target}` leads to no heading: `{arrived}` has no `#{fragment}`{hint}"
+    ))
+}
+
+/// `https:…`, `mailto:…`, `//host/…`
+pub fn leads_elsewhere(target: &str) -> bool {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|it: char| it.is_ascii_alphabetic())
+            && scheme
+                .chars()
+                .all(|it| it.is_ascii_alphanumeric() || "+-.".contains(it))
+    };
+    target.starts_with("//") || target.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme))
+}
+
+/// `caf%C3%A9` is `café`.
+pub fn decoded(part: &str) -> String {
+    percent_decode_str(part).decode_utf8_lossy().into_owned()
+}
+
+/// The line where the author wrote this, or 1. In between, mdBook has made `.html` of `.md`.
+fn line(page: &Page, target: &str, earlier: usize) -> usize {
+    let written = target.replacen(".html", ".md", 1);
+    for candidate in [&written, target, &decoded(&written), &decoded(target)] {
+        let lines: Vec<usize> = page.lines_with(candidate).collect();
+        if let Some(line) = lines.get(earlier).or(lines.last()) {
+            return *line;
+        }
+    }
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_sites_are_told_from_files() {
+        for target in [
+            "https://example.org/x",
+            "mailto:a@example.org",
+            "//example.org",
+            "data:image/png;base64,x",
+        ] {
+            assert!(leads_elsewhere(target), "{target}");
+        }
+        for target in ["a.html", "../a.html#b:c", "#a", "a b:c"] {
+            assert!(!leads_elsewhere(target), "{target}");
+        }
+    }
+}

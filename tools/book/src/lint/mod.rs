@@ -1,0 +1,99 @@
+//! The lint: what mdBook lets pass, found before a reader finds it.
+//!
+//! [`lint`] reads the repository once and builds the book once; then each rule is a file: the [`summary`], the [`includes`], the
+//! [`fences`], the [`links`], the [`images`], the [`sessions`], and the [`names`] of paths, tests, packages and commands. The Markdown files
+//! [`outside`] the book, such as the README, follow the rules that mean something there.
+//!
+//! A test of this package lints this repository's own book, so that plain `cargo test` sees rot too.
+
+pub mod fences;
+pub mod images;
+pub mod includes;
+pub mod links;
+pub mod names;
+pub mod outside;
+pub mod sessions;
+pub mod summary;
+
+use std::process::ExitCode;
+
+use crate::finding::{Finding, Report};
+use crate::page::Page;
+use crate::repository::{Repository, read};
+use crate::site::{Rendered, Site};
+
+/// `book lint`: prints the report, and fails if there is anything in it.
+pub fn run(repository: &Repository) -> anyhow::Result<ExitCode> {
+    let report = lint(repository)?;
+    println!("{report}");
+    Ok(if report.findings().is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Builds the book and follows every rule.
+///
+/// # Errors
+/// If something could not be read, or if mdBook refuses the book.
+pub fn lint(repository: &Repository) -> anyhow::Result<Report> {
+    let mut findings = Findings::default();
+    let files = repository.files()?;
+    let known = repository.names(&files)?;
+    let source = repository.book.join(crate::site::config(&repository.book)?.book.src);
+
+    let (summary, named) = summary::read(repository, &source, &mut findings)?;
+    let site = Site::build(&repository.book, summary)?;
+    let mut pages = Vec::new();
+    for rendered in &site.pages {
+        let path = source.join(&rendered.source);
+        pages.push((Page::read(repository.name(&path), read(&path)?), rendered));
+    }
+    let pages: Pages = &pages;
+
+    // First the includes: what they find explains an empty block and a `{{#` that is left.
+    let included = includes::check(pages, &source, &mut findings);
+    summary::orphans(repository, &source, &named, &included, &mut findings)?;
+    fences::check(pages, &mut findings);
+    links::check(pages, &site, &mut findings);
+    images::check(pages, repository, &source, &mut findings)?;
+    sessions::check(repository, &source, &mut findings)?;
+    names::check_known(&known, &mut findings);
+    for (page, _) in pages {
+        names::check(page, repository, &known, &mut findings);
+    }
+    let others = outside::check(repository, &files, &known, &mut findings)?;
+
+    Ok(Report::new(pages.len() + others, findings.0))
+}
+
+/// Each page of the book, as it is written and as it is read.
+pub type Pages<'book> = &'book [(Page, &'book Rendered)];
+
+/// Where the rules put what they find.
+#[derive(Debug, Default)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Adds one.
+    pub fn add(&mut self, file: &str, line: usize, what: String) {
+        let file = file.to_owned();
+        self.0.push(Finding { file, line, what });
+    }
+
+    /// Whether something is found already between these lines.
+    pub fn is_any_between(&self, file: &str, first: usize, last: usize) -> bool {
+        let mut findings = self.0.iter();
+        findings.any(|finding| finding.file == file && (first..=last).contains(&finding.line))
+    }
+}
+
+/// `; did you mean x?`, if anything that exists is near to what is missing, and else `otherwise`.
+pub fn did_you_mean<'name>(missing: &str, existing: impl IntoIterator<Item = &'name str>, otherwise: &str) -> String {
+    let existing: Vec<&str> = existing.into_iter().collect();
+    match similar::get_close_matches(missing, &existing, 1, 0.6).first() {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => format!("; {otherwise}"),
+    }
+}

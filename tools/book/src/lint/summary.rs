@@ -1,0 +1,95 @@
+//! The summary: each entry has a page, and each page has an entry.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use mdbook_summary::{Summary, SummaryItem, parse_summary};
+
+use super::Findings;
+use crate::page::{Page, Piece};
+use crate::repository::{self, Repository};
+use crate::site::files_below;
+
+/// Reads the summary. Entries without a page are found here, and are drafts in what is returned, so that the rest can be built.
+///
+/// Returned too are the pages that are named, below `source`.
+pub fn read(
+    repository: &Repository,
+    source: &Path,
+    findings: &mut Findings,
+) -> anyhow::Result<(Summary, BTreeSet<PathBuf>)> {
+    let path = source.join("SUMMARY.md");
+    let text = repository::read(&path)?;
+    let mut summary = parse_summary(&text).with_context(|| format!("mdBook cannot read {}", path.display()))?;
+    let mut entries = Entries {
+        page: Page::read(repository.name(&path), text),
+        source,
+        named: BTreeSet::new(),
+        findings,
+    };
+    entries.read(&mut summary.prefix_chapters);
+    entries.read(&mut summary.numbered_chapters);
+    entries.read(&mut summary.suffix_chapters);
+    Ok((summary, entries.named))
+}
+
+struct Entries<'lint> {
+    page: Page,
+    source: &'lint Path,
+    named: BTreeSet<PathBuf>,
+    findings: &'lint mut Findings,
+}
+
+impl Entries<'_> {
+    fn read(&mut self, items: &mut [SummaryItem]) {
+        for item in items {
+            let SummaryItem::Link(entry) = item else { continue };
+            match &entry.location {
+                None => {
+                    let line = self.page.lines_with(&format!("[{}]", entry.name)).next().unwrap_or(1);
+                    let what = format!(
+                        "\"{}\" is a draft, an entry without a page; write the page, or remove the entry",
+                        entry.name
+                    );
+                    self.findings.add(&self.page.file, line, what);
+                }
+                Some(location) if self.source.join(location).is_file() => {
+                    self.named.insert(location.clone());
+                }
+                Some(location) => {
+                    let location = repository::slashes(location);
+                    let is_it = |link: &&Piece| repository::join("", &link.text).as_deref() == Some(&location);
+                    let line = self.page.links.iter().find(is_it).map_or(1, |link| link.line);
+                    let what = format!("the page `{location}` does not exist; write it, or remove the entry");
+                    self.findings.add(&self.page.file, line, what);
+                    entry.location = None;
+                }
+            }
+            self.read(&mut entry.nested_items);
+        }
+    }
+}
+
+/// Finds pages that no reader can reach. A file that a page includes is part of that page.
+pub fn orphans(
+    repository: &Repository,
+    source: &Path,
+    named: &BTreeSet<PathBuf>,
+    included: &BTreeSet<PathBuf>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let named: BTreeSet<String> = named.iter().map(|path| repository::slashes(path)).collect();
+    for file in files_below(source)? {
+        let path = source.join(&file);
+        // mdBook finds these two by themselves.
+        let is_special = file == "SUMMARY.md" || file == "404.md";
+        let is_page = path.extension() == Some(OsStr::new("md")) && !is_special;
+        if is_page && !named.contains(&file) && !included.contains(&path) {
+            let what = "SUMMARY.md does not name this page, so nobody can reach it; add it there, or remove it";
+            findings.add(&repository.name(&path), 1, what.to_owned());
+        }
+    }
+    Ok(())
+}

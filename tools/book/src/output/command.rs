@@ -1,0 +1,333 @@
+//! Runs a command with a time limit: [`Running::start`] starts it, [`Running::finish`] returns what it printed or says why it failed.
+//!
+//! Whatever a command started is ended with it: cargo starts rustc and tests, a demonstration starts clones. On Unix each command gets a
+//! process group of its own, which is killed as a whole at its end, at the time limit, and when somebody presses Ctrl-C here. Elsewhere cargo
+//! sees to that by itself. Left out: what nobody can do, when this process itself is killed without notice.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+/// How often a running command is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long to wait for the last words of a command that has ended. They are in the pipe already.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How many lines are repeated when a command fails.
+const LAST_LINES: usize = 20;
+
+/// A command that has been started. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Running {
+    /// What people call it.
+    name: String,
+    child: Child,
+    begin: Instant,
+    limit: Duration,
+    /// Its standard output, line by line, and what has been taken from it.
+    lines: Receiver<String>,
+    printed: String,
+    /// The last lines of both its outputs, as they came.
+    last: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Running {
+    /// Starts a command. Its standard error, where cargo tells how far it is, goes to ours too.
+    pub fn start(command: &mut Command, name: &str, limit: Duration) -> anyhow::Result<Running> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        own_group(command);
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("`{program}` could not be started; install it, or correct book/sessions.toml"))?;
+
+        let last = Arc::new(Mutex::new(VecDeque::new()));
+        let (sender, lines) = mpsc::channel();
+        // It only has to be dropped: the channel ends when both outputs have ended.
+        let held = mpsc::Sender::clone(&sender);
+        let output = child.stdout.take().expect("it was asked for as a pipe");
+        let errors = child.stderr.take().expect("it was asked for as a pipe");
+        let (of_output, of_errors) = (Arc::clone(&last), Arc::clone(&last));
+        thread::spawn(move || {
+            read_lines(output, &of_output, |line| {
+                // Nobody listens any more when the command is being ended.
+                let _ = sender.send(line);
+            });
+        });
+        thread::spawn(move || {
+            read_lines(errors, &of_errors, |line| {
+                let _ = io::stderr().write_all(line.as_bytes());
+            });
+            drop(held);
+        });
+        Ok(Running {
+            name: name.to_owned(),
+            child,
+            begin: Instant::now(),
+            limit,
+            lines,
+            printed: String::new(),
+            last,
+        })
+    }
+
+    /// Waits for the next line that it prints, such as the address at which a server listens.
+    pub fn next_line(&mut self) -> anyhow::Result<String> {
+        loop {
+            match self.lines.recv_timeout(LOOK) {
+                Ok(line) => return Ok(line.trim_end().to_owned()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!(
+                        "`{}` ended too early; the last it said:\n{}",
+                        self.name,
+                        self.last_lines()
+                    )
+                }
+                Err(RecvTimeoutError::Timeout) => self.check_time()?,
+            }
+        }
+    }
+
+    /// Waits for its end, and returns what it printed.
+    pub fn finish(mut self) -> anyhow::Result<String> {
+        let status = loop {
+            if let Some(status) = self.child.try_wait()? {
+                break status;
+            }
+            self.check_time()?;
+            match self.lines.recv_timeout(LOOK) {
+                Ok(line) => self.printed.push_str(&line),
+                Err(RecvTimeoutError::Timeout) => {}
+                // It has closed its outputs, and may go on for a while.
+                Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
+            }
+        };
+        // Whoever is left of its group would keep the pipe open.
+        kill_group(&mut self.child);
+        while let Ok(line) = self.lines.recv_timeout(LAST_WORDS) {
+            self.printed.push_str(&line);
+        }
+        if status.success() {
+            return Ok(std::mem::take(&mut self.printed));
+        }
+        bail!(
+            "`{}` failed ({status}); the last it said:\n{}",
+            self.name,
+            self.last_lines()
+        )
+    }
+
+    fn check_time(&mut self) -> anyhow::Result<()> {
+        if is_interrupted() {
+            bail!("interrupted");
+        }
+        if self.begin.elapsed() < self.limit {
+            return Ok(());
+        }
+        let seconds = self.limit.as_secs();
+        let last = self.last_lines();
+        bail!(
+            "`{}` was still running after {seconds} s and was ended; the last it said:\n{last}",
+            self.name
+        )
+    }
+
+    fn last_lines(&self) -> String {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.iter()
+            .map(|line| format!("  | {line}"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        kill_group(&mut self.child);
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read_lines(from: impl Read, last: &Mutex<VecDeque<String>>, mut each: impl FnMut(String)) {
+    let mut from = BufReader::new(from);
+    let mut bytes = Vec::new();
+    while from.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
+        let line = String::from_utf8_lossy(&bytes).into_owned();
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.len() == LAST_LINES {
+            last.pop_front();
+        }
+        last.push_back(line.trim_end().to_owned());
+        drop(last);
+        each(line);
+        bytes.clear();
+    }
+}
+
+#[cfg(unix)]
+fn own_group(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+
+    command.process_group(0);
+}
+
+#[cfg(not(unix))]
+fn own_group(_: &mut Command) {}
+
+#[cfg(unix)]
+fn kill_group(leader: &mut Child) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+
+    // Nobody is left, if it fails.
+    let _ = kill_process_group(Pid::from_child(leader), Signal::KILL);
+}
+
+#[cfg(not(unix))]
+fn kill_group(_: &mut Child) {}
+
+/// Whether somebody wants us to stop. Groups of their own do not see Ctrl-C, so it has to come through here.
+#[cfg(unix)]
+pub fn is_interrupted() -> bool {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use signal_hook::consts::TERM_SIGNALS;
+
+    static FLAG: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in TERM_SIGNALS {
+            // It can fail for signals that nobody may catch, and these are none of them.
+            let _ = signal_hook::flag::register(*signal, Arc::clone(&flag));
+        }
+        flag
+    });
+    FLAG.load(Ordering::Relaxed)
+}
+
+/// Whether somebody wants us to stop. Here Ctrl-C ends us and everything in this console.
+#[cfg(not(unix))]
+pub fn is_interrupted() -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    fn cargo(arguments: &[&str], limit: Duration) -> anyhow::Result<String> {
+        Running::start(Command::new(env!("CARGO")).args(arguments), "cargo", limit)?.finish()
+    }
+
+    #[test]
+    fn what_a_command_prints_is_returned() {
+        assert!(cargo(&["--version"], LONG).unwrap().starts_with("cargo 1."));
+    }
+
+    #[test]
+    fn a_command_that_fails_is_told_with_its_last_words() {
+        let said = cargo(&["no-such-command"], LONG).unwrap_err().to_string();
+
+        assert!(
+            said.contains("failed (exit status: 101)") || said.contains("failed (exit code: 101)"),
+            "{said}"
+        );
+        assert!(said.contains("  | error: no such command"), "{said}");
+    }
+
+    #[test]
+    fn a_command_that_does_not_exist_is_told_by_its_name() {
+        let mut command = Command::new("no-such-program-anywhere");
+
+        let said = Running::start(&mut command, "x", LONG).unwrap_err().to_string();
+        assert!(
+            said.contains("`no-such-program-anywhere` could not be started"),
+            "{said}"
+        );
+    }
+
+    #[cfg(unix)]
+    mod on_unix {
+        use rustix::process::{Pid, test_kill_process};
+
+        use super::*;
+
+        fn sh(script: &str, limit: Duration) -> anyhow::Result<Running> {
+            Running::start(Command::new("sh").args(["-c", script]), "sh", limit)
+        }
+
+        /// Waits until a process is gone. It stays for a moment as a zombie of whoever inherits it.
+        fn is_gone(pid: &str) -> bool {
+            let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+            let deadline = Instant::now() + LONG;
+            while Instant::now() < deadline {
+                let is_zombie = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+                    .is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')));
+                if test_kill_process(pid).is_err() || is_zombie {
+                    return true;
+                }
+                thread::yield_now();
+            }
+            false
+        }
+
+        #[test]
+        fn a_command_that_hangs_is_ended_with_its_children() {
+            let mut running = sh(
+                "sleep 1000 & echo $!; echo on its way >&2; wait",
+                Duration::from_millis(300),
+            )
+            .unwrap();
+            let grandchild = running.next_line().unwrap();
+
+            let said = running.finish().unwrap_err().to_string();
+
+            assert!(said.contains("was still running after 0 s and was ended"), "{said}");
+            assert!(said.contains("  | on its way"), "{said}");
+            assert!(
+                is_gone(&grandchild),
+                "process {grandchild} outlived the command that started it"
+            );
+        }
+
+        #[test]
+        fn what_a_command_leaves_behind_is_ended_and_does_not_keep_us() {
+            let printed = sh("sleep 1000 & echo $!", LONG).unwrap().finish().unwrap();
+
+            assert!(
+                is_gone(printed.trim()),
+                "process {printed} outlived the command that started it"
+            );
+        }
+
+        #[test]
+        fn a_command_that_is_dropped_is_ended() {
+            let mut running = sh("echo $$; exec sleep 1000", LONG).unwrap();
+            let pid = running.next_line().unwrap();
+
+            drop(running);
+
+            assert!(is_gone(&pid), "process {pid} is still there");
+        }
+
+        #[test]
+        fn a_server_that_ends_before_its_first_line_is_told_with_its_last_words() {
+            let mut running = sh("echo no port >&2; exit 3", LONG).unwrap();
+
+            let said = running.next_line().unwrap_err().to_string();
+            assert!(said.contains("ended too early"), "{said}");
+        }
+    }
+}

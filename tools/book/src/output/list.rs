@@ -1,0 +1,205 @@
+//! The list of sessions, `book/sessions.toml`: [`Sessions::read`] reads it and refuses what would not work.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use regex::Regex;
+use serde::Deserialize;
+
+use crate::repository::{Repository, read};
+
+/// The list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sessions {
+    /// The sessions, in the order in which they are made.
+    #[serde(default)]
+    pub session: Vec<Session>,
+}
+
+/// One file below `book/src/sessions`, and how it comes about.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// The file's name, such as `inspect.txt`.
+    pub file: String,
+    /// What a reader types. It is run as it stands, without a shell, in the repository's root, and what it writes to its standard
+    /// output is the session.
+    pub command: String,
+    /// Whether the file begins with `$ ` and the command.
+    #[serde(default = "yes")]
+    pub prompt: bool,
+    /// The command asks a running store (`ch05-full`): one is started for it, in an empty folder and on a free port, and the flag that leads
+    /// there is added. In the text that port is 8080.
+    pub store: Option<Way>,
+    /// How many visitors have asked that store for its name before the command runs, one after the other.
+    #[serde(default)]
+    pub visitors: u32,
+    /// Its numbers differ from run to run, so a check compares the words only.
+    #[serde(default)]
+    pub measured: bool,
+    /// The file is not written from what the command prints: the command is a test that compares the file, and writes it when it finds
+    /// this variable set.
+    pub written_if: Option<String>,
+    /// What has to be there, besides cargo.
+    pub needs: Option<Need>,
+    /// What differs from run to run and says nothing, such as a free port, and what stands for it in the book.
+    #[serde(default)]
+    pub replace: Vec<Replace>,
+    /// After how many seconds the command is ended. Cargo may have to build it first.
+    #[serde(default = "ten_minutes")]
+    pub limit_seconds: u64,
+}
+
+/// By which flag a command finds the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// `--url http://127.0.0.1:40123`
+    Url,
+    /// `--data-dir FOLDER`
+    DataDir,
+}
+
+/// What a session can need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// A Docker daemon.
+    Docker,
+}
+
+/// A rule for volatile text.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replace {
+    /// What varies, as a regular expression.
+    #[serde(deserialize_with = "pattern")]
+    pub pattern: Regex,
+    /// What stands for it; `$1` is the first group.
+    pub with: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn ten_minutes() -> u64 {
+    600
+}
+
+fn pattern<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
+    let pattern = String::deserialize(deserializer)?;
+    Regex::new(&pattern).map_err(serde::de::Error::custom)
+}
+
+impl Session {
+    /// What people call it: `inspect` for `inspect.txt`.
+    pub fn name(&self) -> &str {
+        self.file.strip_suffix(".txt").unwrap_or(&self.file)
+    }
+}
+
+impl Sessions {
+    /// Where the list lies.
+    pub fn path(repository: &Repository) -> PathBuf {
+        repository.book.join("sessions.toml")
+    }
+
+    /// Reads the list.
+    pub fn read(repository: &Repository) -> anyhow::Result<Sessions> {
+        let path = Sessions::path(repository);
+        let sessions: Sessions =
+            toml::from_str(&read(&path)?).with_context(|| format!("{} is not a list of sessions", path.display()))?;
+        for session in &sessions.session {
+            let file = &session.file;
+            let is_plain = session.name() != file && !file.contains(['/', '\\']);
+            if !is_plain {
+                bail!(
+                    "{}: `{file}` is no name for a session; give it one such as `inspect.txt`",
+                    path.display()
+                );
+            }
+            if sessions.session.iter().filter(|other| other.file == *file).count() > 1 {
+                bail!("{}: `{file}` is listed twice", path.display());
+            }
+        }
+        Ok(sessions)
+    }
+
+    /// Whether a file is on the list.
+    pub fn has(&self, file: &str) -> bool {
+        self.session.iter().any(|session| session.file == file)
+    }
+
+    /// The sessions of these names, or all if there are none.
+    pub fn choose(&self, names: &[String]) -> anyhow::Result<Vec<&Session>> {
+        let is_called = |session: &Session, name: &String| session.name() == name || session.file == *name;
+        for name in names {
+            if !self.session.iter().any(|session| is_called(session, name)) {
+                let all: Vec<_> = self.session.iter().map(Session::name).collect();
+                bail!(
+                    "there is no session `{name}`; these are listed in book/sessions.toml: {}",
+                    all.join(", ")
+                );
+            }
+        }
+        let is_chosen = |session: &&Session| names.is_empty() || names.iter().any(|name| is_called(session, name));
+        Ok(self.session.iter().filter(is_chosen).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(text: &str) -> Result<Sessions, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let book = folder.path().join("book");
+        std::fs::create_dir(&book).unwrap();
+        std::fs::write(book.join("sessions.toml"), text).unwrap();
+        Sessions::read(&Repository::of_book(book)).map_err(|error| format!("{error:#}"))
+    }
+
+    const TWO: &str = "[[session]]\nfile = 'a.txt'\ncommand = 'x'\n[[session]]\nfile = 'b.txt'\ncommand = 'y'\n";
+
+    #[test]
+    fn a_session_is_chosen_by_its_name_or_its_file() {
+        let sessions = list(TWO).unwrap();
+        let chosen = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            let chosen = sessions.choose(&names).map_err(|error| error.to_string())?;
+            Ok::<_, String>(chosen.iter().map(|session| session.name()).collect::<Vec<_>>())
+        };
+
+        assert_eq!(chosen(&[]).unwrap(), ["a", "b"]);
+        assert_eq!(chosen(&["b.txt"]).unwrap(), ["b"]);
+        assert_eq!(chosen(&["b", "a"]).unwrap(), ["a", "b"]);
+        let said = chosen(&["c"]).unwrap_err();
+        assert!(said.contains("no session `c`") && said.ends_with("a, b"), "{said}");
+    }
+
+    #[test]
+    fn what_would_not_work_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("[[session]]\nfile = 'a.txt'\n", "command"),
+            (
+                "[[session]]\nfile = 'a.txt'\ncommand = 'x'\nmeasurd = true\n",
+                "measurd",
+            ),
+            (
+                "[[session]]\nfile = '../a.txt'\ncommand = 'x'\n",
+                "no name for a session",
+            ),
+            ("[[session]]\nfile = 'a.txt'\ncommand = 'x'\nneeds = 'luck'\n", "luck"),
+            (
+                "[[session]]\nfile = 'a.txt'\ncommand = 'x'\nreplace = [{ pattern = '(', with = '' }]\n",
+                "regex",
+            ),
+            (&TWO.replace("b.txt", "a.txt"), "listed twice"),
+        ] {
+            let said = list(text).unwrap_err();
+            assert!(said.contains(reason), "{text}\n→ {said}");
+        }
+    }
+}

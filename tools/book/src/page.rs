@@ -1,0 +1,169 @@
+//! A page as its author wrote it: [`Page::read`] finds the code, the links and the headings in Markdown, each with its line.
+//!
+//! The same parser with the same options as mdBook's, so both see the same blocks. Left out: what an include brings in; for that see
+//! [`crate::site`].
+
+use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
+use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
+
+/// A Markdown file.
+#[derive(Debug)]
+pub struct Page {
+    /// The file, below the repository's root.
+    pub file: String,
+    /// All of it.
+    pub text: String,
+    /// The code blocks, in order.
+    pub blocks: Vec<Block>,
+    /// What stands in backticks within a line.
+    pub code: Vec<Piece>,
+    /// Where links and images lead to, as it is written.
+    pub links: Vec<Piece>,
+    /// The text of the headings, without markup.
+    pub headings: Vec<Piece>,
+}
+
+/// A code block.
+#[derive(Debug)]
+pub struct Block {
+    /// The line that it begins in.
+    pub line: usize,
+    /// The line that it ends in.
+    pub end: usize,
+    /// What follows the backticks: a language, `console`, `text`. None if the block is only indented.
+    pub info: Option<String>,
+    /// What it shows.
+    pub text: String,
+}
+
+impl Block {
+    /// The language alone: `rust` of `rust,ignore`.
+    pub fn language(&self) -> &str {
+        let info = self.info.as_deref().unwrap_or_default();
+        info.split([',', ' ']).next().unwrap_or_default()
+    }
+}
+
+/// A piece of text, and the line that it begins in.
+#[derive(Debug)]
+pub struct Piece {
+    /// The line, from 1.
+    pub line: usize,
+    /// The text.
+    pub text: String,
+}
+
+impl Page {
+    /// Reads Markdown.
+    pub fn read(file: String, text: String) -> Page {
+        let breaks = Lines::of(&text);
+        let (mut blocks, mut code, mut links, mut headings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut is_block = false;
+        let mut is_heading = false;
+
+        for (event, place) in new_cmark_parser(&text, &MarkdownOptions::default()).into_offset_iter() {
+            let line = breaks.at(place.start);
+            match event {
+                Event::Start(Tag::CodeBlock(kind)) => {
+                    is_block = true;
+                    let info = match kind {
+                        CodeBlockKind::Fenced(info) => Some(info.trim().to_owned()),
+                        CodeBlockKind::Indented => None,
+                    };
+                    let end = breaks.at(place.end.saturating_sub(1));
+                    let text = String::new();
+                    blocks.push(Block { line, end, info, text });
+                }
+                Event::End(TagEnd::CodeBlock) => is_block = false,
+                Event::Start(Tag::Heading { .. }) => {
+                    is_heading = true;
+                    let text = String::new();
+                    headings.push(Piece { line, text });
+                }
+                Event::End(TagEnd::Heading(_)) => is_heading = false,
+                Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                    let text = dest_url.into_string();
+                    links.push(Piece { line, text });
+                }
+                Event::Text(text) if is_block => {
+                    blocks.last_mut().expect("one has begun").text.push_str(&text);
+                }
+                Event::Text(text) if is_heading => {
+                    headings.last_mut().expect("one has begun").text.push_str(&text);
+                }
+                Event::Code(text) => {
+                    if is_heading {
+                        headings.last_mut().expect("one has begun").text.push_str(&text);
+                    }
+                    let text = text.into_string();
+                    code.push(Piece { line, text });
+                }
+                _ => {}
+            }
+        }
+        Page {
+            file,
+            text,
+            blocks,
+            code,
+            links,
+            headings,
+        }
+    }
+
+    /// The lines that contain this text, in order.
+    pub fn lines_with<'page>(&'page self, text: &'page str) -> impl Iterator<Item = usize> + 'page {
+        let lines = self.text.lines().enumerate();
+        lines
+            .filter(move |(_, line)| line.contains(text))
+            .map(|(index, _)| index + 1)
+    }
+}
+
+/// Where each line begins, in bytes.
+pub struct Lines(Vec<usize>);
+
+impl Lines {
+    /// Counts the lines of a text.
+    pub fn of(text: &str) -> Lines {
+        let after_breaks = text.match_indices('\n').map(|(index, _)| index + 1);
+        Lines(std::iter::once(0).chain(after_breaks).collect())
+    }
+
+    /// The line of a byte, from 1.
+    pub fn at(&self, byte: usize) -> usize {
+        self.0.partition_point(|start| *start <= byte)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(text: &str) -> Page {
+        Page::read("page.md".to_owned(), text.to_owned())
+    }
+
+    #[test]
+    fn everything_is_found_with_its_line() {
+        let page = page("# A `b` *c*\n\nSee [d](e.md#f) and `g`.\n\n```rust,ignore\nh\ni\n```\n\n    indented\n");
+
+        assert_eq!((page.headings[0].line, page.headings[0].text.as_str()), (1, "A b c"));
+        assert_eq!((page.links[0].line, page.links[0].text.as_str()), (3, "e.md#f"));
+        assert_eq!((page.code[1].line, page.code[1].text.as_str()), (3, "g"));
+        let [fenced, indented] = &page.blocks[..] else {
+            panic!("{:?}", page.blocks)
+        };
+        assert_eq!((fenced.line, fenced.end, fenced.language()), (5, 8, "rust"));
+        assert_eq!(fenced.text, "h\ni\n");
+        assert_eq!((indented.line, &indented.info), (10, &None));
+    }
+
+    #[test]
+    fn code_in_a_list_and_in_details_is_found_too() {
+        let page = page("- item\n\n  ```sh\n  ls\n  ```\n\n<details>\n\n```text\nx\n```\n\n</details>\n");
+
+        let found: Vec<_> = page.blocks.iter().map(|block| (block.line, block.language())).collect();
+        assert_eq!(found, [(3, "sh"), (9, "text")]);
+    }
+}

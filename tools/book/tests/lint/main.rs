@@ -1,0 +1,182 @@
+//! The lint, on books that have rotted on purpose, and on this repository's own.
+//!
+//! Each test takes the clean book, lets one thing rot, and expects one finding in one line. So a rule that is gone is noticed, and a rule
+//! that sees ghosts too.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use book::lint::lint;
+use book::repository::Repository;
+use tempfile::TempDir;
+
+mod own;
+mod rot;
+
+/// A small repository with a clean book.
+struct Fixture(TempDir);
+
+const INTRODUCTION: &str = "\
+# Introduction
+
+Read on in [clones](clones/index.md#a-killed-clone), or see [below](#below).
+
+![A balancer and two clones](images/one.svg)
+
+## Below
+
+The code is in `chapters/01-clones/src/lib.rs:3`, and `a_killed_clone_loses_no_session` shows it.
+
+```sh
+cargo run -p ch01-clones     # and not -p x
+cargo workshop doctor
+```
+";
+
+const CLONES: &str = "\
+# Clones
+
+```rust,ignore
+{{#include ../../../chapters/01-clones/src/lib.rs:turn}}
+```
+
+## A killed clone
+
+```text
+{{#include ../sessions/one.txt}}
+```
+";
+
+const SVG: &str =
+    "<svg viewBox=\"0 0 9 9\"><title>t</title><desc>d</desc><rect width=\"9\" height=\"9\" fill=\"#fff\"/></svg>\n";
+
+impl Fixture {
+    fn new() -> Fixture {
+        let fixture = Fixture(tempfile::tempdir().unwrap());
+        for (file, text) in [
+            (
+                "README.md",
+                "# Readme\n\nSee [the book](book/src/SUMMARY.md) and [exercises](exercises/README.md#rules).\n",
+            ),
+            (
+                "exercises/README.md",
+                "# Exercises\n\n## Rules\n\n`cargo test -p ch01-clones`\n",
+            ),
+            ("chapters/01-clones/Cargo.toml", "[package]\nname = \"ch01-clones\"\n"),
+            (
+                "chapters/01-clones/src/lib.rs",
+                "// ANCHOR: turn\nfn turn() {}\n// ANCHOR_END: turn\n\nfn a_killed_clone_loses_no_session() {}\n",
+            ),
+            ("tools/workshop/Cargo.toml", "[package]\nname = \"workshop\"\n"),
+            (
+                "tools/workshop/src/cli.rs",
+                "#[derive(Subcommand)]\nenum Command {\n    Doctor,\n}\n",
+            ),
+            ("book/book.toml", "[book]\ntitle = \"A book\"\n"),
+            (
+                "book/sessions.toml",
+                "[[session]]\nfile = \"one.txt\"\ncommand = \"cargo --version\"\n",
+            ),
+            (
+                "book/src/SUMMARY.md",
+                "# Summary\n\n[Introduction](introduction.md)\n\n- [Clones](clones/index.md)\n",
+            ),
+            ("book/src/introduction.md", INTRODUCTION),
+            ("book/src/clones/index.md", CLONES),
+            ("book/src/sessions/one.txt", "$ cargo --version\ncargo 1.95.0\n"),
+            ("book/src/images/one.svg", SVG),
+        ] {
+            fixture.write(file, text);
+        }
+        fixture
+    }
+
+    fn path(&self, file: &str) -> std::path::PathBuf {
+        self.0.path().join(file)
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        let path = self.path(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Puts `instead` in the place of `gone`, which has to be there.
+    fn rot(self, file: &str, gone: &str, instead: &str) -> Fixture {
+        let text = fs::read_to_string(self.path(file)).unwrap();
+        assert!(text.contains(gone), "{file} has no {gone:?}");
+        self.write(file, &text.replacen(gone, instead, 1));
+        self
+    }
+
+    fn with(self, file: &str, text: &str) -> Fixture {
+        self.write(file, text);
+        self
+    }
+
+    fn report(&self) -> String {
+        lint(&Repository::of_book(self.path("book"))).unwrap().to_string()
+    }
+
+    /// Expects one finding, in this place and with these words, and nothing else.
+    #[track_caller]
+    fn finds(&self, place: &str, words: &str) {
+        let report = self.report();
+        assert!(
+            report.starts_with(&format!("{place}: ")) && report.contains(words) && report.ends_with("\n1 finding"),
+            "expected one finding in {place} that says {words:?}, and got:\n{report}"
+        );
+    }
+}
+
+#[test]
+fn a_clean_book_has_no_finding() {
+    assert_eq!(Fixture::new().report(), "4 pages, no finding");
+}
+
+#[test]
+fn the_program_prints_the_findings_and_fails_only_if_there_are_any() {
+    let run = |book: &Path| {
+        let output = Command::new(env!("CARGO_BIN_EXE_book"))
+            .arg("lint")
+            .arg(book)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+
+    let clean = Fixture::new();
+    assert_eq!(run(&clean.path("book")), (Some(0), "4 pages, no finding\n".to_owned()));
+    let (code, report) = run(&clean.rot("README.md", "book/src", "book/scr").path("book"));
+    assert_eq!(code, Some(1));
+    assert!(
+        report.starts_with("README.md:3: ") && report.ends_with("\n1 finding\n"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_folder_without_a_book_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let error = lint(&Repository::of_book(folder.path().join("book"))).unwrap_err();
+
+    assert!(format!("{error:#}").contains("book.toml"), "{error:#}");
+}
+
+#[test]
+fn the_lint_leaves_the_book_as_it_was() {
+    let fixture = Fixture::new().rot("book/src/SUMMARY.md", "clones/index.md", "gone.md");
+
+    fixture.report();
+
+    assert!(
+        !fixture.path("book/src/gone.md").exists(),
+        "mdBook has made the missing page"
+    );
+    assert!(
+        !fixture.path("book/book").exists(),
+        "mdBook has built into the repository"
+    );
+}

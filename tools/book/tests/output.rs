@@ -1,0 +1,271 @@
+//! `book output`, on a book whose sessions are made by small programs.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A book with these sessions.
+struct Fixture(TempDir);
+
+impl Fixture {
+    fn new(sessions: &str) -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("book/src/sessions")).unwrap();
+        fs::write(folder.path().join("book/sessions.toml"), sessions).unwrap();
+        Fixture(folder)
+    }
+
+    fn session(&self, file: &str) -> PathBuf {
+        self.0.path().join("book/src/sessions").join(file)
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.session(file)).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_book"));
+        command
+            .arg("output")
+            .arg("--book")
+            .arg(self.0.path().join("book"))
+            .args(arguments);
+        command
+    }
+
+    /// Whether it succeeded, and what it said on both outputs.
+    fn run(&self, arguments: &[&str]) -> (bool, String) {
+        let output = self.command(arguments).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.success(), said)
+    }
+}
+
+const VERSION: &str = "[[session]]\nfile = 'version.txt'\ncommand = 'cargo --version'\n";
+
+#[test]
+fn a_session_is_written_with_its_command_and_then_checks_equal() {
+    let fixture = Fixture::new(VERSION);
+
+    let (succeeded, said) = fixture.run(&[]);
+    assert!(succeeded && said.contains("version.txt: written"), "{said}");
+    let text = fixture.read("version.txt");
+    assert!(text.starts_with("$ cargo --version\ncargo 1."), "{text}");
+
+    for arguments in [["--check"].as_slice(), &[]] {
+        let (succeeded, said) = fixture.run(arguments);
+        assert!(
+            succeeded && said.contains("version.txt: as the book shows it"),
+            "{said}"
+        );
+    }
+    assert_eq!(fixture.read("version.txt"), text);
+}
+
+#[test]
+fn a_session_that_has_changed_fails_the_check_with_a_diff_and_stays_as_it_is() {
+    let fixture = Fixture::new(VERSION);
+    fs::write(fixture.session("version.txt"), "$ cargo --version\ncargo 0.1\n").unwrap();
+
+    let (succeeded, said) = fixture.run(&["--check"]);
+
+    assert!(!succeeded, "{said}");
+    assert!(said.contains("\n $ cargo --version\n-cargo 0.1\n+cargo 1."), "{said}");
+    assert!(
+        said.contains("`cargo run -p book -- output version` writes it anew"),
+        "{said}"
+    );
+    assert_eq!(
+        fixture.read("version.txt"),
+        "$ cargo --version\ncargo 0.1\n",
+        "a check writes nothing"
+    );
+}
+
+#[test]
+fn a_session_that_is_missing_fails_the_check() {
+    let (succeeded, said) = Fixture::new(VERSION).run(&["--check"]);
+
+    assert!(!succeeded && said.contains("+$ cargo --version"), "{said}");
+}
+
+#[test]
+fn numbers_of_a_measured_session_are_written_and_not_compared() {
+    let fixture = Fixture::new(&format!("{VERSION}measured = true\n"));
+    fixture.run(&[]);
+    let text = fixture.read("version.txt");
+    let other = text.replace("cargo 1.", "cargo 987.");
+    fs::write(fixture.session("version.txt"), &other).unwrap();
+
+    let (succeeded, said) = fixture.run(&["--check"]);
+    assert!(succeeded, "{said}");
+    assert_eq!(fixture.read("version.txt"), other);
+
+    fixture.run(&[]);
+    assert_eq!(fixture.read("version.txt"), text);
+}
+
+#[test]
+fn a_command_that_fails_is_told_and_the_others_are_made_all_the_same() {
+    let bad = "[[session]]\nfile = 'bad.txt'\ncommand = 'cargo no-such-command'\n";
+    let fixture = Fixture::new(&format!("{bad}{VERSION}"));
+
+    let (succeeded, said) = fixture.run(&[]);
+
+    assert!(!succeeded, "{said}");
+    assert!(
+        said.contains("bad.txt: `cargo no-such-command` failed (exit "),
+        "{said}"
+    );
+    assert!(
+        said.contains("version.txt: written") && said.contains("1 of 2 sessions went wrong"),
+        "{said}"
+    );
+    assert!(!fixture.session("bad.txt").exists(), "half a session was written");
+}
+
+#[test]
+fn a_program_that_is_missing_is_told_by_its_name() {
+    let fixture = Fixture::new("[[session]]\nfile = 'a.txt'\ncommand = 'no-such-program-anywhere --now'\n");
+
+    let (succeeded, said) = fixture.run(&[]);
+
+    assert!(
+        !succeeded && said.contains("a.txt: `no-such-program-anywhere` could not be started"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_unknown_name_is_refused_with_the_names_that_there_are() {
+    let (succeeded, said) = Fixture::new(VERSION).run(&["versoin"]);
+
+    assert!(!succeeded, "{said}");
+    assert!(
+        said.contains("no session `versoin`") && said.contains("version"),
+        "{said}"
+    );
+}
+
+#[test]
+fn only_the_sessions_that_were_named_are_made() {
+    let fixture = Fixture::new(&format!(
+        "{VERSION}[[session]]\nfile = 'help.txt'\ncommand = 'cargo --help'\n"
+    ));
+
+    assert!(fixture.run(&["version.txt"]).0);
+
+    assert!(fixture.session("version.txt").exists() && !fixture.session("help.txt").exists());
+}
+
+#[test]
+fn what_varies_is_replaced_before_it_is_written() {
+    let fixture = Fixture::new(&format!(
+        "{VERSION}replace = [{{ pattern = 'cargo [0-9].*', with = 'cargo X' }}]\n"
+    ));
+
+    fixture.run(&[]);
+
+    assert_eq!(fixture.read("version.txt"), "$ cargo --version\ncargo X\n");
+}
+
+#[cfg(unix)]
+mod on_unix {
+    use std::io::{BufRead, BufReader};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_hangs_is_ended_and_told() {
+        let fixture = Fixture::new("[[session]]\nfile = 'a.txt'\ncommand = 'sleep 1000'\nlimit_seconds = 1\n");
+
+        let (succeeded, said) = fixture.run(&[]);
+
+        assert!(
+            !succeeded && said.contains("a.txt: `sleep 1000` was still running after 1 s and was ended"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn docker_that_is_missing_is_told_in_a_sentence() {
+        let fixture = Fixture::new(&format!("{VERSION}needs = 'docker'\n"));
+
+        let output = fixture
+            .command(&["--check"])
+            .env("DOCKER_HOST", "tcp://127.0.0.1:1")
+            .output()
+            .unwrap();
+
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success(), "{said}");
+        assert!(
+            said.contains("version.txt: this session needs Docker, which does not answer; `cargo workshop doctor`"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_session_that_a_test_writes_is_left_to_that_test() {
+        let script = "[ -z \"$RENEW\" ] || echo new > book/src/sessions/a.txt; grep -q new book/src/sessions/a.txt";
+        let fixture = Fixture::new(&format!(
+            "[[session]]\nfile = 'a.txt'\ncommand = '''sh -c '{script}' '''\nwritten_if = 'RENEW'\n"
+        ));
+        fs::write(fixture.session("a.txt"), "old\n").unwrap();
+
+        assert!(!fixture.run(&["--check"]).0, "the test compares, and fails");
+        assert_eq!(fixture.read("a.txt"), "old\n");
+        let (succeeded, said) = fixture.run(&[]);
+        assert!(succeeded && said.contains("a.txt: written"), "{said}");
+        assert!(fixture.run(&["--check"]).0);
+    }
+
+    /// Commands have process groups of their own, which the terminal's Ctrl-C does not reach.
+    #[test]
+    fn ctrl_c_ends_the_command_too_and_begins_no_other() {
+        let hangs = "[[session]]\nfile = 'a.txt'\ncommand = 'sh -c \"echo $$ >&2; exec sleep 1000\"'\n";
+        let fixture = Fixture::new(&format!("{hangs}{VERSION}"));
+        let mut command = fixture.command(&[]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let pid = lines
+            .find(|line| line.parse::<u32>().is_ok())
+            .expect("the command tells its number");
+
+        let interrupted = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(interrupted.success());
+
+        let output = child.wait_with_output().unwrap();
+        assert!(!output.status.success());
+        assert!(
+            output.stdout.is_empty(),
+            "the next session was begun all the same: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+        let is_there = || {
+            Command::new("kill")
+                .args(["-0", &pid])
+                .stderr(Stdio::null())
+                .status()
+                .unwrap()
+                .success()
+        };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while is_there() {
+            assert!(
+                Instant::now() < deadline,
+                "process {pid} outlived the command that started it"
+            );
+        }
+        assert!(
+            !fixture.session("version.txt").exists(),
+            "the next session was made all the same"
+        );
+    }
+}
