@@ -47,6 +47,7 @@ impl Session {
     }
 }
 
+// ANCHOR: seam
 /// Where the sessions lie. A `load` may come to another clone than the `create` did, and has to find what was created.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
@@ -59,6 +60,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Forgets the session. That it was not there is no error.
     async fn delete(&self, id: &SessionId) -> Result<(), SessionError>;
 }
+// ANCHOR_END: seam
 
 /// Why a store could not answer. "There is no such session" is not an error, it is `None`.
 #[derive(Debug, thiserror::Error)]

@@ -16,6 +16,7 @@ pub type Bucket = u16;
 /// A shard's number, counted from 0.
 pub type ShardId = usize;
 
+// ANCHOR: bucket
 /// The bucket of a customer: FNV-1a over the name's bytes, modulo [`BUCKETS`].
 ///
 /// The hash must never change between versions or machines, which rules out the standard library's `DefaultHasher`. FNV-1a is
@@ -27,6 +28,7 @@ pub type ShardId = usize;
 pub fn bucket_of_customer(customer: &str) -> Bucket {
     (fnv1a(customer.as_bytes()) % u64::from(BUCKETS)) as Bucket
 }
+// ANCHOR_END: bucket
 
 /// The bucket of an order, read off its id.
 ///

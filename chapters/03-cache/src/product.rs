@@ -104,12 +104,14 @@ impl ProductCache {
             }
         }
         // Before the database is read: a write that this reading misses is invalidated after this count.
+        // ANCHOR: get
         let invalidations = *self.invalidations.read().await;
         let read = self.catalog.product(id).await?;
         // An unknown id is not cached: a client that counts upwards could fill the cache with nothing.
         if let Some(product) = &read.value {
             self.fill(&key, product, invalidations).await;
         }
+        // ANCHOR_END: get
         Ok(Lookup {
             product: read.value,
             status: CacheStatus::Miss,
@@ -127,6 +129,7 @@ impl ProductCache {
         })
     }
 
+    // ANCHOR: invalidate
     /// Drops a product. Call it *after* the write has been committed: a reader between an early invalidation and the
     /// commit would put the old value back. Waits for the readers that are filling the cache; when it returns `Ok`, no `get`
     /// of this process finds the old product in the cache.
@@ -136,7 +139,9 @@ impl ProductCache {
         *self.invalidations.write().await += 1;
         self.cache.delete(&key(id)).await
     }
+    // ANCHOR_END: invalidate
 
+    // ANCHOR: fill
     /// Caches what was read from the database when there had been `then` invalidations, unless there were more since.
     async fn fill(&self, key: &str, product: &Product, then: u64) {
         let bytes = serde_json::to_vec(product).expect("a product has only string keys and finite numbers");
@@ -149,6 +154,7 @@ impl ProductCache {
             tracing::warn!(%key, error = &error as &dyn Error, "the product was not cached");
         }
     }
+    // ANCHOR_END: fill
 }
 
 fn key(id: GameId) -> String {

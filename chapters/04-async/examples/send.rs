@@ -36,6 +36,7 @@ async fn main() -> anyhow::Result<()> {
         .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), kind)
         .await?;
 
+    // ANCHOR: confirm
     // Without this the next line would return when the message is in a buffer of this program.
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let confirmation = channel
@@ -58,6 +59,7 @@ async fn main() -> anyhow::Result<()> {
         confirmation == Confirmation::Ack(None),
         "the broker did not take the message: {confirmation:?}"
     );
+    // ANCHOR_END: confirm
     println!("sent and confirmed: {text}");
     Ok(())
 }

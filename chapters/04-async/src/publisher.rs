@@ -83,6 +83,7 @@ impl Publisher {
         }
     }
 
+    // ANCHOR: publish
     /// Renders one game's page and publishes it. A game that does not exist has no page.
     pub async fn publish(&self, id: GameId) -> Result<(), PublishError> {
         // The right to write comes before the reading, or a withdrawal could slip in between.
@@ -100,6 +101,7 @@ impl Publisher {
         }
         Ok(())
     }
+    // ANCHOR_END: publish
 
     /// Publishes the page of every game that has none of its present version. A page that cannot be published is left out.
     pub async fn publish_missing(&self) -> Result<Published, PublishError> {

@@ -94,6 +94,7 @@ impl Worker {
         }
     }
 
+    // ANCHOR: work
     /// Does one job and tells the queue what became of it. Breaks if it was cut off.
     async fn work(&self, delivery: Delivery, cut_off: Pin<&mut impl Future<Output = ()>>) -> ControlFlow<()> {
         let id = delivery.message.id;
@@ -120,6 +121,7 @@ impl Worker {
         }
         ControlFlow::Continue(())
     }
+    // ANCHOR_END: work
 
     async fn attempt(
         &self,

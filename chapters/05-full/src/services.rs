@@ -25,6 +25,7 @@ const WAITING_JOBS: usize = 10_000;
 /// The topic of the event that a game has changed; its payload is the game's id.
 pub const GAME_CHANGED: &str = "game.changed";
 
+// ANCHOR: services
 /// The services of a store. Cheap to clone.
 #[derive(Clone)]
 pub struct Services {
@@ -51,6 +52,7 @@ pub struct Services {
     /// The writes that clients have begun, whether or not these clients are still there.
     pub writes: TaskTracker,
 }
+// ANCHOR_END: services
 
 /// Answers "can this store serve requests?".
 #[async_trait::async_trait]
@@ -103,6 +105,7 @@ impl Services {
         }
     }
 
+    // ANCHOR: game_changed
     /// Makes the copies of a game follow a write: the cached object and the page rendered in advance. Call it after the commit, and
     /// answer the writer only when it has returned: from then on nobody is shown the old game.
     pub async fn game_changed(&self, id: GameId) {
@@ -125,6 +128,7 @@ impl Services {
             }
         });
     }
+    // ANCHOR_END: game_changed
 }
 
 #[async_trait::async_trait]

@@ -89,11 +89,13 @@ impl Balancer {
     }
 }
 
+// ANCHOR: repeat
 /// Safe methods change nothing, so doing them twice does no harm (RFC 9110, section 9.2.1). `PUT` and `DELETE` are
 /// idempotent as well, but they have often a body, and that has streamed away.
 fn may_be_repeated(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
+// ANCHOR_END: repeat
 
 /// The body that the client sends came to no good end.
 fn blame_client(error: &hyper::Error) -> Problem {

@@ -110,6 +110,7 @@ struct Candidates<'a> {
 impl<'a> Iterator for Candidates<'a> {
     type Item = &'a Arc<Upstream>;
 
+    // ANCHOR: turns
     fn next(&mut self) -> Option<&'a Arc<Upstream>> {
         while self.to_visit > 0 {
             let upstreams = &self.balancer.upstreams;
@@ -126,6 +127,7 @@ impl<'a> Iterator for Candidates<'a> {
         // Fail open: believing that all clones are down is worth less than asking them.
         self.down.pop()
     }
+    // ANCHOR_END: turns
 }
 
 /// How many header fields a client may send. What passes here grows on its way (`via`, `x-forwarded-for` and others), and must

@@ -62,6 +62,7 @@ impl PgCatalog {
         }
     }
 
+    // ANCHOR: read
     /// Asks the replicas in turn, and the primary if none of them answers.
     async fn read<'s, T, Answer>(&'s self, ask: impl Fn(&'s PgPool) -> Answer) -> Result<Read<T>, StoreError>
     where
@@ -82,6 +83,7 @@ impl PgCatalog {
         let answer = within(PATIENCE, ask(&self.primary)).await;
         answer.map(Read::from_primary).map_err(store_error)
     }
+    // ANCHOR_END: read
 
     /// Runs a transaction on the primary, then waits for the replicas. Who is dropped in between does not wait, and has promised nobody
     /// anything yet.
@@ -101,6 +103,7 @@ impl Catalog for PgCatalog {
         self.read(|server| find(server, id)).await
     }
 
+    // ANCHOR: product
     async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
         self.read(async |server| {
             let Some(game) = find(server, id).await? else {
@@ -119,6 +122,7 @@ impl Catalog for PgCatalog {
         })
         .await
     }
+    // ANCHOR_END: product
 
     async fn list(&self, query: &GameQuery) -> Result<Read<GamePage>, StoreError> {
         self.read(|server| page(server, query)).await

@@ -76,6 +76,7 @@ impl Replicas {
         later.iter().chain(earlier).filter(|replica| !replica.state().left_out)
     }
 
+    // ANCHOR: catch_up
     /// Call this after a commit on the primary: returns when every replica that answers has replayed it, or after `patience`.
     pub(super) async fn catch_up(&self, primary: &PgPool, patience: Duration) {
         if self.all.is_empty() {
@@ -91,6 +92,7 @@ impl Replicas {
             }
         }
     }
+    // ANCHOR_END: catch_up
 }
 
 impl Replica {

@@ -10,6 +10,7 @@
 
 use ch02_database::sharding::fnv1a;
 
+// ANCHOR: node_of
 /// The position of the node that holds `key`. The order of the nodes does not matter, their names do.
 ///
 /// # Panics
@@ -20,6 +21,7 @@ pub(super) fn node_of<'a>(key: &str, nodes: impl Iterator<Item = &'a str>) -> us
     let winner = draws.max_by_key(|&(_, number)| number);
     winner.expect("a cache is not made without a node").0
 }
+// ANCHOR_END: node_of
 
 /// Makes every bit of the result depend on every bit of `x`, which FNV-1a alone does not (`SplitMix64`'s last step).
 fn scatter(x: u64) -> u64 {

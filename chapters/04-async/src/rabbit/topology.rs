@@ -92,6 +92,7 @@ impl Topology {
 /// before that does not find the queue again, nor what it has confirmed (rabbitmq-server issue 15725). A store's queues are older.
 const QUORUM: (&str, Argument) = ("x-queue-type", Text("quorum"));
 
+// ANCHOR: jobs
 fn jobs(capacity: u32) -> Vec<(&'static str, Argument)> {
     vec![
         QUORUM,
@@ -105,6 +106,7 @@ fn jobs(capacity: u32) -> Vec<(&'static str, Argument)> {
         ("x-dead-letter-strategy", Text("at-least-once")),
     ]
 }
+// ANCHOR_END: jobs
 
 fn events() -> Vec<(&'static str, Argument)> {
     vec![

@@ -18,6 +18,8 @@ pub struct Process {
     pub child: Child,
     output: BufReader<std::process::ChildStdout>,
     pub url: String,
+    /// Where it puts what it removes at its end, if it comes to its end. Ours removes the rest.
+    _temporary: Option<tempfile::TempDir>,
 }
 
 impl Process {
@@ -26,7 +28,7 @@ impl Process {
         let mut command = program();
         command.args(["--listen", "127.0.0.1:0", "--games", "60", "--data-dir"]);
         command.arg(data_dir);
-        Process::run(command)
+        Process::run(command, None)
     }
 
     /// A store of 60 games in containers.
@@ -41,10 +43,12 @@ impl Process {
             "--games",
             "60",
         ]);
-        Process::run(command)
+        let temporary = tempfile::tempdir().unwrap();
+        command.env("TMPDIR", temporary.path());
+        Process::run(command, Some(temporary))
     }
 
-    fn run(mut command: Command) -> Process {
+    fn run(mut command: Command, temporary: Option<tempfile::TempDir>) -> Process {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut url = String::new();
@@ -54,7 +58,12 @@ impl Process {
             url.starts_with("http://127.0.0.1:"),
             "the first line is the address: {url:?}"
         );
-        Process { child, output, url }
+        Process {
+            child,
+            output,
+            url,
+            _temporary: temporary,
+        }
     }
 
     pub fn client(&self) -> Client {
