@@ -25,6 +25,7 @@ use crate::server::{self, Limits};
 mod forward;
 mod headers;
 mod pooled;
+pub mod strategy;
 mod upload;
 mod upstream;
 
