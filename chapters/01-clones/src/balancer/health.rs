@@ -2,8 +2,8 @@
 //!
 //! Two witnesses are heard. *Passive*: requests themselves fail, and after some in a row the clone is ejected for a while that
 //! doubles each time (Envoy's outlier detection). *Active*: [`probe`](super::probe) asks the clone how it is, which notices a
-//! clone that hangs without costing a visitor anything. A clone is out while either of them says so, and comes back slowly, because
-//! its caches are cold. This is a state machine over given instants and nothing else: it opens no connection and reads no clock.
+//! clone that hangs without costing a visitor anything. A clone is out while either of them says so. That nobody was there is refuted
+//! by a good probe; that requests broke off, by a request only. It comes back slowly, because its caches are cold. This is a state machine over given instants and nothing else: it opens no connection and reads no clock.
 //!
 //! What it may not decide alone is whether a clone *may* leave: at least half have to stay, and only
 //! [`members`](super::members) sees them all. A sick clone that had to stay is *spared*. A failure is then passed on
@@ -33,12 +33,12 @@ pub struct HealthPolicy {
 }
 
 impl Default for HealthPolicy {
-    /// 5 failures; 1 s, doubling up to 30 s; 5 s of slow start; out after 2 bad probes, back after 2 good ones.
+    /// 5 failures; 1 s, doubling up to 10 s; 5 s of slow start; out after 2 bad probes, back after 2 good ones.
     fn default() -> Self {
         HealthPolicy {
             failures: 5,
             ejection: Duration::from_secs(1),
-            longest: Duration::from_secs(30),
+            longest: Duration::from_secs(10),
             slow_start: Duration::from_secs(5),
             fall: 2,
             rise: 2,
@@ -197,10 +197,19 @@ impl Health {
         }
     }
 
+    /// A good probe of a clone that refused connections: what was missing is there again.
+    fn believe_that_somebody_is_there(&mut self, is_well: bool, now: Instant) {
+        if is_well && self.ejection.take_if(|ejection| ejection.was_refused).is_some() {
+            self.failures_in_a_row = 0;
+            self.came_back = Some(now);
+        }
+    }
+
     /// Notes a probe. True if the clone went down with it: whoever waits for its answer may look elsewhere.
     pub(super) fn note_probe(&mut self, is_well: bool, may_go: bool, policy: &HealthPolicy, now: Instant) -> bool {
         if is_well != self.is_down {
             self.contrary_probes = 0;
+            self.believe_that_somebody_is_there(is_well, now);
             return false;
         }
         self.contrary_probes = self.contrary_probes.saturating_add(1);
@@ -208,6 +217,7 @@ impl Health {
             self.is_down = false;
             self.contrary_probes = 0;
             self.came_back = Some(now);
+            self.believe_that_somebody_is_there(true, now);
         } else if !self.is_down && self.contrary_probes >= policy.fall && (may_go || self.ejection.is_some()) {
             self.is_down = true;
             self.contrary_probes = 0;

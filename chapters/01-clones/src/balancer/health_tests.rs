@@ -230,7 +230,7 @@ fn probes_need_two_to_fall_and_three_to_rise() {
 #[test]
 fn a_clone_is_out_while_either_witness_says_so() {
     let mut clone = Clone::new();
-    clone.note(0, Outcome::Refused);
+    (0..3).for_each(|_| clone.note(0, Outcome::Failed));
     clone.probe(0, false);
     clone.probe(1, false);
     assert!(
@@ -247,6 +247,27 @@ fn a_clone_is_out_while_either_witness_says_so() {
     );
     assert!(clone.try_again(1_002, Outcome::Answered));
     assert!(!clone.health.is_out());
+}
+
+#[test]
+fn a_good_probe_shows_that_somebody_is_there_again_but_not_that_requests_succeed() {
+    let mut restarted = Clone::new();
+    restarted.note(0, Outcome::Refused);
+    restarted.probe(1, true);
+    assert_eq!(
+        restarted.state(1),
+        State::SlowStart,
+        "it refused, and it answers: why wait for its time to pass?"
+    );
+
+    let mut broken = Clone::new();
+    (0..3).for_each(|_| broken.note(0, Outcome::Failed));
+    (1..9).for_each(|millis| assert!(!broken.probe(millis, true)));
+    assert_eq!(
+        broken.state(9),
+        State::Ejected,
+        "its probes were good all the time, and its requests failed"
+    );
 }
 
 #[test]
