@@ -2,7 +2,7 @@
 //!
 //! Sessions are opened while the arguments are read, so a wrong place is told like any other wrong argument.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,6 +58,9 @@ pub enum Command {
         /// How many requests a clone may have in flight; what no clone has room for is refused with 503
         #[arg(long, value_name = "REQUESTS", default_value = "1024")]
         max_in_flight: usize,
+        /// The address of a proxy in front of this one, whose `X-Forwarded-For` and `Forwarded` are believed; once for each
+        #[arg(long, value_name = "ADDR")]
+        trust: Vec<IpAddr>,
     },
 }
 

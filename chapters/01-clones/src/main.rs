@@ -50,8 +50,10 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
             strategy,
             probe,
             max_in_flight,
+            trust,
         }) => {
-            let balancer = Arc::new(cli::balancer(upstream, strategy, probe, max_in_flight));
+            let balancer = cli::balancer(upstream, strategy, probe, max_in_flight);
+            let balancer = Arc::new(balancer.with_trusted(trust));
             balancer::run(bind("balancer", listen).await?, balancer, server::stop_signal()).await;
         }
     }

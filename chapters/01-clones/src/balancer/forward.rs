@@ -38,7 +38,7 @@ impl Balancer {
         let (mut head, body) = request.into_parts();
         let id = request_id(&head.headers);
         let peer = head.extensions.get().map(|PeerAddr(peer)| peer.ip());
-        let outcome = match headers::prepare_request(&mut head, peer, &id) {
+        let outcome = match headers::prepare_request(&mut head, peer, &self.trusted, &id) {
             Ok(()) => self.try_clones(head, body).await,
             Err(problem) => Err(problem),
         };

@@ -5,10 +5,11 @@
 //! over a connection of an `upstream`, and `retry` says whether there may be another one. `upload` watches the body on the way up and
 //! `pooled` the answer on the way down. `fleet` adds clones and takes them away while requests come.
 //!
-//! Left out: WebSocket, TLS, HTTP/2, and trust in a proxy in front of this one.
+//! Left out: WebSocket, TLS, and HTTP/2.
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -81,6 +82,7 @@ pub struct Balancer {
     sends: u32,
     budget: Mutex<Budget>,
     probes: Option<Probes>,
+    trusted: Vec<IpAddr>,
 }
 
 impl Balancer {
@@ -93,6 +95,7 @@ impl Balancer {
             sends: retries.sends,
             budget: Mutex::new(Budget::new(retries, Instant::now())),
             probes: None,
+            trusted: Vec::new(),
         }
     }
 
@@ -121,6 +124,13 @@ impl Balancer {
     #[must_use]
     pub fn with_probes(mut self, probes: Probes) -> Self {
         self.probes = Some(probes);
+        self
+    }
+
+    /// The same behind proxies at these addresses: what they say of where a request came from is kept, and continued.
+    #[must_use]
+    pub fn with_trusted(mut self, proxies: Vec<IpAddr>) -> Self {
+        self.trusted = proxies;
         self
     }
 
