@@ -143,6 +143,8 @@ impl Balancer {
                 }
                 _ => Outcome::Answered,
             },
+            // Cut short by the request's own deadline: the clone had no chance to show that it is there.
+            Err(Failure::NotSent(_)) if deadline.has_passed() => Outcome::Abandoned,
             Err(Failure::NotSent(_)) => Outcome::Refused,
             Err(Failure::Broken(error)) if error.is_user() => Outcome::Abandoned,
             Err(failure) => {

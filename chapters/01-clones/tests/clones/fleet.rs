@@ -11,7 +11,8 @@ use http::StatusCode;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::support::{balance, balance_over, client, clone, header, log_in, serve, soon, until};
+use crate::streaming::{dictated, get_slash, read_chunk};
+use crate::support::{balance, balance_over, client, clone, header, log_in, read_head, serve, soon, until};
 
 /// A clone that answers when it is told to, and tells when a request has come.
 async fn holds_on() -> (
@@ -64,6 +65,37 @@ async fn draining_waits_for_the_request_in_flight_and_lets_no_new_one_in() {
     assert_eq!(soon("the request in flight", in_flight).await.unwrap(), "finished");
     front.balancer.remove("clone-1").unwrap();
     assert_eq!(front.balancer.status().len(), 1);
+}
+
+#[tokio::test]
+async fn draining_waits_for_the_last_byte_of_an_answer_and_not_only_for_its_head() {
+    let (clone, pieces, _dropped) = dictated().await;
+    let front = balance(&[clone.addr]).await;
+    let mut visitor = get_slash(front.addr).await;
+    pieces.send("one".into()).unwrap();
+    assert!(read_head(&mut visitor).await.starts_with("HTTP/1.1 200"));
+    read_chunk(&mut visitor, "one").await;
+
+    assert_eq!(
+        front.balancer.status()[0].in_flight,
+        1,
+        "half an answer has come: does the request end with its head?"
+    );
+    let balancer = Arc::clone(&front.balancer);
+    let draining = tokio::spawn(async move { balancer.drain("clone-1").await });
+    until("the draining to begin", async || {
+        front.balancer.status()[0].state == State::Draining
+    })
+    .await;
+    assert!(
+        !draining.is_finished(),
+        "the clone would be stopped in the middle of an answer"
+    );
+
+    pieces.send("two".into()).unwrap();
+    read_chunk(&mut visitor, "two").await;
+    drop(pieces);
+    soon("the draining to end", draining).await.unwrap().unwrap();
 }
 
 #[tokio::test]

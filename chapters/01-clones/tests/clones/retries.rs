@@ -245,6 +245,26 @@ async fn a_small_body_is_sent_again_with_a_request_that_may_be_repeated() {
 }
 
 #[tokio::test]
+async fn half_a_body_is_not_sent_again_as_if_it_were_all() {
+    let echo = Router::new().route("/", axum::routing::any(|body: String| async move { body }));
+    let (broken, healthy) = (swallows_five_bytes().await, serve(echo).await);
+    let front = balance(&[broken, healthy.addr]).await;
+    let mut client = TcpStream::connect(front.addr).await.unwrap();
+    // The clone takes the first half and breaks off, before there is a second one.
+    let half = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello";
+    client.write_all(half).await.unwrap();
+
+    let head = soon("an answer to half a request", read_head(&mut client)).await;
+
+    assert!(head.starts_with("HTTP/1.1 502"), "{head}");
+    assert_eq!(
+        front.balancer.status()[1].requests,
+        0,
+        "the other clone got half a body"
+    );
+}
+
+#[tokio::test]
 async fn a_whole_request_has_a_deadline_however_many_clones_are_tried() {
     let hangs = || serve(Router::new().route("/", get(std::future::pending::<()>)));
     let (first, second, third) = (hangs().await, hangs().await, hangs().await);
@@ -263,4 +283,6 @@ async fn a_whole_request_has_a_deadline_however_many_clones_are_tried() {
         requests, 1,
         "the time was up, and the request went to another clone all the same"
     );
+    let failures: u64 = front.balancer.status().iter().map(|status| status.failures).sum();
+    assert_eq!(failures, 1, "a clone that was given no time has not failed");
 }
