@@ -15,6 +15,7 @@ use crate::avatar::{self, AvatarStore};
 use crate::identity::{self, Identity};
 use crate::login::{self, MaybeUser};
 use crate::problem;
+use crate::readiness::{self, Readiness};
 use crate::session::SessionStore;
 
 /// What the handlers of a clone can ask for.
@@ -23,6 +24,13 @@ struct AppState {
     identity: Identity,
     sessions: Arc<dyn SessionStore>,
     avatars: AvatarStore,
+    readiness: Readiness,
+}
+
+impl FromRef<AppState> for Readiness {
+    fn from_ref(state: &AppState) -> Self {
+        state.readiness.clone()
+    }
 }
 
 impl FromRef<AppState> for Identity {
@@ -43,16 +51,24 @@ impl FromRef<AppState> for AvatarStore {
     }
 }
 
-/// A clone with this name: `/`, `/whoami`, `/healthz`, `/login`, `/me`, `/logout`, `/me/avatar` and `/users/{id}/avatar`.
+/// A clone with this name: `/`, `/whoami`, `/healthz`, `/readyz`, `/login`, `/me`, `/logout`, `/me/avatar` and `/users/{id}/avatar`.
+/// It is ready for ever.
 pub fn router(name: &str, sessions: Arc<dyn SessionStore>, avatars: AvatarStore) -> Router {
+    router_with(name, sessions, avatars, Readiness::default())
+}
+
+/// The same, ready for as long as `readiness` says so.
+pub fn router_with(name: &str, sessions: Arc<dyn SessionStore>, avatars: AvatarStore, readiness: Readiness) -> Router {
     let identity = Identity::new(name);
     let state = AppState {
         identity: identity.clone(),
         sessions,
         avatars,
+        readiness,
     };
     let (routes, _openapi) = OpenApiRouter::new()
         .merge(identity::routes())
+        .merge(readiness::routes())
         .merge(login::routes())
         .merge(avatar::routes())
         .split_for_parts();

@@ -6,8 +6,9 @@
 //! that store; what they have uploaded lies in an object store ([`avatar`]). So any clone can answer any request, and
 //! any clone may disappear. Whatever goes wrong is told in one form, a [`problem`] document. [`app`] is the smallest
 //! clone that has all of it, and [`contract`] says what a store has to keep, whichever it is.
+//! [`readiness`] lets a clone go without losing a request.
 //!
-//! Left out: other ways to choose a clone than taking turns, active health checks, retry budgets, WebSocket, TLS.
+//! Left out: WebSocket, TLS, and deploys.
 
 pub mod app;
 pub mod avatar;
@@ -19,6 +20,7 @@ pub mod identity;
 pub mod linger;
 pub mod login;
 pub mod problem;
+pub mod readiness;
 pub mod redis_sessions;
 pub mod server;
 pub mod session;
@@ -26,5 +28,6 @@ pub mod session;
 pub use avatar::AvatarStore;
 pub use balancer::{Balancer, Upstream};
 pub use problem::Problem;
+pub use readiness::Readiness;
 pub use redis_sessions::RedisSessions;
 pub use session::{MemorySessions, Session, SessionId, SessionStore};

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use ch01_clones::{Balancer, Upstream, app, balancer, server};
+use ch01_clones::{Readiness, app, balancer, server};
 use clap::Parser;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -36,13 +37,23 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
             name,
             sessions,
             avatars: folder,
+            notice,
         }) => {
-            let app = app::router(&name, sessions, avatars(folder.as_deref())?);
-            server::run(bind(&name, listen).await?, app, server::stop_signal()).await;
+            let readiness = Readiness::default();
+            let app = app::router_with(&name, sessions, avatars(folder.as_deref())?, readiness.clone());
+            let stop = readiness.leave(server::stop_signal(), Duration::from_millis(notice));
+            server::run(bind(&name, listen).await?, app, stop).await;
         }
-        Some(Command::Balancer { listen, upstream }) => {
-            let named = |(n, addr)| Upstream::new(format!("clone-{n}"), addr);
-            let balancer = Arc::new(Balancer::new((1..).zip(upstream).map(named).collect()));
+        Some(Command::Balancer {
+            listen,
+            upstream,
+            strategy,
+            probe,
+            max_in_flight,
+            trust,
+        }) => {
+            let balancer = cli::balancer(upstream, strategy, probe, max_in_flight);
+            let balancer = Arc::new(balancer.with_trusted(trust));
             balancer::run(bind("balancer", listen).await?, balancer, server::stop_signal()).await;
         }
     }

@@ -4,7 +4,10 @@
 //! `Connection: keep-alive`. A proxy must take the second kind out (RFC 9110, section 7.6.1). It must also not pass
 //! on what a client claims about its own address, because the clones believe what the balancer says.
 //!
-//! Left out: a list of trusted proxies in front of us, trailers, and `Upgrade`, so no WebSocket passes. What would be
+//! A proxy in front of us is such a client too, unless its address is on the list of those that are trusted: then what it says is
+//! kept, and our own word comes after it. The clones read the list from the right, and believe as far as they know who speaks.
+//!
+//! Left out: networks in that list (addresses only), trailers, and `Upgrade`, so no WebSocket passes. What would be
 //! needed against request smuggling (two lengths, bad chunks, folded lines) is in hyper: it answers 400 before we see
 //! the request.
 
@@ -38,7 +41,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 /// length.
 const NEVER_NOMINATED: [HeaderName; 3] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
 
-/// What only a proxy may say, and we do not.
+/// What only a proxy may say, and we do not begin with.
 const NOT_FROM_CLIENTS: [HeaderName; 3] = [
     FORWARDED,
     HeaderName::from_static("x-forwarded-host"),
@@ -65,11 +68,18 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Makes the head of a client's request into the one for a clone. The path and the query stay as they are, byte for
 /// byte.
-pub(super) fn prepare_request(head: &mut Parts, peer: Option<IpAddr>, request_id: &HeaderValue) -> Result<(), Problem> {
+pub(super) fn prepare_request(
+    head: &mut Parts,
+    peer: Option<IpAddr>,
+    trusted: &[IpAddr],
+    request_id: &HeaderValue,
+) -> Result<(), Problem> {
     check_target(head)?;
     strip_hop_by_hop(&mut head.headers);
-    for name in &NOT_FROM_CLIENTS {
-        head.headers.remove(name);
+    if !peer.is_some_and(|peer| trusted.contains(&peer)) {
+        for name in NOT_FROM_CLIENTS.iter().chain(&[X_FORWARDED_FOR, X_FORWARDED_PROTO]) {
+            head.headers.remove(name);
+        }
     }
     // Our own server loop has answered it: it sends `100 Continue` when the clone's connection begins to take the body.
     head.headers.remove(EXPECT);
@@ -80,19 +90,39 @@ pub(super) fn prepare_request(head: &mut Parts, peer: Option<IpAddr>, request_id
     };
     head.headers.append(VIA, HeaderValue::from_static(via));
     head.headers.insert(X_REQUEST_ID, request_id.clone());
-    head.headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    // Replaced, not appended to: what a client says about itself is a claim, and there is no list of proxies to
-    // believe yet.
-    match peer.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()) {
-        Some(ip) => head.headers.insert(X_FORWARDED_FOR, ip),
-        None => head.headers.remove(X_FORWARDED_FOR),
-    };
+    // A proxy that we trust has seen the visitor's own connection; we see only the one from the proxy.
+    head.headers
+        .entry(X_FORWARDED_PROTO)
+        .or_insert(HeaderValue::from_static("http"));
+    if let Some(peer) = peer {
+        tell_peer(&mut head.headers, peer);
+    }
 
     let target = head.uri.path_and_query().cloned();
     head.uri = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
     // hyper's notes about the client's connection mean nothing on the next one.
     head.extensions.clear();
     Ok(())
+}
+
+/// Says where the request came from, after what those before us have said. `Forwarded` (RFC 7239) is the newer form of the same; it
+/// is continued where somebody has begun it.
+fn tell_peer(headers: &mut HeaderMap, peer: IpAddr) {
+    let mut addresses: Vec<String> = headers
+        .get_all(X_FORWARDED_FOR)
+        .iter()
+        .filter_map(|value| Some(value.to_str().ok()?.to_owned()))
+        .collect();
+    addresses.push(peer.to_string());
+    let addresses = HeaderValue::try_from(addresses.join(", ")).expect("what came in a header may go out in one");
+    headers.insert(X_FORWARDED_FOR, addresses);
+    if headers.contains_key(FORWARDED) {
+        let element = match peer {
+            IpAddr::V4(ip) => format!("for={ip}"),
+            IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
+        };
+        headers.append(FORWARDED, HeaderValue::try_from(element).expect("an address is ASCII"));
+    }
 }
 
 /// Makes the head of a clone's response into the one for the client: what the clone said, without its hop.

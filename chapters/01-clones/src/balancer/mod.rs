@@ -1,18 +1,16 @@
 //! The load balancer: one address for the outside, several clones behind it.
 //!
-//! A request enters at [`run`] and walks through `forward`; `headers` says what of its head may pass, `upload`
-//! watches its body on the way up and `pooled` the answer on the way down, and `upstream` keeps the connections to
-//! one clone. Clones take turns (*round robin*). One that cannot be connected to is left out for a second (*passive*
-//! health check: it takes a failed request to notice), which costs the client nothing, because the request goes on to
-//! the next clone.
+//! A request enters at [`run`] and walks through `forward`. `headers` says what of its head may pass. `members` chooses a clone:
+//! a [`strategy`] says which, `health` says which not, `probe` asks the clones how they are. `send` makes one attempt
+//! over a connection of an `upstream`, and `retry` says whether there may be another one. `upload` watches the body on the way up and
+//! `pooled` the answer on the way down. `fleet` adds clones and takes them away while requests come.
 //!
-//! Left out: other ways to choose, active health checks, weights, retry budgets, draining a clone before it stops,
-//! adding clones at run time, WebSocket, and trust in a proxy in front of this one.
+//! Left out: WebSocket, TLS, and HTTP/2.
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::Request;
@@ -22,58 +20,82 @@ use tokio::time::Instant;
 use crate::linger::RequestBody;
 use crate::server::{self, Limits};
 
+mod fleet;
 mod forward;
 mod headers;
+mod health;
+mod members;
 mod pooled;
+mod probe;
+mod retry;
+mod send;
+mod status;
+pub mod strategy;
 mod upload;
 mod upstream;
 
+pub use fleet::FleetError;
 pub use forward::ResponseBody;
+pub use health::{HealthPolicy, State};
 pub use pooled::PooledBody;
-pub use upstream::{Upstream, UpstreamStatus};
+pub use probe::Probes;
+pub use retry::RetryPolicy;
+pub use status::UpstreamStatus;
+pub use upstream::Upstream;
+
+use members::Members;
+use retry::Budget;
+use strategy::Strategy;
 
 /// How long the balancer waits for a clone, and for what.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// Until a TCP connection stands. A machine that is switched off does not refuse, it is silent.
     pub connect: Duration,
-    /// From the last byte of the request to the end of the response's head. Then the client gets a 504.
+    /// From the last byte of the request to the end of the response's head. Then the client gets a 504, or another clone gets
+    /// the request.
     pub response: Duration,
-    /// How long a clone that refused a connection is left out.
-    pub down: Duration,
+    /// From the request's head to the response's, all attempts together. The time in which a client sends a body does not count.
+    pub total: Duration,
     /// How long a connection may lie unused in the pool. It must be less than the clones' own limit
     /// ([`server::Limits::head`]), or we would often send into a connection that the clone is just closing.
     pub idle: Duration,
 }
 
 impl Default for Timeouts {
-    /// 1 s to connect, 30 s to answer, 1 s left out, 5 s idle.
+    /// 1 s to connect, 30 s to answer, 45 s for all attempts, 5 s idle.
     fn default() -> Self {
         Timeouts {
             connect: Duration::from_secs(1),
             response: Duration::from_secs(30),
-            down: Duration::from_secs(1),
+            total: Duration::from_secs(45),
             idle: Duration::from_secs(5),
         }
     }
 }
 
-/// A set of clones that take turns.
+/// A set of clones, and what decides which of them gets a request.
 #[derive(Debug)]
 pub struct Balancer {
-    upstreams: Vec<Arc<Upstream>>,
+    members: Mutex<Members>,
     timeouts: Timeouts,
-    /// Counts the turns. The clone whose turn it is: this number modulo the number of clones.
-    turn: AtomicUsize,
+    sends: u32,
+    budget: Mutex<Budget>,
+    probes: Option<Probes>,
+    trusted: Vec<IpAddr>,
 }
 
 impl Balancer {
-    /// A balancer over these clones, with the default [`Timeouts`].
+    /// A balancer over these clones. They take turns, and nobody probes them; the `with_…` functions change that.
     pub fn new(upstreams: Vec<Upstream>) -> Self {
+        let retries = RetryPolicy::default();
         Balancer {
-            upstreams: upstreams.into_iter().map(Arc::new).collect(),
+            members: Mutex::new(Members::new(upstreams, rand::random())),
             timeouts: Timeouts::default(),
-            turn: AtomicUsize::new(0),
+            sends: retries.sends,
+            budget: Mutex::new(Budget::new(retries, Instant::now())),
+            probes: None,
+            trusted: Vec::new(),
         }
     }
 
@@ -84,50 +106,62 @@ impl Balancer {
         self
     }
 
+    /// The same with another way to choose a clone.
+    #[must_use]
+    pub fn with_strategy(self, strategy: Box<dyn Strategy>) -> Self {
+        self.members().strategy = strategy;
+        self
+    }
+
+    /// The same with other rules about sick clones.
+    #[must_use]
+    pub fn with_health(self, policy: HealthPolicy) -> Self {
+        self.members().policy = policy;
+        self
+    }
+
+    /// The same with active health checks, for as long as [`run`] runs.
+    #[must_use]
+    pub fn with_probes(mut self, probes: Probes) -> Self {
+        self.probes = Some(probes);
+        self
+    }
+
+    /// The same behind proxies at these addresses: what they say of where a request came from is kept, and continued.
+    #[must_use]
+    pub fn with_trusted(mut self, proxies: Vec<IpAddr>) -> Self {
+        self.trusted = proxies;
+        self
+    }
+
+    /// The same with other rules about sending again.
+    #[must_use]
+    pub fn with_retries(mut self, policy: RetryPolicy) -> Self {
+        self.sends = policy.sends.max(1);
+        self.budget = Mutex::new(Budget::new(policy, Instant::now()));
+        self
+    }
+
+    /// The same with a limit on the requests that one clone may have in flight. What is above goes to the others, and when all
+    /// are full, it is refused at once with a 503: a queue would only make everybody wait.
+    #[must_use]
+    pub fn with_max_in_flight(self, requests: usize) -> Self {
+        self.members().max_in_flight = requests;
+        self
+    }
+
     /// How each clone is doing, in the order in which they were given.
     pub fn status(&self) -> Vec<UpstreamStatus> {
-        self.upstreams.iter().map(|upstream| upstream.status()).collect()
+        self.members().status(Instant::now())
     }
 
-    /// The clones to try for one request, in order: one turn around those that are up, then those that are down.
-    fn candidates(&self) -> Candidates<'_> {
-        Candidates {
-            balancer: self,
-            position: self.turn.fetch_add(1, Ordering::Relaxed),
-            to_visit: self.upstreams.len(),
-            down: Vec::new(),
-        }
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().expect("no code panics while it holds this lock")
     }
-}
 
-struct Candidates<'a> {
-    balancer: &'a Balancer,
-    position: usize,
-    to_visit: usize,
-    down: Vec<&'a Arc<Upstream>>,
-}
-
-impl<'a> Iterator for Candidates<'a> {
-    type Item = &'a Arc<Upstream>;
-
-    // ANCHOR: turns
-    fn next(&mut self) -> Option<&'a Arc<Upstream>> {
-        while self.to_visit > 0 {
-            let upstreams = &self.balancer.upstreams;
-            let upstream = &upstreams[self.position % upstreams.len()];
-            self.position = self.position.wrapping_add(1);
-            self.to_visit -= 1;
-            if upstream.admits(Instant::now(), self.balancer.timeouts.down) {
-                return Some(upstream);
-            }
-            self.down.push(upstream);
-            // The turn of a clone that is down is used up too. Otherwise the clone after it would always get two.
-            self.balancer.turn.fetch_add(1, Ordering::Relaxed);
-        }
-        // Fail open: believing that all clones are down is worth less than asking them.
-        self.down.pop()
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().expect("no code panics while it holds this lock")
     }
-    // ANCHOR_END: turns
 }
 
 /// How many header fields a client may send. What passes here grows on its way (`via`, `x-forwarded-for` and others), and must
@@ -136,13 +170,17 @@ const MAX_HEADERS: usize = 100;
 
 /// Serves the balancer on `listener` until `shutdown` resolves and the requests in flight are finished.
 pub async fn run(listener: TcpListener, balancer: Arc<Balancer>, shutdown: impl Future<Output = ()> + Send) {
+    let front = Arc::clone(&balancer);
     let service = tower::service_fn(move |request: Request<RequestBody>| {
-        let balancer = Arc::clone(&balancer);
+        let balancer = Arc::clone(&front);
         async move { Ok::<_, Infallible>(balancer.forward(request).await) }
     });
     let limits = Limits {
         headers: MAX_HEADERS,
         ..Limits::default()
     };
-    server::run_with(limits, listener, service, shutdown).await;
+    tokio::select! {
+        () = server::run_with(limits, listener, service, shutdown) => {}
+        () = balancer.keep_probing() => {}
+    }
 }

@@ -3,7 +3,6 @@
 //! Left out: a time-out between two pieces. A clone that stops in the middle of a body keeps its client waiting.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,8 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 
-use super::Upstream;
 use super::upload::{Progress, Upload};
+use super::upstream::InFlight;
 
 /// The body of a clone's response. It holds the connection that it comes from.
 ///
@@ -22,16 +21,16 @@ use super::upload::{Progress, Upload};
 #[derive(Debug)]
 pub struct PooledBody {
     body: Incoming,
-    /// `None` once the connection has been given back.
-    connection: Option<(SendRequest<Upload>, Arc<Upstream>)>,
+    /// `None` once the connection has been given back. Until then the request is in flight.
+    connection: Option<(SendRequest<Upload>, InFlight)>,
     upload: Progress,
 }
 
 impl PooledBody {
-    pub(super) fn new(body: Incoming, sender: SendRequest<Upload>, upload: Progress, upstream: Arc<Upstream>) -> Self {
+    pub(super) fn new(body: Incoming, sender: SendRequest<Upload>, upload: Progress, in_flight: InFlight) -> Self {
         let mut body = PooledBody {
             body,
-            connection: Some((sender, upstream)),
+            connection: Some((sender, in_flight)),
             upload,
         };
         // An empty body is never polled.
@@ -42,10 +41,10 @@ impl PooledBody {
     }
 
     fn finish(&mut self) {
-        if let Some((sender, upstream)) = self.connection.take()
+        if let Some((sender, in_flight)) = self.connection.take()
             && self.upload.is_complete()
         {
-            upstream.checkin(sender);
+            in_flight.upstream().checkin(sender);
         }
     }
 }

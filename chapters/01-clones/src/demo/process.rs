@@ -68,9 +68,15 @@ impl CloneProcess {
         })
     }
 
+    /// The number of its process, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// `kill -9`: it has no time to say goodbye, to anybody. Returns when it is gone.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
+        let id = self.id();
         let killed = self.process.kill().await;
-        killed.with_context(|| format!("cannot kill {}", self.name))
+        killed.with_context(|| format!("cannot kill {}, process {id:?}", self.name))
     }
 }

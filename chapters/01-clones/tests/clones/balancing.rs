@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use axum::{Extension, Router, routing::get};
-use ch01_clones::balancer::Timeouts;
+use ch01_clones::balancer::HealthPolicy;
 use ch01_clones::server::{Limits, PeerAddr};
 use tokio::net::TcpSocket;
 
-use crate::support::{balance, balance_with, client, clone, clone_with, header, serve, serve_on, until};
+use crate::support::{balance, balance_over, client, clone, clone_with, header, serve, serve_on, until};
 
 /// An address where nobody listens. As long as the socket lives, nobody else gets the port.
-fn nobody_listens() -> TcpSocket {
+pub fn nobody_listens() -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     socket
@@ -68,11 +68,16 @@ async fn a_stopped_clone_is_skipped_and_no_request_fails() {
 async fn a_dead_clone_costs_one_failed_connect_and_not_one_for_each_request() {
     let dead = nobody_listens();
     let alive = clone("clone-2").await;
-    let timeouts = Timeouts {
-        down: Duration::from_hours(1),
-        ..Timeouts::default()
+    let policy = HealthPolicy {
+        ejection: Duration::from_hours(1),
+        longest: Duration::from_hours(1),
+        ..HealthPolicy::default()
     };
-    let front = balance_with(timeouts, &[dead.local_addr().unwrap(), alive.addr]).await;
+    let front = balance_over(
+        |balancer| balancer.with_health(policy),
+        &[dead.local_addr().unwrap(), alive.addr],
+    )
+    .await;
 
     for _ in 0..20 {
         let answer = client().get(front.url("/whoami")).send().await.unwrap();
@@ -90,11 +95,15 @@ async fn a_dead_clone_costs_one_failed_connect_and_not_one_for_each_request() {
 async fn a_dead_clone_is_tried_again_after_its_time_out() {
     let socket = nobody_listens();
     let alive = clone("clone-2").await;
-    let timeouts = Timeouts {
-        down: Duration::from_millis(20),
-        ..Timeouts::default()
+    let policy = HealthPolicy {
+        ejection: Duration::from_millis(20),
+        ..HealthPolicy::default()
     };
-    let front = balance_with(timeouts, &[socket.local_addr().unwrap(), alive.addr]).await;
+    let front = balance_over(
+        |balancer| balancer.with_health(policy),
+        &[socket.local_addr().unwrap(), alive.addr],
+    )
+    .await;
     let answer = client().get(front.url("/whoami")).send().await.unwrap();
     assert_eq!(header(&answer, "x-served-by"), "clone-2");
     assert!(!front.balancer.status()[0].is_up);
@@ -133,11 +142,12 @@ async fn a_balancer_without_clones_answers_503() {
 async fn when_all_are_down_they_are_asked_all_the_same() {
     let socket = nobody_listens();
     // Left out for an hour: only failing open can find it.
-    let timeouts = Timeouts {
-        down: Duration::from_hours(1),
-        ..Timeouts::default()
+    let policy = HealthPolicy {
+        ejection: Duration::from_hours(1),
+        longest: Duration::from_hours(1),
+        ..HealthPolicy::default()
     };
-    let front = balance_with(timeouts, &[socket.local_addr().unwrap()]).await;
+    let front = balance_over(|balancer| balancer.with_health(policy), &[socket.local_addr().unwrap()]).await;
     assert_eq!(client().get(front.url("/whoami")).send().await.unwrap().status(), 503);
 
     let router = clone_with("clone-1", std::sync::Arc::new(ch01_clones::MemorySessions::new()));

@@ -3,10 +3,18 @@
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
-use crate::support::{Front, balance, client, clone, header, raw, read_head, scripted, soon};
+use crate::support::{Front, balance, balance_over, client, clone, header, raw, read_head, scripted, soon};
 
 /// A balancer before a clone that records each head and answers with `response`.
 async fn recorder(response: &'static str) -> (Front, mpsc::UnboundedReceiver<String>) {
+    recorder_behind(&[], response).await
+}
+
+/// The same with proxies that are trusted.
+async fn recorder_behind(
+    proxies: &[std::net::IpAddr],
+    response: &'static str,
+) -> (Front, mpsc::UnboundedReceiver<String>) {
     let (record, heads) = mpsc::unbounded_channel();
     let clone = scripted(move |_, mut stream| {
         let record = record.clone();
@@ -17,7 +25,8 @@ async fn recorder(response: &'static str) -> (Front, mpsc::UnboundedReceiver<Str
         }
     })
     .await;
-    (balance(&[clone]).await, heads)
+    let front = balance_over(|balancer| balancer.with_trusted(proxies.to_vec()), &[clone]).await;
+    (front, heads)
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -88,6 +97,30 @@ async fn a_client_cannot_forge_its_address() {
     assert_eq!(values(&head, "x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(values(&head, "x-forwarded-proto"), ["http"]);
     assert_eq!(values(&head, "x-request-id").len(), 1, "two ids are as good as none");
+}
+
+#[tokio::test]
+async fn a_proxy_is_believed_if_it_is_on_the_list_and_its_word_is_continued() {
+    let sent = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7, 8.8.8.8\r\n\
+        Forwarded: for=6.6.6.6;proto=https\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n";
+    let table: [(&str, [&[&str]; 3]); 2] = [
+        (
+            "127.0.0.1",
+            [
+                &["6.6.6.6, 7.7.7.7, 8.8.8.8, 127.0.0.1"],
+                &["for=6.6.6.6;proto=https", "for=127.0.0.1"],
+                &["https"],
+            ],
+        ),
+        ("10.0.0.1", [&["127.0.0.1"], &[], &["http"]]),
+    ];
+    for (proxy, expected) in table {
+        let (front, mut heads) = recorder_behind(&[proxy.parse().unwrap()], OK).await;
+        raw(front.addr, sent).await;
+        let head = soon("the clone to get the request", heads.recv()).await.unwrap();
+        let got = ["x-forwarded-for", "forwarded", "x-forwarded-proto"].map(|name| values(&head, name));
+        assert_eq!(got, expected, "the proxy 127.0.0.1 speaks, and {proxy} is trusted");
+    }
 }
 
 #[tokio::test]

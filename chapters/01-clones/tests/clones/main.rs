@@ -5,7 +5,9 @@
 mod avatar_store;
 mod avatars;
 mod balancing;
+mod fleet;
 mod headers;
+mod losses;
 mod problems;
 #[path = "../../src/demo/process.rs"]
 mod process;

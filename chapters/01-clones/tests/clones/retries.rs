@@ -17,7 +17,7 @@ use crate::support::{balance, balance_with, client, clone, header, read_head, sc
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A clone that takes each request and breaks off instead of answering. It counts what it took.
-async fn breaks_off() -> (SocketAddr, Arc<AtomicUsize>) {
+pub async fn breaks_off() -> (SocketAddr, Arc<AtomicUsize>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&taken);
     let addr = scripted(move |_, mut stream| {
@@ -148,17 +148,13 @@ async fn a_get_is_sent_again_once_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn a_get_with_a_body_is_not_sent_again() {
+async fn a_body_too_large_to_be_kept_is_not_sent_again() {
     let (broken, taken) = breaks_off().await;
     let healthy = clone("clone-2").await;
     let front = balance(&[broken, healthy.addr]).await;
 
-    let answer = client()
-        .get(front.url("/whoami"))
-        .body("streamed away")
-        .send()
-        .await
-        .unwrap();
+    let body = "x".repeat(64 * 1024 + 1);
+    let answer = client().put(front.url("/me/avatar")).body(body).send().await.unwrap();
 
     assert_eq!(
         answer.status(),
@@ -206,4 +202,87 @@ async fn a_connection_with_half_a_request_in_it_is_not_used_again() {
     let answer = client().get(front.url("/")).send().await.unwrap();
 
     assert_eq!(answer.status(), 200);
+}
+
+/// A clone that takes a request and the five bytes of its body, and breaks off.
+async fn swallows_five_bytes() -> SocketAddr {
+    scripted(|_, mut stream| async move {
+        if !read_head(&mut stream).await.is_empty() {
+            let _ = stream.read_exact(&mut [0; 5]).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_small_body_is_sent_again_with_a_request_that_may_be_repeated() {
+    let echo = Router::new().route("/", axum::routing::any(|body: String| async move { body }));
+    let (broken, healthy) = (swallows_five_bytes().await, serve(echo).await);
+    // The first one's turn comes first.
+    for (method, key, status) in [
+        (Method::PUT, None, 200),
+        (Method::DELETE, None, 200),
+        (Method::POST, Some("7f3a"), 200),
+        (Method::POST, None, 502),
+        (Method::PATCH, None, 502),
+    ] {
+        let front = balance(&[broken, healthy.addr]).await;
+        let mut request = client().request(method.clone(), front.url("/")).body("hello");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{method} with the key {key:?}");
+        if status == 200 {
+            assert_eq!(
+                answer.text().await.unwrap(),
+                "hello",
+                "another body than the first time"
+            );
+            assert_eq!(front.balancer.status()[1].retries, 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn half_a_body_is_not_sent_again_as_if_it_were_all() {
+    let echo = Router::new().route("/", axum::routing::any(|body: String| async move { body }));
+    let (broken, healthy) = (swallows_five_bytes().await, serve(echo).await);
+    let front = balance(&[broken, healthy.addr]).await;
+    let mut client = TcpStream::connect(front.addr).await.unwrap();
+    // The clone takes the first half and breaks off, before there is a second one.
+    let half = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello";
+    client.write_all(half).await.unwrap();
+
+    let head = soon("an answer to half a request", read_head(&mut client)).await;
+
+    assert!(head.starts_with("HTTP/1.1 502"), "{head}");
+    assert_eq!(
+        front.balancer.status()[1].requests,
+        0,
+        "the other clone got half a body"
+    );
+}
+
+#[tokio::test]
+async fn a_whole_request_has_a_deadline_however_many_clones_are_tried() {
+    let hangs = || serve(Router::new().route("/", get(std::future::pending::<()>)));
+    let (first, second, third) = (hangs().await, hangs().await, hangs().await);
+    let timeouts = Timeouts {
+        response: Duration::from_millis(50),
+        total: Duration::from_millis(50),
+        ..Timeouts::default()
+    };
+    let front = balance_with(timeouts, &[first.addr, second.addr, third.addr]).await;
+
+    let answer = client().get(front.url("/")).send().await.unwrap();
+
+    assert_eq!(answer.status(), 504);
+    let requests: u64 = front.balancer.status().iter().map(|status| status.requests).sum();
+    assert_eq!(
+        requests, 1,
+        "the time was up, and the request went to another clone all the same"
+    );
+    let failures: u64 = front.balancer.status().iter().map(|status| status.failures).sum();
+    assert_eq!(failures, 1, "a clone that was given no time has not failed");
 }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::support::{TellsWhenDropped, balance, read_head, serve, soon};
 
 /// A clone whose answer to `GET /` is what the test puts into the channel, piece by piece.
-async fn dictated() -> (
+pub async fn dictated() -> (
     crate::support::Running,
     mpsc::UnboundedSender<Bytes>,
     mpsc::UnboundedReceiver<()>,
@@ -38,14 +38,14 @@ async fn dictated() -> (
     (serve(Router::new().route("/", get(handler))).await, pieces, dropped)
 }
 
-async fn get_slash(addr: SocketAddr) -> TcpStream {
+pub async fn get_slash(addr: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     stream
 }
 
 /// Reads one chunk of the chunked coding that is as long as `piece`.
-async fn read_chunk(stream: &mut TcpStream, piece: &str) -> String {
+pub async fn read_chunk(stream: &mut TcpStream, piece: &str) -> String {
     let mut chunk = vec![0; format!("{:X}\r\n{piece}\r\n", piece.len()).len()];
     soon("a piece of the body", stream.read_exact(&mut chunk))
         .await

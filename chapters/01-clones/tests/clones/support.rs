@@ -63,6 +63,12 @@ impl Running {
             .expect("the server panicked");
     }
 
+    /// Dies as a process does: all its connections are cut at once, in whatever state.
+    pub async fn die(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
     /// Asks it to stop and waits.
     pub async fn stop(mut self) {
         self.begin_stop();
@@ -126,11 +132,16 @@ pub async fn balance(clones: &[SocketAddr]) -> Front {
 
 /// The same with other time-outs.
 pub async fn balance_with(timeouts: Timeouts, clones: &[SocketAddr]) -> Front {
+    balance_over(|balancer| balancer.with_timeouts(timeouts), clones).await
+}
+
+/// The same with a balancer that is changed in any way.
+pub async fn balance_over(change: impl FnOnce(Balancer) -> Balancer, clones: &[SocketAddr]) -> Front {
     let upstreams = (1..)
         .zip(clones)
         .map(|(n, addr)| Upstream::new(format!("clone-{n}"), *addr))
         .collect();
-    let balancer = Arc::new(Balancer::new(upstreams).with_timeouts(timeouts));
+    let balancer = Arc::new(change(Balancer::new(upstreams)));
     let listener = free_port().await;
     let addr = listener.local_addr().unwrap();
     tokio::spawn(balancer::run(listener, Arc::clone(&balancer), std::future::pending()));

@@ -150,7 +150,9 @@ async fn a_worker_that_dies_in_the_middle_loses_no_job() {
     let death = async {
         soon("the worker does not begin", has_begun.notified()).await;
         // One more question and answer over the cable, and whatever the worker has sent before has arrived.
-        soon("the broker does not answer", cable.create_channel()).await.unwrap();
+        soon("the broker does not answer", cable.create_channel())
+            .await
+            .unwrap();
         proxy.inject(Fault::Reset);
     };
     // Whoever is not done when the other is, is dropped: here, a worker in the middle of its work.
