@@ -103,7 +103,7 @@ impl Findings {
         } else {
             harmless(
                 "optional",
-                "mdbook, to read the book in a browser: `cargo install mdbook --locked`".to_owned(),
+                "mdbook, for `mdbook serve book/`: `cargo install mdbook --locked`; `cargo workshop book` does without".to_owned(),
             )
         });
         lines

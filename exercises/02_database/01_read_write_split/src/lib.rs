@@ -17,8 +17,8 @@
 //!
 //! ## Predict
 //!
-//! A replica on the same machine, with nothing else to do. You change a price and read it from the replica at once, a hundred times. How
-//! often do you see the old one: never, about once, or nearly always? Chapter 2's page has the number.
+//! A replica on the same machine, with nothing else to do. You change a price and read it from the replica at once, two hundred times.
+//! How often do you see the old one: never, now and then, or nearly always? `cargo run -p ch02-database` begins by counting that.
 //!
 //! ## What to do
 //!
