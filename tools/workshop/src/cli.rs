@@ -103,7 +103,7 @@ mod tests {
             "skip",
             "test -p ch03-cache -- shard",
             "verify round_robin hello_queue --pristine",
-            "book-output --check",
+            "book-output --check load ch01",
         ] {
             let words = ["cargo workshop"].into_iter().chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");

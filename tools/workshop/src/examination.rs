@@ -103,7 +103,8 @@ impl Findings {
         } else {
             harmless(
                 "optional",
-                "mdbook, for `mdbook serve book/`: `cargo install mdbook --locked`; `cargo workshop book` does without".to_owned(),
+                "mdbook, for `mdbook serve book/`: `cargo install mdbook --locked`; `cargo workshop book` does without"
+                    .to_owned(),
             )
         });
         lines

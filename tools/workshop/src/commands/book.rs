@@ -14,6 +14,9 @@ pub struct Output {
     /// Change nothing, and fail if a session in the book is not what the commands print today
     #[arg(long)]
     check: bool,
+    /// Only these sessions, such as `load`; without any, all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
 }
 
 /// Builds the book and opens it in a browser.
@@ -28,15 +31,13 @@ pub fn lint() -> anyhow::Result<ExitCode> {
 
 /// Records the terminal sessions again.
 pub fn output(options: &Output) -> anyhow::Result<ExitCode> {
-    run(&Machine::here(), output_arguments(options))
+    run(&Machine::here(), &output_arguments(options))
 }
 
-fn output_arguments(options: &Output) -> &'static [&'static str] {
-    if options.check {
-        &["output", "--check"]
-    } else {
-        &["output"]
-    }
+fn output_arguments(options: &Output) -> Vec<&str> {
+    let check = options.check.then_some("--check");
+    let names = options.names.iter().map(String::as_str);
+    ["output"].into_iter().chain(check).chain(names).collect()
 }
 
 /// Runs the program and passes its exit code on.
@@ -57,13 +58,17 @@ mod tests {
         let fakes = Fakes::new();
         fakes.program("cargo", "exit 3");
 
+        let check = Output {
+            check: true,
+            names: vec!["load".to_owned(), "ch01".to_owned()],
+        };
         for (arguments, line) in [
-            (&["open"][..], "open"),
-            (&["lint"], "lint"),
-            (output_arguments(&Output { check: true }), "output --check"),
+            (vec!["open"], "open"),
+            (vec!["lint"], "lint"),
+            (output_arguments(&check), "output --check load ch01"),
             (output_arguments(&Output::default()), "output"),
         ] {
-            assert_eq!(run(&fakes.machine(), arguments).unwrap(), ExitCode::from(3));
+            assert_eq!(run(&fakes.machine(), &arguments).unwrap(), ExitCode::from(3));
             assert_eq!(fakes.calls(), [format!("cargo run --package book -- {line}")]);
         }
     }
