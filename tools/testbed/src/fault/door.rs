@@ -12,11 +12,16 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard};
 use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// How many clients may wait to be let in, before the kernel leaves the next one unanswered.
 const QUEUE: u32 = 1024;
+
+/// How long a listener may outlive its closing. It takes milliseconds, unless the machine is very busy.
+const OUTLIVED: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Door {
@@ -86,8 +91,17 @@ impl Door {
     /// Opens the door at the same address, if it is not open. Call it inside the runtime.
     pub(super) fn open(&self) -> io::Result<()> {
         let mut state = self.state();
-        if state.listener.is_none() {
-            state.listener = Some(bind(self.address)?.listen(QUEUE)?);
+        let deadline = Instant::now() + OUTLIVED;
+        while state.listener.is_none() {
+            match bind(self.address).and_then(|socket| socket.listen(QUEUE)) {
+                Ok(listener) => state.listener = Some(listener),
+                // Another thread of ours may be starting a process, which has copies of all our files until it becomes another
+                // program. In such a copy the old listener lives on for a moment.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -111,4 +125,42 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::sync::Arc;
+
+    use tokio::runtime::Handle;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_door_opens_again_although_a_copy_of_its_listener_lives_a_moment_longer() {
+        let door = Arc::new(Door::build().unwrap());
+        // As a process has it that is just being started.
+        let copy = door
+            .state()
+            .listener
+            .as_ref()
+            .unwrap()
+            .as_fd()
+            .try_clone_to_owned()
+            .unwrap();
+        door.shut();
+
+        let (opening, runtime) = (Arc::clone(&door), Handle::current());
+        let opened = thread::spawn(move || {
+            let _runtime = runtime.enter();
+            opening.open()
+        });
+        // It holds the lock as long as it tries.
+        while door.state.try_lock().is_ok() && !opened.is_finished() {
+            thread::yield_now();
+        }
+        drop(copy);
+
+        opened.join().unwrap().unwrap();
+    }
 }
