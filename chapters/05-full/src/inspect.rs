@@ -4,6 +4,7 @@
 //! from its files.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write, stdout};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,7 +91,8 @@ async fn running(url: &str, addresses: &BTreeMap<String, SocketAddr>) -> anyhow:
     if up.is_empty() {
         bail!("{url} answers, but not as a store of this workshop: its metrics name no clones");
     }
-    println!("running at {url}\n\nclones");
+    let mut output = stdout();
+    writeln!(output, "running at {url}\n\nclones")?;
     for (name, is_up) in &up {
         let address = addresses
             .get(name)
@@ -98,11 +100,11 @@ async fn running(url: &str, addresses: &BTreeMap<String, SocketAddr>) -> anyhow:
             .unwrap_or_default();
         let state = if *is_up == 1 { "up" } else { "down" };
         let answered = requests.get(name).copied().unwrap_or_default();
-        println!("  {name:<10} {state:<5} {answered:>9} requests{address}");
+        writeln!(output, "  {name:<10} {state:<5} {answered:>9} requests{address}")?;
     }
     let mut orders = series(&metrics, "orders", "shard").into_iter().collect::<Vec<_>>();
     orders.sort_by_key(|(shard, _)| shard.parse::<usize>().unwrap_or(usize::MAX));
-    print_spread(&orders.into_iter().map(|(_, count)| count).collect::<Vec<_>>());
+    print_spread(&orders.into_iter().map(|(_, count)| count).collect::<Vec<_>>())?;
     Ok(())
 }
 
@@ -110,27 +112,28 @@ async fn running(url: &str, addresses: &BTreeMap<String, SocketAddr>) -> anyhow:
 async fn stopped(dir: &DataDir) -> anyhow::Result<()> {
     let orders = Embedded::count_orders(dir).await?;
     match dir.lock() {
-        Err(DataDirError::InUse { .. }) => println!("a store runs with the data in {dir}, but does not answer"),
-        _ => println!("not running; the data is in {dir}"),
+        Err(DataDirError::InUse { .. }) => {
+            writeln!(stdout(), "a store runs with the data in {dir}, but does not answer")?;
+        }
+        _ => writeln!(stdout(), "not running; the data is in {dir}")?,
     }
-    print_spread(&orders);
+    print_spread(&orders)?;
     Ok(())
 }
 
-fn print_spread(orders: &[u64]) {
+fn print_spread(orders: &[u64]) -> io::Result<()> {
+    let mut output = stdout();
     let (all, most) = (
         orders.iter().sum::<u64>().max(1),
         orders.iter().copied().max().unwrap_or(1).max(1),
     );
-    println!("\norders by shard");
+    writeln!(output, "\norders by shard")?;
     for (shard, count) in orders.iter().enumerate() {
         let bar = "█".repeat((count * 40 / most) as usize);
-        println!(
-            "  shard-{shard:<3} {count:>8}  {:>5.1} %  {bar}",
-            *count as f64 * 100.0 / all as f64
-        );
+        let share = *count as f64 * 100.0 / all as f64;
+        writeln!(output, "  shard-{shard:<3} {count:>8}  {share:>5.1} %  {bar}")?;
     }
-    println!("  together  {:>8}", orders.iter().sum::<u64>());
+    writeln!(output, "  together  {:>8}", orders.iter().sum::<u64>())
 }
 
 /// The values of one metric by one of its labels: reads lines such as `orders{shard="3"} 251`.

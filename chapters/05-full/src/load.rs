@@ -4,6 +4,7 @@
 //! "Without" is the same request with `Cache-Control: no-cache`, which the store answers from its database. The generator
 //! takes its share of the same cores, so the absolute numbers are lower than what the store alone could do.
 
+use std::io::{Write, stdout};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -24,18 +25,20 @@ pub async fn load(args: &Load) -> anyhow::Result<()> {
     check(&warm_up, &args.url)?;
 
     let limit = Limit::duration(Duration::from_secs(args.seconds));
-    println!(
+    let mut output = stdout();
+    writeln!(
+        output,
         "GET /games/{{id}} at {}, {games} games, {connections} connections, {} s a round",
         args.url, args.seconds
-    );
-    println!("{:14}{}", "", Report::TABLE_HEAD);
+    )?;
+    writeln!(output, "{:14}{}", "", Report::TABLE_HEAD)?;
     let mut ratios = Vec::new();
     let mut totals: Option<(Report, Report)> = None;
     for round in 1..=args.rounds {
         let with = closed_loop(&target, connections, limit, cached).await;
         let without = closed_loop(&target, connections, limit, uncached).await;
-        println!("{:14}{with}", format!("{round} cached"));
-        println!("{:14}{without}", format!("{round} no cache"));
+        writeln!(output, "{:14}{with}", format!("{round} cached"))?;
+        writeln!(output, "{:14}{without}", format!("{round} no cache"))?;
         ratios.push(with.requests_per_second() / without.requests_per_second());
         totals = Some(match totals.take() {
             None => (with, without),
@@ -46,11 +49,14 @@ pub async fn load(args: &Load) -> anyhow::Result<()> {
         });
     }
     let Some((with, without)) = totals else { return Ok(()) };
-    println!("{:14}{with}", "all cached");
-    println!("{:14}{without}", "all no cache");
+    writeln!(output, "{:14}{with}", "all cached")?;
+    writeln!(output, "{:14}{without}", "all no cache")?;
     ratios.sort_by(f64::total_cmp);
     let (least, median, most) = (ratios[0], ratios[ratios.len() / 2], ratios[ratios.len() - 1]);
-    println!("\nrequests/s with the cache over without: {median:.2} (median of the rounds, {least:.2} to {most:.2})");
+    writeln!(
+        output,
+        "\nrequests/s with the cache over without: {median:.2} (median of the rounds, {least:.2} to {most:.2})"
+    )?;
     check(&with, &args.url)?;
     check(&without, &args.url)
 }

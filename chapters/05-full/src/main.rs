@@ -1,5 +1,6 @@
 //! `cargo run -p ch05-full`: parses the command line and starts what it asks for.
 
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -24,12 +25,18 @@ fn main() -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Who has read enough, as in `… inspect | head -3`, need not be told that they did.
+        Err(error) if error.downcast_ref().is_some_and(is_unread) => ExitCode::FAILURE,
         Err(error) => {
             // One sentence with its causes; a backtrace helps nobody whose port is in use.
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_unread(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {

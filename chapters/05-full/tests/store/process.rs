@@ -10,7 +10,7 @@ use ch05_full::store::STOP_WITHIN;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::program::{Process, assert_refused, paste, run};
+use crate::program::{Process, assert_refused, paste, run, run_unread};
 use crate::support::{poll_until, send};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,6 +264,17 @@ async fn inspect_shows_clones_and_shards_of_a_running_store_and_shards_of_a_stop
     assert!(shown.contains("not running") && shown.contains("shard-3"), "{shown}");
     // Looking at a store must not keep it from starting again.
     Process::start(dir.path());
+}
+
+/// As in `… inspect | head -1`.
+#[tokio::test]
+async fn who_stops_reading_is_told_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let process = Process::start(dir.path());
+    for command in [&["inspect"][..], &["load", "--games", "60"]] {
+        let complaints = run_unread(&[command, &["--url", &process.url]].concat());
+        assert_eq!(complaints, "", "{command:?} complains to a person who has read enough");
+    }
 }
 
 #[tokio::test]

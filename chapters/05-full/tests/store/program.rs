@@ -155,6 +155,15 @@ pub fn run(arguments: &[&str]) -> Output {
     output
 }
 
+/// Runs the program to its end with an output that nobody reads, and returns what it complains about.
+pub fn run_unread(arguments: &[&str]) -> String {
+    let mut command = program();
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
+}
+
 /// Asserts that the program refuses to start, in one understandable message.
 #[track_caller]
 pub fn assert_refused(output: &Output, says: &str) {
