@@ -3,20 +3,19 @@
 //! A script runs in this folder, so that it can leave a file behind (`: > running`) and look for it (`[ -e running ]`). Every call is
 //! noted. Left out: Windows, which has no such scripts.
 
-use std::env;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
-use std::process::{self, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use tempfile::TempDir;
 
 use crate::colour::Colour;
 use crate::machine::Machine;
 
 /// A folder of its own, removed in the end.
 pub struct Fakes {
-    folder: PathBuf,
+    folder: TempDir,
 }
 
 /// What the client says where no engine runs, and what it says where one does. The file `running` tells which.
@@ -29,21 +28,17 @@ esac"#;
 
 impl Fakes {
     pub fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("workshop-test-{}-{number}", process::id()));
-        // Left behind by a process that had our number and was killed.
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(folder.join("bin")).unwrap();
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("bin")).unwrap();
         Fakes { folder }
     }
 
     /// A machine that has these programs and files only.
     pub fn machine(&self) -> Machine {
         Machine {
-            path: self.folder.join("bin").into(),
-            root: self.folder.clone(),
-            cargo: self.folder.join("bin/cargo").into(),
+            path: self.folder.path().join("bin").into(),
+            root: self.folder.path().to_owned(),
+            cargo: self.folder.path().join("bin/cargo").into(),
             os: "linux",
             // No test waits that long, unless it has failed.
             patience: Duration::from_mins(1),
@@ -60,18 +55,18 @@ impl Fakes {
 
     /// Puts a program into a package, which a fake `apt-get` may install.
     pub fn package(&self, package: &str, name: &str, script: &str) {
-        fs::create_dir_all(self.folder.join("packages").join(package)).unwrap();
+        fs::create_dir_all(self.folder.path().join("packages").join(package)).unwrap();
         self.executable(&format!("packages/{package}/{name}"), script);
     }
 
     fn executable(&self, path: &str, script: &str) {
-        let folder = self.folder.display();
+        let folder = self.folder.path().display();
         let text = format!("#!/bin/sh\ncd '{folder}'\necho \"${{0##*/}} $*\" >> calls\n{script}\n");
         // The shell writes it, and not we: a test on another thread that starts a program at this moment would hand our open file down to
         // it, and Linux does not run a program that somebody holds open for writing.
         let mut shell = Command::new("/bin/sh")
             .args(["-c", "cat > \"$1\" && chmod +x \"$1\"", "sh"])
-            .arg(self.folder.join(path))
+            .arg(self.folder.path().join(path))
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
@@ -88,7 +83,7 @@ impl Fakes {
 
     /// Removes a file of this folder.
     pub fn remove(&self, path: &str) {
-        fs::remove_file(self.folder.join(path)).unwrap();
+        fs::remove_file(self.folder.path().join(path)).unwrap();
     }
 
     /// Makes it a Debian where we are root, so that it can be repaired.
@@ -100,15 +95,9 @@ impl Fakes {
 
     /// All programs that have been run since the last look, with their arguments.
     pub fn calls(&self) -> Vec<String> {
-        let file = self.folder.join("calls");
+        let file = self.folder.path().join("calls");
         let calls = fs::read_to_string(&file).unwrap_or_default();
         let _ = fs::remove_file(file);
         calls.lines().map(|line| line.trim_end().to_owned()).collect()
-    }
-}
-
-impl Drop for Fakes {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -2,12 +2,10 @@
 //!
 //! The workspace has no dependencies, so that its tests are built in a moment and without a network. Left out: servers, and a book.
 
-use std::env;
 use std::fs;
 use std::ops::Deref;
-use std::path::PathBuf;
-use std::process;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
 
 use crate::colour::Colour;
 use crate::desk::Desk;
@@ -16,17 +14,12 @@ use crate::repository::Repository;
 
 /// A folder, removed in the end.
 pub struct Folder {
-    root: PathBuf,
+    root: TempDir,
 }
 
 impl Folder {
     pub fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let root = env::temp_dir().join(format!("workshop-fixture-{}-{number}", process::id()));
-        // Left behind by a process that had our number and was killed.
-        let _ = fs::remove_dir_all(&root);
-        fs::create_dir_all(&root).unwrap();
+        let root = TempDir::new().unwrap();
         Folder { root }
     }
 
@@ -45,7 +38,7 @@ impl Folder {
     }
 
     pub fn repository(&self) -> Repository {
-        Repository::at(&self.root)
+        Repository::at(self.root.path())
     }
 
     /// A command that is typed in its root, where the real cargo builds.
@@ -55,38 +48,32 @@ impl Folder {
         Desk {
             machine,
             repository: self.repository(),
-            stands_in: self.root.clone(),
-            target: self.root.join("target"),
+            stands_in: self.root.path().to_owned(),
+            target: self.root.path().join("target"),
         }
     }
 
     pub fn write(&self, path: &str, text: &str) {
-        let file = self.root.join(path);
+        let file = self.root.path().join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
     }
 
     pub fn text(&self, path: &str) -> String {
-        fs::read_to_string(self.root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+        fs::read_to_string(self.root.path().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     pub fn has(&self, path: &str) -> bool {
-        self.root.join(path).exists()
+        self.root.path().join(path).exists()
     }
 
     pub fn remove(&self, path: &str) {
-        let path = self.root.join(path);
+        let path = self.root.path().join(path);
         if path.is_dir() {
             fs::remove_dir_all(path).unwrap();
         } else {
             fs::remove_file(path).unwrap();
         }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.root);
     }
 }
 
