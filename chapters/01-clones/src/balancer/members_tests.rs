@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use http::HeaderMap;
-
+use super::super::strategy::testing::visit;
 use super::*;
 
 const MILLIS: Duration = Duration::from_millis(1);
@@ -14,19 +13,18 @@ fn members(count: usize) -> (Members, Instant) {
     (Members::new((1..=count).map(upstream).collect(), 7), Instant::now())
 }
 
+/// What the balancer knows of a request that has met these clones.
+fn asking(met: &[u64]) -> Asking<'_> {
+    Asking {
+        visit: visit("/"),
+        met,
+        is_safe: true,
+    }
+}
+
 /// One request, which ends at once in this way. Which clone got it?
 fn ask(members: &mut Members, now: Instant, outcome: impl Fn(&str) -> Outcome) -> Option<String> {
-    let headers = HeaderMap::new();
-    let visit = Visit {
-        path: "/",
-        headers: &headers,
-    };
-    let asking = Asking {
-        visit,
-        met: &[],
-        is_safe: true,
-    };
-    let ticket = members.pick(&asking, now).ok()?;
+    let ticket = members.pick(&asking(&[]), now).ok()?;
     let name = ticket.in_flight.upstream().name().to_owned();
     members.report(&ticket, outcome(&name), MILLIS, now);
     Some(name)
@@ -81,36 +79,13 @@ fn a_request_that_has_met_all_others_is_sent_to_one_that_is_out() {
             }
         });
     }
-    let headers = HeaderMap::new();
-    let visit = Visit {
-        path: "/",
-        headers: &headers,
-    };
-    let met = [1];
-    let ticket = members.pick(
-        &Asking {
-            visit,
-            met: &met,
-            is_safe: true,
-        },
-        now,
-    );
+    let ticket = members.pick(&asking(&[1]), now);
     assert_eq!(
         ticket.unwrap().id,
         0,
         "the last hope was not asked: does the balancer fail open?"
     );
-    let met = [0, 1];
-    let nobody = members
-        .pick(
-            &Asking {
-                visit,
-                met: &met,
-                is_safe: true,
-            },
-            now,
-        )
-        .unwrap_err();
+    let nobody = members.pick(&asking(&[0, 1]), now).unwrap_err();
     assert_eq!(nobody, NoClone::Left, "never the same clone twice");
 }
 
@@ -173,22 +148,12 @@ fn a_clone_that_is_added_later_starts_slowly_and_one_that_drains_gets_nothing() 
 fn a_full_clone_gets_nothing_and_when_all_are_full_a_request_is_refused() {
     let (mut members, now) = members(3);
     members.max_in_flight = 2;
-    let headers = HeaderMap::new();
-    let visit = Visit {
-        path: "/",
-        headers: &headers,
-    };
-    let asking = Asking {
-        visit,
-        met: &[],
-        is_safe: true,
-    };
-    let mut held: Vec<Ticket> = (0..6).map(|_| members.pick(&asking, now).unwrap()).collect();
-    assert_eq!(members.pick(&asking, now).unwrap_err(), NoClone::Full);
+    let mut held: Vec<Ticket> = (0..6).map(|_| members.pick(&asking(&[]), now).unwrap()).collect();
+    assert_eq!(members.pick(&asking(&[]), now).unwrap_err(), NoClone::Full);
 
     let freed = held.remove(4).id;
     assert_eq!(
-        members.pick(&asking, now).unwrap().id,
+        members.pick(&asking(&[]), now).unwrap().id,
         freed,
         "one request has ended, so one may begin"
     );

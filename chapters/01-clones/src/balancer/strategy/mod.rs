@@ -133,7 +133,7 @@ fn cheapest<'a>(candidates: &[Candidate<'a>], last: Option<u64>, cost: impl Fn(&
 }
 
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 
 #[cfg(test)]
 mod tests {

@@ -32,7 +32,7 @@ pub(super) fn candidates(count: usize) -> Vec<Candidate<'static>> {
 }
 
 /// A visit to this path, without headers.
-pub(super) fn visit(path: &str) -> Visit<'_> {
+pub(in super::super) fn visit(path: &str) -> Visit<'_> {
     Visit {
         path,
         headers: &NO_HEADERS,
