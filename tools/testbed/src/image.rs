@@ -58,9 +58,10 @@ fn image(service: Service) -> Image {
 impl Image {
     /// What to ask a registry for.
     fn in_registry(self) -> String {
-        match std::env::var("WORKSHOP_REGISTRY") {
-            Ok(registry) if !registry.is_empty() => format!("{}/{}", registry.trim_end_matches('/'), self.pulled),
-            _ => self.pulled.to_owned(),
+        let registry = std::env::var("WORKSHOP_REGISTRY").unwrap_or_default();
+        match registry.trim_end_matches('/') {
+            "" => self.pulled.to_owned(),
+            registry => format!("{registry}/{}", self.pulled),
         }
     }
 

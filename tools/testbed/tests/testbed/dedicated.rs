@@ -70,6 +70,7 @@ async fn stand_in() {
             std::future::pending::<()>().await;
         }
         Ok("use the testbed") => drop(testbed::redis().await.unwrap()),
+        Ok("remove everything") => drop(testbed::remove_all().await.unwrap()),
         _ => {}
     }
 }
@@ -95,13 +96,51 @@ async fn what_a_killed_process_has_left_behind_is_removed_by_the_next_one() {
     );
 }
 
+/// Somebody who has no servers yet. Dropping this removes the ones that they have got.
+struct Newcomer(String);
+
+impl Newcomer {
+    fn run(&self, behaviour: &str) -> Child {
+        stand_in_for(behaviour).env("USER", &self.0).spawn().unwrap()
+    }
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        let _ = self.run("remove everything").wait();
+    }
+}
+
+#[tokio::test]
+async fn processes_that_begin_together_without_a_server_start_one_of_them() {
+    let newcomer = Newcomer(format!("new{}", std::process::id()));
+    let server = format!("workshop-{}-redis", newcomer.0);
+    assert!(!container_exists(&server));
+
+    let together: Vec<Child> = (0..4).map(|_| newcomer.run("use the testbed")).collect();
+
+    for mut process in together {
+        assert!(
+            process.wait().unwrap().success(),
+            "one was in the other's way: does a lock let one of them start the server?"
+        );
+    }
+    assert!(container_exists(&server));
+    drop(newcomer);
+    assert!(!container_exists(&server), "what a newcomer has got stays for ever");
+}
+
 fn run_stand_in(behaviour: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    stand_in_for(behaviour).spawn().unwrap()
+}
+
+fn stand_in_for(behaviour: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "dedicated::stand_in", "--nocapture"])
         .env(STAND_IN, behaviour)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::piped());
+    command
 }
 
 fn container_exists(name: &str) -> bool {
