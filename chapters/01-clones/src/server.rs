@@ -19,11 +19,11 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::{Service, ServiceExt};
 
@@ -94,7 +94,7 @@ pub async fn run_with<S, B>(
     // Clients whose connection the kernel has made already believe that they are talking to us, and hyper closes a
     // connection at once if it has read nothing from it yet. So both get a moment more before the door is shut.
     let mut end = pin!(shutdown.then(|()| tokio::time::sleep(SETTLE)));
-    let in_flight = GracefulShutdown::new();
+    let (leave, leaving) = watch::channel(());
     // A set, because dropping it ends its tasks: no connection outlives this function.
     let mut connections = JoinSet::new();
     loop {
@@ -106,13 +106,15 @@ pub async fn run_with<S, B>(
         match accepted {
             Ok((stream, peer)) => {
                 let connection = serve(limits, stream, peer, service.clone());
-                connections.spawn(in_flight.watch(connection).map(drop));
+                connections.spawn(finish(connection, leaving.clone()));
             }
             Err(error) => wait_after(&error).await,
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.grace, in_flight.shutdown()).await.is_err() {
+    drop(leave);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.grace, finished).await.is_err() {
         tracing::warn!(grace = ?limits.grace, "cutting the requests that are still in flight");
     }
 }
@@ -149,13 +151,13 @@ pub fn stop_signal() -> impl Future<Output = ()> + Send {
     }
 }
 
-/// One connection, with all the requests that come over it.
+/// One connection, with all the requests that come over it, until it is closed or has changed its protocol.
 fn serve<S, B>(
     limits: Limits,
     stream: TcpStream,
     peer: SocketAddr,
     service: S,
-) -> http1::Connection<
+) -> UpgradeableConnection<
     TokioIo<TcpStream>,
     impl hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>,
 >
@@ -178,6 +180,25 @@ where
         .header_read_timeout(limits.head)
         .max_headers(limits.headers)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+}
+
+/// Serves a connection to its end; or, once the server leaves, to the end of the request in flight. hyper-util's `GracefulShutdown` does the
+/// same, but not for connections that may change their protocol.
+async fn finish<S, B>(connection: UpgradeableConnection<TokioIo<TcpStream>, S>, mut leaving: watch::Receiver<()>)
+where
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // How a client's connection ends is the client's business.
+        _ = connection.as_mut() => return,
+        // Nobody sends anything: this ends when the sender is dropped.
+        _ = leaving.changed() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }
 
 /// A failed `accept` must not end the loop: it is one client's bad luck, or we are out of file descriptors for a while.

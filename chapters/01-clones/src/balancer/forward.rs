@@ -22,8 +22,9 @@ use super::pooled::PooledBody;
 use super::retry::{Deadline, is_idempotent};
 use super::send::{Answer, Failure};
 use super::strategy::Visit;
+use super::upgrade::{self, Wish};
 use super::upload::{Progress, Upload};
-use super::{Balancer, headers};
+use super::{Balancer, Rules, Timeouts, headers};
 use crate::identity::{X_REQUEST_ID, request_id};
 use crate::linger::{BodyError, RequestBody};
 use crate::problem::Problem;
@@ -34,29 +35,43 @@ pub type ResponseBody = Either<PooledBody, Full<Bytes>>;
 
 impl Balancer {
     /// Answers the request with a clone's response, or with a problem of our own: 400, 408, 502, 503 or 504.
-    pub async fn forward(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
+    pub async fn forward(&self, mut request: Request<RequestBody>) -> Response<ResponseBody> {
+        let rules = self.rules();
+        let wish = Wish::take(&mut request);
         let (mut head, body) = request.into_parts();
         let id = request_id(&head.headers);
         let peer = head.extensions.get().map(|PeerAddr(peer)| peer.ip());
-        let outcome = match headers::prepare_request(&mut head, peer, &self.trusted, &id) {
-            Ok(()) => self.try_clones(head, body).await,
+        let outcome = match headers::prepare_request(&mut head, peer, &rules.trusted, &id) {
+            Ok(()) => self.try_clones(&rules, head, body, wish).await,
             Err(problem) => Err(problem),
         };
         match outcome {
             Ok(response) => {
                 let (mut head, body) = response.into_parts();
                 headers::prepare_response(&mut head);
+                if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                    upgrade::announce(&mut head.headers);
+                }
                 head.headers.entry(X_REQUEST_ID).or_insert(id);
-                Response::from_parts(head, Either::Left(body))
+                Response::from_parts(head, body)
             }
             Err(problem) => answer_ourselves(problem, id),
         }
     }
 
-    async fn try_clones(&self, head: request::Parts, body: RequestBody) -> Result<Response<PooledBody>, Problem> {
-        let deadline = Deadline::after(self.timeouts.total);
+    async fn try_clones(
+        &self,
+        rules: &Rules,
+        mut head: request::Parts,
+        body: RequestBody,
+        wish: Option<Wish>,
+    ) -> Result<Response<ResponseBody>, Problem> {
+        let deadline = Deadline::after(rules.timeouts.total);
         self.budget().earn(Instant::now());
-        let mut again = Again::new(&head, &body, self.sends);
+        if wish.is_some() {
+            upgrade::announce(&mut head.headers);
+        }
+        let mut again = Again::new(&head, &body, rules.sends);
         let mut request = Request::from_parts(head, Upload::new(body, again.head.is_some()));
         again.progress = request.body().progress();
         let (mut met, mut last_failure) = (Vec::new(), None);
@@ -75,9 +90,14 @@ impl Balancer {
             }
             met.push(ticket.id);
 
-            let failure = match self.attempt(&ticket, request, deadline, &mut again).await {
+            let failure = match self
+                .attempt(&rules.timeouts, &ticket, request, deadline, &mut again)
+                .await
+            {
                 Ok((response, ..)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                    return Err(bad_gateway("the clone changed to a protocol that nobody asked for"));
+                    let idle = rules.timeouts.tunnel;
+                    let granted = wish.and_then(|wish| wish.grant(response, ticket.in_flight, idle, &self.tunnels));
+                    return granted.ok_or_else(|| bad_gateway("the clone changed to a protocol that nobody asked for"));
                 }
                 Ok(answer) => {
                     let cookie = ticket.cookie.take();
@@ -89,7 +109,7 @@ impl Balancer {
                 // It has not been seen by anybody, so it costs no repetition.
                 Failure::NotSent(request) if deadline.has_passed() => {
                     drop(request);
-                    return Err(too_late(self.timeouts.total));
+                    return Err(too_late(rules.timeouts.total));
                 }
                 Failure::NotSent(request) => *request,
                 Failure::Broken(error) if error.is_user() => return Err(blame_client(&error)),
@@ -116,6 +136,7 @@ impl Balancer {
     /// Sends the request to this clone, and notes what became of it.
     async fn attempt(
         &self,
+        timeouts: &Timeouts,
         ticket: &Ticket,
         request: Request<Upload>,
         deadline: Deadline,
@@ -123,7 +144,7 @@ impl Balancer {
     ) -> Result<Answer, Failure> {
         let upstream = ticket.in_flight.upstream();
         let (begin, given_up) = (Instant::now(), upstream.given_up());
-        let sending = upstream.send(request, &self.timeouts, deadline);
+        let sending = upstream.send(request, timeouts, deadline);
         tokio::pin!(sending);
         let result = tokio::select! {
             result = &mut sending => result,
@@ -201,8 +222,12 @@ impl Again {
     }
 }
 
-fn pass_on((response, sender, progress): Answer, ticket: Ticket, cookie: Option<HeaderValue>) -> Response<PooledBody> {
-    let mut response = response.map(|body| PooledBody::new(body, sender, progress, ticket.in_flight));
+fn pass_on(
+    (response, sender, progress): Answer,
+    ticket: Ticket,
+    cookie: Option<HeaderValue>,
+) -> Response<ResponseBody> {
+    let mut response = response.map(|body| Either::Left(PooledBody::new(body, sender, progress, ticket.in_flight)));
     if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

@@ -7,7 +7,7 @@
 //! A proxy in front of us is such a client too, unless its address is on the list of those that are trusted: then what it says is
 //! kept, and our own word comes after it. The clones read the list from the right, and believe as far as they know who speaks.
 //!
-//! Left out: networks in that list (addresses only), trailers, and `Upgrade`, so no WebSocket passes. What would be
+//! Left out: networks in that list (addresses only), and trailers. What `Upgrade` means is [`upgrade`](super::upgrade)'s business. What would be
 //! needed against request smuggling (two lengths, bad chunks, folded lines) is in hyper: it answers 400 before we see
 //! the request.
 

@@ -3,14 +3,15 @@
 //! A request enters at [`run`] and walks through `forward`. `headers` says what of its head may pass. `members` chooses a clone:
 //! a [`strategy`] says which, `health` says which not, `probe` asks the clones how they are. `send` makes one attempt
 //! over a connection of an `upstream`, and `retry` says whether there may be another one. `upload` watches the body on the way up and
-//! `pooled` the answer on the way down. `fleet` adds clones and takes them away while requests come.
+//! `pooled` the answer on the way down; `upgrade` carries what is no HTTP any more. `fleet` adds clones and takes them away while
+//! requests come.
 //!
-//! Left out: WebSocket, TLS, and HTTP/2.
+//! Left out: TLS, and HTTP/2.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use http::Request;
@@ -31,6 +32,7 @@ mod retry;
 mod send;
 mod status;
 pub mod strategy;
+mod upgrade;
 mod upload;
 mod upstream;
 
@@ -46,6 +48,7 @@ pub use upstream::Upstream;
 use members::Members;
 use retry::Budget;
 use strategy::Strategy;
+use upgrade::Tunnels;
 
 /// How long the balancer waits for a clone, and for what.
 #[derive(Clone, Copy, Debug)]
@@ -60,16 +63,19 @@ pub struct Timeouts {
     /// How long a connection may lie unused in the pool. It must be less than the clones' own limit
     /// ([`server::Limits::head`]), or we would often send into a connection that the clone is just closing.
     pub idle: Duration,
+    /// How long a WebSocket may be silent in both directions. Chats send a sign of life more often than that.
+    pub tunnel: Duration,
 }
 
 impl Default for Timeouts {
-    /// 1 s to connect, 30 s to answer, 45 s for all attempts, 5 s idle.
+    /// 1 s to connect, 30 s to answer, 45 s for all attempts, 5 s idle; 10 min for a silent WebSocket.
     fn default() -> Self {
         Timeouts {
             connect: Duration::from_secs(1),
             response: Duration::from_secs(30),
             total: Duration::from_secs(45),
             idle: Duration::from_secs(5),
+            tunnel: Duration::from_mins(10),
         }
     }
 }
@@ -78,10 +84,20 @@ impl Default for Timeouts {
 #[derive(Debug)]
 pub struct Balancer {
     members: Mutex<Members>,
-    timeouts: Timeouts,
-    sends: u32,
+    /// Each request takes those of its first moment along to its end.
+    rules: RwLock<Arc<Rules>>,
     budget: Mutex<Budget>,
+    tunnels: Tunnels,
+}
+
+/// What a request on its way looks up. It can be exchanged while requests come.
+#[derive(Clone, Debug)]
+struct Rules {
+    timeouts: Timeouts,
+    /// How often one request is sent at most, the first time included.
+    sends: u32,
     probes: Option<Probes>,
+    /// Proxies whose word about a request's origin is believed.
     trusted: Vec<IpAddr>,
 }
 
@@ -91,18 +107,21 @@ impl Balancer {
         let retries = RetryPolicy::default();
         Balancer {
             members: Mutex::new(Members::new(upstreams, rand::random())),
-            timeouts: Timeouts::default(),
-            sends: retries.sends,
+            rules: RwLock::new(Arc::new(Rules {
+                timeouts: Timeouts::default(),
+                sends: retries.sends,
+                probes: None,
+                trusted: Vec::new(),
+            })),
             budget: Mutex::new(Budget::new(retries, Instant::now())),
-            probes: None,
-            trusted: Vec::new(),
+            tunnels: Tunnels::default(),
         }
     }
 
     /// The same with other time-outs.
     #[must_use]
-    pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
+        self.change(|rules| rules.timeouts = timeouts);
         self
     }
 
@@ -122,23 +141,23 @@ impl Balancer {
 
     /// The same with active health checks, for as long as [`run`] runs.
     #[must_use]
-    pub fn with_probes(mut self, probes: Probes) -> Self {
-        self.probes = Some(probes);
+    pub fn with_probes(self, probes: Probes) -> Self {
+        self.change(|rules| rules.probes = Some(probes));
         self
     }
 
     /// The same behind proxies at these addresses: what they say of where a request came from is kept, and continued.
     #[must_use]
-    pub fn with_trusted(mut self, proxies: Vec<IpAddr>) -> Self {
-        self.trusted = proxies;
+    pub fn with_trusted(self, proxies: Vec<IpAddr>) -> Self {
+        self.change(|rules| rules.trusted = proxies);
         self
     }
 
     /// The same with other rules about sending again.
     #[must_use]
-    pub fn with_retries(mut self, policy: RetryPolicy) -> Self {
-        self.sends = policy.sends.max(1);
-        self.budget = Mutex::new(Budget::new(policy, Instant::now()));
+    pub fn with_retries(self, policy: RetryPolicy) -> Self {
+        self.change(|rules| rules.sends = policy.sends.max(1));
+        self.budget().policy = policy;
         self
     }
 
@@ -153,6 +172,16 @@ impl Balancer {
     /// How each clone is doing, in the order in which they were given.
     pub fn status(&self) -> Vec<UpstreamStatus> {
         self.members().status(Instant::now())
+    }
+
+    /// The rules of this moment. Who has them keeps them, whatever is changed meanwhile.
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().expect("no code panics while it holds this lock"))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Rules)) {
+        let mut rules = self.rules.write().expect("no code panics while it holds this lock");
+        change(Arc::make_mut(&mut rules));
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {

@@ -17,7 +17,7 @@ use http_body_util::Empty;
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Balancer;
 
@@ -55,15 +55,16 @@ impl Balancer {
 
     /// Asks again and again, until it is dropped. Without [`Balancer::with_probes`] it asks nothing.
     pub(super) async fn keep_probing(&self) {
-        let Some(probes) = &self.probes else {
-            return std::future::pending().await;
-        };
-        let mut ticks = interval(probes.interval);
-        // After a pause of the whole machine one question is enough.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
-            self.probe(probes).await;
+            let begin = Instant::now();
+            // Looked up each time: the rules may have changed.
+            let probes = self.rules().probes.clone();
+            if let Some(probes) = &probes {
+                self.probe(probes).await;
+            }
+            let interval = probes.map_or(Probes::default().interval, |probes| probes.interval);
+            // Never in a hurry: after a pause of the whole machine one question is enough.
+            sleep_until((begin + interval).max(Instant::now())).await;
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn is_idempotent(head: &Parts) -> bool {
 /// Counts requests and repetitions over the last ten seconds, in steps of one second.
 #[derive(Debug)]
 pub(super) struct Budget {
-    policy: RetryPolicy,
+    pub(super) policy: RetryPolicy,
     begin: Instant,
     seconds: [Second; 10],
 }

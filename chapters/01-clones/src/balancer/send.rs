@@ -64,9 +64,9 @@ impl Upstream {
         let stream = TcpStream::connect(self.addr()).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // This task moves the bytes. It ends when the clone closes the connection, or when the sender is dropped and
+        // This task moves the bytes, until the connection changes its protocol (`upgrade`). It ends when the clone closes the connection, or when the sender is dropped and
         // nobody waits for a response any more.
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }
 }

@@ -19,3 +19,4 @@ mod server;
 mod sessions;
 mod streaming;
 mod support;
+mod upgrade;

@@ -117,9 +117,16 @@ pub async fn free_port() -> TcpListener {
 pub struct Front {
     pub addr: SocketAddr,
     pub balancer: Arc<Balancer>,
+    task: JoinHandle<()>,
 }
 
 impl Front {
+    /// Dies as a process does, with all that it has.
+    pub async fn die(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
@@ -144,8 +151,8 @@ pub async fn balance_over(change: impl FnOnce(Balancer) -> Balancer, clones: &[S
     let balancer = Arc::new(change(Balancer::new(upstreams)));
     let listener = free_port().await;
     let addr = listener.local_addr().unwrap();
-    tokio::spawn(balancer::run(listener, Arc::clone(&balancer), std::future::pending()));
-    Front { addr, balancer }
+    let task = tokio::spawn(balancer::run(listener, Arc::clone(&balancer), std::future::pending()));
+    Front { addr, balancer, task }
 }
 
 /// A client that follows no redirect and keeps no cookie.
