@@ -46,6 +46,11 @@ impl Balancer {
         upstream.map(drop).ok_or_else(|| FleetError::Unknown(name.to_owned()))
     }
 
+    /// The clone counts for so much from now on, compared with the others. True if it counted for something else before.
+    pub(super) fn set_weight(&self, name: &str, weight: u32) -> bool {
+        self.members().set_weight(name, weight)
+    }
+
     /// Takes a clone out at once. Requests that it has are finished, but nobody waits for them here: [`drain`](Self::drain) does.
     pub fn remove(&self, name: &str) -> Result<(), FleetError> {
         let was_there = self.members().remove(name);

@@ -13,18 +13,23 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio::time::Instant;
 
 /// When a clone is taken out, and how it comes back.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct HealthPolicy {
     /// So many failures in a row eject. A refused connection ejects at once: nobody is there, whom one could ask again.
     pub failures: u32,
     /// How long the first ejection lasts. Each one that follows lasts twice as long as the one before.
+    #[serde(with = "humantime_serde")]
     pub ejection: Duration,
     /// No ejection lasts longer. After so long without one, the next is a first one again.
+    #[serde(with = "humantime_serde")]
     pub longest: Duration,
     /// From its return until a clone gets its full share. It begins with a tenth. Zero switches this off.
+    #[serde(with = "humantime_serde")]
     pub slow_start: Duration,
     /// So many failed probes in a row take a clone out.
     pub fall: u32,

@@ -129,6 +129,12 @@ impl Members {
         Some(Arc::clone(&member.upstream))
     }
 
+    /// True if there is a clone of this name, and it had another weight.
+    pub(super) fn set_weight(&self, name: &str, weight: u32) -> bool {
+        self.by_name(name)
+            .is_some_and(|member| member.upstream.set_weight(weight))
+    }
+
     pub(super) fn remove(&mut self, name: &str) -> bool {
         let before = self.list.len();
         self.list.retain(|member| member.upstream.name() != name);

@@ -4,7 +4,7 @@
 //! a [`strategy`] says which, `health` says which not, `probe` asks the clones how they are. `send` makes one attempt
 //! over a connection of an `upstream`, and `retry` says whether there may be another one. `upload` watches the body on the way up and
 //! `pooled` the answer on the way down; `upgrade` carries what is no HTTP any more. `fleet` adds clones and takes them away while
-//! requests come.
+//! requests come, and `config` does so when a file says so.
 //!
 //! Left out: TLS, and HTTP/2.
 
@@ -15,12 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use http::Request;
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::linger::RequestBody;
 use crate::server::{self, Limits};
 
+mod config;
 mod fleet;
 mod forward;
 mod headers;
@@ -36,6 +38,7 @@ mod upgrade;
 mod upload;
 mod upstream;
 
+pub use config::{Config, ConfigError, UpstreamConfig};
 pub use fleet::FleetError;
 pub use forward::ResponseBody;
 pub use health::{HealthPolicy, State};
@@ -51,19 +54,25 @@ use strategy::Strategy;
 use upgrade::Tunnels;
 
 /// How long the balancer waits for a clone, and for what.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
     /// Until a TCP connection stands. A machine that is switched off does not refuse, it is silent.
+    #[serde(with = "humantime_serde")]
     pub connect: Duration,
     /// From the last byte of the request to the end of the response's head. Then the client gets a 504, or another clone gets
     /// the request.
+    #[serde(with = "humantime_serde")]
     pub response: Duration,
     /// From the request's head to the response's, all attempts together. The time in which a client sends a body does not count.
+    #[serde(with = "humantime_serde")]
     pub total: Duration,
     /// How long a connection may lie unused in the pool. It must be less than the clones' own limit
     /// ([`server::Limits::head`]), or we would often send into a connection that the clone is just closing.
+    #[serde(with = "humantime_serde")]
     pub idle: Duration,
     /// How long a WebSocket may be silent in both directions. Chats send a sign of life more often than that.
+    #[serde(with = "humantime_serde")]
     pub tunnel: Duration,
 }
 

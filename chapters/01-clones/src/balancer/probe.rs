@@ -16,19 +16,23 @@ use http::{HeaderValue, Request};
 use http_body_util::Empty;
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Balancer;
 
 /// What the balancer asks its clones, and how often.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Probes {
     /// What to ask for. Any 2xx means "well".
     pub path: String,
     /// From one question to the next.
+    #[serde(with = "humantime_serde")]
     pub interval: Duration,
     /// How long a clone may take to answer.
+    #[serde(with = "humantime_serde")]
     pub timeout: Duration,
 }
 

@@ -15,13 +15,15 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderName, Method};
+use serde::Deserialize;
 use tokio::time::Instant;
 
 /// Says that a server does the work of all requests with the same key once.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// How often one request is sent, and how many are sent again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RetryPolicy {
     /// How often a request is sent at most, the first time included. 1 switches repetitions off.
     pub sends: u32,

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use super::upload::Upload;
 pub struct Upstream {
     name: String,
     addr: SocketAddr,
-    weight: u32,
+    weight: AtomicU32,
     /// Open connections that nobody uses, oldest first.
     idle: Mutex<VecDeque<Idle>>,
     in_flight: AtomicUsize,
@@ -47,7 +47,7 @@ impl Upstream {
         Upstream {
             name: name.into(),
             addr,
-            weight: 1,
+            weight: AtomicU32::new(1),
             idle: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             is_quiet: Notify::new(),
@@ -57,8 +57,8 @@ impl Upstream {
 
     /// The same with a weight: how much it can carry, compared with the others. 0 counts as 1.
     #[must_use]
-    pub fn with_weight(mut self, weight: u32) -> Self {
-        self.weight = weight.max(1);
+    pub fn with_weight(self, weight: u32) -> Self {
+        self.set_weight(weight);
         self
     }
 
@@ -72,7 +72,13 @@ impl Upstream {
     }
 
     pub(super) fn weight(&self) -> u32 {
-        self.weight
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    /// True if it had another weight.
+    pub(super) fn set_weight(&self, weight: u32) -> bool {
+        let weight = weight.max(1);
+        self.weight.swap(weight, Ordering::Relaxed) != weight
     }
 
     pub(super) fn in_flight(&self) -> usize {

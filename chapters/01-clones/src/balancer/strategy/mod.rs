@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use http::{HeaderMap, HeaderValue};
+use serde::Deserialize;
 
 mod least_requests;
 mod peak_ewma;
@@ -85,8 +86,9 @@ pub struct Visit<'a> {
     pub headers: &'a HeaderMap,
 }
 
-/// The strategies by name, as on the command line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+/// The strategies by name, as on the command line and in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StrategyName {
     /// Each clone in turn
     #[default]
