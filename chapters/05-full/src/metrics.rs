@@ -3,19 +3,16 @@
 //! All roles of one process share one registry, so any of an embedded store's clones can answer for all. Clones in processes of their
 //! own each answer for themselves, and whoever collects metrics asks them one by one, as Prometheus does. Left out: histograms of latency.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use ch01_clones::Balancer;
+use ch01_clones::balancer::metrics::UpstreamMetrics;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-
-/// What the text is: OpenMetrics, which Prometheus reads as it reads its own older format.
-pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The counters of this process. Cheap to clone.
 #[derive(Clone, Default)]
@@ -24,9 +21,6 @@ pub struct Metrics {
     cache_lookups: Family<CacheLabels, Counter>,
     notifications: Family<ChannelLabels, Counter>,
     orders: Family<ShardLabels, Gauge>,
-    upstream_up: Family<UpstreamLabels, Gauge>,
-    upstream_requests: Family<UpstreamLabels, Counter>,
-    upstream_failures: Family<UpstreamLabels, Counter>,
     /// Set once the balancer stands; it needs the clones' addresses first.
     balancer: Arc<OnceLock<Arc<Balancer>>>,
 }
@@ -53,11 +47,6 @@ struct ChannelLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ShardLabels {
     shard: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct UpstreamLabels {
-    upstream: String,
 }
 
 impl Metrics {
@@ -90,29 +79,13 @@ impl Metrics {
         let _ = self.balancer.set(balancer);
     }
 
-    /// All metrics as text. What other parts count themselves is copied in now: the orders of each shard by the caller, the
-    /// upstreams by the balancer.
+    /// All metrics as text. What other parts count themselves is asked for now: the orders of each shard from the caller, the
+    /// upstreams from the balancer.
     pub fn encode(&self, orders_by_shard: &[u64]) -> String {
         for (shard, count) in orders_by_shard.iter().enumerate() {
             self.orders
                 .get_or_create(&ShardLabels { shard })
                 .set(count.cast_signed());
-        }
-        for upstream in self
-            .balancer
-            .get()
-            .map(|balancer| balancer.status())
-            .unwrap_or_default()
-        {
-            let labels = UpstreamLabels {
-                upstream: upstream.name,
-            };
-            self.upstream_up.get_or_create(&labels).set(i64::from(upstream.is_up));
-            let count = |family: &Family<_, Counter>, value| {
-                family.get_or_create(&labels).inner().store(value, Ordering::Relaxed);
-            };
-            count(&self.upstream_requests, upstream.requests);
-            count(&self.upstream_failures, upstream.failures);
         }
         let mut text = String::new();
         encode(&mut text, &self.registry()).expect("writing to a String cannot fail");
@@ -133,21 +106,9 @@ impl Metrics {
         );
         registry.register("notifications", "Notices sent to customers", self.notifications.clone());
         registry.register("orders", "Orders that a shard holds", self.orders.clone());
-        registry.register(
-            "upstream_up",
-            "Whether the balancer sends requests to this clone",
-            self.upstream_up.clone(),
-        );
-        registry.register(
-            "upstream_requests",
-            "Requests sent to this clone",
-            self.upstream_requests.clone(),
-        );
-        registry.register(
-            "upstream_failures",
-            "Requests that this clone did not answer",
-            self.upstream_failures.clone(),
-        );
+        if let Some(balancer) = self.balancer.get() {
+            registry.register_collector(Box::new(UpstreamMetrics(Arc::clone(balancer))));
+        }
         registry
     }
 }

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// When a clone is taken out, and how it comes back.
@@ -67,7 +67,8 @@ pub(super) enum Outcome {
 }
 
 /// What the balancer thinks of a clone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// It gets its share.
     Up,

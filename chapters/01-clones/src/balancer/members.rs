@@ -16,6 +16,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
 use super::health::{Health, HealthPolicy, Outcome, State};
+use super::metrics::Histogram;
 use super::status::UpstreamStatus;
 use super::strategy::{Candidate, Latency, RoundRobin, Strategy, Visit};
 use super::upstream::{InFlight, Upstream};
@@ -42,7 +43,9 @@ struct Member {
     is_draining: bool,
     requests: u64,
     failures: u64,
+    errors: u64,
     retries: u64,
+    responses: Histogram,
 }
 
 /// One attempt to get an answer from one clone. Give it back with [`Members::report`].
@@ -103,7 +106,9 @@ impl Members {
             is_draining: false,
             requests: 0,
             failures: 0,
+            errors: 0,
             retries: 0,
+            responses: Histogram::default(),
         });
         self.next_id += 1;
     }
@@ -200,6 +205,10 @@ impl Members {
         };
         member.requests += u64::from(outcome != Outcome::Refused);
         member.failures += u64::from(matches!(outcome, Outcome::Refused | Outcome::Failed));
+        member.errors += u64::from(outcome == Outcome::Erred);
+        if matches!(outcome, Outcome::Answered | Outcome::Erred) {
+            member.responses.observe(took);
+        }
         match outcome {
             Outcome::Answered => member.latency.observe(took, now),
             Outcome::Abandoned => {}
@@ -252,9 +261,11 @@ impl Members {
                 in_flight: member.upstream.in_flight(),
                 requests: member.requests,
                 failures: member.failures,
+                errors: member.errors,
                 ejections: member.health.ejections,
                 retries: member.retries,
                 latency: member.latency.estimate(now),
+                responses: member.responses.clone(),
             }
         };
         self.list.iter().map(status).collect()

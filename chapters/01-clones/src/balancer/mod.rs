@@ -4,7 +4,8 @@
 //! a [`strategy`] says which, `health` says which not, `probe` asks the clones how they are. `send` makes one attempt
 //! over a connection of an `upstream`, and `retry` says whether there may be another one. `upload` watches the body on the way up and
 //! `pooled` the answer on the way down; `upgrade` carries what is no HTTP any more. `fleet` adds clones and takes them away while
-//! requests come, and `config` does so when a file says so.
+//! requests come, and `config` does so when a file says so;
+//! [`admin`] is the door for those who look after it, and [`metrics`] is what it tells Prometheus.
 //!
 //! Left out: TLS, and HTTP/2.
 
@@ -22,12 +23,14 @@ use tokio::time::Instant;
 use crate::linger::RequestBody;
 use crate::server::{self, Limits};
 
+pub mod admin;
 mod config;
 mod fleet;
 mod forward;
 mod headers;
 mod health;
 mod members;
+pub mod metrics;
 mod pooled;
 mod probe;
 mod retry;

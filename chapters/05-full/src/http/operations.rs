@@ -3,12 +3,12 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use ch01_clones::Problem;
+use ch01_clones::balancer::metrics::METRICS_TYPE;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
 use super::describe::AWAY;
 use super::{CloneState, unavailable};
-use crate::metrics::METRICS_TYPE;
 
 /// Readiness: whether this clone can serve requests, which takes its databases.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(

@@ -7,12 +7,13 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use ch01_clones::balancer::metrics::METRICS_TYPE;
 use ch01_clones::{Balancer, Problem, Upstream, balancer, problem, server};
 use ch02_database::Orders;
 use http::header::CONTENT_TYPE;
 use tokio::net::TcpListener;
 
-use crate::metrics::{METRICS_TYPE, Metrics};
+use crate::metrics::Metrics;
 
 /// Binds the address, with a sentence that helps when that fails.
 pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
