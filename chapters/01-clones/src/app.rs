@@ -54,12 +54,16 @@ impl FromRef<AppState> for AvatarStore {
 /// A clone with this name: `/`, `/whoami`, `/healthz`, `/readyz`, `/login`, `/me`, `/logout`, `/me/avatar` and `/users/{id}/avatar`.
 /// It is ready for ever.
 pub fn router(name: &str, sessions: Arc<dyn SessionStore>, avatars: AvatarStore) -> Router {
-    router_with(name, sessions, avatars, Readiness::default())
+    router_with(Identity::new(name), sessions, avatars, Readiness::default())
 }
 
 /// The same, ready for as long as `readiness` says so.
-pub fn router_with(name: &str, sessions: Arc<dyn SessionStore>, avatars: AvatarStore, readiness: Readiness) -> Router {
-    let identity = Identity::new(name);
+pub fn router_with(
+    identity: Identity,
+    sessions: Arc<dyn SessionStore>,
+    avatars: AvatarStore,
+    readiness: Readiness,
+) -> Router {
     let state = AppState {
         identity: identity.clone(),
         sessions,

@@ -17,24 +17,45 @@ use uuid::Uuid;
 /// Names the clone that answered.
 pub const X_SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
 
+/// Names the version of the program that answered, while a deploy goes on.
+pub const X_RELEASE: HeaderName = HeaderName::from_static("x-release");
+
 /// Names the request, from the balancer through all servers and back.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The name of a clone, such as `clone-2`. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity(Arc<str>);
+pub struct Identity {
+    name: Arc<str>,
+    /// Nothing, where there is one release only.
+    release: Option<Arc<str>>,
+}
 
 impl Identity {
     /// Takes any name that can stand in a header; a character that cannot becomes `?`.
     pub fn new(name: &str) -> Self {
-        let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
-        Identity(name.chars().map(plain).collect::<String>().into())
+        Identity {
+            name: plain(name),
+            release: None,
+        }
+    }
+
+    /// The same, and each answer says which release it is from.
+    #[must_use]
+    pub fn of_release(mut self, release: &str) -> Self {
+        self.release = Some(plain(release));
+        self
     }
 
     /// The name as text.
     pub fn name(&self) -> &str {
-        &self.0
+        &self.name
     }
+}
+
+fn plain(text: &str) -> Arc<str> {
+    let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    text.chars().map(plain).collect::<String>().into()
 }
 
 /// The id of the request, in its extensions, for handlers that log or pass it on.
@@ -64,8 +85,11 @@ async fn sign_response(State(identity): State<Identity>, mut request: Request, n
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
-    let name = HeaderValue::from_str(identity.name()).expect("`Identity::new` lets ASCII in only");
-    response.headers_mut().insert(X_SERVED_BY, name);
+    let value = |text: &str| HeaderValue::from_str(text).expect("`plain` lets ASCII in only");
+    response.headers_mut().insert(X_SERVED_BY, value(identity.name()));
+    if let Some(release) = &identity.release {
+        response.headers_mut().insert(X_RELEASE, value(release));
+    }
     response.headers_mut().insert(X_REQUEST_ID, id);
     response
 }

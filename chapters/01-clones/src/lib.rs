@@ -6,15 +6,16 @@
 //! that store; what they have uploaded lies in an object store ([`avatar`]). So any clone can answer any request, and
 //! any clone may disappear. Whatever goes wrong is told in one form, a [`problem`] document. [`app`] is the smallest
 //! clone that has all of it, and [`contract`] says what a store has to keep, whichever it is.
-//! [`readiness`] lets a clone go without losing a request.
+//! [`readiness`] lets a clone go without losing a request, and a [`deploy`] replaces all of them by the next version.
 //!
-//! Left out: WebSocket, TLS, and deploys.
+//! Left out: TLS, and machines other than this one.
 
 pub mod app;
 pub mod avatar;
 pub mod balancer;
 pub mod conditional;
 pub mod contract;
+pub mod deploy;
 pub mod extract;
 pub mod identity;
 pub mod linger;
@@ -24,6 +25,7 @@ pub mod readiness;
 pub mod redis_sessions;
 pub mod server;
 pub mod session;
+pub mod stop;
 
 pub use avatar::AvatarStore;
 pub use balancer::{Balancer, Upstream};

@@ -1,20 +1,15 @@
 //! `cargo run -p ch01-clones`: the chapter's guided demonstration, or one of its servers by itself.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Context;
-use ch01_clones::{Readiness, app, balancer, server};
 use clap::Parser;
-use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Arguments, Command, avatars};
+use cli::{Arguments, Command};
 
 mod cli;
 mod demo;
+mod roles;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -31,38 +26,11 @@ async fn main() -> ExitCode {
 
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
     match command {
-        None => demo::run().await?,
-        Some(Command::Clone {
-            listen,
-            name,
-            sessions,
-            avatars: folder,
-            notice,
-        }) => {
-            let readiness = Readiness::default();
-            let app = app::router_with(&name, sessions, avatars(folder.as_deref())?, readiness.clone());
-            let stop = readiness.leave(server::stop_signal(), Duration::from_millis(notice));
-            server::run(bind(&name, listen).await?, app, stop).await;
-        }
-        Some(Command::Balancer {
-            listen,
-            upstream,
-            strategy,
-            probe,
-            max_in_flight,
-            trust,
-        }) => {
-            let balancer = cli::balancer(upstream, strategy, probe, max_in_flight);
-            let balancer = Arc::new(balancer.with_trusted(trust));
-            balancer::run(bind("balancer", listen).await?, balancer, server::stop_signal()).await;
-        }
+        None => demo::run().await,
+        Some(Command::Clone(arguments)) => roles::clone::run(arguments).await,
+        Some(Command::Balancer(arguments)) => roles::balancer::run(arguments).await,
+        Some(Command::Serve(arguments)) => roles::site::serve(arguments).await,
+        Some(Command::Pack(arguments)) => roles::site::pack(arguments),
+        Some(Command::Deploy(arguments)) => roles::site::deploy(arguments).await,
     }
-    Ok(())
-}
-
-async fn bind(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.with_context(|| format!("cannot listen on {address}; choose another `--listen`"))?;
-    println!("{name} listens on http://{} (Ctrl-C ends it)", listener.local_addr()?);
-    Ok(listener)
 }

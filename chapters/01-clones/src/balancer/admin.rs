@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::map_request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use http::StatusCode;
@@ -28,26 +28,34 @@ use crate::problem::{self, Problem};
 /// How long a request to drain waits for the clone to finish.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// `GET` and `POST /upstreams`, `DELETE /upstreams/{name}`, `POST /upstreams/{name}/drain` and `/resume`, `GET /metrics`.
+/// The door of a balancer that is alone.
 pub fn router(balancer: Arc<Balancer>) -> Router {
-    let routes = Router::new()
+    for_programs_only(problem::fallbacks(routes(balancer)))
+}
+
+/// `GET` and `POST /upstreams`, `DELETE /upstreams/{name}`, `POST /upstreams/{name}/drain` and `/resume`, `GET /metrics`.
+pub(crate) fn routes(balancer: Arc<Balancer>) -> Router {
+    Router::new()
         .route("/upstreams", get(list).post(add))
         .route("/upstreams/{name}", delete(remove))
         .route("/upstreams/{name}/drain", post(drain))
         .route("/upstreams/{name}/resume", post(resume))
-        .route("/metrics", get(metrics));
-    problem::fallbacks(routes)
+        .route("/metrics", get(metrics))
         .with_state(balancer)
-        .layer(from_fn(refuse_browsers))
+}
+
+/// Keeps browsers out of a router.
+pub(crate) fn for_programs_only(router: Router) -> Router {
+    router.layer(map_request(refuse_browsers))
 }
 
 /// A browser says in `Origin` which page makes it ask; nobody else has a reason to.
-async fn refuse_browsers(request: Request, next: Next) -> Response {
+async fn refuse_browsers(request: Request) -> Result<Request, Problem> {
     if request.headers().contains_key(ORIGIN) {
         let detail = "this door is for programs and not for pages; ask with `curl`, without an `Origin` header";
-        return Problem::forbidden(detail).into_response();
+        return Err(Problem::forbidden(detail));
     }
-    next.run(request).await
+    Ok(request)
 }
 
 /// A list as everywhere in the workshop; all of it is in one answer.
@@ -92,22 +100,13 @@ async fn remove(State(balancer): State<Arc<Balancer>>, Path(name): Path<String>)
 
 /// Answers when the clone has finished what it had. A client that does not wait leaves it draining.
 async fn drain(State(balancer): State<Arc<Balancer>>, Path(name): Path<String>) -> Result<Response, Problem> {
-    match tokio::time::timeout(DRAIN, balancer.drain(&name)).await {
-        Ok(drained) => {
-            drained?;
-            Ok((
-                StatusCode::OK,
-                format!("{name} has nothing in flight, and gets nothing new\n"),
-            )
-                .into_response())
-        }
-        Err(_) => {
-            let told = format!(
-                "{name} gets nothing new, and has been busy for {DRAIN:?}; `GET /upstreams` tells how it goes on\n"
-            );
-            Ok((StatusCode::ACCEPTED, told).into_response())
-        }
-    }
+    let Ok(drained) = tokio::time::timeout(DRAIN, balancer.drain(&name)).await else {
+        let told =
+            format!("{name} gets nothing new, and is busy since {DRAIN:?}; `GET /upstreams` tells how it goes on\n");
+        return Ok((StatusCode::ACCEPTED, told).into_response());
+    };
+    drained?;
+    Ok(format!("{name} has nothing in flight, and gets nothing new\n").into_response())
 }
 
 async fn resume(State(balancer): State<Arc<Balancer>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {

@@ -73,6 +73,13 @@ impl Balancer {
     }
 }
 
+/// Asks a clone once whether it wants requests, and waits for as long as a probe does.
+pub(crate) async fn is_ready(clone: SocketAddr) -> bool {
+    let probes = Probes::default();
+    let answer = timeout(probes.timeout, is_well(clone, &probes.path)).await;
+    answer.unwrap_or(false)
+}
+
 async fn is_well(clone: SocketAddr, path: &str) -> bool {
     let asking = async {
         let stream = TcpStream::connect(clone).await?;

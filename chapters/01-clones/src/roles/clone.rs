@@ -1,0 +1,63 @@
+//! The role of a clone; and a release of it that is broken on purpose.
+//!
+//! Left out: everything that a clone does. That is the library's [`app`].
+
+use std::time::Duration;
+
+use anyhow::bail;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use ch01_clones::identity::Identity;
+use ch01_clones::{Problem, Readiness, app, server, stop};
+use http::StatusCode;
+
+use super::bind;
+use crate::cli::{self, CloneArguments, Defect};
+
+/// Runs a clone until it is told to stop.
+pub async fn run(arguments: CloneArguments) -> anyhow::Result<()> {
+    if arguments.defect == Some(Defect::Exits) {
+        bail!("this release is broken on purpose: it ends before it listens");
+    }
+    // First of all, so that a signal finds somebody who listens.
+    let asked = stop::asked(arguments.end_with_stdin);
+    let mut identity = Identity::new(&arguments.name);
+    if let Some(release) = &arguments.release {
+        identity = identity.of_release(release);
+    }
+    let readiness = Readiness::default();
+    let avatars = cli::avatars(arguments.avatars.as_deref())?;
+    let app = app::router_with(identity, arguments.sessions, avatars, readiness.clone());
+    let app = broken(app, arguments.defect, &readiness);
+    let listener = bind(&arguments.name, arguments.listen).await?;
+    println!(
+        "{} listens on http://{} (Ctrl-C ends it)",
+        arguments.name,
+        listener.local_addr()?
+    );
+    let stop = readiness.leave(asked, Duration::from_millis(arguments.notice));
+    server::run(listener, app, stop).await;
+    Ok(())
+}
+
+fn broken(app: Router, defect: Option<Defect>, readiness: &Readiness) -> Router {
+    match defect {
+        Some(Defect::NeverReady) => {
+            readiness.withdraw();
+            app
+        }
+        Some(Defect::Errors) => app.layer(from_fn(fail)),
+        Some(Defect::Exits) | None => app,
+    }
+}
+
+/// Says that it is well, and is not.
+async fn fail(request: Request, next: Next) -> Response {
+    if request.uri().path() == "/readyz" {
+        return next.run(request).await;
+    }
+    let detail = "this release is broken on purpose; deploy another one";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
+}
