@@ -68,8 +68,10 @@ pub struct CloneArguments {
 pub enum Defect {
     /// It starts, and never says that it is ready
     NeverReady,
-    /// It says that it is ready, and answers with 500
+    /// It says that it is ready, and answers everything else with 500
     Errors,
+    /// It answers with 500 whoever has a session, and nobody else
+    Sessions,
     /// It ends before it listens
     Exits,
 }

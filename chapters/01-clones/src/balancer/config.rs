@@ -257,8 +257,8 @@ impl Balancer {
         adapt: impl Fn(Config) -> Config,
         report: impl Fn(Result<Vec<String>, ConfigError>),
     ) {
-        let mut known = text_of(path).ok();
-        let mut seen = known.clone();
+        // Nothing is known yet: the file may have changed since `current` was read from it.
+        let (mut known, mut seen) = (None, None);
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -283,7 +283,10 @@ impl Balancer {
                 current = new;
                 Ok(changes)
             });
-            report(changed);
+            let is_news = is_asked || !matches!(&changed, Ok(changes) if changes.is_empty());
+            if is_news {
+                report(changed);
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ pub use forward::ResponseBody;
 pub use health::{HealthPolicy, State};
 pub use pooled::PooledBody;
 pub use probe::Probes;
-pub(crate) use probe::is_ready;
+pub(crate) use probe::answers;
 pub use retry::RetryPolicy;
 pub use status::UpstreamStatus;
 pub use upstream::Upstream;

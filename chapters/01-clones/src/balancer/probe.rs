@@ -51,8 +51,8 @@ impl Balancer {
     /// Asks all clones once, at the same time, and notes what they say.
     pub async fn probe(&self, probes: &Probes) {
         let asking = self.members().upstreams().into_iter().map(async |(id, upstream)| {
-            let answer = timeout(probes.timeout, is_well(upstream.addr(), &probes.path)).await;
-            self.members().note_probe(id, answer.unwrap_or(false), Instant::now());
+            let is_well = answers(upstream.addr(), &probes.path, probes.timeout).await;
+            self.members().note_probe(id, is_well, Instant::now());
         });
         join_all(asking).await;
     }
@@ -73,11 +73,9 @@ impl Balancer {
     }
 }
 
-/// Asks a clone once whether it wants requests, and waits for as long as a probe does.
-pub(crate) async fn is_ready(clone: SocketAddr) -> bool {
-    let probes = Probes::default();
-    let answer = timeout(probes.timeout, is_well(clone, &probes.path)).await;
-    answer.unwrap_or(false)
+/// Asks a clone once for this path, and waits for so long. True if the answer is a 2xx.
+pub(crate) async fn answers(clone: SocketAddr, path: &str, within: Duration) -> bool {
+    timeout(within, is_well(clone, path)).await.unwrap_or(false)
 }
 
 async fn is_well(clone: SocketAddr, path: &str) -> bool {

@@ -103,6 +103,10 @@ impl Artifact {
             written.and_then(|()| fs::rename(&half, &artifact.folder).map_err(failed("make", &artifact.folder)));
         if moved.is_err() {
             let _ = fs::remove_dir_all(&half);
+            // Somebody else may have packed the same a moment ago.
+            if artifact.folder.exists() {
+                return Artifact::open(&artifact.folder);
+            }
         }
         moved.map(|()| artifact)
     }
@@ -234,6 +238,21 @@ mod tests {
         );
         fs::write(&program, "the Code").unwrap();
         assert_ne!(pack(&release("v1")).digest(), first.digest(), "does every byte count?");
+    }
+
+    #[test]
+    fn the_same_may_be_packed_by_several_at_once() {
+        let (folder, program) = workbench();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| Artifact::pack(&program, &release("v1"), folder.path()).unwrap());
+            }
+        });
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            2,
+            "the program, and one artefact"
+        );
     }
 
     #[test]

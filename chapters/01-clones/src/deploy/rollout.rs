@@ -1,6 +1,7 @@
 //! A rolling deploy: one clone after the other becomes the next version, and all of them the last one again if the next is sick.
 //!
-//! The order of the steps is what loses no request. A new clone is *ready* before it gets any. It gets a few at first (*slow start*), and is
+//! The order of the steps is what loses no request. A new clone is *ready* before it gets any, and has shown its first page (the *smoke
+//! test*), because a program that is broken can be ready. It gets a few at first (*slow start*), and is
 //! *watched*: what a test did not find, a tenth of a share of real requests finds. Only then the old one is *drained*, up to the last byte of
 //! what it has in flight, and stopped. There are never fewer clones than before. For a while both versions answer, so each must
 //! understand what the other one has written, in a session for instance; no tool can do that for you.
@@ -13,8 +14,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
-use super::site::{Clone, Clones, READY, Site, SiteError};
-use crate::balancer::State;
+use super::site::{ANSWER, Clone, Clones, READY, STOP, Site, SiteError};
+use crate::balancer::{State, answers};
 
 /// How patient a deploy is, and how strict.
 #[derive(Clone, Copy, Debug)]
@@ -108,11 +109,13 @@ impl Site {
     ) -> Result<(), SiteError> {
         let name = clones.next_name();
         let mut new = self.start_ready(&name, release, policy.ready).await?;
+        let version = release.release().version.clone();
+        if !answers(new.process.address, "/", ANSWER).await {
+            new.process.stop(STOP).await;
+            return Err(SiteError::Smoke { name, release: version });
+        }
         self.let_in(&new);
-        tell(format!(
-            "{name} of {} is ready, and gets requests",
-            release.release().version
-        ));
+        tell(format!("{name} of {version} is ready, and gets requests"));
         if let Err(sick) = self.watch(&mut new, policy).await {
             self.let_out(new, policy.drain).await;
             return Err(sick);

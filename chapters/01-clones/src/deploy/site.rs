@@ -16,13 +16,16 @@ use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
 use super::process::{CloneProcess, ProcessError};
-use crate::balancer::{Balancer, Upstream, is_ready};
+use crate::balancer::{Balancer, Upstream, answers};
 
 /// How often the site looks whether its clones live.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// A clone that cannot be started again is tried again after so long.
 const BACK_OFF: Duration = Duration::from_secs(1);
+
+/// How long a clone may take for an answer to the site itself.
+pub(super) const ANSWER: Duration = Duration::from_secs(2);
 
 /// How long a clone may take to stop.
 pub(super) const STOP: Duration = Duration::from_secs(5);
@@ -79,6 +82,14 @@ pub enum SiteError {
         release: String,
         /// How long it had.
         within: Duration,
+    },
+    /// It says that it is ready, and does not show its first page.
+    #[error("{name} of {release} is ready, and answers `GET /` with an error; no visitor has met it")]
+    Smoke {
+        /// The clone.
+        name: String,
+        /// Its release.
+        release: String,
     },
     /// It is ready, and fails.
     #[error("{name} of {release} failed {failed} of {requests} requests")]
@@ -166,7 +177,7 @@ impl Site {
             release: release.clone(),
         };
         let begin = Instant::now();
-        while !is_ready(clone.process.address).await {
+        while !answers(clone.process.address, "/readyz", ANSWER).await {
             if let Some(ended) = clone.has_ended() {
                 return Err(ended);
             }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use ch01_clones::identity::Identity;
 use ch01_clones::{Problem, Readiness, app, server, stop};
 use http::StatusCode;
+use http::header::COOKIE;
 
 use super::bind;
 use crate::cli::{self, CloneArguments, Defect};
@@ -48,14 +49,20 @@ fn broken(app: Router, defect: Option<Defect>, readiness: &Readiness) -> Router 
             readiness.withdraw();
             app
         }
-        Some(Defect::Errors) => app.layer(from_fn(fail)),
+        Some(Defect::Errors) => app.layer(from_fn(|request: Request, next| {
+            let is_spared = request.uri().path() == "/readyz";
+            fail_unless(is_spared, request, next)
+        })),
+        Some(Defect::Sessions) => app.layer(from_fn(|request: Request, next| {
+            let is_spared = !request.headers().contains_key(COOKIE);
+            fail_unless(is_spared, request, next)
+        })),
         Some(Defect::Exits) | None => app,
     }
 }
 
-/// Says that it is well, and is not.
-async fn fail(request: Request, next: Next) -> Response {
-    if request.uri().path() == "/readyz" {
+async fn fail_unless(is_spared: bool, request: Request, next: Next) -> Response {
+    if is_spared {
         return next.run(request).await;
     }
     let detail = "this release is broken on purpose; deploy another one";

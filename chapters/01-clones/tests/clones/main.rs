@@ -5,6 +5,7 @@
 mod avatar_store;
 mod avatars;
 mod balancing;
+mod deploys;
 mod fleet;
 mod headers;
 mod losses;
@@ -12,6 +13,7 @@ mod problems;
 #[path = "../../src/demo/process.rs"]
 mod process;
 mod processes;
+mod program;
 mod redis_away;
 mod redis_sessions;
 mod retries;

@@ -1,0 +1,222 @@
+//! Deploys of real processes under real load: every clone is replaced, and nobody outside can tell when.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use loadgen::{Request, Target, open_loop};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::balancing::nobody_listens;
+use crate::program::{Role, error, run, shown};
+use crate::support::{DEADLINE, client, header, log_in};
+
+/// A running site with three clones of v1, and a folder for releases.
+struct Site {
+    role: Role,
+    front: SocketAddr,
+    door: SocketAddr,
+    releases: TempDir,
+}
+
+impl Site {
+    async fn start(sessions: &str) -> Self {
+        let mut role = Role::start(&[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--sessions",
+            sessions,
+        ]);
+        let front = role.address("opens on").await;
+        let door = role.address("/clones").await;
+        Site {
+            role,
+            front,
+            door,
+            releases: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Packs a release and deploys it. Gives all that it said, and whether it is everywhere now.
+    async fn deploy(&self, version: &str, defect: &[&str]) -> (String, bool) {
+        let to = shown(self.releases.path());
+        let packed = run(&[&["pack", version, "--to", to, "--"], defect].concat()).await;
+        assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+        let folder = String::from_utf8(packed.stdout).unwrap();
+        let (door, folder) = (self.door.to_string(), folder.trim());
+        let arguments = ["deploy", "--admin", &door, folder];
+        let deployed = tokio::time::timeout(DEADLINE * 6, run_long(&arguments)).await;
+        let deployed = deployed.expect("a deploy takes some seconds");
+        let told = String::from_utf8(deployed.stdout).unwrap();
+        (told, deployed.status.success())
+    }
+
+    /// Name, release and process of each clone.
+    async fn clones(&self) -> Vec<(String, String, u64)> {
+        let list = client()
+            .get(format!("http://{}/clones", self.door))
+            .send()
+            .await
+            .unwrap();
+        let list: Value = list.json().await.unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let one = |clone: &Value| {
+            (
+                text(&clone["name"]),
+                text(&clone["release"]),
+                clone["pid"].as_u64().unwrap(),
+            )
+        };
+        list["items"].as_array().unwrap().iter().map(one).collect()
+    }
+
+    async fn releases_at_work(&self) -> Vec<String> {
+        self.clones().await.into_iter().map(|(_, release, _)| release).collect()
+    }
+}
+
+/// A deploy may take longer than what `run` believes.
+async fn run_long(arguments: &[&str]) -> std::process::Output {
+    let mut command = tokio::process::Command::new(crate::program::PROGRAM);
+    command.args(arguments).kill_on_drop(true).output().await.unwrap()
+}
+
+/// Three hundred requests a second of a visitor who is logged in, until told to stop. Gives how many failed, and of how many.
+struct Load {
+    enough: Arc<AtomicBool>,
+    running: tokio::task::JoinHandle<(u64, u64)>,
+}
+
+impl Load {
+    fn start(front: SocketAddr, cookie: String) -> Self {
+        let enough = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&enough);
+        let running = tokio::spawn(async move {
+            let target = Target::parse(&format!("http://{front}")).unwrap();
+            let (mut failed, mut all) = (0, 0);
+            // In short runs, because nobody knows how long a deploy takes here.
+            while !done.load(Ordering::SeqCst) {
+                let cookie = cookie.clone();
+                let ask = move |_| Request::get("/me").header("cookie", &cookie);
+                let report = open_loop(&target, 300, 16, Duration::from_millis(500), ask).await;
+                all += report.requests;
+                // A 401 would be a login that got lost on the way.
+                let good = report.by_status.get(&200).copied().unwrap_or(0);
+                failed += report.requests - good;
+            }
+            (failed, all)
+        });
+        Load { enough, running }
+    }
+
+    async fn stop(self) -> (u64, u64) {
+        self.enough.store(true, Ordering::SeqCst);
+        self.running.await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_rolling_deploy_under_load_fails_no_request_and_loses_no_login() {
+    let redis = testbed::redis().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    let before = site.clones().await;
+    let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
+    let load = Load::start(site.front, cookie.clone());
+
+    let (told, is_everywhere) = site.deploy("v2", &[]).await;
+
+    let (failed, all) = load.stop().await;
+    assert!(is_everywhere, "{told}");
+    assert_eq!(failed, 0, "of {all} requests, while this happened:\n{told}");
+    assert_eq!(site.releases_at_work().await, ["v2"; 3]);
+    for (name, _, pid) in before {
+        assert!(
+            !site.clones().await.iter().any(|clone| clone.2 == pid),
+            "{name} is still there"
+        );
+    }
+    let me = client()
+        .get(format!("http://{}/me", site.front))
+        .header("cookie", cookie);
+    let me = me.send().await.unwrap();
+    assert_eq!((me.status().as_u16(), header(&me, "x-release")), (200, "v2"));
+}
+
+#[tokio::test]
+async fn a_sick_release_is_taken_back_before_a_visitor_has_met_it() {
+    let site = Site::start("local").await;
+    let before = site.clones().await;
+    for (defect, because) in [("exits", "did not start"), ("errors", "`GET /` with an error")] {
+        let (told, is_everywhere) = site.deploy("v2", &["--defect", defect]).await;
+        assert!(!is_everywhere && told.contains(because), "{defect}: {told}");
+        assert!(told.contains("rolled back: "), "{told}");
+        assert_eq!(
+            site.clones().await,
+            before,
+            "{defect}: the old clones have nothing to do with it"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_release_that_only_visitors_find_sick_is_taken_back_everywhere() {
+    let redis = testbed::redis().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
+    let load = Load::start(site.front, cookie);
+
+    let (told, is_everywhere) = site.deploy("v2", &["--defect", "sessions"]).await;
+
+    let (failed, all) = load.stop().await;
+    assert!(!is_everywhere && told.contains("failed"), "{told}");
+    assert_eq!(site.releases_at_work().await, ["v1"; 3], "{told}");
+    assert!(
+        failed > 0 && failed * 20 < all,
+        "{failed} of {all} requests failed: the first clone gets a tenth of a share, and is taken out as soon as it fails"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_artefact_is_refused_and_nothing_happens() {
+    let site = Site::start("local").await;
+    let before = site.clones().await;
+    let folder = shown(site.releases.path());
+    let door = site.door.to_string();
+    let told = error(&run(&["deploy", "--admin", &door, folder]).await);
+    assert!(told.contains("release.toml"), "{told}");
+    // A page from anywhere must not be able to deploy something.
+    let order = client()
+        .post(format!("http://{door}/deploy"))
+        .header("origin", "http://elsewhere.example");
+    assert_eq!(order.send().await.unwrap().status(), 403);
+    assert_eq!(site.clones().await, before);
+}
+
+#[tokio::test]
+async fn a_deploy_without_a_site_says_how_to_start_one() {
+    let folder = tempfile::tempdir().unwrap();
+    // Bound and not listening, so nobody else gets the port meanwhile.
+    let nobody = nobody_listens();
+    let nobody = nobody.local_addr().unwrap().to_string();
+    let told = error(&run(&["deploy", "--admin", &nobody, shown(folder.path())]).await);
+    assert!(told.contains("cargo run -p ch01-clones -- serve"), "{told}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_clone_that_is_killed_is_started_again_with_the_same_release() {
+    let mut site = Site::start("local").await;
+    let killed = site.clones().await.remove(0);
+    let pid = rustix::process::Pid::from_raw(i32::try_from(killed.2).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let told = site.role.line("takes its place").await;
+    assert!(told.contains(&killed.0) && told.contains("SIGKILL"), "{told}");
+    let clones = site.clones().await;
+    assert_eq!(clones.len(), 3);
+    assert!(!clones.contains(&killed) && clones.iter().all(|clone| clone.1 == "v1"));
+}
