@@ -51,7 +51,7 @@ impl FromRef<AppState> for AvatarStore {
     }
 }
 
-/// A clone with this name: `/`, `/whoami`, `/healthz`, `/readyz`, `/login`, `/me`, `/logout`, `/me/avatar` and `/users/{id}/avatar`.
+/// A clone with this name: `/`, `/whoami`, `/healthz`, `/readyz`, `/login`, `/me`, `/logout`, `/logout-everywhere`, `/me/avatar` and `/users/{id}/avatar`.
 /// It is ready for ever.
 pub fn router(name: &str, sessions: Arc<dyn SessionStore>, avatars: AvatarStore) -> Router {
     router_with(name, sessions, avatars, Readiness::default())

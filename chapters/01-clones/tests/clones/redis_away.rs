@@ -3,7 +3,7 @@
 //! The tests that take Redis away have one of their own.
 
 use ch01_clones::SessionId;
-use ch01_clones::session::SessionError;
+use ch01_clones::session::{SessionError, UserName};
 use testbed::{Fault, FaultProxy, Server, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
@@ -18,8 +18,10 @@ async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
         .post(clone.url("/login"))
         .json(&serde_json::json!({ "user": "bob" }));
     // At the same time, because each of them may take as long as the store has patience.
-    let (asked, logged_in) = tokio::join!(me(clone, cookie), login.send());
+    let everywhere = client().post(clone.url("/logout-everywhere")).header("cookie", cookie);
+    let (asked, logged_in, logged_out) = tokio::join!(me(clone, cookie), login.send(), everywhere.send());
     assert_problem(asked, 503, "session store").await;
+    assert_problem(logged_out.unwrap(), 503, "session store").await;
     assert_problem(logged_in.unwrap(), 503, "session store").await;
     for (path, status) in [
         ("/whoami", 200),
@@ -139,6 +141,7 @@ async fn an_unavailable_store_says_so_and_not_that_nobody_is_logged_in() {
     let loaded = store.load(&id).await;
     assert!(matches!(loaded, Err(SessionError::Unavailable(_))), "{loaded:?}");
     assert!(store.delete(&id).await.is_err());
+    assert!(store.end_all(&UserName::parse("ada").unwrap()).await.is_err());
     assert!(store.create(&session()).await.is_err());
 }
 
@@ -204,7 +207,7 @@ async fn a_connection_that_has_gone_silent_for_good_is_replaced() {
 #[tokio::test]
 async fn a_command_whose_answer_got_lost_is_sent_again() {
     let redis = testbed::redis().await.unwrap();
-    for command in ["SET", "GET", "DEL"] {
+    for command in ["SET", "GET", "end all", "DEL"] {
         let (url, happen) = with_a(Mishap::LostAnswer, &redis).await;
         let store = in_redis(&url);
         let id = store.create(&session()).await.unwrap();
@@ -219,6 +222,11 @@ async fn a_command_whose_answer_got_lost_is_sent_again() {
                     .await
                     .expect("is another id tried when one is taken?");
                 assert!(store.load(&id).await.unwrap().is_some());
+            }
+            "end all" => {
+                let ada = UserName::parse("ada").unwrap();
+                store.end_all(&ada).await.expect("is a command tried again?");
+                assert_eq!(store.load(&id).await.unwrap(), None);
             }
             "GET" => assert!(store.load(&id).await.expect("is a command tried again?").is_some()),
             _ => {
