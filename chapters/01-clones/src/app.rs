@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::avatar::{self, AvatarStore};
 use crate::identity::{self, Identity};
 use crate::login::{self, MaybeUser};
-use crate::problem;
+use crate::problem::{self, Problem};
 use crate::readiness::{self, Readiness};
 use crate::session::SessionStore;
 
@@ -76,7 +76,9 @@ pub fn router_with(name: &str, sessions: Arc<dyn SessionStore>, avatars: AvatarS
     identity::sign(problem::fallbacks(routes), identity)
 }
 
-async fn front_page(State(identity): State<Identity>, MaybeUser(user): MaybeUser) -> String {
+/// A page that only greets goes on without a name while the session store is away.
+async fn front_page(State(identity): State<Identity>, user: Result<MaybeUser, Problem>) -> String {
+    let user = user.ok().and_then(|MaybeUser(user)| user);
     let visitor = user.as_deref().unwrap_or("visitor");
     format!("SERVER {}: welcome, {visitor}\n", identity.name())
 }

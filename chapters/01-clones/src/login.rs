@@ -164,7 +164,8 @@ where
     }
 }
 
-/// The user who is logged in, if anybody is. Rejects with 503 if the store cannot tell.
+/// The user who is logged in, if anybody is. Rejects with 503 if the store cannot tell; what can do without a name takes
+/// `Result<MaybeUser, Problem>` and goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaybeUser(pub Option<String>);
 

@@ -5,8 +5,11 @@
 mod avatar_store;
 mod avatars;
 mod balancing;
+mod flapping;
 mod fleet;
 mod headers;
+mod hung;
+mod kill_nine;
 mod losses;
 mod problems;
 #[path = "../../src/demo/process.rs"]
@@ -16,6 +19,8 @@ mod redis_away;
 mod redis_sessions;
 mod retries;
 mod server;
+mod serving;
+mod session_loss;
 mod sessions;
 mod streaming;
 mod support;

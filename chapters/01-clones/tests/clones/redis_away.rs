@@ -8,9 +8,10 @@ use testbed::{Fault, FaultProxy, Server, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::redis_sessions::{in_redis, me, session};
-use crate::support::{Running, assert_problem, client, clone_with, log_in, scripted, serve, until};
+use crate::support::{Running, assert_problem, balance, client, clone_with, log_in, scripted, serve, until};
 
 /// What must be true whenever Redis does not answer. The client's own patience is the bound: it gives up after 10 s.
 async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
@@ -19,7 +20,12 @@ async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
         .json(&serde_json::json!({ "user": "bob" }));
     // At the same time, because each of them may take as long as the store has patience.
     let everywhere = client().post(clone.url("/logout-everywhere")).header("cookie", cookie);
-    let (asked, logged_in, logged_out) = tokio::join!(me(clone, cookie), login.send(), everywhere.send());
+    let front_page = client().get(clone.url("/")).header("cookie", cookie);
+    let (asked, logged_in, logged_out, welcome) =
+        tokio::join!(me(clone, cookie), login.send(), everywhere.send(), front_page.send());
+    let welcome = welcome.unwrap();
+    assert_eq!(welcome.status(), 200, "a page that only greets needs no session store");
+    assert!(welcome.text().await.unwrap().contains("welcome, visitor"));
     assert_problem(asked, 503, "session store").await;
     assert_problem(logged_out.unwrap(), 503, "session store").await;
     assert_problem(logged_in.unwrap(), 503, "session store").await;
@@ -51,6 +57,42 @@ async fn while_redis_is_dead_the_rest_goes_on_and_afterwards_so_do_the_sessions(
     assert_problem(me(&clone, &cookie).await, 401, "`POST /login`").await;
     let cookie = log_in(&clone.url("/login"), "ada", Some(&cookie)).await;
     assert_eq!(me(&clone, &cookie).await.status(), 200);
+}
+
+#[tokio::test]
+async fn while_redis_is_dead_no_clone_is_blamed_for_it_and_no_answer_is_a_500() {
+    let server = Server::start(Service::Redis).await.unwrap();
+    let mut clones = Vec::new();
+    for name in ["clone-1", "clone-2", "clone-3"] {
+        clones.push(serve(clone_with(name, in_redis(&server.url()))).await);
+    }
+    let addresses: Vec<_> = clones.iter().map(|clone| clone.addr).collect();
+    let front = balance(&addresses).await;
+    let cookie = log_in(&front.url("/login"), "ada", None).await;
+
+    server.kill().await.unwrap();
+    let mut visitors = JoinSet::new();
+    for number in 0..60 {
+        let path = ["/me", "/", "/whoami"][number % 3];
+        let asking = client().get(front.url(path)).header("cookie", &cookie).send();
+        visitors.spawn(async move { (path, asking.await.unwrap().status().as_u16()) });
+    }
+    for (path, status) in visitors.join_all().await {
+        let expected = if path == "/me" { 503 } else { 200 };
+        assert_eq!(status, expected, "{path}");
+    }
+    for clone in front.balancer.status() {
+        assert_eq!(
+            (clone.ejections, clone.failures, clone.retries),
+            (0, 0, 0),
+            "a clone that says 503 is well: to leave it out, or to ask the next one, brings Redis back no sooner"
+        );
+    }
+
+    server.start_again().await.unwrap();
+    let cookie = log_in(&front.url("/login"), "ada", Some(&cookie)).await;
+    let me = client().get(front.url("/me")).header("cookie", cookie);
+    assert_eq!(me.send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
