@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::avatar::{self, AvatarStore};
 use crate::identity::{self, Identity};
 use crate::login::{self, MaybeUser};
-use crate::problem;
+use crate::problem::{self, Problem};
 use crate::readiness::{self, Readiness};
 use crate::session::SessionStore;
 
@@ -51,7 +51,7 @@ impl FromRef<AppState> for AvatarStore {
     }
 }
 
-/// A clone with this name: `/`, `/whoami`, `/healthz`, `/readyz`, `/login`, `/me`, `/logout`, `/me/avatar` and `/users/{id}/avatar`.
+/// A clone with this name: `/`, `/whoami`, `/healthz`, `/readyz`, `/login`, `/me`, `/logout`, `/logout-everywhere`, `/me/avatar` and `/users/{id}/avatar`.
 /// It is ready for ever.
 pub fn router(name: &str, sessions: Arc<dyn SessionStore>, avatars: AvatarStore) -> Router {
     router_with(Identity::new(name), sessions, avatars, Readiness::default())
@@ -80,7 +80,9 @@ pub fn router_with(
     identity::sign(problem::fallbacks(routes), identity)
 }
 
-async fn front_page(State(identity): State<Identity>, MaybeUser(user): MaybeUser) -> String {
+/// A page that only greets goes on without a name while the session store is away.
+async fn front_page(State(identity): State<Identity>, user: Result<MaybeUser, Problem>) -> String {
+    let user = user.ok().and_then(|MaybeUser(user)| user);
     let visitor = user.as_deref().unwrap_or("visitor");
     format!("SERVER {}: welcome, {visitor}\n", identity.name())
 }

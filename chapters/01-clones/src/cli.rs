@@ -43,7 +43,8 @@ pub struct CloneArguments {
     /// The name in `x-served-by`
     #[arg(long, default_value = "clone-1")]
     pub name: String,
-    /// Where sessions lie: `local`, in the clone's own memory, or `redis://HOST:PORT[/N]`, shared with all clones
+    /// Where sessions lie: `local`, in the clone's own memory; `sticky`, the same, for a balancer with `--strategy sticky`,
+    /// which sends each visitor back to the clone that knows them; or `redis://HOST:PORT[/N]`, shared with all clones
     #[arg(long, value_name = "PLACE", default_value = "local", value_parser = sessions)]
     pub sessions: Arc<dyn SessionStore>,
     /// The folder of the avatars, made if it is not there; without it they lie in the clone's own memory
@@ -147,15 +148,18 @@ pub struct DeployArguments {
 fn sessions(place: &str) -> Result<Arc<dyn SessionStore>, String> {
     match place {
         "local" => Ok(Arc::new(MemorySessions::new())),
+        // To the clone it is the same. What makes the difference is who is sent to it.
+        "sticky" => {
+            tracing::warn!(
+                "sessions lie in this clone's memory; each visitor comes back to it with `balancer --strategy sticky`"
+            );
+            Ok(Arc::new(MemorySessions::new()))
+        }
         url if url.starts_with("redis://") => match RedisSessions::new(url) {
             Ok(sessions) => Ok(Arc::new(sessions)),
             Err(error) => Err(error.to_string()),
         },
-        "sticky" => Err(
-            "stickiness is the balancer's: take `local` here, and `--strategy sticky` there; or `redis://127.0.0.1:6379`"
-                .to_owned(),
-        ),
-        _ => Err("take `local`, or the address of a Redis, such as `redis://127.0.0.1:6379`".to_owned()),
+        _ => Err("take `local`, `sticky`, or the address of a Redis, such as `redis://127.0.0.1:6379`".to_owned()),
     }
 }
 

@@ -33,6 +33,10 @@ pub async fn session_store(handle: impl Fn() -> Arc<dyn SessionStore>) {
     a_deleted_session_is_gone_for_every_clone_and_may_be_deleted_again(&handle).await;
     an_expired_session_is_not_found(&handle).await;
     sessions_created_at_the_same_time_are_kept_apart(&handle).await;
+    all_sessions_of_a_user_end_on_every_clone_and_nobody_elses(&handle).await;
+    sessions_that_are_over_do_not_keep_the_others_from_ending(&handle).await;
+    a_hundred_sessions_end_at_once(&handle).await;
+    a_session_created_while_all_end_does_so_or_lives_until_the_next_time(&handle).await;
 }
 
 async fn a_session_is_found_by_every_clone(handle: &impl Fn() -> Arc<dyn SessionStore>) {
@@ -122,8 +126,121 @@ async fn sessions_created_at_the_same_time_are_kept_apart(handle: &impl Fn() -> 
     }
 }
 
+async fn all_sessions_of_a_user_end_on_every_clone_and_nobody_elses(handle: &impl Fn() -> Arc<dyn SessionStore>) {
+    let (one, other) = (handle(), handle());
+    let phone = create(&*one, &session_of("a_a")).await;
+    let laptop = create(&*other, &session_of("a_a")).await;
+    // Names that a pattern or a prefix would take for `a_a`.
+    let mut others = Vec::new();
+    for user in ["aba", "a_a-1", "a_", "b"] {
+        others.push(create(&*one, &session_of(user)).await);
+    }
+    // The one that looks first might remember what it saw.
+    assert!(load(&*other, &phone).await.is_some());
+
+    end_all(&*one, "a_a").await;
+
+    let later = create(&*other, &session_of("a_a")).await;
+    for clone in [&one, &other] {
+        for id in [&phone, &laptop] {
+            assert_eq!(
+                load(&**clone, id).await,
+                None,
+                "the finder of a lost phone is still logged in: is each session found by its user, whoever created it?"
+            );
+        }
+        for id in others.iter().chain([&later]) {
+            assert!(
+                load(&**clone, id).await.is_some(),
+                "only the sessions that this very user had are ended: not another user's, and not one that begins afterwards"
+            );
+        }
+    }
+    end_all(&*other, "a_a").await;
+    end_all(&*other, "a_a").await;
+    assert_eq!(load(&*one, &later).await, None, "the second time it ends nothing");
+    end_all(&*one, "nobody").await;
+}
+
+async fn sessions_that_are_over_do_not_keep_the_others_from_ending(handle: &impl Fn() -> Arc<dyn SessionStore>) {
+    let (one, other) = (handle(), handle());
+    let expired = Session {
+        created_at: Utc::now() - SESSION_TTL - TimeDelta::minutes(1),
+        ..session_of("ada")
+    };
+    let over = create(&*one, &expired).await;
+    let live = create(&*other, &session_of("ada")).await;
+    let logged_out = create(&*one, &session_of("ada")).await;
+    delete(&*one, &logged_out).await;
+    create(&*one, &expired).await;
+
+    end_all(&*other, "ada").await;
+
+    for id in [over, live, logged_out] {
+        assert_eq!(
+            load(&*one, &id).await,
+            None,
+            "a session lives on: does one that is over stop the others from being ended?"
+        );
+    }
+}
+
+async fn a_hundred_sessions_end_at_once(handle: &impl Fn() -> Arc<dyn SessionStore>) {
+    let (one, other) = (handle(), handle());
+    let session = session_of("ada");
+    let ids = join_all((0..100).map(|_| create(&*one, &session))).await;
+
+    end_all(&*other, "ada").await;
+
+    let left = join_all(ids.iter().map(|id| load(&*one, id))).await;
+    let left = left.iter().flatten().count();
+    assert_eq!(
+        left, 0,
+        "{left} of 100 sessions are left: are all of them ended, or one page?"
+    );
+}
+
+async fn a_session_created_while_all_end_does_so_or_lives_until_the_next_time(
+    handle: &impl Fn() -> Arc<dyn SessionStore>,
+) {
+    let clones = [handle(), handle(), handle()];
+    let session = session_of("ada");
+    for _ in 0..20 {
+        let before = create(&*clones[0], &session).await;
+        let logging_in = join_all((0..6).map(|n| create(&*clones[n % 3], &session)));
+        let ((), during, ()) =
+            futures_util::join!(end_all(&*clones[1], "ada"), logging_in, end_all(&*clones[2], "ada"));
+        assert_eq!(load(&*clones[0], &before).await, None);
+        for id in &during {
+            let first = load(&*clones[0], id).await;
+            for clone in &clones {
+                assert_eq!(
+                    load(&**clone, id).await,
+                    first,
+                    "the clones do not agree whether it lives"
+                );
+            }
+        }
+
+        end_all(&*clones[0], "ada").await;
+
+        for id in &during {
+            assert_eq!(
+                load(&*clones[1], id).await,
+                None,
+                "a session that was created while all others ended can never be ended again: are creating it and noting whose it \
+                 is one step?"
+            );
+        }
+    }
+}
+
 fn session_of(user: &str) -> Session {
-    Session::new(&UserName::parse(user).expect("the names here keep to the rule"))
+    Session::new(&user_name(user))
+}
+
+fn user_name(user: &str) -> UserName {
+    UserName::parse(user).expect("the names here keep to the rule")
 }
 
 async fn create(store: &dyn SessionStore, session: &Session) -> SessionId {
@@ -142,4 +259,11 @@ async fn delete(store: &dyn SessionStore, id: &SessionId) {
         .delete(id)
         .await
         .expect("that there is no such session is no error");
+}
+
+async fn end_all(store: &dyn SessionStore, user: &str) {
+    store
+        .end_all(&user_name(user))
+        .await
+        .expect("that a user has no session is no error");
 }

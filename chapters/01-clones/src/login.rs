@@ -21,12 +21,12 @@ use utoipa_axum::routes;
 
 use crate::extract::{Json, Payload, is_form};
 use crate::problem::Problem;
-use crate::session::{SESSION_TTL, Session, SessionId, SessionStore, UserName};
+use crate::session::{SESSION_TTL, Session, SessionError, SessionId, SessionStore, UserName};
 
 /// The name of the cookie.
 pub const SESSION_COOKIE: &str = "session";
 
-/// `POST /login`, `GET /me` and `POST /logout`, described for `/openapi.json`.
+/// `POST /login`, `GET /me`, `POST /logout` and `POST /logout-everywhere`, described for `/openapi.json`.
 pub fn routes<S>() -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -36,6 +36,7 @@ where
         .routes(routes!(login))
         .routes(routes!(me))
         .routes(routes!(logout))
+        .routes(routes!(logout_everywhere))
 }
 
 /// What `POST /login` takes.
@@ -110,12 +111,36 @@ async fn logout(State(sessions): State<Arc<dyn SessionStore>>, headers: HeaderMa
     if let Some(id) = session_id(&headers) {
         sessions.delete(&id).await?;
     }
-    let answer = if is_form(&headers) {
+    Ok(goodbye(&headers))
+}
+
+/// Ends all sessions of the user who is logged in, this one included, on all devices, and clears the cookie. For whoever has
+/// lost a phone: the cookie in it is worth nothing afterwards.
+#[utoipa::path(post, path = "/logout-everywhere", tag = "sessions", responses(
+    (status = 204, description = "Logged out on every device"),
+    (status = 303, description = "The same for an HTML form: on to `/`"),
+    (status = 401, description = "Nobody is logged in", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The session store is away", body = Problem, content_type = "application/problem+json"),
+))]
+async fn logout_everywhere(
+    State(sessions): State<Arc<dyn SessionStore>>,
+    CurrentUser(user): CurrentUser,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    // Every name was checked when its session began. One that fails now was written by somebody else than us.
+    let user = UserName::parse(&user).map_err(SessionError::unavailable)?;
+    sessions.end_all(&user).await?;
+    Ok(goodbye(&headers))
+}
+
+/// The answer to whoever has logged out: an empty cookie in the place of the old one.
+fn goodbye(headers: &HeaderMap) -> Response {
+    let answer = if is_form(headers) {
         Redirect::to("/").into_response()
     } else {
         StatusCode::NO_CONTENT.into_response()
     };
-    Ok(([(SET_COOKIE, clear_cookie())], answer).into_response())
+    ([(SET_COOKIE, clear_cookie())], answer).into_response()
 }
 
 /// The user who is logged in. Rejects with 401 if nobody is, with 503 if the store cannot tell.
@@ -139,7 +164,8 @@ where
     }
 }
 
-/// The user who is logged in, if anybody is. Rejects with 503 if the store cannot tell.
+/// The user who is logged in, if anybody is. Rejects with 503 if the store cannot tell; what can do without a name takes
+/// `Result<MaybeUser, Problem>` and goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaybeUser(pub Option<String>);
 

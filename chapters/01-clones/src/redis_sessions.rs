@@ -4,7 +4,14 @@
 //! All of a clone's requests share one connection, which mends itself; [`RedisSessions::new`] says what happens while
 //! Redis is away.
 //!
-//! Left out: a second Redis to fall back to (Sentinel, Cluster), TLS, keeping the sessions over a restart of Redis
+//! *Log out everywhere* has to find a user's sessions. Looking through all keys would keep everybody waiting, so each user has
+//! an index, `sessions-of:{user}`: a sorted set of ids, by the time at which each one ends. Login and index are one step, a
+//! script that nothing can come between. The other design is a number for each user, copied into each session, that goes
+//! up when all of them shall end: it needs no script, but every `load` has to ask for two keys, and a visitor loads with each
+//! click and logs in once a week. So the rare request pays here, and not the frequent one.
+//!
+//! Left out: Redis Cluster. The scripts touch keys of sessions and of users, which lie on different nodes there; the number for
+//! each user would do. Also a second Redis to fall back to (Sentinel), TLS, keeping the sessions over a restart of Redis
 //! (`appendonly yes`), and a circuit breaker: while Redis hangs, each request that has a session waits for the whole of
 //! [`PATIENCE`].
 
@@ -18,7 +25,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::{Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult};
 
-use crate::session::{SESSION_TTL, Session, SessionError, SessionId, SessionStore};
+use crate::session::{SESSION_TTL, Session, SessionError, SessionId, SessionStore, UserName};
 
 /// How long a call waits for Redis, whatever it is that takes so long. Then the visitor gets a 503.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -137,6 +144,51 @@ fn key(id: &SessionId) -> String {
     format!("session:{}", id.as_str())
 }
 
+/// The ids of one user's sessions. A name needs no escaping, and no name makes this the key of a session.
+fn index(user: &str) -> String {
+    format!("sessions-of:{user}")
+}
+
+/// A script with its keys, to be followed by its arguments. The whole text goes to Redis each time: it is short, and Redis forgets
+/// those that it has been taught (`EVALSHA`) when it restarts.
+fn script(text: &str, keys: &[String]) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(text).arg(keys.len()).arg(keys);
+    command
+}
+
+// ANCHOR: scripts
+/// Keeps a session and notes it in its user's index. 0 if the id is taken.
+const CREATE: &str = r"
+    local session, index = KEYS[1], KEYS[2]
+    local id, value, seconds = ARGV[1], ARGV[2], tonumber(ARGV[3])
+    -- NX: never over a session that is there. EX: Redis forgets the session by itself.
+    if not redis.call('SET', session, value, 'EX', seconds, 'NX') then return 0 end
+    local now = tonumber(redis.call('TIME')[1])
+    -- Those whose time is over, so that the index of a user who never logs out everywhere does not grow for ever.
+    redis.call('ZREMRANGEBYSCORE', index, '-inf', now - 1)
+    redis.call('ZADD', index, now + seconds, id)
+    -- It outlives the session that lives longest.
+    if redis.call('TTL', index) < seconds + 1 then redis.call('EXPIRE', index, seconds + 1) end
+    return 1
+";
+
+/// Deletes a session, and takes it out of its user's index. What lies under the key and is no session is deleted as well.
+const DELETE: &str = r"
+    local is_session, session = pcall(cjson.decode, redis.pcall('GET', KEYS[1]))
+    if is_session and type(session) == 'table' and type(session.user) == 'string' then
+        redis.call('ZREM', 'sessions-of:' .. session.user, ARGV[1])
+    end
+    return redis.call('DEL', KEYS[1])
+";
+
+/// Deletes all sessions in a user's index, and the index.
+const END_ALL: &str = r"
+    for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', 'session:' .. id) end
+    return redis.call('DEL', KEYS[1])
+";
+// ANCHOR_END: scripts
+
 #[async_trait]
 impl SessionStore for RedisSessions {
     async fn create(&self, session: &Session) -> Result<SessionId, SessionError> {
@@ -144,13 +196,10 @@ impl SessionStore for RedisSessions {
         let rest = session.created_at + SESSION_TTL - Utc::now();
         for _ in 0..IDS {
             let id = SessionId::random();
-            let mut command = redis::cmd("SET");
-            // EX: Redis forgets the session by itself. In whole seconds, so rounded up, and it takes no 0; `load` knows the
-            // moment.
+            // In whole seconds, so rounded up, and Redis takes no 0; `load` knows the moment.
             let seconds = (rest.num_seconds() + 1).max(1);
-            command.arg(key(&id)).arg(&value).arg("EX").arg(seconds);
-            // NX: never over a session that is there.
-            if self.ask::<Option<String>>(command.arg("NX")).await?.is_some() {
+            let mut command = script(CREATE, &[key(&id), index(&session.user)]);
+            if self.ask(command.arg(id.as_str()).arg(&value).arg(seconds)).await? {
                 return Ok(id);
             }
             // Taken. Most likely by ourselves: the first answer got lost together with its connection. Nobody was told that id,
@@ -172,7 +221,13 @@ impl SessionStore for RedisSessions {
     }
 
     async fn delete(&self, id: &SessionId) -> Result<(), SessionError> {
-        let _deleted: u64 = self.ask(redis::cmd("DEL").arg(key(id))).await?;
+        let mut command = script(DELETE, &[key(id)]);
+        let _was_there: bool = self.ask(command.arg(id.as_str())).await?;
+        Ok(())
+    }
+
+    async fn end_all(&self, user: &UserName) -> Result<(), SessionError> {
+        let _was_there: bool = self.ask(&script(END_ALL, &[index(user.as_str())])).await?;
         Ok(())
     }
 }

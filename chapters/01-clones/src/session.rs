@@ -59,6 +59,10 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Forgets the session. That it was not there is no error.
     async fn delete(&self, id: &SessionId) -> Result<(), SessionError>;
+
+    /// Forgets all sessions of this user that were created before, whichever clone created them: the phone is lost. One that is
+    /// created meanwhile comes either before, and ends with the others, or after, and lives.
+    async fn end_all(&self, user: &UserName) -> Result<(), SessionError>;
 }
 // ANCHOR_END: seam
 
@@ -209,6 +213,12 @@ impl SessionStore for MemorySessions {
 
     async fn delete(&self, id: &SessionId) -> Result<(), SessionError> {
         self.lock().remove(id);
+        Ok(())
+    }
+
+    async fn end_all(&self, user: &UserName) -> Result<(), SessionError> {
+        // It looks at everybody's: in one server's memory that is soon done, and a second map could disagree with the first.
+        self.lock().retain(|_, session| session.user != user.as_str());
         Ok(())
     }
 }

@@ -202,7 +202,7 @@ async fn clones_that_are_killed_fail_no_get_and_no_order_is_carried_out_twice() 
 }
 
 /// Sends a signal to a clone.
-async fn signal(clone: &CloneProcess, signal: &str) {
+pub async fn signal(clone: &CloneProcess, signal: &str) {
     let id = clone.id().expect("it runs").to_string();
     assert!(
         Command::new("kill")

@@ -113,7 +113,7 @@ async fn a_path_or_query_that_does_not_fit_is_a_400() {
 fn the_routes_describe_themselves() {
     let login = ch01_clones::login::routes::<std::sync::Arc<dyn ch01_clones::SessionStore>>().into_openapi();
     let paths: Vec<&str> = login.paths.paths.keys().map(String::as_str).collect();
-    assert_eq!(paths, ["/login", "/logout", "/me"]);
+    assert_eq!(paths, ["/login", "/logout", "/logout-everywhere", "/me"]);
     let identity = ch01_clones::identity::routes::<ch01_clones::identity::Identity>().into_openapi();
     assert_eq!(identity.paths.paths.len(), 2);
 }

@@ -4,28 +4,39 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use ch01_clones::balancer::strategy::StrategyName;
 use http::StatusCode;
 use tokio::process::Command;
-use tokio::task::JoinSet;
 
 use crate::avatars::PNG;
 use crate::process::CloneProcess;
-use crate::support::{Front, balance, client, log_in, until};
+use crate::support::{Front, balance, balance_over, client, log_in};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ch01-clones");
 
 /// Three clones behind a balancer. `folder` is asked once for each clone.
 async fn three(sessions: &str, folder: impl Fn(&str) -> Option<PathBuf>) -> (Front, Vec<CloneProcess>) {
+    let clones = start_three(sessions, folder).await;
+    let addresses: Vec<SocketAddr> = clones.iter().map(|clone| clone.address).collect();
+    (balance(&addresses).await, clones)
+}
+
+async fn start_three(sessions: &str, folder: impl Fn(&str) -> Option<PathBuf>) -> Vec<CloneProcess> {
     let mut clones = Vec::new();
     for name in ["clone-1", "clone-2", "clone-3"] {
         let clone = CloneProcess::start(Path::new(PROGRAM), name, sessions, folder(name).as_deref()).await;
         clones.push(clone.unwrap());
     }
+    clones
+}
+
+/// The same with this strategy, and without avatars that outlive a clone.
+pub async fn three_behind(strategy: StrategyName, sessions: &str) -> (Front, Vec<CloneProcess>) {
+    let clones = start_three(sessions, |_| None).await;
     let addresses: Vec<SocketAddr> = clones.iter().map(|clone| clone.address).collect();
-    (balance(&addresses).await, clones)
+    let front = balance_over(|balancer| balancer.with_strategy(strategy.build(0)), &addresses).await;
+    (front, clones)
 }
 
 async fn me(client: &reqwest::Client, url: String, cookie: &str) -> StatusCode {
@@ -56,87 +67,6 @@ async fn a_login_on_one_clone_is_unknown_to_the_next() {
         known_turns(&redis.url()).await,
         6,
         "the login lies in Redis: does some clone look elsewhere first?"
-    );
-}
-
-struct Loss {
-    /// Logins that no clone knows any more.
-    sessions: usize,
-    /// Requests of visitors who are logged in, during and after the loss, that were answered with anything else than 200.
-    requests: usize,
-}
-
-/// Logs twelve visitors in, and kills one of three clones while they ask and ask.
-async fn kill_one_of_three(sessions: &str) -> Loss {
-    let (front, mut clones) = three(sessions, |_| None).await;
-    let mut cookies = Vec::new();
-    for n in 0..12 {
-        cookies.push(log_in(&front.url("/login"), &format!("user-{n}"), None).await);
-    }
-    let (answered, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let enough = Arc::new(AtomicBool::new(false));
-    let mut visitors = JoinSet::new();
-    for cookie in cookies.clone().into_iter().take(4) {
-        let (url, client) = (front.url("/me"), client());
-        let (answered, failed, enough) = (Arc::clone(&answered), Arc::clone(&failed), Arc::clone(&enough));
-        visitors.spawn(async move {
-            while !enough.load(Ordering::SeqCst) {
-                let is_ok = me(&client, url.clone(), &cookie).await == StatusCode::OK;
-                failed.fetch_add(usize::from(!is_ok), Ordering::SeqCst);
-                answered.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-    }
-    let more = async |requests: usize| {
-        let goal = answered.load(Ordering::SeqCst) + requests;
-        until("the visitors' requests to be answered", async || {
-            answered.load(Ordering::SeqCst) >= goal
-        })
-        .await;
-    };
-
-    more(50).await;
-    clones.remove(1).kill().await.unwrap();
-    more(50).await;
-    enough.store(true, Ordering::SeqCst);
-    visitors.join_all().await;
-
-    let mut lost = 0;
-    for cookie in cookies {
-        let mut is_known = false;
-        for clone in &clones {
-            let url = format!("http://{}/me", clone.address);
-            is_known |= me(&client(), url, &cookie).await == StatusCode::OK;
-        }
-        lost += usize::from(!is_known);
-    }
-    Loss {
-        sessions: lost,
-        requests: failed.load(Ordering::SeqCst),
-    }
-}
-
-#[tokio::test]
-async fn a_killed_clone_loses_no_session() {
-    let naive = kill_one_of_three("local").await;
-    assert_eq!(
-        naive.sessions, 4,
-        "a third of the logins lay in the memory of the clone that died"
-    );
-    assert!(
-        naive.requests > 0,
-        "visitors were known wherever they came, with sessions in one clone's memory?"
-    );
-
-    let redis = testbed::redis().await.unwrap();
-    let fixed = kill_one_of_three(&redis.url()).await;
-    assert_eq!(
-        fixed.sessions, 0,
-        "a login went down with a clone: is it in the clone's memory?"
-    );
-    assert_eq!(
-        fixed.requests, 0,
-        "the loss of a clone was seen from outside: does the balancer send a GET that broke to another one?"
     );
 }
 
@@ -190,7 +120,7 @@ async fn a_place_that_cannot_be_one_is_told_before_the_clone_starts() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let file = file.path().to_str().unwrap();
     let table = [
-        (["--sessions", "memory"], "`local`"),
+        (["--sessions", "memory"], "`local`, `sticky`"),
         (["--sessions", "localhost:6379"], "`redis://127.0.0.1:6379`"),
         (["--sessions", "rediss://localhost"], "`redis://127.0.0.1:6379`"),
         (["--sessions", "redis://"], "`redis://HOST:PORT/DATABASE`"),

@@ -3,14 +3,15 @@
 //! The tests that take Redis away have one of their own.
 
 use ch01_clones::SessionId;
-use ch01_clones::session::SessionError;
+use ch01_clones::session::{SessionError, UserName};
 use testbed::{Fault, FaultProxy, Server, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::redis_sessions::{in_redis, me, session};
-use crate::support::{Running, assert_problem, client, clone_with, log_in, scripted, serve, until};
+use crate::support::{Running, assert_problem, balance, client, clone_with, log_in, scripted, serve, until};
 
 /// What must be true whenever Redis does not answer. The client's own patience is the bound: it gives up after 10 s.
 async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
@@ -18,8 +19,15 @@ async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
         .post(clone.url("/login"))
         .json(&serde_json::json!({ "user": "bob" }));
     // At the same time, because each of them may take as long as the store has patience.
-    let (asked, logged_in) = tokio::join!(me(clone, cookie), login.send());
+    let everywhere = client().post(clone.url("/logout-everywhere")).header("cookie", cookie);
+    let front_page = client().get(clone.url("/")).header("cookie", cookie);
+    let (asked, logged_in, logged_out, welcome) =
+        tokio::join!(me(clone, cookie), login.send(), everywhere.send(), front_page.send());
+    let welcome = welcome.unwrap();
+    assert_eq!(welcome.status(), 200, "a page that only greets needs no session store");
+    assert!(welcome.text().await.unwrap().contains("welcome, visitor"));
     assert_problem(asked, 503, "session store").await;
+    assert_problem(logged_out.unwrap(), 503, "session store").await;
     assert_problem(logged_in.unwrap(), 503, "session store").await;
     for (path, status) in [
         ("/whoami", 200),
@@ -49,6 +57,42 @@ async fn while_redis_is_dead_the_rest_goes_on_and_afterwards_so_do_the_sessions(
     assert_problem(me(&clone, &cookie).await, 401, "`POST /login`").await;
     let cookie = log_in(&clone.url("/login"), "ada", Some(&cookie)).await;
     assert_eq!(me(&clone, &cookie).await.status(), 200);
+}
+
+#[tokio::test]
+async fn while_redis_is_dead_no_clone_is_blamed_for_it_and_no_answer_is_a_500() {
+    let server = Server::start(Service::Redis).await.unwrap();
+    let mut clones = Vec::new();
+    for name in ["clone-1", "clone-2", "clone-3"] {
+        clones.push(serve(clone_with(name, in_redis(&server.url()))).await);
+    }
+    let addresses: Vec<_> = clones.iter().map(|clone| clone.addr).collect();
+    let front = balance(&addresses).await;
+    let cookie = log_in(&front.url("/login"), "ada", None).await;
+
+    server.kill().await.unwrap();
+    let mut visitors = JoinSet::new();
+    for number in 0..60 {
+        let path = ["/me", "/", "/whoami"][number % 3];
+        let asking = client().get(front.url(path)).header("cookie", &cookie).send();
+        visitors.spawn(async move { (path, asking.await.unwrap().status().as_u16()) });
+    }
+    for (path, status) in visitors.join_all().await {
+        let expected = if path == "/me" { 503 } else { 200 };
+        assert_eq!(status, expected, "{path}");
+    }
+    for clone in front.balancer.status() {
+        assert_eq!(
+            (clone.ejections, clone.failures, clone.retries),
+            (0, 0, 0),
+            "a clone that says 503 is well: to leave it out, or to ask the next one, brings Redis back no sooner"
+        );
+    }
+
+    server.start_again().await.unwrap();
+    let cookie = log_in(&front.url("/login"), "ada", Some(&cookie)).await;
+    let me = client().get(front.url("/me")).header("cookie", cookie);
+    assert_eq!(me.send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
@@ -139,6 +183,7 @@ async fn an_unavailable_store_says_so_and_not_that_nobody_is_logged_in() {
     let loaded = store.load(&id).await;
     assert!(matches!(loaded, Err(SessionError::Unavailable(_))), "{loaded:?}");
     assert!(store.delete(&id).await.is_err());
+    assert!(store.end_all(&UserName::parse("ada").unwrap()).await.is_err());
     assert!(store.create(&session()).await.is_err());
 }
 
@@ -204,7 +249,7 @@ async fn a_connection_that_has_gone_silent_for_good_is_replaced() {
 #[tokio::test]
 async fn a_command_whose_answer_got_lost_is_sent_again() {
     let redis = testbed::redis().await.unwrap();
-    for command in ["SET", "GET", "DEL"] {
+    for command in ["SET", "GET", "end all", "DEL"] {
         let (url, happen) = with_a(Mishap::LostAnswer, &redis).await;
         let store = in_redis(&url);
         let id = store.create(&session()).await.unwrap();
@@ -219,6 +264,11 @@ async fn a_command_whose_answer_got_lost_is_sent_again() {
                     .await
                     .expect("is another id tried when one is taken?");
                 assert!(store.load(&id).await.unwrap().is_some());
+            }
+            "end all" => {
+                let ada = UserName::parse("ada").unwrap();
+                store.end_all(&ada).await.expect("is a command tried again?");
+                assert_eq!(store.load(&id).await.unwrap(), None);
             }
             "GET" => assert!(store.load(&id).await.expect("is a command tried again?").is_some()),
             _ => {

@@ -51,14 +51,94 @@ async fn redis_itself_forgets_a_session_when_its_time_is_over() {
 
     let id = store.create(&old).await.unwrap();
 
-    let rest: i64 = keys.ttl(format!("session:{}", id.as_str())).await.unwrap();
+    let rest: i64 = keys.ttl(key_of(&id)).await.unwrap();
     assert!(
         (1..=601).contains(&rest),
         "{rest} s left of 10 minutes: does the key's time count from the login, and is it set at all?"
     );
     store.create(&session()).await.unwrap();
     let all: Vec<String> = keys.keys("*").await.unwrap();
-    assert_eq!(all.len(), 2, "one key a session: {all:?}");
+    assert_eq!(all.len(), 3, "one key a session, and one for their user: {all:?}");
+}
+
+fn key_of(id: &SessionId) -> String {
+    format!("session:{}", id.as_str())
+}
+
+const INDEX: &str = "sessions-of:ada";
+
+#[tokio::test]
+async fn the_index_of_a_users_sessions_lives_as_long_as_the_last_of_them_and_no_longer() {
+    let redis = testbed::redis().await.unwrap();
+    let (store, mut keys) = (in_redis(&redis.url()), look_into(&redis.url()).await);
+    let with_minutes_left = |minutes| Session {
+        created_at: Utc::now() - SESSION_TTL + Duration::from_mins(minutes),
+        ..session()
+    };
+
+    // With the one that lives longest in the middle.
+    for (minutes, longest) in [(5, 5), (30, 30), (10, 30)] {
+        store.create(&with_minutes_left(minutes)).await.unwrap();
+        let mut of_sessions = Vec::new();
+        for id in keys.zrange::<_, Vec<String>>(INDEX, 0, -1).await.unwrap() {
+            of_sessions.push(keys.ttl::<_, i64>(format!("session:{id}")).await.unwrap());
+        }
+        let of_index: i64 = keys.ttl(INDEX).await.unwrap();
+        assert!(
+            of_sessions.iter().all(|of_session| *of_session <= of_index),
+            "the index goes before a session that is in it, which then can never be ended: {of_index} < {of_sessions:?} s"
+        );
+        assert!(
+            (1..=longest * 60 + 2).contains(&of_index),
+            "{of_index} s: the index stays after its last session, or for ever"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_index_forgets_what_has_expired_or_logged_out() {
+    let redis = testbed::redis().await.unwrap();
+    let (store, mut keys) = (in_redis(&redis.url()), look_into(&redis.url()).await);
+    let live = store.create(&session()).await.unwrap();
+    let logged_out = store.create(&session()).await.unwrap();
+    // As if they had begun a week ago: Redis has forgotten them, and the index has not heard of that.
+    for n in 0..50 {
+        let () = keys.zadd(INDEX, format!("expired-{n}"), 1_000 + n).await.unwrap();
+    }
+
+    store.delete(&logged_out).await.unwrap();
+    let new = store.create(&session()).await.unwrap();
+
+    let mut left: Vec<String> = keys.zrange(INDEX, 0, -1).await.unwrap();
+    left.sort();
+    let mut expected = [live.as_str(), new.as_str()];
+    expected.sort_unstable();
+    assert_eq!(
+        left, expected,
+        "the index of a user who never logs out everywhere grows for ever"
+    );
+    store.end_all(&UserName::parse("ada").unwrap()).await.unwrap();
+    let all: Vec<String> = keys.keys("*").await.unwrap();
+    assert!(all.is_empty(), "{all:?}: something stays of a user without sessions");
+}
+
+#[tokio::test]
+async fn ten_thousand_sessions_of_one_user_end_at_once() {
+    let redis = testbed::redis().await.unwrap();
+    let (store, mut keys) = (in_redis(&redis.url()), look_into(&redis.url()).await);
+    // Lua cannot hand more than some 8,000 values to one command.
+    let mut writing = redis::pipe();
+    for n in 0..10_000 {
+        let id = format!("{n:064}");
+        writing.set(format!("session:{id}"), "{}").ignore();
+        writing.zadd(INDEX, id, Utc::now().timestamp() + 1_000).ignore();
+    }
+    let () = writing.query_async(&mut keys).await.unwrap();
+
+    store.end_all(&UserName::parse("ada").unwrap()).await.unwrap();
+
+    let left: usize = redis::cmd("DBSIZE").query_async(&mut keys).await.unwrap();
+    assert_eq!(left, 0);
 }
 
 pub async fn me(clone: &Running, cookie: &str) -> reqwest::Response {
@@ -77,7 +157,7 @@ async fn what_somebody_else_wrote_under_the_key_of_a_session_is_a_503_until_the_
     let mut keys = look_into(&redis.url()).await;
     let id = SessionId::random();
     let cookie = format!("session={}", id.as_str());
-    let key = format!("session:{}", id.as_str());
+    let key = key_of(&id);
 
     for nonsense in ["", "ada", r#"{"user":7}"#] {
         let () = keys.set(&key, nonsense).await.unwrap();

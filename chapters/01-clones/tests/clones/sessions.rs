@@ -8,7 +8,7 @@ use ch01_clones::{MemorySessions, Session, SessionId, SessionStore};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Front, Running, balance, client, clone_with, header, log_in, raw, serve};
+use crate::support::{Front, Running, assert_problem, balance, client, clone_with, header, log_in, raw, serve};
 
 /// Three clones behind a balancer. `store` is asked once for each clone.
 async fn three_clones(store: impl Fn() -> Arc<dyn SessionStore>) -> (Front, Vec<Running>) {
@@ -132,6 +132,54 @@ async fn a_logout_ends_the_session_on_all_clones_and_clears_the_cookie() {
         .await
         .unwrap();
     assert_eq!((form.status(), header(&form, "location")), (StatusCode::SEE_OTHER, "/"));
+}
+
+#[tokio::test]
+async fn a_lost_phone_is_logged_out_from_the_laptop_on_all_clones() {
+    let (front, _clones) = three_clones(shared()).await;
+    let phone = log_in(&front.url("/login"), "ada", None).await;
+    let laptop = log_in(&front.url("/login"), "ada", None).await;
+    let bob = log_in(&front.url("/login"), "bob", None).await;
+    let everywhere = |cookie: &str| client().post(front.url("/logout-everywhere")).header("cookie", cookie);
+
+    let answer = everywhere(&laptop).send().await.unwrap();
+
+    assert_eq!(answer.status(), 204);
+    let cleared = header(&answer, "set-cookie");
+    assert!(
+        cleared.starts_with("session=;") && cleared.contains("Max-Age=0"),
+        "{cleared}"
+    );
+    for cookie in [&phone, &laptop] {
+        assert_eq!(
+            known_turns(&front, cookie).await,
+            0,
+            "whoever finds the phone is logged in"
+        );
+    }
+    assert_eq!(known_turns(&front, &bob).await, 6, "bob has lost nothing");
+
+    let again = everywhere(&laptop).send().await.unwrap();
+    assert_problem(again, 401, "`POST /login`").await;
+    let laptop = log_in(&front.url("/login"), "ada", None).await;
+    assert_eq!(
+        known_turns(&front, &laptop).await,
+        6,
+        "a login afterwards is a new beginning"
+    );
+    assert_eq!(known_turns(&front, &phone).await, 0);
+
+    let form = everywhere(&laptop).form(&[("unused", "")]).send().await.unwrap();
+    assert_eq!((form.status(), header(&form, "location")), (StatusCode::SEE_OTHER, "/"));
+}
+
+#[tokio::test]
+async fn a_stranger_logs_nobody_out() {
+    let (front, _clones) = three_clones(shared()).await;
+    let ada = log_in(&front.url("/login"), "ada", None).await;
+    let nobody = client().post(front.url("/logout-everywhere")).send().await.unwrap();
+    assert_problem(nobody, 401, "`POST /login`").await;
+    assert_eq!(known_turns(&front, &ada).await, 6);
 }
 
 #[tokio::test]
@@ -308,6 +356,9 @@ impl SessionStore for Away {
     async fn delete(&self, _: &SessionId) -> Result<(), SessionError> {
         Err(SessionError::unavailable("redis://:secret@10.0.0.7 refused"))
     }
+    async fn end_all(&self, _: &UserName) -> Result<(), SessionError> {
+        Err(SessionError::unavailable("redis://:secret@10.0.0.7 refused"))
+    }
 }
 
 #[tokio::test]
@@ -318,6 +369,7 @@ async fn a_store_that_is_away_is_a_503_that_tells_no_secrets() {
         client().post(front.url("/login")).json(&json!({ "user": "ada" })),
         client().get(front.url("/me")),
         client().post(front.url("/logout")),
+        client().post(front.url("/logout-everywhere")),
     ] {
         let answer = request.header("cookie", &cookie).send().await.unwrap();
         assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "1"));

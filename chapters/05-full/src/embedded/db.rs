@@ -62,9 +62,10 @@ pub enum OpenError {
 }
 
 impl Db {
-    /// Opens the database in `file`, creating it if it is missing, and brings its tables up to date. `None` means a database in
-    /// memory that ends with this value.
-    pub async fn open(file: Option<&Path>, schema: &'static str) -> Result<Db, OpenError> {
+    /// Opens the database in `file`, creating it if it is missing, and brings its tables up to date: of `migrations`, those that it
+    /// has not seen run, in their order. One that has run somewhere never changes again; what is to change comes in a new one.
+    /// `None` means a database in memory that ends with this value.
+    pub async fn open(file: Option<&Path>, migrations: &[&'static str]) -> Result<Db, OpenError> {
         let name = file.map_or_else(|| ":memory:".to_owned(), |file| file.display().to_string());
         let explain = |error: sqlx::Error| explain(&name, &error);
         let options = SqliteConnectOptions::new()
@@ -92,13 +93,16 @@ impl Db {
             }
         };
         db.check().await.map_err(explain)?;
-        migrator(schema).run(&db.writer).await.map_err(|error| match error {
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(error),
-            other => OpenError::Unusable {
-                file: name.clone(),
-                reason: other.to_string(),
-            },
-        })?;
+        migrator(migrations)
+            .run(&db.writer)
+            .await
+            .map_err(|error| match error {
+                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(error),
+                other => OpenError::Unusable {
+                    file: name.clone(),
+                    reason: other.to_string(),
+                },
+            })?;
         Ok(db)
     }
 
@@ -205,14 +209,12 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-fn migrator(schema: &'static str) -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "tables".into(),
-        MigrationType::Simple,
-        schema.into_sql_str(),
-        false,
-    )])
+fn migrator(migrations: &[&'static str]) -> Migrator {
+    let numbered = (1..).zip(migrations).map(|(version, sql)| {
+        let sql = sql.into_sql_str();
+        Migration::new(version, "tables".into(), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(numbered.collect())
 }
 
 /// SQLite's words for "this is not what it should be", told apart from "I may not touch it".

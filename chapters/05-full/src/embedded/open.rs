@@ -17,6 +17,12 @@ use super::orders::SqliteOrders;
 use super::seed::seed;
 use crate::causes::with_causes;
 
+/// The store's own database, as it grew.
+const STORE: &[&str] = &[
+    include_str!("../../migrations/store.sql"),
+    include_str!("../../migrations/store-2.sql"),
+];
+
 /// Sizes of a store. What is `None` is as it was seeded, or the default for a new store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
@@ -95,7 +101,7 @@ impl Embedded {
         progress: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<Embedded, EmbeddedError> {
         let lock = dir.lock()?;
-        let store = database(dir, "store.db", include_str!("../../migrations/store.sql")).await?;
+        let store = database(dir, "store.db", STORE).await?;
         let stored = Recipe::read(&store).await.map_err(|error| seeding(dir, &error))?;
         let recipe = match stored {
             Some(stored) => compare(dir, stored, sizes)?,
@@ -111,7 +117,7 @@ impl Embedded {
                 database(
                     dir,
                     &format!("shard-{number}.db"),
-                    include_str!("../../migrations/shard.sql"),
+                    &[include_str!("../../migrations/shard.sql")],
                 )
                 .await?,
             );
@@ -161,8 +167,8 @@ impl Embedded {
     }
 }
 
-async fn database(dir: &DataDir, name: &str, schema: &'static str) -> Result<Db, EmbeddedError> {
-    Ok(Db::open(dir.join(name).as_deref(), schema).await?)
+async fn database(dir: &DataDir, name: &str, migrations: &[&'static str]) -> Result<Db, EmbeddedError> {
+    Ok(Db::open(dir.join(name).as_deref(), migrations).await?)
 }
 
 /// A flag that was given must agree with the store; one that was not is taken from it.

@@ -3,7 +3,7 @@
 //! Left out: keeping only a hash of each id, which would make a stolen database file useless for logging in.
 
 use async_trait::async_trait;
-use ch01_clones::session::{SESSION_TTL, SessionError};
+use ch01_clones::session::{SESSION_TTL, SessionError, UserName};
 use ch01_clones::{Session, SessionId, SessionStore};
 use ch02_database::StoreError;
 use chrono::Utc;
@@ -72,6 +72,23 @@ impl SessionStore for SqliteSessions {
                 Box::pin(async move {
                     sqlx::query("DELETE FROM sessions WHERE id = ?")
                         .bind(key)
+                        .execute(db)
+                        .await
+                })
+            })
+            .await
+            .map(drop)
+            .map_err(SessionError::unavailable)
+    }
+
+    async fn end_all(&self, user: &UserName) -> Result<(), SessionError> {
+        let user = user.as_str().to_owned();
+        self.db
+            .write(move |db| {
+                Box::pin(async move {
+                    // In the words of the index `sessions_by_user`; in others SQLite would look through all sessions.
+                    sqlx::query("DELETE FROM sessions WHERE session ->> 'user' = ?")
+                        .bind(user)
                         .execute(db)
                         .await
                 })

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ch01_clones::session::SESSION_TTL;
+use ch01_clones::session::{SESSION_TTL, UserName};
 use ch01_clones::{Session, SessionStore};
 use ch05_full::embedded::{DataDir, Db, Embedded, Sizes, SqliteSessions};
 use ch05_full::services::Services;
 use chrono::Utc;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::support::DEADLINE;
 
@@ -34,7 +34,7 @@ async fn writes_work_again_when_the_disk_has_space_again() {
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open(
         Some(&dir.path().join("test.db")),
-        "CREATE TABLE notes (text TEXT) STRICT",
+        &["CREATE TABLE notes (text TEXT) STRICT"],
     )
     .await
     .unwrap();
@@ -66,7 +66,9 @@ async fn writes_work_again_when_the_disk_has_space_again() {
 
 #[tokio::test]
 async fn a_transaction_that_panics_is_rolled_back_and_the_next_one_works() {
-    let db = Db::open(None, "CREATE TABLE notes (n INTEGER) STRICT").await.unwrap();
+    let db = Db::open(None, &["CREATE TABLE notes (n INTEGER) STRICT"])
+        .await
+        .unwrap();
     let panicked: Result<(), _> = db
         .write(|db| {
             Box::pin(async move {
@@ -114,14 +116,20 @@ async fn more_unfinished_jobs_than_the_queue_takes_do_not_keep_the_store_from_st
         .expect("some of the jobs are not on the queue");
 }
 
+const FIRST_MIGRATION: &str = include_str!("../../migrations/store.sql");
+
+/// A session that is so old.
+fn ago(time: Duration) -> Session {
+    Session {
+        user: "ada".to_owned(),
+        created_at: Utc::now() - time,
+    }
+}
+
 #[tokio::test]
 async fn a_session_ends_after_its_time_and_is_swept_by_a_later_login() {
     let embedded = open(&DataDir::Memory, SMALL).await;
     let sessions = SqliteSessions::new(embedded.store.clone());
-    let ago = |time| Session {
-        user: "ada".to_owned(),
-        created_at: Utc::now() - time,
-    };
     let (second, an_hour_before) = (Duration::from_secs(1), Duration::from_hours(6 * 24 + 23));
     let fresh = sessions.create(&ago(an_hour_before)).await.unwrap();
     let old = sessions.create(&ago(SESSION_TTL + second)).await.unwrap();
@@ -136,12 +144,45 @@ async fn a_session_ends_after_its_time_and_is_swept_by_a_later_login() {
     assert_eq!(kept, 2, "the table grows for ever");
 }
 
+#[tokio::test]
+async fn a_store_of_an_older_version_keeps_its_logins_and_learns_to_end_them_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let old = Db::open(Some(&file), &[FIRST_MIGRATION]).await.unwrap();
+    let id = SqliteSessions::new(old.clone())
+        .create(&ago(Duration::ZERO))
+        .await
+        .unwrap();
+    old.close().await;
+
+    let dir = DataDir::Folder(folder.path().to_owned());
+    let embedded = open(&dir, SMALL).await;
+
+    let sessions = SqliteSessions::new(embedded.store.clone());
+    assert!(
+        sessions.load(&id).await.unwrap().is_some(),
+        "an update logs everybody out"
+    );
+    sessions.end_all(&UserName::parse("ada").unwrap()).await.unwrap();
+    assert_eq!(sessions.load(&id).await.unwrap(), None);
+    let plan = sqlx::query("EXPLAIN QUERY PLAN DELETE FROM sessions WHERE session ->> 'user' = ?")
+        .fetch_one(embedded.store.readers())
+        .await
+        .unwrap();
+    let plan: &str = plan.get("detail");
+    assert!(
+        plan.contains("sessions_by_user"),
+        "it looks through everybody's sessions: {plan}"
+    );
+    embedded.close().await;
+}
+
 /// What a seeding that was killed leaves behind: shards that are filled, and a store that is not.
 async fn cut_off_seeding(path: &Path, sizes: Sizes) {
     let dir = DataDir::Folder(path.to_owned());
     open(&dir, sizes).await.close().await;
     std::fs::remove_file(path.join("store.db")).unwrap();
-    Db::open(Some(&path.join("store.db")), include_str!("../../migrations/store.sql"))
+    Db::open(Some(&path.join("store.db")), &[FIRST_MIGRATION])
         .await
         .unwrap()
         .close()

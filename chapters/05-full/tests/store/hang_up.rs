@@ -69,7 +69,7 @@ async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished()
     // Of every eight one is dropped before its first poll, so it never began.
     let begun = 875;
 
-    let db = Db::open(None, SCHEMA).await.unwrap();
+    let db = Db::open(None, &[SCHEMA]).await.unwrap();
     let written = abandon_a_thousand(db.readers(), async |polls| {
         drop_after(
             polls,
@@ -113,7 +113,7 @@ async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished()
 
 #[tokio::test]
 async fn a_failed_write_leaves_nothing_behind() {
-    let db = Db::open(None, SCHEMA).await.unwrap();
+    let db = Db::open(None, &[SCHEMA]).await.unwrap();
     let failed: Result<(), _> = db
         .write(|db| {
             Box::pin(async move {

@@ -36,6 +36,29 @@ async fn whoever_logs_out_is_out_everywhere() {
 }
 
 #[tokio::test]
+async fn who_has_lost_a_phone_ends_the_session_in_it_from_the_laptop() {
+    let store = start().await;
+    let (phone, laptop, bob) = (
+        store.customer("ada").await,
+        store.customer("ada").await,
+        store.customer("bob").await,
+    );
+
+    let answer = laptop.post("/logout-everywhere", json!({})).await;
+
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    for _ in 0..3 {
+        phone.get("/me").await.problem(401);
+        laptop.get("/me").await.problem(401);
+        assert_eq!(bob.get("/me").await.status, StatusCode::OK);
+    }
+    laptop.post("/logout-everywhere", json!({})).await.problem(401);
+    laptop.login("ada").await;
+    assert_eq!(laptop.get("/me").await.status, StatusCode::OK);
+    phone.get("/me").await.problem(401);
+}
+
+#[tokio::test]
 async fn a_browser_logs_in_with_a_form_and_comes_back_to_its_page() {
     let store = start().await;
     let browser = store.visitor();

@@ -1,0 +1,171 @@
+//! A clone that is up and down in turn: too sick to be of use, too often well to be given up.
+//!
+//! It would cost visitors something each time it comes back. So each time it stays away for longer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::get;
+use ch01_clones::balancer::{HealthPolicy, Probes};
+use http::{Method, StatusCode};
+use loadgen::{Report, Request, Target, open_loop};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{Front, Running, balance_over, client, read_head, scripted, serve};
+
+async fn well() -> Running {
+    let ok = || async { "ok" };
+    serve(Router::new().route("/", get(ok).post(ok))).await
+}
+
+/// Answers twelve requests, breaks off five, answers twelve.
+async fn flaps() -> SocketAddr {
+    let requests = Arc::new(AtomicUsize::new(0));
+    scripted(move |_, mut stream| {
+        let requests = Arc::clone(&requests);
+        async move {
+            while !read_head(&mut stream).await.is_empty() {
+                let number = requests.fetch_add(1, Ordering::SeqCst);
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                if number % 17 >= 12 || stream.write_all(answer).await.is_err() {
+                    return;
+                }
+            }
+        }
+    })
+    .await
+}
+
+struct Flapped {
+    report: Report,
+    ejections: u64,
+    elapsed: Duration,
+}
+
+/// Two clones that are well and one that flaps, and four seconds of visitors: 350 GETs and 150 POSTs a second. What a GET meets is
+/// hidden by the other clones, so it is the POSTs that show it.
+async fn four_seconds_with(policy: HealthPolicy) -> Flapped {
+    let begin = Instant::now();
+    let (one, two) = (well().await, well().await);
+    let addresses = [one.addr, flaps().await, two.addr];
+    let front: Front = balance_over(|balancer| balancer.with_health(policy), &addresses).await;
+    let target = Target::parse(&format!("http://{}", front.addr)).unwrap();
+    let four = Duration::from_secs(4);
+    let (mut report, posts) = tokio::join!(
+        open_loop(&target, 350, 20, four, |_| Request::get("/")),
+        open_loop(&target, 150, 10, four, |_| Request::new(Method::POST, "/")),
+    );
+    assert_eq!(report.failures(), 0, "a GET that one clone broke off goes to another");
+    report.merge(&posts);
+    Flapped {
+        report,
+        ejections: front.balancer.status()[1].ejections,
+        elapsed: begin.elapsed(),
+    }
+}
+
+/// How long so many ejections take at least if each one is twice as long as the one before, the last one not counted.
+fn with_back_off(ejections: u64, first: Duration) -> Duration {
+    first * (2_u32.pow(ejections.saturating_sub(1) as u32) - 1)
+}
+
+#[tokio::test]
+async fn a_clone_that_flaps_adds_less_than_one_error_in_a_hundred_and_stays_away_longer_each_time() {
+    let first = Duration::from_millis(400);
+    let no_slow_start = HealthPolicy {
+        ejection: first,
+        slow_start: Duration::ZERO,
+        ..HealthPolicy::default()
+    };
+    let share = |flapped: &Flapped| flapped.report.failures() as f64 / flapped.report.requests as f64;
+
+    let never_ejects = HealthPolicy {
+        failures: u32::MAX,
+        ..no_slow_start
+    };
+    let naive = four_seconds_with(never_ejects).await;
+    assert!(
+        naive.ejections == 0 && share(&naive) > 0.01,
+        "with a clone that flaps and is never left out, more than one in a hundred fails: {:?}",
+        naive.report.by_status
+    );
+
+    let never_longer = HealthPolicy {
+        longest: first,
+        ..no_slow_start
+    };
+    let naive = four_seconds_with(never_longer).await;
+    assert!(
+        with_back_off(naive.ejections, first) > naive.elapsed,
+        "without a back-off it comes back and goes, many times: {} in {:?}",
+        naive.ejections,
+        naive.elapsed
+    );
+
+    let fixed = four_seconds_with(no_slow_start).await;
+    println!(
+        "{:?}, {} ejections; without a back-off {:?}, {} ejections",
+        fixed.report.by_status, fixed.ejections, naive.report.by_status, naive.ejections
+    );
+    assert!(
+        share(&fixed) <= 0.01,
+        "{:?}: is a clone whose requests fail left out?",
+        fixed.report.by_status
+    );
+    assert!(fixed.ejections >= 2, "it was not out, or did not come back");
+    assert!(
+        with_back_off(fixed.ejections, first) <= fixed.elapsed,
+        "{} ejections in {:?}: is each one longer than the one before?",
+        fixed.ejections,
+        fixed.elapsed
+    );
+}
+
+/// Ready for three probes, not ready for three, and so on.
+async fn ready_in_turn() -> Running {
+    let probes = Arc::new(AtomicUsize::new(0));
+    let ready = move || {
+        let number = probes.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if number % 6 < 3 {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    };
+    let router = Router::new().route("/readyz", get(ready));
+    serve(router.route("/", get(|| async { "ok" }))).await
+}
+
+#[tokio::test]
+async fn when_all_clones_flap_at_once_half_of_them_stay_and_visitors_are_served() {
+    let mut clones = Vec::new();
+    for _ in 0..4 {
+        clones.push(ready_in_turn().await);
+    }
+    let addresses: Vec<_> = clones.iter().map(|clone| clone.addr).collect();
+    let front = balance_over(|balancer| balancer, &addresses).await;
+    let probes = Probes {
+        // So that only their answers count, however slow the machine.
+        timeout: Duration::from_secs(10),
+        ..Probes::default()
+    };
+    let mut most_out = 0;
+    for _ in 0..30 {
+        front.balancer.probe(&probes).await;
+        let status = front.balancer.status();
+        let out = status.iter().filter(|clone| !clone.is_up).count();
+        assert!(
+            out <= 2,
+            "more than half are out, and the rest gets twice the load: {status:?}"
+        );
+        most_out = most_out.max(out);
+        let answer = client().get(front.url("/")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    assert_eq!(most_out, 2, "their probes failed together, and half of them may go");
+}

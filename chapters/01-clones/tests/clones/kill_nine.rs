@@ -1,0 +1,279 @@
+//! `kill -9`, twenty times, while five hundred requests a second come: what visitors notice, and what the books say afterwards.
+//!
+//! The clones are processes: this very binary, started again for [`stand_in`] alone. They take orders and write each one that they
+//! carry out into one file, the audit, which is all that is left of a clone that was killed. The rate is the generator's; whether the
+//! machine keeps up with it changes no claim.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use ch01_clones::balancer::HealthPolicy;
+use ch01_clones::{Balancer, Upstream, server};
+use http::{HeaderMap, Method};
+use loadgen::{Report, Request, Target, open_loop};
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+use crate::serving::Serving;
+use crate::support::{Front, balance_over, free_port, until};
+
+/// Where the stand-in finds the audit.
+const AUDIT: &str = "CLONES_AUDIT";
+/// Set for the naive stand-in.
+const IGNORES_KEYS: &str = "CLONES_IGNORE_KEYS";
+
+/// So many clones are killed.
+const ROUNDS: usize = 20;
+
+/// How long each request takes. Long enough that a clone which is killed has some of each kind at hand.
+const WORK: Duration = Duration::from_millis(40);
+
+/// Requests a second of each kind, 500 in all, and over how many connections they come at most.
+const GETS: (u32, usize) = (300, 30);
+const ORDERS_WITH_A_KEY: (u32, usize) = (100, 12);
+const ORDERS: (u32, usize) = (100, 12);
+
+/// What a clone has of its orders: where they are written down.
+#[derive(Clone)]
+struct Shop {
+    audit: PathBuf,
+    honours_keys: bool,
+}
+
+impl Shop {
+    async fn look() -> &'static str {
+        tokio::time::sleep(WORK).await;
+        "games"
+    }
+
+    async fn order(State(shop): State<Shop>, headers: HeaderMap, order: String) -> String {
+        let has_key = shop.honours_keys && headers.contains_key("idempotency-key");
+        let line = order.clone();
+        let writing = tokio::task::spawn_blocking(move || shop.carry_out(&line, has_key));
+        writing.await.unwrap().unwrap();
+        // Done, and not told: the worst moment to die.
+        tokio::time::sleep(WORK).await;
+        order
+    }
+
+    /// Carries the order out; with a key, only if nobody has before. Looking and writing are one step, as they are in a database's
+    /// transaction: the lock keeps all others out, and if this process dies, either the line is there or nothing is.
+    fn carry_out(&self, order: &str, has_key: bool) -> io::Result<()> {
+        let mut audit = OpenOptions::new().read(true).append(true).open(&self.audit)?;
+        audit.lock()?;
+        if has_key {
+            let mut all = String::new();
+            audit.read_to_string(&mut all)?;
+            if all.lines().any(|line| line == order) {
+                return Ok(());
+            }
+        }
+        audit.write_all(format!("{order}\n").as_bytes())
+    }
+}
+
+/// Not a test of anything, but the clone that the test below kills. Without the variable it does nothing.
+#[tokio::test]
+async fn stand_in() {
+    let Some(audit) = std::env::var_os(AUDIT) else {
+        return;
+    };
+    let shop = Shop {
+        audit: audit.into(),
+        honours_keys: std::env::var_os(IGNORES_KEYS).is_none(),
+    };
+    let router = Router::new()
+        .route("/", get(Shop::look).post(Shop::order))
+        .with_state(shop);
+    let listener = free_port().await;
+    println!("listening on http://{}", listener.local_addr().unwrap());
+    let (mut parent, mut nothing) = (tokio::io::stdin(), Vec::new());
+    tokio::select! {
+        () = server::run(listener, router, std::future::pending()) => {}
+        // However the test ends, its end of this pipe is closed then.
+        _ = parent.read_to_end(&mut nothing) => {}
+    }
+}
+
+async fn start_clone(audit: &Path, honours_keys: bool) -> Serving {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "kill_nine::stand_in", "--nocapture"]);
+    command.env(AUDIT, audit);
+    if !honours_keys {
+        command.env(IGNORES_KEYS, "yes");
+    }
+    Serving::start(&mut command).await
+}
+
+/// What visitors saw, by kind of request.
+#[derive(Default)]
+struct Seen {
+    gets: Report,
+    orders_with_a_key: Report,
+    orders: Report,
+}
+
+/// Sends all three kinds of requests until it is enough, in runs of a second. Every request has its answer when this returns.
+async fn send_until(enough: Arc<AtomicBool>, target: Target) -> Seen {
+    let mut seen = Seen::default();
+    for run in 0.. {
+        let second = Duration::from_secs(1);
+        let order = move |n: u64, kind: &str| {
+            let mut request = Request::new(Method::POST, "/");
+            request.body = format!("{kind}-{run}-{n}").into();
+            request
+        };
+        let look = |_| Request::get("/");
+        let with_a_key = move |n| order(n, "key").header("Idempotency-Key", &format!("{run}-{n}"));
+        let without = move |n| order(n, "plain");
+        let (gets, orders_with_a_key, orders) = tokio::join!(
+            open_loop(&target, GETS.0, GETS.1, second, look),
+            open_loop(&target, ORDERS_WITH_A_KEY.0, ORDERS_WITH_A_KEY.1, second, with_a_key),
+            open_loop(&target, ORDERS.0, ORDERS.1, second, without),
+        );
+        seen.gets.merge(&gets);
+        seen.orders_with_a_key.merge(&orders_with_a_key);
+        seen.orders.merge(&orders);
+        if enough.load(Ordering::SeqCst) {
+            break;
+        }
+    }
+    seen
+}
+
+/// How often each order was carried out.
+fn carried_out(audit: &Path) -> BTreeMap<String, usize> {
+    let mut times = BTreeMap::new();
+    for order in std::fs::read_to_string(audit).unwrap().lines() {
+        *times.entry(order.to_owned()).or_default() += 1;
+    }
+    times
+}
+
+fn twice(times: &BTreeMap<String, usize>) -> usize {
+    times.values().filter(|times| **times > 1).count()
+}
+
+fn sent_again(balancer: &Balancer) -> u64 {
+    balancer.status().iter().map(|clone| clone.retries).sum()
+}
+
+/// What came of it: what visitors saw, how often each order was carried out, and how many requests went to a second clone.
+struct Outcome {
+    seen: Seen,
+    times: BTreeMap<String, usize>,
+    sent_again: u64,
+}
+
+/// Kills one of three clones in turn, each as soon as all three are at work, and puts a new process in its place. Ends early when
+/// an order was carried out twice.
+async fn kill_in_turn(rounds: usize, honours_keys: bool) -> Outcome {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = folder.path().join("audit");
+    File::create(&audit).unwrap();
+    let mut clones = Vec::new();
+    for number in 1..=3 {
+        clones.push((format!("clone-{number}"), start_clone(&audit, honours_keys).await));
+    }
+    let addresses: Vec<_> = clones.iter().map(|(_, clone)| clone.address).collect();
+    // A clone gets its full share as soon as it is there, so that each round finds all three at work.
+    let policy = HealthPolicy {
+        slow_start: Duration::ZERO,
+        ..HealthPolicy::default()
+    };
+    let front: Front = balance_over(|balancer| balancer.with_health(policy), &addresses).await;
+    let enough = Arc::new(AtomicBool::new(false));
+    let target = Target::parse(&format!("http://{}", front.addr)).unwrap();
+    let sending = tokio::spawn(send_until(Arc::clone(&enough), target));
+
+    let mut of_those_gone = 0;
+    for round in 0..rounds {
+        until("all three clones to be at work", async || {
+            front.balancer.status().iter().all(|clone| clone.requests >= 50)
+        })
+        .await;
+        let (name, mut victim) = clones.remove(0);
+        victim.kill().await;
+        let (number, new) = (round + 4, start_clone(&audit, honours_keys).await);
+        let gone = front.balancer.status().into_iter().find(|clone| clone.name == name);
+        of_those_gone += gone.unwrap().retries;
+        front.balancer.remove(&name).unwrap();
+        let added = Upstream::new(format!("clone-{number}"), new.address);
+        front.balancer.add(added).unwrap();
+        clones.push((format!("clone-{number}"), new));
+        if twice(&carried_out(&audit)) > 0 {
+            break;
+        }
+    }
+    enough.store(true, Ordering::SeqCst);
+    let seen = sending.await.unwrap();
+    Outcome {
+        seen,
+        times: carried_out(&audit),
+        sent_again: of_those_gone + sent_again(&front.balancer),
+    }
+}
+
+#[tokio::test]
+async fn twenty_clones_killed_under_load_fail_no_get_and_no_order_is_carried_out_twice() {
+    let naive = kill_in_turn(ROUNDS, false).await;
+    assert!(
+        twice(&naive.times) > 0,
+        "clones that ignore the key carry out what is sent again: was nothing sent again?"
+    );
+
+    let Outcome {
+        seen,
+        times,
+        sent_again,
+    } = kill_in_turn(ROUNDS, true).await;
+    println!(
+        "{ROUNDS} clones killed; GET {:?}, POST with a key {:?}, POST {:?}; {sent_again} sent again",
+        seen.gets.by_status, seen.orders_with_a_key.by_status, seen.orders.by_status
+    );
+
+    assert_eq!(twice(&times), 0, "a customer paid twice: which POST is sent again?");
+    for (kind, report) in [("GET", &seen.gets), ("POST with a key", &seen.orders_with_a_key)] {
+        let all = BTreeMap::from([(200, report.requests)]);
+        assert_eq!(
+            (report.errors, &report.by_status),
+            (0, &all),
+            "a {kind} failed: does it go to another clone? {:?}",
+            report.first_error
+        );
+    }
+    let done = |kind: &str| times.keys().filter(|order| order.starts_with(kind)).count() as u64;
+    assert_eq!(
+        done("key"),
+        seen.orders_with_a_key.requests,
+        "an order was acknowledged and never carried out"
+    );
+    let failed = seen.orders.failures();
+    assert_eq!(
+        seen.orders.by_status.get(&502).copied().unwrap_or_default(),
+        failed,
+        "a POST without a key that a clone took with it is a 502 and nothing else: {:?}",
+        seen.orders.by_status
+    );
+    assert!(
+        done("plain") >= seen.orders.requests - failed,
+        "an order without a key was acknowledged and never carried out"
+    );
+    let held = (ROUNDS * ORDERS.1) as u64;
+    assert!(
+        (1..=held).contains(&failed),
+        "{failed} POSTs without a key failed: those that a dead clone held have to, or they were sent twice, and no others may"
+    );
+    assert!(
+        sent_again >= 20,
+        "{sent_again} sent again: the kills met hardly anything"
+    );
+}
