@@ -1,0 +1,93 @@
+// Wrong: it reads the count and writes it back in two steps, so what another thread did in between is lost.
+// Says: Can two threads read the same count
+#![allow(missing_docs, reason = "documented in the exercise")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+#[derive(Debug)]
+pub struct Upstream {
+    name: String,
+    in_flight: AtomicUsize,
+}
+
+impl Upstream {
+    pub fn new(name: impl Into<String>) -> Self {
+        Upstream {
+            name: name.into(),
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+}
+
+#[derive(Debug)]
+pub struct TwoChoices {
+    upstreams: Vec<Arc<Upstream>>,
+    lots: Mutex<SmallRng>,
+}
+
+#[derive(Debug)]
+pub struct Ticket {
+    upstream: Arc<Upstream>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let before = self.upstream.in_flight();
+        self.upstream.in_flight.store(before - 1, Ordering::SeqCst);
+    }
+}
+
+impl Ticket {
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+}
+
+impl TwoChoices {
+    pub fn new(upstreams: Vec<Upstream>, seed: u64) -> Self {
+        TwoChoices {
+            upstreams: upstreams.into_iter().map(Arc::new).collect(),
+            lots: Mutex::new(SmallRng::seed_from_u64(seed)),
+        }
+    }
+
+    pub fn upstreams(&self) -> &[Arc<Upstream>] {
+        &self.upstreams
+    }
+
+    pub fn pick(&self) -> Option<Ticket> {
+        let count = self.upstreams.len();
+        if count == 0 {
+            return None;
+        }
+        let lot = |range| {
+            let mut lots = self.lots.lock().expect("no code panics while it holds this lock");
+            lots.random_range(range)
+        };
+        let first = lot(0..count);
+        let distance = if count > 1 { lot(1..count) } else { 0 };
+        let [first, second] = [first, (first + distance) % count].map(|position| &self.upstreams[position]);
+        let winner = if second.in_flight() < first.in_flight() {
+            second
+        } else {
+            first
+        };
+        let before = winner.in_flight();
+        winner.in_flight.store(before + 1, Ordering::SeqCst);
+        Some(Ticket {
+            upstream: Arc::clone(winner),
+        })
+    }
+}
