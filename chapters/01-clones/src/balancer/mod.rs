@@ -37,7 +37,7 @@ mod upstream;
 pub use fleet::FleetError;
 pub use forward::ResponseBody;
 pub use health::{HealthPolicy, State};
-pub use pooled::PooledBody;
+pub use pooled::{AnswerError, PooledBody};
 pub use probe::Probes;
 pub use retry::RetryPolicy;
 pub use status::UpstreamStatus;
@@ -57,18 +57,22 @@ pub struct Timeouts {
     pub response: Duration,
     /// From the request's head to the response's, all attempts together. The time in which a client sends a body does not count.
     pub total: Duration,
+    /// How long a clone may be silent between two pieces of its answer. Then the answer is cut. A stream of events needs a heart-beat
+    /// more often than this.
+    pub gap: Duration,
     /// How long a connection may lie unused in the pool. It must be less than the clones' own limit
     /// ([`server::Limits::head`]), or we would often send into a connection that the clone is just closing.
     pub idle: Duration,
 }
 
 impl Default for Timeouts {
-    /// 1 s to connect, 30 s to answer, 45 s for all attempts, 5 s idle.
+    /// 1 s to connect, 30 s to answer, 45 s for all attempts, 60 s of silence in an answer, 5 s idle.
     fn default() -> Self {
         Timeouts {
             connect: Duration::from_secs(1),
             response: Duration::from_secs(30),
             total: Duration::from_secs(45),
+            gap: Duration::from_mins(1),
             idle: Duration::from_secs(5),
         }
     }
