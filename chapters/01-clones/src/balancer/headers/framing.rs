@@ -9,17 +9,24 @@
 //! Left out: what hyper repairs before we can look. Of a request with both a length and a coding it takes the coding, and closes the
 //! connection after its answer, as the RFC allows; of `Content-Length: 5` twice it keeps one; it cuts `#fragment` off a path.
 
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, Method, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use crate::problem::Problem;
 
-/// Refuses a request that two readers could understand differently.
+/// Refuses a request that two readers could understand differently, and the rest of its connection with it: where such a client meant its
+/// next request to begin, nobody knows (RFC 9112, section 6.3).
 pub(super) fn check_request(head: &Parts) -> Result<(), Problem> {
-    check_target(head)?;
-    check_expectation(head)?;
+    let refused = check_target(head)
+        .and_then(|()| check_expectation(head))
+        .and_then(|()| check_end(head));
+    refused.map_err(|problem| problem.with_header(CONNECTION, HeaderValue::from_static("close")))
+}
+
+/// Refuses a body that does not end where everybody sees it end (RFC 9112, sections 6.1 and 6.2).
+fn check_end(head: &Parts) -> Result<(), Problem> {
     match coding(&head.headers) {
         Coding::None | Coding::Chunked => {}
         Coding::Unknown => {
