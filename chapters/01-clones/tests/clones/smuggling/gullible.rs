@@ -132,7 +132,7 @@ async fn serve(mut wire: Wire, believes: Believes, log: Log) -> Option<()> {
         let is_chunked = lines().any(|line| line.starts_with("transfer-encoding") && line.contains("chunked"));
         let length = lines()
             .filter(|line| line.starts_with("content-length"))
-            .last()
+            .next_back()
             .map(|line| number(&line, 10));
         match (believes, is_chunked, length) {
             (Believes::Coding, true, _) | (_, true, None) => chunks(&mut wire).await?,
