@@ -108,8 +108,13 @@ mod tests {
             }
         };
 
-        let (written, ()) = tokio::join!(ours.write_all(&[b'x'; 88]), slow);
-        assert!(written.is_ok(), "200 s, but never 30 s without a byte: {written:?}");
+        let both = async { tokio::join!(ours.write_all(&[b'x'; 88]), slow).0 };
+        // One side would wait for ever for the other if that gave up.
+        let written = tokio::time::timeout(Duration::from_hours(1), both).await;
+        assert!(
+            matches!(written, Ok(Ok(()))),
+            "200 s, but never 30 s without a byte: {written:?}"
+        );
         assert_eq!(begin.elapsed().as_secs(), 200);
 
         let stopped = ours.write_all(b"more").await.unwrap_err();

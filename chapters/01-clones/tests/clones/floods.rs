@@ -52,8 +52,8 @@ async fn who_finds_no_room_is_told_and_those_inside_are_served() {
     }
 
     let upload = [
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
-        &vec![b'x'; 1_000_000][..],
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n",
+        &vec![b'x'; 8_000_000][..],
     ]
     .concat();
     for request in [GET, &upload] {

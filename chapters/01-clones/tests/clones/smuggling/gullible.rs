@@ -131,8 +131,7 @@ async fn serve(mut wire: Wire, believes: Believes, log: Log) -> Option<()> {
         let lines = || head.lines().map(str::to_lowercase);
         let is_chunked = lines().any(|line| line.starts_with("transfer-encoding") && line.contains("chunked"));
         let length = lines()
-            .filter(|line| line.starts_with("content-length"))
-            .next_back()
+            .rfind(|line| line.starts_with("content-length"))
             .map(|line| number(&line, 10));
         match (believes, is_chunked, length) {
             (Believes::Coding, true, _) | (_, true, None) => chunks(&mut wire).await?,
