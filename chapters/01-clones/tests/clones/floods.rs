@@ -18,7 +18,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    DEADLINE, TellsWhenDropped, balance_with, free_port, raw, read_head, scripted, serve, serve_with, soon, until,
+    TellsWhenDropped, balance_with, free_port, raw, read_head, scripted, serve, serve_with, soon, until,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -60,6 +60,10 @@ async fn who_finds_no_room_is_told_and_those_inside_are_served() {
         // No `Connection: close` in it: the server has to close by itself.
         let answer = raw(server.addr, request).await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(
+            answer.contains("\r\nconnection: close\r\n"),
+            "it is closed, and does not say so: {answer}"
+        );
         assert!(
             answer.contains("\r\nretry-after: 1\r\n") && answer.contains("application/problem+json"),
             "{answer}"
@@ -285,7 +289,7 @@ async fn five_hundred_half_heads_are_closed_in_time_and_visitors_are_served_all_
     }
 
     // The default limit, 10 s, and time for a busy machine.
-    let patience = Limits::default().head + 2 * DEADLINE;
+    let patience = Limits::default().head + 2 * crate::support::DEADLINE;
     let (mut served, mut ended) = (0, 0);
     let mut visitor = TcpStream::connect(balancer.addr).await.unwrap();
     let all = async {
