@@ -6,9 +6,10 @@
 //! yet: the answer. So the client would see "connection reset" where we said "too large". RFC 9112, section 9.6,
 //! describes this; nginx calls the cure `lingering_close`.
 //!
-//! A client that stops in the middle of its body is not waited for without end either: see [`BodyError::Stalled`].
+//! A client that stops in the middle of its body, or sends a byte now and then to seem alive, is not waited for without end either.
+//! Waiting uses patience up, and what arrives wins it back: see [`BodyError::Stalled`].
 //!
-//! Left out: a limit for how long a whole body may take. One byte every nine seconds keeps a request open.
+//! Left out: a limit for how long a whole body may take. Who is faster than the least rate may send for days.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -20,7 +21,7 @@ use http::header::EXPECT;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// How much of an unwanted body is read and thrown away before the connection is closed after all.
 pub const LINGER_BYTES: usize = 16 * 1024 * 1024;
@@ -34,8 +35,11 @@ pub enum BodyError {
     /// The connection broke, or what came is not HTTP.
     #[error(transparent)]
     Broken(#[from] hyper::Error),
-    /// The client is still there, but has not sent a byte for this long. 408 if it can be told.
-    #[error("nothing more of the body has come for {0:?}")]
+    /// The client is still there, but has sent nothing for this long, or so little all along that waiting for it has cost this much
+    /// patience. 408 if it can be told.
+    #[error(
+        "the body has stopped, or comes so slowly that waiting for it has used up the patience of {0:?}; send it again"
+    )]
     Stalled(Duration),
 }
 
@@ -45,25 +49,63 @@ pub enum BodyError {
 pub struct RequestBody {
     /// `None` once the end was reached, or an error.
     rest: Option<Incoming>,
-    /// How long the next piece may keep us waiting.
-    patience: Duration,
-    /// Runs while we wait for a piece.
-    waiting: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
     /// False while a client waits for our `100 Continue`. It sends nothing before, so nothing has to be thrown away,
     /// and reading would ask it to begin.
     lingers: bool,
 }
 
 impl RequestBody {
-    /// Wraps the body of a request that hyper has received. `patience` is how long each piece of it may take.
-    pub fn wrap(request: Request<Incoming>, patience: Duration) -> Request<RequestBody> {
+    /// Wraps the body of a request that hyper has received. `patience` is how long it may keep its reader waiting; `rate` bytes win a
+    /// second of that back. 0 counts as 1.
+    pub fn wrap(request: Request<Incoming>, patience: Duration, rate: u32) -> Request<RequestBody> {
         let lingers = !request.headers().contains_key(EXPECT);
         request.map(|body| RequestBody {
             rest: (!body.is_end_stream()).then_some(body),
-            patience,
-            waiting: None,
+            patience: Patience::new(patience, rate),
             lingers,
         })
+    }
+}
+
+/// How much longer we are willing to wait: a *token bucket* of seconds. It begins full, waiting takes from it, and bytes fill it again, never
+/// above what it began with.
+#[derive(Debug)]
+struct Patience {
+    full: Duration,
+    rate: u32,
+    left: Duration,
+    /// Since when we wait for the next piece, and what ends that.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Patience {
+    fn new(full: Duration, rate: u32) -> Self {
+        Patience {
+            full,
+            rate: rate.max(1),
+            left: full,
+            waiting: None,
+        }
+    }
+
+    /// Resolves when it is used up. Only a body that makes us wait costs a timer.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<BodyError> {
+        let left = self.left;
+        let (_, end) = self
+            .waiting
+            .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
+        ready!(end.as_mut().poll(context));
+        Poll::Ready(BodyError::Stalled(self.full))
+    }
+
+    /// Notes that this many bytes have come.
+    fn earn(&mut self, bytes: usize) {
+        if let Some((since, _)) = self.waiting.take() {
+            self.left = self.left.saturating_sub(since.elapsed());
+        }
+        let earned = Duration::from_micros(1_000_000 * bytes as u64 / u64::from(self.rate));
+        self.left = self.full.min(self.left + earned);
     }
 }
 
@@ -81,19 +123,16 @@ impl Body for RequestBody {
             return Poll::Ready(None);
         };
         let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) else {
-            // Only a body that makes us wait costs a timer.
-            let patience = self.patience;
-            let waiting = self
-                .waiting
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-            ready!(waiting.as_mut().poll(context));
+            let error = ready!(self.patience.poll_end(context));
             self.rest = None;
-            return Poll::Ready(Some(Err(BodyError::Stalled(patience))));
+            return Poll::Ready(Some(Err(error)));
         };
         if !matches!(frame, Some(Ok(_))) || body.is_end_stream() {
             self.rest = None;
         }
-        self.waiting = None;
+        if let Some(Ok(piece)) = &frame {
+            self.patience.earn(piece.data_ref().map_or(0, Bytes::len));
+        }
         Poll::Ready(frame.map(|piece| piece.map_err(BodyError::Broken)))
     }
 
@@ -128,5 +167,71 @@ async fn throw_away(mut body: Incoming) {
             Some(rest) => left = rest,
             None => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// What a reader gets with 10 s of patience and a rate of 512 bytes, and after how many seconds. Each piece has its pause, in
+    /// seconds, before it, and its size.
+    async fn read(pieces: Vec<(u64, usize)>) -> (String, u64) {
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let service = service_fn(|request| async {
+            let body = RequestBody::wrap(request, Duration::from_secs(10), 512).into_body();
+            let outcome = match body.collect().await {
+                Ok(body) => format!("read {}", body.to_bytes().len()),
+                Err(error) => error.to_string(),
+            };
+            Ok::<_, Infallible>(http::Response::new(outcome))
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service));
+        let begin = Instant::now();
+        let length: usize = pieces.iter().map(|(_, bytes)| bytes).sum();
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        let (mut receive, mut send) = tokio::io::split(client);
+        tokio::spawn(async move {
+            for (pause, bytes) in pieces {
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+                // The server may have closed the connection.
+                let _ = send.write_all(&vec![b'x'; bytes]).await;
+            }
+            std::future::pending::<()>().await;
+        });
+        let mut answer = vec![0; 1024];
+        let length = receive.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        (answer, begin.elapsed().as_secs())
+    }
+
+    // The clock is paused: whenever nothing else can run, it jumps to the next timer.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_of_drops_ends_and_a_large_slow_one_does_not() {
+        let (drops, after) = read(vec![(9, 1); 10_000]).await;
+        assert!(drops.contains("comes so slowly"), "a byte every nine seconds: {drops}");
+        assert_eq!(after, 10, "the patience of 10 s was for all of the waiting");
+
+        let (slow, after) = read(vec![(9, 9 * 512); 100]).await;
+        assert!(slow.ends_with("read 460800"), "512 bytes per second, for long: {slow}");
+        assert_eq!(after, 900);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fast_beginning_buys_no_longer_silence() {
+        let (stopped, after) = read(vec![(0, 50_000), (11, 50_000)]).await;
+        assert!(stopped.contains("has stopped"), "{stopped}");
+        assert_eq!(
+            after, 10,
+            "11 s without a byte are too long, however fast it was before"
+        );
     }
 }

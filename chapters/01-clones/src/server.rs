@@ -1,10 +1,12 @@
 //! The HTTP/1.1 server loop that the balancer and every clone run in.
 //!
 //! It stands between a listening socket and a [`tower::Service`]: an axum router, or the balancer, which needs no
-//! router. It does what `axum::serve` 0.8 does not: it closes a connection whose head does not arrive in time, it
-//! puts an end to shutting down, and it reads on after an early answer ([`linger`](crate::linger)).
+//! router. It does what `axum::serve` 0.8 does not: it counts who comes in (`door`), it closes a connection whose head does not arrive
+//! in time, and one whose client does not read (`unread`), it puts an end to shutting down, and it reads on after an early answer
+//! ([`linger`](crate::linger)).
 //!
-//! Left out: HTTP/2, TLS, a limit on open connections, and handing the listening socket over to a newer process.
+//! Left out: HTTP/2, TLS, and handing the listening socket over to a newer process. A connection that is cut for being late is
+//! closed without a 408.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -22,12 +24,19 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::{Service, ServiceExt};
 
 use crate::linger::RequestBody;
+
+mod door;
+mod unread;
+
+use door::Door;
+use unread::Unread;
 
 /// How long a server waits, for what, and how much it takes.
 #[derive(Clone, Copy, Debug)]
@@ -36,22 +45,41 @@ pub struct Limits {
     /// Without it, a client that sends half a head keeps a connection for ever, and a few thousand of those
     /// (*slowloris*) are all there are.
     pub head: Duration,
-    /// How long the next piece of a body may take while somebody is reading it. The same attack, one step later.
+    /// How long a body may keep its reader waiting: for its next piece, and in all, if it comes slower than `rate`. The same
+    /// attack, one step later.
     pub body: Duration,
+    /// How many bytes of a body, per second of waiting, win the patience back that the waiting has cost. A body that is faster than
+    /// this may take as long as it likes; one byte every nine seconds ends after ten.
+    pub rate: u32,
+    /// How long a client may read nothing of its answer, when all buffers between us and it are full.
+    pub unread: Duration,
     /// How long requests in flight may go on after the shutdown began. What is not finished by then is cut.
     pub grace: Duration,
+    /// How many connections may be open. What comes above that is told so with a 503 and closed; it is not left waiting.
+    pub connections: usize,
+    /// How many of them one client may have, an IPv4 address or a /64 network of IPv6. It is told so with a 429. A proxy in front is
+    /// one client too.
+    pub connections_per_client: usize,
+    /// How large a request's head may be, in bytes. hyper answers 431 to a larger one, so half-sent heads can fill only so much memory.
+    pub head_bytes: usize,
     /// How many header fields a request may have. hyper answers 431 to one with more, before our code sees it. The balancer adds
     /// fields of its own, so it has to take fewer than the clones behind it: see [`balancer::run`](crate::balancer::run).
     pub headers: usize,
 }
 
 impl Default for Limits {
-    /// 10 s for a head, 10 s for each piece of a body, 3 s of grace, 128 header fields.
+    /// 10 s for a head; 10 s of waiting for a body, or 512 bytes for each second; 30 s for a client to read something; 3 s of grace;
+    /// 8192 connections, 2048 from one client; 64 KiB of head in 128 fields.
     fn default() -> Self {
         Limits {
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),
+            rate: 512,
+            unread: Duration::from_secs(30),
             grace: Duration::from_secs(3),
+            connections: 8192,
+            connections_per_client: 2048,
+            head_bytes: 64 * 1024,
             headers: 128,
         }
     }
@@ -95,6 +123,7 @@ pub async fn run_with<S, B>(
     // connection at once if it has read nothing from it yet. So both get a moment more before the door is shut.
     let mut end = pin!(shutdown.then(|()| tokio::time::sleep(SETTLE)));
     let (leave, leaving) = watch::channel(());
+    let door = Door::new(&limits);
     // A set, because dropping it ends its tasks: no connection outlives this function.
     let mut connections = JoinSet::new();
     loop {
@@ -105,8 +134,21 @@ pub async fn run_with<S, B>(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                let connection = serve(limits, stream, peer, service.clone());
-                connections.spawn(finish(connection, leaving.clone()));
+                // Nagle's algorithm holds a small segment back until the one before it is acknowledged: up to 40 ms for an
+                // answer in two writes. A failure only makes us slower.
+                let _ = stream.set_nodelay(true);
+                match door.enter(peer.ip()) {
+                    Ok(place) => {
+                        let connection = serve(limits, stream, peer, service.clone());
+                        connections.spawn(finish(connection, leaving.clone()).map(|()| drop(place)));
+                    }
+                    Err(reason) => {
+                        tracing::debug!(%peer, ?reason, "no room for a connection");
+                        if let Some(place) = door.window() {
+                            connections.spawn(door::tell(reason, stream, place));
+                        }
+                    }
+                }
             }
             Err(error) => wait_after(&error).await,
         }
@@ -152,26 +194,24 @@ pub fn stop_signal() -> impl Future<Output = ()> + Send {
 }
 
 /// One connection, with all the requests that come over it, until it is closed or has changed its protocol.
-fn serve<S, B>(
+fn serve<C, S, B>(
     limits: Limits,
-    stream: TcpStream,
+    stream: C,
     peer: SocketAddr,
     service: S,
 ) -> UpgradeableConnection<
-    TokioIo<TcpStream>,
+    TokioIo<Unread<C>>,
     impl hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>,
 >
 where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    // Nagle's algorithm holds a small segment back until the one before it is acknowledged: up to 40 ms for an answer
-    // in two writes. A failure only makes us slower.
-    let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let mut request = RequestBody::wrap(request, limits.body);
+        let mut request = RequestBody::wrap(request, limits.body, limits.rate);
         request.extensions_mut().insert(PeerAddr(peer));
         service.clone().oneshot(request)
     });
@@ -179,14 +219,16 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_headers(limits.headers)
-        .serve_connection(TokioIo::new(stream), service)
+        .max_header_size(limits.head_bytes)
+        .serve_connection(TokioIo::new(Unread::new(stream, limits.unread)), service)
         .with_upgrades()
 }
 
 /// Serves a connection to its end; or, once the server leaves, to the end of the request in flight. hyper-util's `GracefulShutdown` does the
 /// same, but not for connections that may change their protocol.
-async fn finish<S, B>(connection: UpgradeableConnection<TokioIo<TcpStream>, S>, mut leaving: watch::Receiver<()>)
+async fn finish<C, S, B>(connection: UpgradeableConnection<C, S>, mut leaving: watch::Receiver<()>)
 where
+    C: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
 {

@@ -114,7 +114,7 @@ async fn a_file_is_believed_when_it_has_looked_the_same_twice_and_at_once_when_a
     let following = balancer.follow(file.path(), config, reload, |config| config, report);
     let script = async {
         // The clock is paused: half a second passes whenever nobody has anything else to do.
-        tokio::time::sleep(LOOK * 3).await;
+        tokio::time::sleep(LOOK * 7 / 2).await;
         assert!(told.try_recv().is_err(), "nothing has changed");
 
         // In the middle of being written: one clone of two.

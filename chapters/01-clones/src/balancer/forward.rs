@@ -9,6 +9,7 @@
 //! both directions.
 
 use std::error::Error;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::SET_COOKIE;
@@ -100,8 +101,9 @@ impl Balancer {
                     return granted.ok_or_else(|| bad_gateway("the clone changed to a protocol that nobody asked for"));
                 }
                 Ok(answer) => {
+                    headers::check_response(&answer.0)?;
                     let cookie = ticket.cookie.take();
-                    return Ok(pass_on(answer, ticket, cookie));
+                    return Ok(pass_on(answer, ticket, cookie, rules.timeouts.gap));
                 }
                 Err(failure) => failure,
             };
@@ -226,8 +228,10 @@ fn pass_on(
     (response, sender, progress): Answer,
     ticket: Ticket,
     cookie: Option<HeaderValue>,
+    gap: Duration,
 ) -> Response<ResponseBody> {
-    let mut response = response.map(|body| Either::Left(PooledBody::new(body, sender, progress, ticket.in_flight)));
+    let mut response =
+        response.map(|body| Either::Left(PooledBody::new(body, sender, progress, ticket.in_flight, gap)));
     if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -255,7 +259,7 @@ fn blame_client(error: &hyper::Error) -> Problem {
     }
 }
 
-fn too_late(total: std::time::Duration) -> Problem {
+fn too_late(total: Duration) -> Problem {
     let detail = format!("no clone could be reached within {total:?}; the request was not sent");
     Problem::new(StatusCode::GATEWAY_TIMEOUT, detail)
 }

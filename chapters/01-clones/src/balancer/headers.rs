@@ -7,9 +7,11 @@
 //! A proxy in front of us is such a client too, unless its address is on the list of those that are trusted: then what it says is
 //! kept, and our own word comes after it. The clones read the list from the right, and believe as far as they know who speaks.
 //!
-//! Left out: networks in that list (addresses only), and trailers. What `Upgrade` means is [`upgrade`](super::upgrade)'s business. What would be
-//! needed against request smuggling (two lengths, bad chunks, folded lines) is in hyper: it answers 400 before we see
-//! the request.
+//! A message that two readers could understand differently is refused; what that means stands in `framing`. On its way down a message
+//! gets no `Via` of ours: RFC 9110 leaves that to a gateway, and what stands before the clones is nobody's business outside.
+//!
+//! Left out: networks in that list (addresses only), trailers, `Max-Forwards`, and passing 1xx answers on (hyper answers
+//! `Expect: 100-continue` itself and drops the clones' 103). What `Upgrade` means is the business of `upgrade`.
 
 use std::net::IpAddr;
 
@@ -18,16 +20,21 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::request::Parts;
-use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
 
 use crate::identity::X_REQUEST_ID;
 use crate::problem::Problem;
 
+mod framing;
+
+pub(super) use framing::check_response;
+
 /// For the next hop only, whether `Connection` names them or not. `Transfer-Encoding` is one too, but hyper, which
 /// undoes and redoes the encoding, looks after it.
-const HOP_BY_HOP: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
+    HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     PROXY_AUTHENTICATE,
@@ -37,9 +44,18 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
-/// A client may not have these removed by naming them in `Connection`: the message would lose its address or its
-/// length.
-const NEVER_NOMINATED: [HeaderName; 3] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING];
+/// Nobody may have these removed by naming them in `Connection`. The message would lose its address or its length, or what those
+/// before us have said of where it comes from.
+const NEVER_NOMINATED: [HeaderName; 8] = [
+    HOST,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    VIA,
+    FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_PROTO,
+    X_REQUEST_ID,
+];
 
 /// What only a proxy may say, and we do not begin with.
 const NOT_FROM_CLIENTS: [HeaderName; 3] = [
@@ -56,12 +72,26 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let nominated: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
         .filter(|name| !NEVER_NOMINATED.contains(name))
         .collect();
     for name in HOP_BY_HOP.iter().chain(&nominated) {
+        headers.remove(name);
+    }
+}
+
+/// Takes out names that a clone could mistake for our own words: frameworks that put a request into environment variables, as CGI does,
+/// see no difference between `X_Forwarded_For` and `X-Forwarded-For`. nginx drops all names with an underscore.
+fn strip_lookalikes(headers: &mut HeaderMap) {
+    let is_ours = |name: &HeaderName| NEVER_NOMINATED.contains(name) || NOT_FROM_CLIENTS.contains(name);
+    let lookalikes: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .filter(|name| name.as_str().replace('_', "-").parse().is_ok_and(|name| is_ours(&name)))
+        .cloned()
+        .collect();
+    for name in lookalikes {
         headers.remove(name);
     }
 }
@@ -74,8 +104,9 @@ pub(super) fn prepare_request(
     trusted: &[IpAddr],
     request_id: &HeaderValue,
 ) -> Result<(), Problem> {
-    check_target(head)?;
+    framing::check_request(head)?;
     strip_hop_by_hop(&mut head.headers);
+    strip_lookalikes(&mut head.headers);
     if !peer.is_some_and(|peer| trusted.contains(&peer)) {
         for name in NOT_FROM_CLIENTS.iter().chain(&[X_FORWARDED_FOR, X_FORWARDED_PROTO]) {
             head.headers.remove(name);
@@ -89,6 +120,8 @@ pub(super) fn prepare_request(
         _ => "1.1 workshop",
     };
     head.headers.append(VIA, HeaderValue::from_static(via));
+    // To the clone it is we who speak, whatever version the client speaks.
+    head.version = Version::HTTP_11;
     head.headers.insert(X_REQUEST_ID, request_id.clone());
     // A proxy that we trust has seen the visitor's own connection; we see only the one from the proxy.
     head.headers
@@ -128,32 +161,8 @@ fn tell_peer(headers: &mut HeaderMap, peer: IpAddr) {
 /// Makes the head of a clone's response into the one for the client: what the clone said, without its hop.
 pub(super) fn prepare_response(head: &mut http::response::Parts) {
     strip_hop_by_hop(&mut head.headers);
+    // hyper has undone the coding, and chooses its own for this client: one of HTTP/1.0 knows none.
+    head.headers.remove(TRANSFER_ENCODING);
+    head.version = Version::HTTP_11;
     head.extensions.clear();
-}
-
-/// A request that could mean two different servers to two readers is refused (RFC 9112, section 3.2).
-fn check_target(head: &Parts) -> Result<(), Problem> {
-    if head.method == Method::CONNECT {
-        return Err(Problem::bad_request(
-            "this is a server, not a proxy for others: send a path such as `GET /whoami`, not CONNECT",
-        ));
-    }
-    let mut hosts = head.headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Problem::bad_request(
-            "send exactly one `Host` header, such as `Host: localhost:8080`",
-        ));
-    };
-    let host = Authority::try_from(host.as_bytes())
-        .ok()
-        .filter(|host| !host.as_str().contains('@'))
-        .ok_or_else(|| {
-            Problem::bad_request("the `Host` header must be a name and perhaps a port, such as `localhost:8080`")
-        })?;
-    match head.uri.authority() {
-        Some(other) if *other != host => Err(Problem::bad_request(format!(
-            "the request line says `{other}` and the `Host` header `{host}`; send a path only, such as `GET /whoami`"
-        ))),
-        _ => Ok(()),
-    }
 }

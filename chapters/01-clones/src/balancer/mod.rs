@@ -45,7 +45,7 @@ pub use config::{Config, ConfigError, UpstreamConfig};
 pub use fleet::FleetError;
 pub use forward::ResponseBody;
 pub use health::{HealthPolicy, State};
-pub use pooled::PooledBody;
+pub use pooled::{AnswerError, PooledBody};
 pub use probe::Probes;
 pub(crate) use probe::answers;
 pub use retry::RetryPolicy;
@@ -71,6 +71,10 @@ pub struct Timeouts {
     /// From the request's head to the response's, all attempts together. The time in which a client sends a body does not count.
     #[serde(with = "humantime_serde")]
     pub total: Duration,
+    /// How long a clone may be silent between two pieces of its answer. Then the answer is cut. A stream of events needs a heart-beat
+    /// more often than this.
+    #[serde(with = "humantime_serde")]
+    pub gap: Duration,
     /// How long a connection may lie unused in the pool. It must be less than the clones' own limit
     /// ([`server::Limits::head`]), or we would often send into a connection that the clone is just closing.
     #[serde(with = "humantime_serde")]
@@ -81,12 +85,14 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// 1 s to connect, 30 s to answer, 45 s for all attempts, 5 s idle; 10 min for a silent WebSocket.
+    /// 1 s to connect, 30 s to answer, 45 s for all attempts, 60 s of silence in an answer, 5 s idle; 10 min for a silent
+    /// WebSocket.
     fn default() -> Self {
         Timeouts {
             connect: Duration::from_secs(1),
             response: Duration::from_secs(30),
             total: Duration::from_secs(45),
+            gap: Duration::from_mins(1),
             idle: Duration::from_secs(5),
             tunnel: Duration::from_mins(10),
         }

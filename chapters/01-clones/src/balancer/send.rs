@@ -2,8 +2,6 @@
 //!
 //! The interesting part is how it fails, because that decides what may be done next. Either the request was *not sent*, and can be
 //! proven not to have been, so it comes back whole; or it may have been seen. hyper tells the two apart.
-//!
-//! Left out: a time-out between two pieces of a response.
 
 use std::pin::pin;
 use std::time::Duration;

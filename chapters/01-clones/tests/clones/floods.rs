@@ -1,0 +1,315 @@
+//! What one client can take from the others: connections, time, and memory. Each has a limit, and those who keep to it notice nothing.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use ch01_clones::balancer::Timeouts;
+use ch01_clones::server::{Limits, run_with};
+use ch01_clones::{Balancer, Upstream};
+use futures_util::stream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+
+use crate::support::{
+    TellsWhenDropped, balance_with, free_port, raw, read_head, scripted, serve, serve_with, soon, until,
+};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn hello() -> Router {
+    Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/", post(async |body: Bytes| body.len().to_string()))
+}
+
+/// Asks over a connection that stays open. The head of the answer.
+async fn ask(stream: &mut TcpStream) -> String {
+    stream.write_all(GET).await.unwrap();
+    let head = read_head(stream).await;
+    soon("the body", stream.read_exact(&mut [0; 5])).await.unwrap();
+    head
+}
+
+#[tokio::test]
+async fn who_finds_no_room_is_told_and_those_inside_are_served() {
+    let limits = Limits {
+        connections: 3,
+        ..Limits::default()
+    };
+    let server = serve_with(limits, hello()).await;
+    let mut inside = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        assert!(ask(&mut stream).await.starts_with("HTTP/1.1 200"));
+        inside.push(stream);
+    }
+
+    let upload = [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n",
+        &vec![b'x'; 8_000_000][..],
+    ]
+    .concat();
+    for request in [GET, &upload] {
+        // No `Connection: close` in it: the server has to close by itself.
+        let answer = raw(server.addr, request).await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(
+            answer.contains("\r\nconnection: close\r\n"),
+            "it is closed, and does not say so: {answer}"
+        );
+        assert!(
+            answer.contains("\r\nretry-after: 1\r\n") && answer.contains("application/problem+json"),
+            "{answer}"
+        );
+    }
+    for stream in &mut inside {
+        assert!(
+            ask(stream).await.starts_with("HTTP/1.1 200"),
+            "thrown out for somebody who came later"
+        );
+    }
+
+    inside.pop();
+    until("the place to be free again", async || {
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        ask(&mut stream).await.starts_with("HTTP/1.1 200")
+    })
+    .await;
+}
+
+// A crowd of refused connections costs no memory to speak of, and ends no conversation.
+#[tokio::test]
+async fn a_crowd_before_a_full_house_does_not_disturb_those_inside() {
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let server = serve_with(limits, hello()).await;
+    let mut inside = TcpStream::connect(server.addr).await.unwrap();
+    ask(&mut inside).await;
+
+    let mut crowd = Vec::new();
+    for _ in 0..150 {
+        crowd.push(TcpStream::connect(server.addr).await.unwrap());
+        assert!(ask(&mut inside).await.starts_with("HTTP/1.1 200"));
+    }
+    // More than are told at a time say nothing, and still all are closed.
+    for stream in &mut crowd {
+        let _ = soon("a refused connection to be closed", stream.read_to_end(&mut Vec::new())).await;
+    }
+}
+
+#[tokio::test]
+async fn one_client_cannot_take_all_connections() {
+    let limits = Limits {
+        connections_per_client: 2,
+        ..Limits::default()
+    };
+    let server = serve_with(limits, hello()).await;
+    let mut greedy = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        ask(&mut stream).await;
+        greedy.push(stream);
+    }
+    let answer = raw(server.addr, GET).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 429 ") && answer.contains("\r\nretry-after: 1\r\n"),
+        "{answer}"
+    );
+
+    // On Linux all of 127.0.0.0/8 is this machine; elsewhere one address is.
+    if cfg!(target_os = "linux") {
+        let other = TcpSocket::new_v4().unwrap();
+        other.bind(([127, 0, 0, 2], 0).into()).unwrap();
+        let mut other = other.connect(server.addr).await.unwrap();
+        assert!(
+            ask(&mut other).await.starts_with("HTTP/1.1 200"),
+            "another client has done nothing"
+        );
+    }
+}
+
+/// A balancer with other limits than [`ch01_clones::balancer::run`] has.
+async fn front_with(limits: Limits, clone: SocketAddr) -> SocketAddr {
+    let balancer = Arc::new(Balancer::new(vec![Upstream::new("clone-1", clone)]));
+    let listener = free_port().await;
+    let addr = listener.local_addr().unwrap();
+    let service = tower::service_fn(move |request| {
+        let balancer = balancer.clone();
+        async move { Ok::<_, Infallible>(balancer.forward(request).await) }
+    });
+    tokio::spawn(run_with(limits, listener, service, std::future::pending()));
+    addr
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_cut_and_the_clone_need_not_finish() {
+    let (tell, mut dropped) = mpsc::unbounded_channel();
+    let endless = move || async move {
+        let guard = TellsWhenDropped(tell);
+        Body::from_stream(stream::repeat_with(move || {
+            let _owned = &guard;
+            Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 8 * 1024]))
+        }))
+    };
+    let clone = serve(Router::new().route("/endless", get(endless)).merge(hello())).await;
+    let limits = Limits {
+        unread: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let front = front_with(limits, clone.addr).await;
+    let mut stream = TcpStream::connect(front).await.unwrap();
+    stream
+        .write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+
+    soon(
+        "the clone to stop answering a client that does not read",
+        dropped.recv(),
+    )
+    .await;
+
+    let mut other = TcpStream::connect(front).await.unwrap();
+    assert!(ask(&mut other).await.starts_with("HTTP/1.1 200"));
+    drop(stream);
+}
+
+#[tokio::test]
+async fn a_clone_that_falls_silent_in_the_middle_of_its_answer_is_cut() {
+    for (framing, half) in [
+        ("Content-Length: 10", "hello"),
+        ("Transfer-Encoding: chunked", "5\r\nhello\r\n"),
+    ] {
+        let (tell, mut closed) = mpsc::unbounded_channel();
+        let clone = scripted(move |_, mut stream| {
+            let tell = tell.clone();
+            async move {
+                read_head(&mut stream).await;
+                let _ = stream
+                    .write_all(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{half}").as_bytes())
+                    .await;
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+                let _ = tell.send(());
+            }
+        })
+        .await;
+        let timeouts = Timeouts {
+            gap: Duration::from_millis(50),
+            ..Timeouts::default()
+        };
+        let front = balance_with(timeouts, &[clone]).await;
+
+        let answer = raw(front.addr, GET).await;
+
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.ends_with(half),
+            "it must not look whole: {answer}"
+        );
+        soon("the balancer to let go of the clone", closed.recv()).await;
+        assert_eq!(front.balancer.status()[0].in_flight, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_comes_in_drops_ends() {
+    let limits = Limits {
+        body: Duration::from_millis(300),
+        rate: 1000,
+        ..Limits::default()
+    };
+    let clone = serve(hello()).await;
+    let front = front_with(limits, clone.addr).await;
+    let mut stream = TcpStream::connect(front).await.unwrap();
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+        .await
+        .unwrap();
+    let (mut receive, mut send) = stream.into_split();
+    // Never 300 ms without a byte, and never fast enough.
+    let drops = tokio::spawn(async move {
+        while send.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+
+    let mut answer = [0; 12];
+    soon("an end of the drops", receive.read_exact(&mut answer))
+        .await
+        .unwrap();
+
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    drop(receive);
+    soon("the connection to be closed", drops).await.unwrap();
+}
+
+#[test]
+fn the_limits_are_those_that_the_book_promises() {
+    let limits = Limits::default();
+    assert!(limits.head <= Duration::from_secs(10));
+    assert!(
+        limits.connections_per_client < limits.connections,
+        "one client could take the whole house"
+    );
+    assert!(
+        limits.connections_per_client > 1024,
+        "a balancer is one client of its clones"
+    );
+    let timeouts = Timeouts::default();
+    assert!(
+        timeouts.gap >= Duration::from_mins(1),
+        "streams of events have a heart-beat, but not a quick one"
+    );
+    assert!(timeouts.idle < limits.head);
+}
+
+// The balancer is a process here, because 500 connections have a thousand ends.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn five_hundred_half_heads_are_closed_in_time_and_visitors_are_served_all_along() {
+    let clone = serve(hello()).await;
+    let balancer = crate::gigabyte::BalancerProcess::start(clone.addr).await;
+    let mut closed = tokio::task::JoinSet::new();
+    for _ in 0..500 {
+        let mut stream = TcpStream::connect(balancer.addr).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Sl").await.unwrap();
+        closed.spawn(async move {
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest).await;
+            rest.len()
+        });
+    }
+
+    // The default limit, 10 s, and time for a busy machine.
+    let patience = Limits::default().head + 2 * crate::support::DEADLINE;
+    let (mut served, mut ended) = (0, 0);
+    let mut visitor = TcpStream::connect(balancer.addr).await.unwrap();
+    let all = async {
+        while ended < 500 {
+            assert!(
+                ask(&mut visitor).await.starts_with("HTTP/1.1 200"),
+                "half a head keeps others out"
+            );
+            served += 1;
+            while closed.try_join_next().is_some() {
+                ended += 1;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(patience, all).await;
+
+    assert!(
+        in_time.is_ok(),
+        "after {patience:?} only {ended} of 500 half-open connections are closed"
+    );
+    assert!(served > 10, "{served}");
+}

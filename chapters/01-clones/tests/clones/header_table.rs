@@ -1,0 +1,309 @@
+//! What becomes of each header field on its way through the balancer, in both directions: one row for each rule.
+//!
+//! The client and the clone are raw sockets here, so a row is about bytes. A row begins with the section that asks for it: `9110` is RFC 9110 (what HTTP
+//! means), `9112` is RFC 9112 (how HTTP/1.1 looks), `7239` is RFC 7239 (`Forwarded`), `own` is a decision of ours.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::support::{balance_over, scripted, soon};
+
+/// Each byte is a character: so a byte that is no ASCII stays visible.
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|char| u8::try_from(char).expect("a byte")).collect()
+}
+
+/// Sends `request` through a balancer to a clone that says `answer`. Returns the head that the clone has seen, and all that the client has.
+async fn exchange(trusted: bool, request: &str, answer: &str) -> (String, String) {
+    let (record, mut heads) = mpsc::unbounded_channel();
+    let answer = bytes(answer);
+    let clone = scripted(move |_, mut stream| {
+        let (record, answer) = (record.clone(), answer.clone());
+        async move {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => head.push(byte),
+                    Err(_) => return,
+                }
+            }
+            let _ = record.send(latin1(&head));
+            let _ = stream.write_all(&answer).await;
+        }
+    })
+    .await;
+    let proxies = trusted.then(|| [127, 0, 0, 1].into()).into_iter().collect();
+    let front = balance_over(|balancer| balancer.with_trusted(proxies), &[clone]).await;
+    let mut stream = TcpStream::connect(front.addr).await.unwrap();
+    stream.write_all(&bytes(request)).await.unwrap();
+    let mut got = Vec::new();
+    soon("the answer and the end of the connection", stream.read_to_end(&mut got))
+        .await
+        .unwrap();
+    (heads.try_recv().unwrap_or_default(), latin1(&got))
+}
+
+/// All values of a field in a raw head, in their order.
+fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
+    head.split("\r\n")
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim_matches(' '))
+        .collect()
+}
+
+/// The section, what is sent, the field to look at, and its values on the other side.
+type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+#[rustfmt::skip]
+const UP: &[Row] = &[
+    ("9110 7.6.1", "Connection: keep-alive", "connection", &[]),
+    ("9110 7.6.1", "Connection: x-secret\r\nX-Secret: 1", "x-secret", &[]),
+    ("9110 7.6.1", "Connection: a\r\nConnection:,, X-OTHER ,\r\nX-Other: 1\r\nx-other: 2", "x-other", &[]),
+    ("9110 7.6.1", "Connection: x-secret, \u{e9}\r\nX-Secret: 1", "x-secret", &[]),
+    // It harms nobody but the client who asks for it.
+    ("9110 7.6.1", "Connection: cookie\r\nCookie: a=1", "cookie", &[]),
+    ("9110 7.6.1", "Connection: close, x-absent\r\nAccept: text/html", "accept", &["text/html"]),
+    // Nobody can name these away: the message would lose its address, its length, or its origin.
+    ("own", "Connection: host", "host", &["shop.example:8080"]),
+    ("own", "Connection: content-length\r\nContent-Length: 0", "content-length", &["0"]),
+    ("own", "Connection: x-request-id\r\nX-Request-Id: mine.1", "x-request-id", &["mine.1"]),
+    ("own", "Connection: via\r\nVia: 1.0 cache", "via", &["1.0 cache", "1.1 workshop"]),
+    ("own", "Connection: x-forwarded-for\r\nX-Forwarded-For: 6.6.6.6", "x-forwarded-for", &["127.0.0.1"]),
+    ("9112 C.2.2", "Keep-Alive: timeout=5", "keep-alive", &[]),
+    ("9112 C.2.2", "Proxy-Connection: keep-alive", "proxy-connection", &[]),
+    ("9110 11.7.2", "Proxy-Authorization: Basic eA==", "proxy-authorization", &[]),
+    ("9110 10.1.4", "TE: trailers", "te", &[]),
+    ("9110 6.6.2", "Trailer: x-sum", "trailer", &[]),
+    ("9110 7.8", "Connection: upgrade\r\nUpgrade: h2c", "upgrade", &[]),
+    ("9110 7.8", "HTTP2-Settings: AAMAAABkAAQAAP__", "http2-settings", &[]),
+    ("9110 10.1.1", "Expect: 100-continue", "expect", &[]),
+    ("9110 7.6.3", "Accept: */*", "via", &["1.1 workshop"]),
+    ("9110 7.6.3", "Via: 1.0 a, 1.1 b\r\nVia: 1.1 c", "via", &["1.0 a, 1.1 b", "1.1 c", "1.1 workshop"]),
+    ("own", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7", "x-forwarded-for", &["127.0.0.1"]),
+    ("own", "X-Forwarded-Proto: https", "x-forwarded-proto", &["http"]),
+    ("7239 8.1", "Forwarded: for=6.6.6.6", "forwarded", &[]),
+    ("own", "X-Forwarded-Host: evil", "x-forwarded-host", &[]),
+    ("own", "X-Real-IP: 6.6.6.6", "x-real-ip", &[]),
+    ("own", "X_Forwarded_For: 6.6.6.6", "x_forwarded_for", &[]),
+    ("own", "Content_Length: 7", "content_length", &[]),
+    ("own", "X_Colour: red", "x_colour", &["red"]),
+    ("own", "X-Request-Id: a\r\nX-Request-Id: b\r\nX-Odd: 1", "x-odd", &["1"]),
+    ("9110 7.2", "Accept: */*", "host", &["shop.example:8080"]),
+    ("9110 11.6.2", "Authorization: Bearer x", "authorization", &["Bearer x"]),
+    ("9110 5.3", "Cookie: a=1\r\nCookie: b=2", "cookie", &["a=1", "b=2"]),
+    ("9110 5.5", "X-Empty:", "x-empty", &[""]),
+    ("9110 5.5", "X-Name: caf\u{c3}\u{a9} \u{ff}", "x-name", &["caf\u{c3}\u{a9} \u{ff}"]),
+    ("9110 5.5", "X-Spaced: \t two  words \t", "x-spaced", &["two  words"]),
+    ("9110 8.6", "Content-Length: 0", "content-length", &["0"]),
+    ("9110 8.6", "Accept: */*", "content-length", &[]),
+    ("9112 6.1", "Accept: */*", "transfer-encoding", &[]),
+    ("9110 6.6.1", "Date: Tue, 15 Nov 1994 08:12:31 GMT", "date", &["Tue, 15 Nov 1994 08:12:31 GMT"]),
+    ("9110 6.6.1", "Accept: */*", "date", &[]),
+];
+
+/// The same, sent by a proxy that is on the list of those who are trusted.
+#[rustfmt::skip]
+const UP_FROM_A_PROXY: &[Row] = &[
+    ("own", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7, 8.8.8.8", "x-forwarded-for", &["6.6.6.6, 7.7.7.7, 8.8.8.8, 127.0.0.1"]),
+    ("own", "Connection: x-forwarded-for\r\nX-Forwarded-For: 6.6.6.6", "x-forwarded-for", &["6.6.6.6, 127.0.0.1"]),
+    ("own", "Accept: */*", "x-forwarded-for", &["127.0.0.1"]),
+    ("own", "X-Forwarded-Proto: https", "x-forwarded-proto", &["https"]),
+    ("own", "Accept: */*", "x-forwarded-proto", &["http"]),
+    ("7239 4", "Forwarded: for=6.6.6.6;proto=https", "forwarded", &["for=6.6.6.6;proto=https", "for=127.0.0.1"]),
+    ("own", "X_Forwarded_For: 6.6.6.6", "x_forwarded_for", &[]),
+];
+
+#[rustfmt::skip]
+const DOWN: &[Row] = &[
+    // Ours, because this client asked for it; not the clone's.
+    ("9110 7.6.1", "Connection: keep-alive\r\nContent-Length: 2", "connection", &["close"]),
+    ("9110 7.6.1", "Connection: x-secret\r\nX-Secret: 1\r\nContent-Length: 2", "x-secret", &[]),
+    ("9110 7.6.1", "Connection: \u{e9},x-secret\r\nX-Secret: 1\r\nContent-Length: 2", "x-secret", &[]),
+    ("own", "Connection: content-length\r\nContent-Length: 2", "content-length", &["2"]),
+    ("9112 C.2.2", "Keep-Alive: timeout=5\r\nContent-Length: 2", "keep-alive", &[]),
+    ("9112 C.2.2", "Proxy-Connection: close\r\nContent-Length: 2", "proxy-connection", &[]),
+    ("9110 11.7.1", "Proxy-Authenticate: Basic\r\nContent-Length: 2", "proxy-authenticate", &[]),
+    ("9110 6.6.2", "Trailer: x-sum\r\nContent-Length: 2", "trailer", &[]),
+    ("9110 7.8", "Upgrade: h2c\r\nContent-Length: 2", "upgrade", &[]),
+    ("own", "Content-Length: 2", "via", &[]),
+    ("9110 7.6.3", "Via: 1.1 inner\r\nContent-Length: 2", "via", &["1.1 inner"]),
+    ("9110 6.6.1", "Date: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 2", "date", &["Tue, 15 Nov 1994 08:12:31 GMT"]),
+    ("9110 10.2.4", "Server: antique\r\nContent-Length: 2", "server", &["antique"]),
+    ("9110 10.2.4", "Content-Length: 2", "server", &[]),
+    ("9110 5.3", "Set-Cookie: a=1\r\nSet-Cookie: b=2, c\r\nContent-Length: 2", "set-cookie", &["a=1", "b=2, c"]),
+    ("9110 5.3", "WWW-Authenticate: A\r\nWWW-Authenticate: B\r\nContent-Length: 2", "www-authenticate", &["A", "B"]),
+    ("9110 5.5", "X-Empty:\r\nContent-Length: 2", "x-empty", &[""]),
+    ("9110 5.5", "X-Name: caf\u{c3}\u{a9} \u{ff}\r\nContent-Length: 2", "x-name", &["caf\u{c3}\u{a9} \u{ff}"]),
+    ("9110 8.6", "Content-Length: 2", "content-length", &["2"]),
+    ("9110 8.8.3", "ETag: \"7\"\r\nContent-Length: 2", "etag", &["\"7\""]),
+    ("9110 10.2.2", "Location: http://shop.example/a%2Fb?c#d\r\nContent-Length: 2", "location", &["http://shop.example/a%2Fb?c#d"]),
+    ("own", "X-Served-By: clone-7\r\nContent-Length: 2", "x-served-by", &["clone-7"]),
+    ("own", "X-Request-Id: of the clone\r\nContent-Length: 2", "x-request-id", &["of the clone"]),
+    ("9112 6.1", "Content-Length: 2", "transfer-encoding", &[]),
+    // The body has an end of its own here; what follows it is thrown away.
+    ("9112 6.1", "Transfer-Encoding: CHUNKED\r\n\r\n2\r\nok\r\n0", "transfer-encoding", &["chunked"]),
+    // An answer that ends with its connection gets an end that everybody can see.
+    ("9112 6.3", "X-Until: close", "transfer-encoding", &["chunked"]),
+    ("9112 6.3", "X-Until: close", "content-length", &[]),
+];
+
+#[tokio::test]
+async fn each_field_of_a_request_goes_where_its_rule_says() {
+    for (rows, trusted) in [(UP, false), (UP_FROM_A_PROXY, true)] {
+        for (section, lines, field, expected) in rows {
+            let request = format!("GET / HTTP/1.1\r\nHost: shop.example:8080\r\n{lines}\r\nConnection: close\r\n\r\n");
+            let (head, answer) = exchange(trusted, &request, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+            assert!(answer.ends_with("\r\n\r\nok"), "[{section}] {lines:?} gave\n{answer}");
+            assert_eq!(
+                values(&head, field),
+                *expected,
+                "[{section}] `{field}` as the clone sees it after {lines:?}, in\n{head}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_field_of_an_answer_goes_where_its_rule_says() {
+    for (section, lines, field, expected) in DOWN {
+        let clone = format!("HTTP/1.1 200 Fine\r\n{lines}\r\n\r\nok");
+        let (_, answer) = exchange(false, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", &clone).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200 "),
+            "[{section}] {lines:?} gave\n{answer}"
+        );
+        assert_eq!(
+            values(&answer, field),
+            *expected,
+            "[{section}] `{field}` as the client sees it after {lines:?}, in\n{answer}"
+        );
+        for once in ["date", "x-request-id"] {
+            assert_eq!(values(&answer, once).len(), 1, "[{section}] `{once}` in\n{answer}");
+        }
+    }
+}
+
+/// The section, the request line, the clone's answer, the status line and the body that the client gets, and the length that it is told.
+type Shape = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
+
+#[rustfmt::skip]
+const SHAPES: &[Shape] = &[
+    ("9110 9.3.2", "HEAD / HTTP/1.1", "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n", "HTTP/1.1 200 OK", "", &["8"]),
+    ("9110 15.3.5", "GET / HTTP/1.1", "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 204 No Content", "", &[]),
+    ("9110 8.6", "GET / HTTP/1.1", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No Content", "", &[]),
+    ("9110 15.4.5", "GET / HTTP/1.1", "HTTP/1.1 304 Not Modified\r\nETag: \"7\"\r\n\r\n", "HTTP/1.1 304 Not Modified", "", &[]),
+    // hyper drops this length, which a 304 may have and need not.
+    ("9110 15.4.5", "GET / HTTP/1.1", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 304 Not Modified", "", &[]),
+    ("9110 8.6", "GET / HTTP/1.1", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK", "", &["0"]),
+    // hyper's client drops 1xx answers, so no early hint passes.
+    ("9110 15.2", "GET / HTTP/1.1", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK", "ok", &["2"]),
+    ("9112 2.3", "GET / HTTP/1.1", "HTTP/1.0 200 OK\r\n\r\nold", "HTTP/1.1 200 OK", "3\r\nold\r\n0\r\n\r\n", &[]),
+    ("9112 6.1", "GET / HTTP/1.1", "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "HTTP/1.1 200 OK", "2\r\nok\r\n0\r\n\r\n", &[]),
+    ("9112 6.1", "GET / HTTP/1.0", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "HTTP/1.0 200 OK", "ok", &[]),
+    ("9112 7.1.2", "GET / HTTP/1.1", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n", "HTTP/1.1 200 OK", "2\r\nok\r\n0\r\n\r\n", &[]),
+    // The number counts; the words are the clone's taste.
+    ("9112 4", "GET / HTTP/1.1", "HTTP/1.1 418 Short And Stout\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 418 I'm a teapot", "ok", &["2"]),
+];
+
+#[tokio::test]
+async fn an_answer_has_the_body_and_the_length_that_its_kind_may_have() {
+    for (section, line, clone, status, body, length) in SHAPES {
+        let request = format!("{line}\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let (_, answer) = exchange(false, &request, clone).await;
+        let (head, got) = answer.split_once("\r\n\r\n").unwrap_or((&answer, "no end of the head"));
+        assert_eq!(
+            (head.lines().next(), got, values(head, "content-length").as_slice()),
+            (Some(*status), *body, *length),
+            "[{section}] {line:?} and {clone:?} gave\n{answer}"
+        );
+        assert!(
+            values(head, "link").is_empty() && values(head, "x-sum").is_empty(),
+            "{answer}"
+        );
+    }
+}
+
+/// The section, what is sent, and how the request line, `Host` and `Via` look to the clone.
+type Start = (&'static str, &'static str, [&'static str; 3]);
+
+#[rustfmt::skip]
+const STARTS: &[Start] = &[
+    ("9112 3.2.1", "GET /a?b HTTP/1.1\r\nHost: A.example", ["GET /a?b HTTP/1.1", "A.example", "1.1 workshop"]),
+    ("9112 3.2.2", "GET http://a:80/b?c HTTP/1.1\r\nHost: a:80", ["GET /b?c HTTP/1.1", "a:80", "1.1 workshop"]),
+    ("9112 3.2.2", "GET http://A HTTP/1.1\r\nHost: a", ["GET / HTTP/1.1", "a", "1.1 workshop"]),
+    ("9112 3.2.4", "OPTIONS * HTTP/1.1\r\nHost: a", ["OPTIONS * HTTP/1.1", "a", "1.1 workshop"]),
+    ("9112 2.3", "GET / HTTP/1.0\r\nHost: [::1]:80", ["GET / HTTP/1.1", "[::1]:80", "1.0 workshop"]),
+    ("9110 9.1", "BREW / HTTP/1.1\r\nHost: a", ["BREW / HTTP/1.1", "a", "1.1 workshop"]),
+];
+
+#[tokio::test]
+async fn a_request_line_says_one_server_one_path_and_our_own_version() {
+    for (section, start, expected) in STARTS {
+        let request = format!("{start}\r\nConnection: close\r\n\r\n");
+        let (head, answer) = exchange(false, &request, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        let line = head.lines().next().unwrap_or_default();
+        let got = [line, &values(&head, "host").join(" "), &values(&head, "via").join(" ")];
+        assert_eq!(got, *expected, "[{section}] {start:?} gave\n{answer}");
+    }
+}
+
+/// The section, what is sent, and the status of the refusal.
+#[rustfmt::skip]
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("9112 3.2", "GET / HTTP/1.1", "400"),
+    ("9112 3.2", "GET / HTTP/1.1\r\nHost: a\r\nHost: a", "400"),
+    ("9112 3.2", "GET / HTTP/1.1\r\nHost:", "400"),
+    ("9112 3.2", "GET / HTTP/1.1\r\nHost: a, b", "400"),
+    ("9112 3.2", "GET / HTTP/1.1\r\nHost: a@b", "400"),
+    ("9112 3.2", "GET / HTTP/1.1\r\nHost: a/b", "400"),
+    ("9112 3.2", "GET / HTTP/1.1\r\nHost: a:http", "400"),
+    ("9112 3.2", "GET / HTTP/1.1\r\nHost: a:99999", "400"),
+    ("9112 3.2.2", "GET http://b/ HTTP/1.1\r\nHost: a", "400"),
+    ("9112 3.2.2", "GET http://u@a/ HTTP/1.1\r\nHost: a", "400"),
+    ("9112 3.2.3", "CONNECT a:443 HTTP/1.1\r\nHost: a:443", "400"),
+    ("9112 3.2.3", "GET a:443 HTTP/1.1\r\nHost: a:443", "400"),
+    ("9112 3.2.4", "GET * HTTP/1.1\r\nHost: a", "400"),
+    ("9110 10.1.1", "GET / HTTP/1.1\r\nHost: a\r\nExpect: 200-maybe", "417"),
+    ("9112 6.1", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked", "501"),
+    ("9112 6.1", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked", "400"),
+    ("9110 8.6", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 00", "400"),
+];
+
+#[tokio::test]
+async fn what_is_refused_reaches_no_clone_and_is_explained() {
+    for (section, start, status) in REFUSED {
+        let request = format!("{start}\r\nConnection: close\r\n\r\n");
+        let (head, answer) = exchange(false, &request, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "[{section}] {start:?} gave\n{answer}"
+        );
+        assert_eq!(head, "", "[{section}] the clone has seen it");
+        let described = [values(&answer, "content-type"), values(&answer, "x-request-id")];
+        assert_eq!(
+            described[0],
+            ["application/problem+json"],
+            "[{section}] {start:?} gave\n{answer}"
+        );
+        assert_eq!(described[1].len(), 1);
+    }
+}
+
+#[test]
+fn the_tables_are_as_large_as_promised() {
+    assert!(UP.len() >= 24 && DOWN.len() >= 24);
+}
