@@ -278,14 +278,14 @@ impl Balancer {
             }
             known = text.as_ref().ok().cloned();
             seen.clone_from(&known);
-            let changed = text.and_then(|text| Config::parse(&text)).map(&adapt).and_then(|new| {
+            let outcome = text.and_then(|text| Config::parse(&text)).map(&adapt).and_then(|new| {
                 let changes = self.reconfigure(&current, &new)?;
                 current = new;
                 Ok(changes)
             });
-            let is_news = is_asked || !matches!(&changed, Ok(changes) if changes.is_empty());
+            let is_news = is_asked || !matches!(&outcome, Ok(changes) if changes.is_empty());
             if is_news {
-                report(changed);
+                report(outcome);
             }
         }
     }

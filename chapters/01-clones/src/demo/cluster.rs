@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use ch01_clones::deploy::CloneProcess;
 use ch01_clones::{Balancer, Upstream, balancer};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::process::CloneProcess;
+use crate::roles::site::common;
 
 /// Dropping it kills the clones and ends the balancer.
 pub struct Cluster {
@@ -29,7 +30,8 @@ impl Cluster {
         let program = std::env::current_exe().context("this program cannot tell where it lies")?;
         let (mut clones, mut upstreams) = (Vec::new(), Vec::new());
         for name in ["clone-1", "clone-2", "clone-3"] {
-            let clone = CloneProcess::start(&program, name, sessions, folder(name).as_deref()).await?;
+            let arguments = common(sessions, folder(name).as_deref());
+            let clone = CloneProcess::start(&program, name, &arguments).await?;
             upstreams.push(Upstream::new(name, clone.address));
             clones.push(clone);
         }
@@ -54,7 +56,8 @@ impl Cluster {
             .next()
             .with_context(|| format!("there is no {name}"))?
             .kill()
-            .await
+            .await?;
+        Ok(())
     }
 
     /// How the balancer sees the clones, as a table.

@@ -5,16 +5,20 @@
 //! process, where it can be asked what it has seen.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use ch01_clones::server::stop_signal;
 use testbed::Service;
+use tokio::time::sleep;
 
 use cluster::Cluster;
+use load::{Load, RATE};
 use visitor::{Visitor, served_by};
 
 mod cluster;
-mod process;
+mod deploys;
+mod load;
 mod visitor;
 
 /// A PNG of one pixel.
@@ -49,16 +53,16 @@ async fn tell() -> anyhow::Result<()> {
     let known = ask_who_i_am(&mut ada).await?;
     println!("\n   Known on {known} of 6. No clone remembers anything, so any clone will do.\n");
 
-    println!("3. She asks 30 times more. After the tenth, {her_clone}, which took her login, gets `kill -9`.\n");
-    let before = successes(&mut ada, "/me", 10).await?;
+    println!("3. {RATE} requests a second. After a second {her_clone}, which took her login, gets `kill -9`.\n");
+    let load = Load::start(shared.address, ada.cookie()?)?;
+    sleep(Duration::from_secs(1)).await;
     shared.kill(&her_clone).await?;
+    sleep(Duration::from_secs(2)).await;
+    let killed = load.stop().await?;
     let left = successes(&mut ada, "/me", 20).await?;
     shared.print_status();
-    let failed = 30 - before - left;
-    println!(
-        "\n   {failed} of 30 requests failed; after the loss Ada was known on {left} of 20. What the balancer could"
-    );
-    println!("   not connect to, it left out, and the request went on to the next clone.\n");
+    println!("\n   {killed}.");
+    println!("   What the balancer could not connect to, it left out; what broke off went on to the next clone.\n");
     drop(shared);
 
     println!("4. Ada sends her picture once, with `PUT /me/avatar`. Then everybody wants to see it.\n");
@@ -69,7 +73,12 @@ async fn tell() -> anyhow::Result<()> {
     let shared_pictures = send_a_picture("One folder for all clones:", &redis.url(), one_for_all).await?;
 
     println!(
-        "\n   {:<48} {:>10} {:>10}",
+        "\n5. A new version for all clones, one after the other, at {RATE} requests a second; and then a sick one.\n"
+    );
+    let (good, sick) = deploys::run(&redis.url(), folders.path()).await?;
+
+    println!(
+        "   {:<48} {:>10} {:>10}",
         "requests that succeed, when things are kept by", "each clone", "all clones"
     );
     row("Ada is known", 6, known_locally, known);
@@ -86,6 +95,14 @@ async fn tell() -> anyhow::Result<()> {
         pictures_of_its_own.1,
         shared_pictures.1,
     );
+    println!("\n   requests that failed, with all things shared by all clones");
+    for (what, seen) in [
+        ("one clone of three gets `kill -9`", &killed),
+        ("v2 is deployed, and all clones are replaced", &good),
+        ("v3 is deployed, is sick, and is taken back", &sick),
+    ] {
+        println!("   {what:<48} {:>10} of {}", seen.failed, seen.all);
+    }
     explain_by_hand().await
 }
 
@@ -160,25 +177,22 @@ fn row(what: &str, requests: u32, each_its_own: u32, shared: u32) {
 
 async fn explain_by_hand() -> anyhow::Result<()> {
     // Not the database of this run, which is emptied when it ends.
-    let redis = testbed::shared(Service::Redis).await?;
-    let clone = |n: u16| {
-        format!(
-            "cargo run -p ch01-clones -- clone --name clone-{n} --listen 127.0.0.1:{} --sessions {} --avatars /tmp/avatars",
-            8080 + n,
-            redis.url()
-        )
-    };
-    println!(
-        "\nTry it by hand, in four terminals (`cargo workshop up` starts the Redis, if it is not there any more):"
-    );
-    println!("   {}", clone(1));
-    println!("   {}", clone(2));
-    println!("   cargo run -p ch01-clones -- balancer --upstream 127.0.0.1:8081 --upstream 127.0.0.1:8082");
-    println!("and in the fourth, with Ctrl-C in a clone's terminal between any two of them:");
+    let redis = testbed::shared(Service::Redis).await?.url();
+    println!("\nTry it by hand. In one terminal, the whole site, until Ctrl-C:");
+    println!("   cargo run -p ch01-clones -- serve");
+    println!("in another, with `kill -9` of a clone that /clones names between any two of them:");
     println!("   curl -i -c jar --json '{{\"user\":\"ada\"}}' http://127.0.0.1:8080/login");
     println!("   curl -i -b jar http://127.0.0.1:8080/me");
     println!("   curl -i -b jar -T chapters/01-clones/src/demo/pixel.png http://127.0.0.1:8080/me/avatar");
     println!("   curl -D - -o ada.png http://127.0.0.1:8080/users/ada/avatar");
-    println!("Leave out `--sessions` and `--avatars`, and see what each clone does not know.");
+    println!("   curl http://127.0.0.1:9901/clones");
+    println!("   cargo run -p ch01-clones -- deploy \"$(cargo run -p ch01-clones -- pack v2)\"");
+    println!(
+        "Or each server alone, in terminals of their own (`cargo workshop up` starts the Redis, if it is not there any more):"
+    );
+    println!("   cargo run -p ch01-clones -- clone --name clone-1 --listen 127.0.0.1:8081 --sessions {redis}");
+    println!("   cargo run -p ch01-clones -- clone --name clone-2 --listen 127.0.0.1:8082 --sessions {redis}");
+    println!("   cargo run -p ch01-clones -- balancer --upstream 127.0.0.1:8081 --upstream 127.0.0.1:8082");
+    println!("Leave out `--sessions`, and see what each clone does not know.");
     Ok(())
 }

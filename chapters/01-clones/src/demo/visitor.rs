@@ -41,6 +41,12 @@ impl Visitor {
         Ok(response)
     }
 
+    /// What the login has set, for others to show.
+    pub fn cookie(&self) -> anyhow::Result<&str> {
+        let cookie = self.cookie.as_ref().context("nobody has logged in")?;
+        Ok(cookie.to_str()?)
+    }
+
     pub async fn get(&mut self, path: &str) -> anyhow::Result<Response<Bytes>> {
         self.send(Request::get(path).body(Full::default())?).await
     }

@@ -5,7 +5,6 @@
 //! judged; what is judged are counts.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,8 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::losses::signal;
-use crate::process::CloneProcess;
+use crate::process;
+use crate::program::PROGRAM;
 use crate::serving::Serving;
 use crate::support::{scripted, until};
 
@@ -88,15 +88,13 @@ fn assert_all_answered(report: &Report, when: &str) {
 
 #[tokio::test]
 async fn a_process_that_hangs_under_load_fails_nobody_and_is_left_out_after_two_probes() {
-    let program = env!("CARGO_BIN_EXE_ch01-clones");
     let notes = Notes::default();
     let mut clones = Vec::new();
-    let mut command = Command::new(program);
+    let mut command = Command::new(PROGRAM);
     command.args(["balancer", "--listen", "127.0.0.1:0", "--strategy", "round-robin"]);
     command.args(["--probe", "/readyz"]);
     for (number, name) in ["clone-1", "clone-2", "clone-3"].into_iter().enumerate() {
-        let clone = CloneProcess::start(Path::new(program), name, "local", None).await;
-        clones.push(clone.unwrap());
+        clones.push(process::start(name, "local", None).await);
         let lookout = lookout(number, clones[number].address, &notes).await;
         command.args(["--upstream", &lookout.to_string()]);
     }

@@ -3,7 +3,6 @@
 //! Nothing here depends on speed: a clone is killed when it is known to hold a request, and a test waits for what it expects.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::balancing::nobody_listens;
-use crate::process::CloneProcess;
+use crate::process::{self, CloneProcess};
 use crate::retries::breaks_off;
 use crate::support::{Front, Running, balance_over, client, clone_with, free_port, header, serve_on, soon, until};
 
@@ -218,8 +217,7 @@ pub async fn signal(clone: &CloneProcess, signal: &str) {
 async fn a_clone_that_hangs_is_found_by_probes_and_those_who_wait_for_it_go_elsewhere() {
     let mut clones = Vec::new();
     for name in ["clone-1", "clone-2", "clone-3"] {
-        let program = Path::new(env!("CARGO_BIN_EXE_ch01-clones"));
-        clones.push(CloneProcess::start(program, name, "local", None).await.unwrap());
+        clones.push(process::start(name, "local", None).await);
     }
     let addrs: Vec<_> = clones.iter().map(|clone| clone.address).collect();
     let policy = HealthPolicy {

@@ -16,7 +16,6 @@ mod hung;
 mod kill_nine;
 mod losses;
 mod problems;
-#[path = "../../src/demo/process.rs"]
 mod process;
 mod processes;
 mod program;

@@ -3,17 +3,16 @@
 //! Each claim is judged twice: the naive way has to fail it, in the way foretold, and the fixed way has to keep it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ch01_clones::balancer::strategy::StrategyName;
 use http::StatusCode;
 use tokio::process::Command;
 
 use crate::avatars::PNG;
-use crate::process::CloneProcess;
+use crate::process::{self, CloneProcess};
+use crate::program::PROGRAM;
 use crate::support::{Front, balance, balance_over, client, log_in};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ch01-clones");
 
 /// Three clones behind a balancer. `folder` is asked once for each clone.
 async fn three(sessions: &str, folder: impl Fn(&str) -> Option<PathBuf>) -> (Front, Vec<CloneProcess>) {
@@ -25,8 +24,7 @@ async fn three(sessions: &str, folder: impl Fn(&str) -> Option<PathBuf>) -> (Fro
 async fn start_three(sessions: &str, folder: impl Fn(&str) -> Option<PathBuf>) -> Vec<CloneProcess> {
     let mut clones = Vec::new();
     for name in ["clone-1", "clone-2", "clone-3"] {
-        let clone = CloneProcess::start(Path::new(PROGRAM), name, sessions, folder(name).as_deref()).await;
-        clones.push(clone.unwrap());
+        clones.push(process::start(name, sessions, folder(name).as_deref()).await);
     }
     clones
 }
