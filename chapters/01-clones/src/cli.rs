@@ -14,6 +14,8 @@ use clap::{Parser, Subcommand};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
+use crate::experiment;
+
 #[derive(Parser)]
 #[command(about = "Chapter 1: a balancer and its clones. Without a command: the demonstration")]
 pub struct Arguments {
@@ -41,6 +43,8 @@ pub enum Command {
         #[arg(long, value_name = "MS", default_value = "2000")]
         notice: u64,
     },
+    /// Measures: how much clones bring, who waits for a slow one, what the balancer costs
+    Experiment(experiment::Arguments),
     /// Runs the balancer
     Balancer {
         /// Where to listen; port 0 takes a free one

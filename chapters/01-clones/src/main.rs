@@ -15,12 +15,13 @@ use cli::{Arguments, Command, avatars};
 
 mod cli;
 mod demo;
+mod experiment;
+mod runtime;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
     log.with_env_filter(EnvFilter::from_default_env()).init();
-    match run(Arguments::parse().command).await {
+    match runtime::start(|| run(Arguments::parse().command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -32,6 +33,7 @@ async fn main() -> ExitCode {
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
     match command {
         None => demo::run().await?,
+        Some(Command::Experiment(arguments)) => experiment::run(arguments).await?,
         Some(Command::Clone {
             listen,
             name,

@@ -5,6 +5,7 @@
 mod avatar_store;
 mod avatars;
 mod balancing;
+mod experiments;
 mod fleet;
 mod headers;
 mod losses;
