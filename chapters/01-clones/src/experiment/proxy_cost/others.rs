@@ -13,9 +13,9 @@ use super::child::{Running, free_address};
 
 /// What is not the same for all three, one line each.
 pub const DIFFERENCES: [&str; 3] = [
-    "nginx has no active health checks; HAProxy and ours probe each clone twice a second",
-    "ours gives a request id of UUID version 7, HAProxy one of version 4, nginx 16 random bytes",
-    "ours keeps a latency average for each clone, and what it takes to send a request again within a budget",
+    "Health: HAProxy and ours probe each clone twice a second, nginx has no active checks",
+    "Request ids: ours are UUIDs of version 7, HAProxy's of version 4, nginx's 16 random bytes",
+    "Memory: ours keeps a latency average for each clone, and what it takes to send a request again within a budget",
 ];
 
 /// How to get both on Debian.
