@@ -14,6 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
+use crate::experiment;
+
 #[derive(Parser)]
 #[command(about = "Chapter 1: a balancer and its clones. Without a command: the demonstration")]
 pub struct Arguments {
@@ -25,6 +27,8 @@ pub struct Arguments {
 pub enum Command {
     /// Runs one clone
     Clone(CloneArguments),
+    /// Measures: how much clones bring, who waits for a slow one, what the balancer costs
+    Experiment(experiment::Arguments),
     /// Runs the balancer
     Balancer(BalancerArguments),
     /// Runs a whole site, the balancer and its clones, until Ctrl-C; a clone that dies is started again

@@ -9,13 +9,14 @@ use cli::{Arguments, Command};
 
 mod cli;
 mod demo;
+mod experiment;
 mod roles;
+mod runtime;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
     log.with_env_filter(EnvFilter::from_default_env()).init();
-    match run(Arguments::parse().command).await {
+    match runtime::start(|| run(Arguments::parse().command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -27,6 +28,7 @@ async fn main() -> ExitCode {
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
     match command {
         None => demo::run().await,
+        Some(Command::Experiment(arguments)) => experiment::run(arguments).await,
         Some(Command::Clone(arguments)) => roles::clone::run(arguments).await,
         Some(Command::Balancer(arguments)) => roles::balancer::run(arguments).await,
         Some(Command::Serve(arguments)) => roles::site::serve(arguments).await,

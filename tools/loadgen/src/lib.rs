@@ -22,7 +22,7 @@
 //! * A dropped connection, a time-out and a 5xx are [failures](Report::failures), never answers with a good time.
 //! * A generator that could not keep its own schedule says so: [`Report::is_conclusive`].
 //!
-//! Left out: stages that raise the rate, thresholds, plots, TLS, HTTP/2, redirects (counted as the 3xx that they are), and
+//! Left out: stages that raise the rate, thresholds, TLS, HTTP/2, redirects (counted as the 3xx that they are), and
 //! checks of what the answer says: only its status is looked at, and its body is read to the end and dropped.
 
 mod closed;
@@ -30,6 +30,8 @@ mod connection;
 mod limit;
 mod open;
 mod pacer;
+#[cfg(feature = "plots")]
+pub mod plots;
 mod report;
 mod request;
 mod target;

@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use rand::RngExt;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as DockerError;
-use testcontainers::bollard::models::{Mount, MountType, NetworkCreateRequest, PortBinding};
+use testcontainers::bollard::models::{ContainerUpdateBody, Mount, MountType, NetworkCreateRequest, PortBinding};
 use testcontainers::bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
 };
@@ -24,16 +24,17 @@ use tokio::time::Instant;
 use crate::docker::docker;
 use crate::error::Error;
 use crate::lease;
-use crate::ready;
+use crate::program_image;
+use crate::ready::Ready;
 use crate::service::Service;
 
 /// How long a server may take to answer.
 const START_WITHIN: Duration = Duration::from_secs(90);
 
 /// The label that everything of ours carries, with the owner as its value.
-const OWNER: &str = "org.scalability-workshop.owner";
+pub(crate) const OWNER: &str = "org.scalability-workshop.owner";
 /// The label of what belongs to one process, with its lease as the value.
-const LEASE: &str = "org.scalability-workshop.lease";
+pub(crate) const LEASE: &str = "org.scalability-workshop.lease";
 /// The label that tells whether a shared server was started the way we would start it today.
 pub(crate) const RECIPE: &str = "org.scalability-workshop.recipe";
 
@@ -101,6 +102,11 @@ pub(crate) async fn start(plan: &Plan) -> Result<SocketAddr, Error> {
 
 /// Waits until the server in a container answers. Returns its address.
 pub(crate) async fn wait(name: &str, service: Service) -> Result<SocketAddr, Error> {
+    wait_until(name, &Ready::Protocol(service)).await
+}
+
+/// The same for what is no [`Service`].
+pub(crate) async fn wait_until(name: &str, ready: &Ready<'_>) -> Result<SocketAddr, Error> {
     let docker = docker().await?;
     let deadline = Instant::now() + START_WITHIN;
     loop {
@@ -114,8 +120,8 @@ pub(crate) async fn wait(name: &str, service: Service) -> Result<SocketAddr, Err
                 log,
             });
         }
-        if let Some(address) = port(&docker, name, service.port()).await?
-            && ready::answers(service, address).await
+        if let Some(address) = port(&docker, name, ready.port()).await?
+            && ready.answers(address).await
         {
             return Ok(address);
         }
@@ -171,6 +177,37 @@ pub(crate) async fn remove(name: &str) -> Result<(), Error> {
     }
 }
 
+/// So much processor time in each period, both in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quota {
+    pub(crate) quota: i64,
+    pub(crate) period: i64,
+}
+
+impl Quota {
+    /// This many processors. The period is 10 ms instead of Docker's 100 ms, or whoever has used up its share would stand still for most of a
+    /// tenth of a second. It is longer for less than a tenth of a processor: Linux gives no quota below 1 ms.
+    pub(crate) fn of(cpus: f64) -> Self {
+        let period = (1_000.0 / cpus).clamp(10_000.0, 1_000_000.0);
+        Quota {
+            quota: (period * cpus).round() as i64,
+            period: period.round() as i64,
+        }
+    }
+}
+
+/// Gives a running container this many processors from now on.
+pub(crate) async fn limit_cpus(name: &str, cpus: f64) -> Result<(), Error> {
+    let Quota { quota, period } = Quota::of(cpus);
+    let body = ContainerUpdateBody {
+        cpu_period: Some(period),
+        cpu_quota: Some(quota),
+        ..ContainerUpdateBody::default()
+    };
+    let updated = docker().await?.update_container(name, body).await;
+    updated.map_err(|error| Error::docker(format!("limit {name}"), &error))
+}
+
 /// Removes the containers that a process which has ended has left behind.
 pub(crate) async fn remove_left_behind() -> Result<(), Error> {
     let ended = lease::ended().await?;
@@ -185,7 +222,7 @@ pub(crate) async fn remove_left_behind() -> Result<(), Error> {
     lease::forget(&ended)
 }
 
-/// Removes everything of this owner: all containers and the network. Returns how many containers there were.
+/// Removes everything of this owner: all containers, the network and the images of programs. Returns how many containers there were.
 pub async fn remove_all() -> Result<usize, Error> {
     crate::docker::run(async {
         let containers = containers().await?;
@@ -200,6 +237,7 @@ pub async fn remove_all() -> Result<usize, Error> {
             let removed = docker.remove_network(&name).await;
             removed.map_err(|error| Error::docker(format!("remove the network {name}"), &error))?;
         }
+        program_image::remove_all(&docker).await?;
         lease::forget(&lease::ended().await?)?;
         Ok(containers.len())
     })
@@ -221,7 +259,7 @@ async fn containers() -> Result<Vec<(String, HashMap<String, String>)>, Error> {
     Ok(name_and_labels.collect())
 }
 
-fn of_owner() -> HashMap<String, Vec<String>> {
+pub(crate) fn of_owner() -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{OWNER}={}", lease::owner())])])
 }
 
@@ -275,4 +313,24 @@ pub(crate) fn free_port() -> u16 {
 
 fn is_missing(error: &DockerError) -> bool {
     matches!(error, DockerError::DockerResponseServerError { status_code: 404, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_quota_is_less_than_linux_takes() {
+        let of = |cpus| {
+            let Quota { quota, period } = Quota::of(cpus);
+            (quota, period)
+        };
+        assert_eq!(of(0.15), (1_500, 10_000));
+        assert_eq!(of(2.0), (20_000, 10_000));
+        assert_eq!(
+            of(0.02),
+            (1_000, 50_000),
+            "below 1 ms Docker refuses: the period has to grow"
+        );
+    }
 }

@@ -94,6 +94,14 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
+    /// A program cannot be put into a container.
+    #[error("{path} cannot be put into a container: {reason}")]
+    Program {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// The proxy before a server cannot listen.
     #[error("a fault proxy cannot listen on 127.0.0.1: {0}")]
     Proxy(#[from] io::Error),

@@ -2,7 +2,7 @@
 //!
 //! Two kinds. *Shared* servers are started once and reused by everybody: [`postgres()`], [`redis()`], [`memcached()`] and [`rabbitmq()`]
 //! each give a database, a key prefix or a virtual host that nobody else uses, within milliseconds. A [`Server`] and a [`PostgresCluster`] are
-//! *dedicated*: to be killed, paused and cut off, and removed in the end. Images are found, pulled or built by
+//! *dedicated*: to be killed, paused and cut off, and removed in the end. A [`Program`] is one of ours in a container, with a part of a processor. Images are found, pulled or built by
 //! themselves ([`images`]). All ports are published on 127.0.0.1 only.
 //!
 //! ```no_run
@@ -25,6 +25,8 @@ mod lease;
 mod memcached;
 mod namespace;
 mod postgres;
+mod program;
+mod program_image;
 mod rabbitmq;
 mod ready;
 mod redis;
@@ -38,6 +40,7 @@ pub use error::Error;
 pub use fault::{Fault, FaultProxy, Transferred};
 pub use memcached::{Memcached, memcached};
 pub use postgres::{Postgres, postgres};
+pub use program::{Program, ProgramBuilder, super_clone};
 pub use rabbitmq::{RabbitMq, rabbitmq};
 pub use redis::{Redis, redis};
 pub use server::{Server, ServerBuilder};

@@ -15,18 +15,40 @@ use crate::service::Service;
 /// How long one question may take; a server that is still starting may accept connections and say nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether the server answers a client now.
-pub(crate) async fn answers(service: Service, address: SocketAddr) -> bool {
-    let asked = async {
-        match service {
-            Service::Postgres => select_one(address).await.is_ok(),
-            Service::Redis => says(address, b"PING\r\n", b"+PONG").await,
-            Service::Memcached => says(address, b"version\r\n", b"VERSION").await,
-            // The protocol's header; the answer is a frame of type 1 (method) on channel 0: Connection.Start.
-            Service::RabbitMq => says(address, b"AMQP\x00\x00\x09\x01", &[1, 0, 0]).await,
+/// How to ask whether a server is ready.
+pub(crate) enum Ready<'a> {
+    /// In its own protocol.
+    Protocol(Service),
+    /// On this port, with `GET` for this path.
+    Http(u16, &'a str),
+}
+
+impl Ready<'_> {
+    /// The port in the container that is asked.
+    pub(crate) fn port(&self) -> u16 {
+        match self {
+            Ready::Protocol(service) => service.port(),
+            Ready::Http(port, _) => *port,
         }
-    };
-    timeout(PATIENCE, asked).await.unwrap_or(false)
+    }
+
+    /// Whether the server answers a client now.
+    pub(crate) async fn answers(&self, address: SocketAddr) -> bool {
+        let asked = async {
+            match self {
+                Ready::Protocol(Service::Postgres) => select_one(address).await.is_ok(),
+                Ready::Protocol(Service::Redis) => says(address, b"PING\r\n", b"+PONG").await,
+                Ready::Protocol(Service::Memcached) => says(address, b"version\r\n", b"VERSION").await,
+                // The protocol's header; the answer is a frame of type 1 (method) on channel 0: Connection.Start.
+                Ready::Protocol(Service::RabbitMq) => says(address, b"AMQP\x00\x00\x09\x01", &[1, 0, 0]).await,
+                Ready::Http(_, path) => {
+                    let question = format!("GET {path} HTTP/1.1\r\nHost: testbed\r\nConnection: close\r\n\r\n");
+                    says(address, question.as_bytes(), b"HTTP/1.1 200").await
+                }
+            }
+        };
+        timeout(PATIENCE, asked).await.unwrap_or(false)
+    }
 }
 
 async fn says(address: SocketAddr, question: &[u8], answer: &[u8]) -> bool {

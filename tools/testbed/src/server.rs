@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::StreamExt;
-use testcontainers::bollard::models::{ContainerUpdateBody, NetworkConnectRequest, NetworkDisconnectRequest};
+use testcontainers::bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
 use testcontainers::bollard::query_parameters::{KillContainerOptionsBuilder, WaitContainerOptions};
 use tokio::time::{Duration, timeout};
 
@@ -226,21 +226,10 @@ impl Server {
         .await
     }
 
-    /// Gives it this many processors at most, such as 0.5. The period is 10 ms instead of Docker's 100 ms, or a server that has used up its share
-    /// would stand still for most of a tenth of a second.
+    /// Gives it this many processors at most, such as 0.5.
     pub async fn limit_cpus(&self, cpus: f64) -> Result<(), Error> {
-        const PERIOD: i64 = 10_000;
         let name = self.name.clone();
-        run(async move {
-            let body = ContainerUpdateBody {
-                cpu_period: Some(PERIOD),
-                cpu_quota: Some((PERIOD as f64 * cpus) as i64),
-                ..ContainerUpdateBody::default()
-            };
-            let updated = docker().await?.update_container(&name, body).await;
-            updated.map_err(|error| Error::docker(format!("limit {name}"), &error))
-        })
-        .await
+        run(async move { container::limit_cpus(&name, cpus).await }).await
     }
 
     /// The last lines that it logged.

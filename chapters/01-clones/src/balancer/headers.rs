@@ -21,7 +21,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri, Version};
 
 use crate::identity::X_REQUEST_ID;
 use crate::problem::Problem;
@@ -32,7 +32,7 @@ pub(super) use framing::check_response;
 
 /// For the next hop only, whether `Connection` names them or not. `Transfer-Encoding` is one too, but hyper, which
 /// undoes and redoes the encoding, looks after it.
-const HOP_BY_HOP: [HeaderName; 9] = [
+static HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
@@ -46,7 +46,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 
 /// Nobody may have these removed by naming them in `Connection`. The message would lose its address or its length, or what those
 /// before us have said of where it comes from.
-const NEVER_NOMINATED: [HeaderName; 8] = [
+static NEVER_NOMINATED: [HeaderName; 8] = [
     HOST,
     CONTENT_LENGTH,
     TRANSFER_ENCODING,
@@ -58,8 +58,10 @@ const NEVER_NOMINATED: [HeaderName; 8] = [
 ];
 
 /// What only a proxy may say, and we do not begin with.
-const NOT_FROM_CLIENTS: [HeaderName; 3] = [
+static NOT_FROM_CLIENTS: [HeaderName; 5] = [
     FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_PROTO,
     HeaderName::from_static("x-forwarded-host"),
     HeaderName::from_static("x-real-ip"),
 ];
@@ -67,33 +69,37 @@ const NOT_FROM_CLIENTS: [HeaderName; 3] = [
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Takes out what was meant for us as the next hop.
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let nominated: Vec<HeaderName> = headers
+/// Takes out what was meant for us as the next hop, and what else `is_unwanted`.
+///
+/// It looks once at each field that is there. A message has a handful, and few of them go; looking for each that might be there took
+/// longer.
+fn strip(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> bool) {
+    let goes = |name: &&HeaderName| HOP_BY_HOP.contains(name) || is_unwanted(name);
+    let mut gone: Vec<HeaderName> = headers.keys().filter(goes).cloned().collect();
+    if gone.contains(&CONNECTION) {
+        gone.extend(nominated(headers));
+    }
+    for name in &gone {
+        headers.remove(name);
+    }
+}
+
+/// The fields that `Connection` names.
+fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
         .get_all(CONNECTION)
         .iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
         .filter(|name| !NEVER_NOMINATED.contains(name))
-        .collect();
-    for name in HOP_BY_HOP.iter().chain(&nominated) {
-        headers.remove(name);
-    }
+        .collect()
 }
 
-/// Takes out names that a clone could mistake for our own words: frameworks that put a request into environment variables, as CGI does,
+/// Whether a clone could mistake this name for our own words: frameworks that put a request into environment variables, as CGI does,
 /// see no difference between `X_Forwarded_For` and `X-Forwarded-For`. nginx drops all names with an underscore.
-fn strip_lookalikes(headers: &mut HeaderMap) {
-    let is_ours = |name: &HeaderName| NEVER_NOMINATED.contains(name) || NOT_FROM_CLIENTS.contains(name);
-    let lookalikes: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().contains('_'))
-        .filter(|name| name.as_str().replace('_', "-").parse().is_ok_and(|name| is_ours(&name)))
-        .cloned()
-        .collect();
-    for name in lookalikes {
-        headers.remove(name);
-    }
+fn is_lookalike(name: &HeaderName) -> bool {
+    let is_ours = |name: HeaderName| NEVER_NOMINATED.contains(&name) || NOT_FROM_CLIENTS.contains(&name);
+    name.as_str().contains('_') && name.as_str().replace('_', "-").parse().is_ok_and(is_ours)
 }
 
 /// Makes the head of a client's request into the one for a clone. The path and the query stay as they are, byte for
@@ -105,15 +111,11 @@ pub(super) fn prepare_request(
     request_id: &HeaderValue,
 ) -> Result<(), Problem> {
     framing::check_request(head)?;
-    strip_hop_by_hop(&mut head.headers);
-    strip_lookalikes(&mut head.headers);
-    if !peer.is_some_and(|peer| trusted.contains(&peer)) {
-        for name in NOT_FROM_CLIENTS.iter().chain(&[X_FORWARDED_FOR, X_FORWARDED_PROTO]) {
-            head.headers.remove(name);
-        }
-    }
-    // Our own server loop has answered it: it sends `100 Continue` when the clone's connection begins to take the body.
-    head.headers.remove(EXPECT);
+    let is_trusted = peer.is_some_and(|peer| trusted.contains(&peer));
+    // `Expect` has been answered by our own server loop: it sends `100 Continue` when the clone's connection begins to take the body.
+    strip(&mut head.headers, |name| {
+        *name == EXPECT || is_lookalike(name) || (!is_trusted && NOT_FROM_CLIENTS.contains(name))
+    });
 
     let via = match head.version {
         Version::HTTP_10 => "1.0 workshop",
@@ -134,20 +136,24 @@ pub(super) fn prepare_request(
     let target = head.uri.path_and_query().cloned();
     head.uri = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
     // hyper's notes about the client's connection mean nothing on the next one.
-    head.extensions.clear();
+    head.extensions = Extensions::new();
     Ok(())
 }
 
 /// Says where the request came from, after what those before us have said. `Forwarded` (RFC 7239) is the newer form of the same; it
 /// is continued where somebody has begun it.
 fn tell_peer(headers: &mut HeaderMap, peer: IpAddr) {
-    let mut addresses: Vec<String> = headers
+    let mut addresses = String::new();
+    for before in headers
         .get_all(X_FORWARDED_FOR)
         .iter()
-        .filter_map(|value| Some(value.to_str().ok()?.to_owned()))
-        .collect();
-    addresses.push(peer.to_string());
-    let addresses = HeaderValue::try_from(addresses.join(", ")).expect("what came in a header may go out in one");
+        .filter_map(|value| value.to_str().ok())
+    {
+        addresses += before;
+        addresses += ", ";
+    }
+    addresses += &peer.to_string();
+    let addresses = HeaderValue::try_from(addresses).expect("what came in a header may go out in one");
     headers.insert(X_FORWARDED_FOR, addresses);
     if headers.contains_key(FORWARDED) {
         let element = match peer {
@@ -160,9 +166,8 @@ fn tell_peer(headers: &mut HeaderMap, peer: IpAddr) {
 
 /// Makes the head of a clone's response into the one for the client: what the clone said, without its hop.
 pub(super) fn prepare_response(head: &mut http::response::Parts) {
-    strip_hop_by_hop(&mut head.headers);
     // hyper has undone the coding, and chooses its own for this client: one of HTTP/1.0 knows none.
-    head.headers.remove(TRANSFER_ENCODING);
+    strip(&mut head.headers, |name| *name == TRANSFER_ENCODING);
     head.version = Version::HTTP_11;
-    head.extensions.clear();
+    head.extensions = Extensions::new();
 }

@@ -6,6 +6,7 @@ mod avatar_store;
 mod avatars;
 mod balancing;
 mod deploys;
+mod experiments;
 mod flapping;
 mod fleet;
 mod floods;

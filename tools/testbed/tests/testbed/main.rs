@@ -2,4 +2,5 @@
 
 mod dedicated;
 mod fault;
+mod program;
 mod shared;

@@ -35,7 +35,7 @@ pub use least_requests::LeastRequests;
 pub use peak_ewma::{Latency, PeakEwma};
 pub use rendezvous::Rendezvous;
 pub use round_robin::RoundRobin;
-pub use sticky::Sticky;
+pub use sticky::{STICKY_COOKIE, Sticky};
 pub use two_choices::TwoChoices;
 pub use weighted_round_robin::WeightedRoundRobin;
 

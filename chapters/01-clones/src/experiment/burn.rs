@@ -1,0 +1,132 @@
+//! The experiment's clone: each request burns the same amount of processor time, and perhaps asks somebody whom all clones share.
+//!
+//! It is the chapter's own server loop with one route, `GET /burn`, that no other clone has. The work is counted in rounds of a
+//! hash and not in time, for a clone that has less of a processor needs longer for the same work; that is the point.
+//!
+//! Left out: waiting for disks and networks. What waits needs no processor, and more clones of it show nothing on one machine.
+
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use ch01_clones::identity::{self, Identity};
+use ch01_clones::server;
+use clap::Args;
+use http::StatusCode;
+use redis::aio::MultiplexedConnection;
+use tokio::net::TcpListener;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What the shared server does for each request: it counts to a number, and nobody else is served meanwhile.
+pub const SHARED_WORK: &str = "local n = 0; for i = 1, tonumber(ARGV[1]) do n = n + i % 7 end; return n";
+
+#[derive(Args)]
+pub struct Arguments {
+    #[arg(long)]
+    listen: SocketAddr,
+    #[arg(long)]
+    name: String,
+    /// Rounds of the hash for each request
+    #[arg(long)]
+    rounds: u64,
+    /// A Redis that each request asks for so many steps of a script: `redis://HOST:PORT=STEPS`
+    #[arg(long, value_parser = shared)]
+    shared: Option<(String, u64)>,
+}
+
+fn shared(text: &str) -> Result<(String, u64), String> {
+    let (url, steps) = text.split_once('=').ok_or("take `redis://HOST:PORT=STEPS`")?;
+    Ok((url.to_owned(), steps.parse().map_err(|_| "the steps are a number")?))
+}
+
+#[derive(Clone)]
+struct Work {
+    rounds: u64,
+    shared: Option<(MultiplexedConnection, u64)>,
+}
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let shared = match arguments.shared {
+        Some((url, steps)) => {
+            let client = redis::Client::open(url.as_str())?;
+            let connection = client.get_multiplexed_async_connection().await;
+            Some((connection.with_context(|| format!("{url} cannot be reached"))?, steps))
+        }
+        None => None,
+    };
+    let rounds = arguments.rounds;
+    let routes = Router::new()
+        .route("/burn", get(burn))
+        .route("/healthz", get(async || "ok"))
+        .with_state(Work { rounds, shared });
+    let listener = TcpListener::bind(arguments.listen).await?;
+    server::run(
+        listener,
+        identity::sign(routes, Identity::new(&arguments.name)),
+        server::stop_signal(),
+    )
+    .await;
+    Ok(())
+}
+
+async fn burn(State(work): State<Work>) -> Result<String, StatusCode> {
+    // On the thread that serves requests, on purpose: it is the only one that this clone has.
+    let hash = hash(work.rounds);
+    if let Some((mut connection, steps)) = work.shared {
+        let mut eval = redis::cmd("EVAL");
+        let asked = eval
+            .arg(SHARED_WORK)
+            .arg(0)
+            .arg(steps)
+            .query_async::<u64>(&mut connection);
+        asked.await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    }
+    Ok(format!("{hash:016x}\n"))
+}
+
+fn hash(rounds: u64) -> u64 {
+    (0..rounds).fold(0, |hash, round| xxh3_64(&black_box(hash ^ round).to_le_bytes()))
+}
+
+/// How many rounds take this long on a processor of this machine that does nothing else.
+pub fn rounds_in(time: Duration) -> u64 {
+    const SAMPLE: u64 = 100_000;
+    let sample = || {
+        let begin = Instant::now();
+        black_box(hash(black_box(SAMPLE)));
+        begin.elapsed()
+    };
+    // The shortest of some: whatever disturbs makes it longer.
+    let shortest = (0..10)
+        .map(|_| sample())
+        .min()
+        .unwrap_or_default()
+        .max(Duration::from_nanos(1));
+    (SAMPLE as f64 * time.as_secs_f64() / shortest.as_secs_f64()).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twice_the_time_is_twice_the_work() {
+        let (one, two) = (rounds_in(Duration::from_millis(1)), rounds_in(Duration::from_millis(2)));
+        assert!(one > 0 && two > one, "{one} rounds in 1 ms, {two} in 2 ms");
+    }
+
+    #[test]
+    fn the_work_is_really_done() {
+        assert_ne!(hash(1_000), hash(1_001), "does the last round count?");
+    }
+
+    #[test]
+    fn a_shared_server_is_an_address_and_a_number_of_steps() {
+        assert_eq!(shared("redis://a:1=70"), Ok(("redis://a:1".to_owned(), 70)));
+        assert!(shared("redis://a:1").is_err() && shared("redis://a:1=x").is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! `cargo run --release -p ch01-clones -- experiment …`: the chapter's claims in numbers, measured on this machine.
+//!
+//! [`scale`] asks how much one more clone brings, [`strategies`] who waits when one clone is slow, [`proxy_cost`] what the balancer
+//! itself costs. Each prints a table with its spread, says what the machine was, and draws itself with `--svg`. Rounds are interleaved
+//! (A B C, A B C, …), so that whatever else the machine does hits all alike, and medians are compared.
+//!
+//! Left out: other machines. Load goes to loopback, and generator, balancer and clones share the same cores.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use ch01_clones::server::stop_signal;
+use clap::{Args, Subcommand};
+
+mod burn;
+mod clones;
+mod machine;
+mod proxy_cost;
+mod scale;
+mod spread;
+mod strategies;
+mod usl;
+mod visitors;
+
+/// Which experiment, and how.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    experiment: Experiment,
+}
+
+#[derive(Subcommand)]
+enum Experiment {
+    /// How much one more clone brings, where nothing is shared and where all wait for one server
+    Scale(Settings),
+    /// How long visitors wait with each strategy when one clone of four is slow
+    Strategies(Settings),
+    /// How much CPU time a request costs in this balancer, in nginx and in HAProxy, and what each part of it costs
+    ProxyCost(proxy_cost::Arguments),
+    /// A clone that burns processor time
+    #[command(hide = true)]
+    Burn(burn::Arguments),
+    /// A server that answers at once
+    #[command(hide = true)]
+    Backend {
+        #[arg(long, required = true)]
+        listen: Vec<SocketAddr>,
+    },
+    /// This balancer with parts of it switched off
+    #[command(hide = true)]
+    Proxy(proxy_cost::part::Arguments),
+}
+
+/// How long an experiment may take, and where its drawing goes.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// A few seconds only: shows that everything works, and measures nothing
+    #[arg(long)]
+    quick: bool,
+    /// The folder into which the drawing is written
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
+}
+
+/// Runs one experiment. Ctrl-C ends it, and whatever it started with it.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if matches!(
+        arguments.experiment,
+        Experiment::Scale(_) | Experiment::Strategies(_) | Experiment::ProxyCost(_)
+    ) {
+        machine::warn_of_debug_build();
+    }
+    let measured = async {
+        match arguments.experiment {
+            Experiment::Scale(settings) => scale::run(&settings).await,
+            Experiment::Strategies(settings) => strategies::run(&settings).await,
+            Experiment::ProxyCost(arguments) => proxy_cost::run(&arguments).await,
+            Experiment::Burn(arguments) => burn::run(arguments).await,
+            Experiment::Backend { listen } => proxy_cost::backend::run(listen).await,
+            Experiment::Proxy(arguments) => proxy_cost::part::run(arguments).await,
+        }
+    };
+    tokio::select! {
+        done = measured => done,
+        () = stop_signal() => bail!("stopped before the end; what was started is gone too"),
+    }
+}
+
+impl Settings {
+    /// Writes a drawing into the folder that was named, if one was.
+    fn draw(&self, file: &str, svg: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
+        let Some(folder) = &self.svg else { return Ok(()) };
+        if cfg!(debug_assertions) && !self.quick {
+            eprintln!("nothing is drawn: these are the numbers of a debug build");
+            return Ok(());
+        }
+        let path: &Path = &folder.join(file);
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(path, svg().map_err(std::io::Error::other)?))
+            .with_context(|| format!("cannot write {}; choose another `--svg`", path.display()))?;
+        eprintln!("drawn: {}", path.display());
+        Ok(())
+    }
+}

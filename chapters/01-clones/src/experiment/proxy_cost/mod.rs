@@ -1,0 +1,356 @@
+//! What a request costs on its way through a proxy: processor time, in our balancer, in nginx and in HAProxy.
+//!
+//! Processor time and not requests per second, because generator, proxy and backend share this machine, and whoever is fastest here only
+//! shows who got the processor. The rate is fixed, so all do the same work; what one used of a processor in that time, divided by the
+//! requests, is the cost ([`cpu`]). Rounds are interleaved, and each round has its own ratio, so that a slow moment hits both sides of it.
+//!
+//! Left out: saturation, where batching hides up to half of the cost, and TLS.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use loadgen::plots::{Axis, Look, Plot, Point, Series};
+use loadgen::{Report, Request, Target, open_loop};
+
+use super::spread::Spread;
+use super::{Settings, machine};
+use child::Running;
+use part::Part;
+
+pub mod backend;
+mod child;
+mod cpu;
+mod others;
+pub mod part;
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+    /// Another build of this program, to compare with: keep the old one before you change the balancer
+    #[arg(long, value_name = "PROGRAM")]
+    against: Option<PathBuf>,
+}
+
+/// Connections of the generator, kept open.
+const CONNECTIONS: usize = 32;
+
+/// What is asked, how often.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    what: &'static str,
+    path: &'static str,
+    rate: u32,
+    closes: bool,
+    /// The client brings a request id of its own.
+    has_id: bool,
+    rounds: usize,
+    window: Duration,
+}
+
+const SMALL: Load = Load {
+    what: "bodies of 128 bytes",
+    path: "/bytes/128",
+    rate: 4_000,
+    closes: false,
+    has_id: false,
+    rounds: 9,
+    window: Duration::from_millis(1_500),
+};
+
+/// The others, each after SMALL.
+const LARGE: Load = Load {
+    what: "bodies of 64 KiB",
+    path: "/bytes/65536",
+    rate: 1_000,
+    rounds: 7,
+    window: Duration::from_secs(1),
+    ..SMALL
+};
+
+const CLOSING: Load = Load {
+    what: "a new connection for each request",
+    rate: 1_000,
+    closes: true,
+    rounds: 7,
+    window: Duration::from_secs(1),
+    ..SMALL
+};
+
+const PARTS: [(&str, Part, bool); 6] = [
+    ("all of it", Part::Nothing, false),
+    ("no probes", Part::NoProbes, false),
+    ("nothing kept for sending again", Part::NoRetries, false),
+    ("the client brings the request id", Part::Nothing, true),
+    ("strategy peak-ewma, not round-robin", Part::PeakEwma, false),
+    ("strategy least-requests", Part::LeastRequests, false),
+];
+
+/// Measures all, and prints what came out.
+pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let settings = &arguments.settings;
+    println!("What does a request cost in a proxy?");
+    println!("Machine: {}\n", machine::facts());
+    let program = std::env::current_exe().context("this program cannot tell where it lies")?;
+    let ports = ["--listen", "127.0.0.1:0"].repeat(3);
+    let words: Vec<String> = ["experiment", "backend"]
+        .iter()
+        .chain(&ports)
+        .map(ToString::to_string)
+        .collect();
+    let (backend, clones) = Running::start("direct (the backend's own)", &program, &words, 3).await?;
+
+    if let Some(other) = &arguments.against {
+        let proxies = [
+            balancer("this build", &program, &clones).await?,
+            balancer("the other build", other, &clones).await?,
+        ];
+        compare(SMALL.shortened(settings), &proxies, &backend).await?;
+        return Ok(());
+    }
+    let mut proxies = vec![balancer("ours", &program, &clones).await?];
+    for (name, started) in [
+        ("nginx", others::nginx(&clones).await?),
+        ("HAProxy", others::haproxy(&clones).await?),
+    ] {
+        match started {
+            Some(proxy) => proxies.push(proxy),
+            None => println!(
+                "{name} is not installed, so its row is missing; on Debian: {}\n",
+                others::INSTALL
+            ),
+        }
+    }
+    let mut tables = Vec::new();
+    for load in [SMALL, LARGE, CLOSING] {
+        tables.push((load.what, compare(load.shortened(settings), &proxies, &backend).await?));
+    }
+    drop(proxies);
+    println!("What differs:");
+    for line in others::DIFFERENCES {
+        println!("   {line}");
+    }
+    println!();
+    parts(SMALL.shortened(settings), &program, &clones).await?;
+    println!("Machine at the end: {}", machine::facts());
+    settings.draw("ch01-proxy-cost.svg", || Ok(draw(&tables)?))
+}
+
+/// `balancer`, as anybody would start it.
+async fn balancer(name: &'static str, program: &Path, clones: &[SocketAddr]) -> anyhow::Result<Running> {
+    let mut words: Vec<String> = ["balancer", "--listen", "127.0.0.1:0"].map(str::to_owned).to_vec();
+    words.extend(upstreams(clones));
+    Ok(Running::start(name, program, &words, 1).await?.0)
+}
+
+fn upstreams(clones: &[SocketAddr]) -> impl Iterator<Item = String> {
+    clones
+        .iter()
+        .flat_map(|clone| ["--upstream".to_owned(), clone.to_string()])
+}
+
+/// What was measured of one proxy, a value for each round; `None` where the round proves nothing.
+#[derive(Default)]
+struct Row {
+    name: &'static str,
+    micros: Vec<Option<f64>>,
+    latencies: Report,
+}
+
+impl Row {
+    fn new(name: &'static str) -> Self {
+        Row { name, ..Row::default() }
+    }
+
+    async fn measure(&mut self, load: Load, whose: &Running, to: SocketAddr) -> anyhow::Result<()> {
+        let before = whose.cpu_time()?;
+        let report = load.send(to).await?;
+        let used = whose.cpu_time()?.saturating_sub(before);
+        // Late sends come in bunches, which are cheaper to pass on. Some are no harm, as they hit all alike.
+        let is_good = report.failures() == 0 && report.late_by_generator * 10 <= report.scheduled;
+        self.micros
+            .push(is_good.then(|| used.as_secs_f64() * 1e6 / report.requests as f64));
+        self.latencies.merge(&report);
+        Ok(())
+    }
+
+    fn spread(&self) -> Option<Spread> {
+        Spread::of(self.micros.iter().copied().flatten())
+    }
+
+    fn print(&self) {
+        let cost = self
+            .spread()
+            .map_or("inconclusive".to_owned(), |spread| format!("{spread:.1}"));
+        let (p50, p99) = (self.latencies.quantile_ms(0.5), self.latencies.quantile_ms(0.99));
+        print!("   {:<36} {cost:>20} {p50:>8.2} {p99:>8.2}", self.name);
+        match self.micros.iter().filter(|micros| micros.is_none()).count() {
+            0 => println!(),
+            lost => println!(
+                "   {lost} of {} rounds inconclusive, {} failures",
+                self.micros.len(),
+                self.latencies.failures()
+            ),
+        }
+    }
+}
+
+/// The first proxy is the one that the others are compared with.
+async fn compare(load: Load, proxies: &[Running], backend: &Running) -> anyhow::Result<Vec<Row>> {
+    println!(
+        "{}: {} requests/s over {CONNECTIONS} connections, {} interleaved rounds of {:.1} s.",
+        load.what,
+        load.rate,
+        load.rounds,
+        load.window.as_secs_f64()
+    );
+    let mut rows: Vec<Row> = proxies.iter().chain([backend]).map(|one| Row::new(one.name)).collect();
+    for _ in 0..load.rounds {
+        for (row, proxy) in rows.iter_mut().zip(proxies.iter().chain([backend])) {
+            row.measure(load, proxy, proxy.address).await?;
+        }
+    }
+    head("proxy");
+    rows.iter().for_each(Row::print);
+    let others = &rows[1..proxies.len()];
+    let names = others.iter().map(|row| row.name).collect::<Vec<_>>().join(" and ");
+    match ratio(&rows[0], others) {
+        Some(ratio) => println!(
+            "   {}, to the mean of {names} in the same round: {ratio}\n",
+            rows[0].name
+        ),
+        None => println!("   nothing to compare with\n"),
+    }
+    Ok(rows)
+}
+
+/// Ours to the mean of the others, in each round where all of them were measured.
+fn ratio(ours: &Row, others: &[Row]) -> Option<Spread> {
+    if others.is_empty() {
+        return None;
+    }
+    let rounds = ours.micros.iter().enumerate().filter_map(|(round, ours)| {
+        let all: Option<f64> = others.iter().map(|other| other.micros[round]).sum();
+        Some((*ours)? / (all? / others.len() as f64))
+    });
+    Spread::of(rounds)
+}
+
+async fn parts(load: Load, program: &Path, clones: &[SocketAddr]) -> anyhow::Result<()> {
+    println!(
+        "What do the parts of ours cost? {}, {} requests/s, {} rounds.",
+        load.what, load.rate, load.rounds
+    );
+    let mut rows = Vec::new();
+    for (name, part, has_id) in PARTS {
+        let part = clap::ValueEnum::to_possible_value(&part).map(|value| value.get_name().to_owned());
+        let mut arguments: Vec<String> = ["experiment", "proxy", "--part"].map(str::to_owned).to_vec();
+        arguments.extend(part);
+        arguments.extend(upstreams(clones));
+        let (proxy, _) = Running::start(name, program, &arguments, 1).await?;
+        rows.push((Row::new(name), Load { has_id, ..load }, proxy));
+    }
+    for _ in 0..load.rounds {
+        for (row, load, proxy) in &mut rows {
+            row.measure(*load, proxy, proxy.address).await?;
+        }
+    }
+    head("our balancer");
+    for (row, ..) in &rows {
+        row.print();
+    }
+    println!(
+        "   The difference to all of it, in the same round (where the range has both signs, there is none to speak of):"
+    );
+    let whole = &rows[0].0.micros;
+    for (row, ..) in &rows[1..] {
+        let paired = row
+            .micros
+            .iter()
+            .zip(whole)
+            .filter_map(|(part, whole)| Some((*part)? - (*whole)?));
+        let difference = Spread::of(paired).map_or("inconclusive".to_owned(), |spread| format!("{spread:+.1}"));
+        println!("   {:<36} {difference:>20}", row.name);
+    }
+    println!();
+    Ok(())
+}
+
+fn draw(tables: &[(&'static str, Vec<Row>)]) -> Result<String, loadgen::plots::PlotError> {
+    let names = tables
+        .first()
+        .map(|(_, rows)| rows.iter().map(|row| row.name).collect())
+        .unwrap_or_default();
+    let series = (0..).zip(tables).map(|(colour, (what, rows))| {
+        // Side by side, or they would hide each other.
+        let aside = (colour as f64 - 1.0) / 8.0;
+        let point = |(at, row): (usize, &Row)| {
+            let spread = row.spread()?;
+            Some(Point {
+                x: at as f64 + aside,
+                y: spread.median,
+                spread: (spread.min, spread.max),
+            })
+        };
+        Series {
+            name: what,
+            points: rows.iter().enumerate().filter_map(point).collect(),
+            look: Look::Dots,
+            colour,
+        }
+    });
+    let series: Vec<Series<'_>> = series.collect();
+    let most = series
+        .iter()
+        .flat_map(|series| &series.points)
+        .map(|point| point.spread.1)
+        .fold(1.0, f64::max);
+    let plot = Plot {
+        title: "Processor time of one request in a proxy",
+        description: "For our balancer, nginx, HAProxy and the backend by itself three dots each: small answers, answers of 64 KiB, and a new \
+                      connection for each request. Dots are medians, lines reach from the least to the greatest value.",
+        x: Axis::of_names("", names),
+        y: Axis::new("microseconds", 0.0..most * 1.3),
+        series,
+    };
+    plot.svg()
+}
+
+fn head(what: &str) {
+    println!(
+        "   {what:<36} {:>20} {:>8} {:>8}",
+        "CPU µs a request", "p50 ms", "p99 ms"
+    );
+}
+
+impl Load {
+    fn shortened(self, settings: &Settings) -> Self {
+        if !settings.quick {
+            return self;
+        }
+        Load {
+            rate: self.rate / 20,
+            rounds: 2,
+            window: Duration::from_millis(100),
+            ..self
+        }
+    }
+
+    async fn send(self, to: SocketAddr) -> anyhow::Result<Report> {
+        let target = Target::parse(&format!("http://{to}"))?;
+        let make_request = move |n: u64| {
+            let mut request = Request::get(self.path);
+            if self.closes {
+                request = request.header("connection", "close");
+            }
+            if self.has_id {
+                request = request.header("x-request-id", &format!("{n:032x}"));
+            }
+            request
+        };
+        Ok(open_loop(&target, self.rate, CONNECTIONS, self.window, make_request).await)
+    }
+}

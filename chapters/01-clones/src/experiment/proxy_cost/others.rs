@@ -1,0 +1,134 @@
+//! nginx and HAProxy, set up to do what our balancer does, as far as they can.
+//!
+//! One process and one thread each, connections to the clones kept open, no access log, the same headers added. What differs is told in
+//! [`DIFFERENCES`].
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use tokio::process::Command;
+
+use super::child::{Running, free_address};
+
+/// What is not the same for all three, one line each.
+pub const DIFFERENCES: [&str; 3] = [
+    "Health: HAProxy and ours probe each clone twice a second, nginx has no active checks",
+    "Request ids: ours are UUIDs of version 7, HAProxy's of version 4, nginx's 16 random bytes",
+    "Memory: ours keeps a latency average for each clone, and what it takes to send a request again within a budget",
+];
+
+/// How to get both on Debian.
+pub const INSTALL: &str = "apt-get install nginx-light haproxy";
+
+pub async fn nginx(clones: &[SocketAddr]) -> anyhow::Result<Option<Running>> {
+    let (folder, address) = (tempfile::tempdir()?, free_address()?);
+    let file = folder.path().join("nginx.conf");
+    std::fs::write(&file, nginx_settings(address, clones)).context("cannot write nginx's settings")?;
+    let mut command = Command::new(in_sbin("nginx"));
+    command
+        .arg("-p")
+        .arg(folder.path())
+        .arg("-c")
+        .arg(&file)
+        .args(["-e", "stderr"]);
+    Running::other("nginx", &mut command, address, folder).await
+}
+
+pub async fn haproxy(clones: &[SocketAddr]) -> anyhow::Result<Option<Running>> {
+    let (folder, address) = (tempfile::tempdir()?, free_address()?);
+    let file = folder.path().join("haproxy.cfg");
+    std::fs::write(&file, haproxy_settings(address, clones)).context("cannot write HAProxy's settings")?;
+    let mut command = Command::new(in_sbin("haproxy"));
+    command.arg("-db").arg("-f").arg(&file);
+    Running::other("HAProxy", &mut command, address, folder).await
+}
+
+/// Debian has servers in a folder that is not on everybody's path.
+fn in_sbin(program: &str) -> String {
+    let path = format!("/usr/sbin/{program}");
+    if std::path::Path::new(&path).exists() {
+        path
+    } else {
+        program.to_owned()
+    }
+}
+
+fn nginx_settings(address: SocketAddr, clones: &[SocketAddr]) -> String {
+    let servers = clones.iter().fold(String::new(), |mut lines, clone| {
+        let _ = writeln!(lines, "        server {clone};");
+        lines
+    });
+    format!(
+        "daemon off;
+master_process off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr crit;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    keepalive_requests 1000000000;
+    upstream clones {{
+{servers}        keepalive 64;
+        keepalive_requests 1000000000;
+    }}
+    server {{
+        listen {address};
+        location / {{
+            proxy_pass http://clones;
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto http;
+            proxy_set_header Via \"1.1 workshop\";
+            proxy_set_header X-Request-Id $request_id;
+            add_header X-Request-Id $request_id always;
+        }}
+    }}
+}}
+"
+    )
+}
+
+fn haproxy_settings(address: SocketAddr, clones: &[SocketAddr]) -> String {
+    let servers = (1..).zip(clones).fold(String::new(), |mut lines, (n, clone)| {
+        let _ = writeln!(lines, "    server clone-{n} {clone}");
+        lines
+    });
+    format!(
+        "global
+    nbthread 1
+    maxconn 1024
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 30s
+    timeout server 30s
+    timeout http-request 10s
+    http-reuse always
+    option redispatch
+    retries 1
+frontend front
+    bind {address}
+    unique-id-format %[uuid()]
+    unique-id-header X-Request-Id
+    http-request del-header X-Forwarded-For
+    option forwardfor
+    http-request set-header X-Forwarded-Proto http
+    http-request add-header Via \"1.1 workshop\"
+    http-response set-header X-Request-Id %[unique-id]
+    default_backend clones
+backend clones
+    balance roundrobin
+    option httpchk GET /readyz
+    default-server check inter 500ms
+{servers}"
+    )
+}
