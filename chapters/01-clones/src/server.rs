@@ -24,6 +24,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -39,21 +40,26 @@ use door::Door;
 use unread::Unread;
 
 /// How long a server waits, for what, and how much it takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// From the moment a head may arrive until it is complete; so it is also how long a connection may be idle.
     /// Without it, a client that sends half a head keeps a connection for ever, and a few thousand of those
     /// (*slowloris*) are all there are.
+    #[serde(with = "humantime_serde")]
     pub head: Duration,
     /// How long a body may keep its reader waiting: for its next piece, and in all, if it comes slower than `rate`. The same
     /// attack, one step later.
+    #[serde(with = "humantime_serde")]
     pub body: Duration,
     /// How many bytes of a body, per second of waiting, win the patience back that the waiting has cost. A body that is faster than
     /// this may take as long as it likes; one byte every nine seconds ends after ten.
     pub rate: u32,
     /// How long a client may read nothing of its answer, when all buffers between us and it are full.
+    #[serde(with = "humantime_serde")]
     pub unread: Duration,
     /// How long requests in flight may go on after the shutdown began. What is not finished by then is cut.
+    #[serde(with = "humantime_serde")]
     pub grace: Duration,
     /// How many connections may be open. What comes above that is told so with a 503 and closed; it is not left waiting.
     pub connections: usize,

@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::strategy::StrategyName;
 use super::{Balancer, HealthPolicy, Probes, RetryPolicy, Timeouts, Upstream};
+use crate::server::Limits;
 
 /// How often somebody looks whether the file has changed.
 const LOOK: Duration = Duration::from_millis(500);
@@ -58,6 +59,8 @@ pub struct Config {
     pub health: HealthPolicy,
     /// How often a request is sent again.
     pub retries: RetryPolicy,
+    /// What is taken from clients. These are read once, at the start.
+    pub limits: Limits,
 }
 
 /// One clone in the file.
@@ -90,6 +93,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             health: HealthPolicy::default(),
             retries: RetryPolicy::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -166,6 +170,13 @@ impl Config {
         if self.probe.interval.is_zero() || self.probe.timeout.is_zero() {
             return senseless("`probe` needs an `interval` and a `timeout` above zero, such as \"500ms\"".to_owned());
         }
+        if self.limits.connections == 0 || self.limits.connections_per_client == 0 || self.limits.headers == 0 {
+            return senseless("`limits` of 0 would let nobody in; take 1 or more".to_owned());
+        }
+        // hyper panics below this.
+        if self.limits.head_bytes < 8192 {
+            return senseless("`limits.head_bytes` takes 8192 or more".to_owned());
+        }
         if !(0.0..=10.0).contains(&self.retries.budget) {
             return senseless("`retries.budget` is a part of all requests, such as 0.2".to_owned());
         }
@@ -226,10 +237,14 @@ impl Balancer {
         let rest = |config: &Config| Config {
             upstreams: Vec::new(),
             strategy: StrategyName::default(),
+            limits: Limits::default(),
             ..config.clone()
         };
         if rest(old) != rest(new) {
-            changes.push("limits and time-outs have changed".to_owned());
+            changes.push("patience with clones has changed".to_owned());
+        }
+        if old.limits != new.limits {
+            changes.push("the new `limits` count from the next start".to_owned());
         }
         Ok(changes)
     }

@@ -42,6 +42,14 @@ fn what_makes_no_sense_is_told_with_its_place_and_what_to_take_instead() {
             "unknown field `conect`",
         ),
         (
+            "[[upstream]]\naddr = '127.0.0.1:1'\n[limits]\nconnections = 0\n",
+            "1 or more",
+        ),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\n[limits]\nhead_bytes = 100\n",
+            "8192 or more",
+        ),
+        (
             "[[upstream]]\naddr = '127.0.0.1:1'\n[retries]\nbudget = -1.0\n",
             "such as 0.2",
         ),

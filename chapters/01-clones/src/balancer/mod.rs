@@ -218,14 +218,24 @@ const MAX_HEADERS: usize = 100;
 
 /// Serves the balancer on `listener` until `shutdown` resolves and the requests in flight are finished.
 pub async fn run(listener: TcpListener, balancer: Arc<Balancer>, shutdown: impl Future<Output = ()> + Send) {
+    run_with(Limits::default(), listener, balancer, shutdown).await;
+}
+
+/// As [`run`], with other limits; but never with more header fields than a clone takes.
+pub async fn run_with(
+    limits: Limits,
+    listener: TcpListener,
+    balancer: Arc<Balancer>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     let front = Arc::clone(&balancer);
     let service = tower::service_fn(move |request: Request<RequestBody>| {
         let balancer = Arc::clone(&front);
         async move { Ok::<_, Infallible>(balancer.forward(request).await) }
     });
     let limits = Limits {
-        headers: MAX_HEADERS,
-        ..Limits::default()
+        headers: limits.headers.min(MAX_HEADERS),
+        ..limits
     };
     tokio::select! {
         () = server::run_with(limits, listener, service, shutdown) => {}

@@ -28,9 +28,9 @@ pub async fn run(arguments: BalancerArguments) -> anyhow::Result<()> {
     println!("balancer listens on http://{} (Ctrl-C ends it)", listener.local_addr()?);
     let door = open_door(&arguments, &balancer).await?;
     tokio::select! {
-        () = balancer::run(listener, Arc::clone(&balancer), stop) => {}
+        () = balancer::run_with(config.limits, listener, Arc::clone(&balancer), stop) => {}
         () = door => {}
-        () = follow(&arguments, &balancer, config, reload) => {}
+        () = follow(&arguments, &balancer, config.clone(), reload) => {}
     }
     Ok(())
 }
