@@ -1,8 +1,8 @@
 //! How much does one more clone bring? Two answers: as much as the first one, and nothing.
 //!
 //! Each clone is a container with 10 % of a processor, so that one more is really one more, though the machine stays the same. First each
-//! request burns a millisecond in its clone. Then it also asks a Redis that all clones share, with 20 % of a processor: three clones keep that
-//! busy, and the fourth only joins the queue. The [law](super::usl) tells both apart in two numbers.
+//! request burns a millisecond in its clone. Then it also asks a Redis that all clones share, with 20 % of a processor: four clones keep that
+//! busy, and the fifth only joins the queue. The [law](super::usl) tells both apart in two numbers.
 //!
 //! Left out: clones on machines of their own, where the network is one more thing to share.
 
@@ -229,7 +229,7 @@ fn draw(free: &Curve, bound: &Curve) -> Result<String, loadgen::plots::PlotError
     Plot {
         title: "Throughput by the number of clones",
         description: "Two curves over 1 to 8 clones. Where nothing is shared, throughput rises in a straight line. Where all clones wait for \
-                      one Redis, it rises up to about three clones and then stays flat. Dots are medians, with a line from the least to the \
+                      one Redis, it rises up to about four clones and then stays flat. Dots are medians, with a line from the least to the \
                       greatest value; lines are fits of the Universal Scalability Law.",
         x: Axis::new("clones", 0.0..last + 1.0),
         y: Axis::new("requests/s", 0.0..most * 1.15),
