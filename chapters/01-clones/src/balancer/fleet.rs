@@ -24,9 +24,13 @@ pub enum FleetError {
 impl Balancer {
     /// Adds a clone. It gets a growing part of its share at first (*slow start*): its caches are cold, those of the others warm.
     pub fn add(&self, upstream: Upstream) -> Result<(), FleetError> {
-        let name = upstream.name().to_owned();
-        let is_new = self.members().add(upstream, Instant::now());
-        is_new.then_some(()).ok_or(FleetError::NameTaken(name))
+        self.add_together(vec![upstream])
+    }
+
+    /// Adds clones that begin together. If they are the first, all are cold, and each gets its share at once.
+    pub fn add_together(&self, upstreams: Vec<Upstream>) -> Result<(), FleetError> {
+        let added = self.members().add(upstreams, Instant::now());
+        added.map_err(FleetError::NameTaken)
     }
 
     /// The clone gets nothing new from the first poll on. Resolves when it has finished what it had, with the last byte of the last

@@ -113,15 +113,22 @@ impl Members {
         self.next_id += 1;
     }
 
-    /// Adds a clone while the others work. False if there is one of this name.
-    pub(super) fn add(&mut self, upstream: Upstream, now: Instant) -> bool {
-        let is_new = self.by_name(upstream.name()).is_none();
-        if is_new {
-            let is_first = self.list.is_empty();
-            let health = if is_first { Health::default() } else { Health::cold(now) };
+    /// Adds clones while the others work. Gives the name of one that is there already; then none is added.
+    pub(super) fn add(&mut self, upstreams: Vec<Upstream>, now: Instant) -> Result<(), String> {
+        if let Some(taken) = upstreams.iter().find(|one| self.by_name(one.name()).is_some()) {
+            return Err(taken.name().to_owned());
+        }
+        // Where nobody is warm, nobody has to wait for another.
+        let are_first = self.list.is_empty();
+        for upstream in upstreams {
+            let health = if are_first {
+                Health::default()
+            } else {
+                Health::cold(now)
+            };
             self.insert(upstream, health, now);
         }
-        is_new
+        Ok(())
     }
 
     /// From now on the clone gets nothing new; or gets requests again, slowly. `None` if there is no clone of this name.

@@ -123,9 +123,9 @@ fn a_clone_that_comes_back_gets_little_at_first_and_its_full_share_at_last() {
 fn a_clone_that_is_added_later_starts_slowly_and_one_that_drains_gets_nothing() {
     let (mut members, now) = members(2);
     let third = || Upstream::new("clone-3", "127.0.0.1:1".parse().unwrap());
-    assert!(members.add(third(), now));
+    members.add(vec![third()], now).unwrap();
     assert!(
-        !members.add(third(), now),
+        members.add(vec![third()], now).is_err(),
         "two clones of one name cannot be told apart"
     );
     assert_eq!(states(&members, now), [State::Up, State::Up, State::SlowStart]);

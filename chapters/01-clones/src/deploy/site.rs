@@ -136,9 +136,8 @@ impl Site {
         let names: Vec<String> = (1..=clones).map(|number| format!("clone-{number}")).collect();
         let starting = names.iter().map(|name| site.start_ready(name, &release, READY));
         let running = futures_util::future::try_join_all(starting).await?;
-        for clone in &running {
-            site.let_in(clone);
-        }
+        let upstreams = running.iter().map(Clone::upstream).collect();
+        site.balancer.add_together(upstreams).expect(NAMES);
         site.clones.lock().await.running = running;
         Ok(site)
     }
@@ -195,9 +194,7 @@ impl Site {
 
     /// Requests may come.
     pub(super) fn let_in(&self, clone: &Clone) {
-        let CloneProcess { name, address, .. } = &clone.process;
-        let added = self.balancer.add(Upstream::new(name, *address));
-        added.expect("names are given out once");
+        self.balancer.add(clone.upstream()).expect(NAMES);
     }
 
     /// Lets a clone finish what it has, and stops it. True if it had finished in time.
@@ -246,6 +243,9 @@ impl Site {
     }
 }
 
+/// Why no clone is refused by the balancer for its name.
+const NAMES: &str = "names are given out once";
+
 /// How long a clone may take to be ready, where nobody has said otherwise.
 pub(super) const READY: Duration = Duration::from_secs(15);
 
@@ -257,6 +257,10 @@ impl Clones {
 }
 
 impl Clone {
+    fn upstream(&self) -> Upstream {
+        Upstream::new(&self.process.name, self.process.address)
+    }
+
     /// Tells that it has ended, if it has.
     pub(super) fn has_ended(&mut self) -> Option<SiteError> {
         let how = self.process.ended()?.to_string();

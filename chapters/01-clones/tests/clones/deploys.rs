@@ -5,13 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ch01_clones::Balancer;
+use ch01_clones::deploy::{self, Artifact, Deployed, Release, RolloutPolicy};
 use loadgen::{Request, Target, open_loop};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
+use crate::avatars::PNG;
 use crate::balancing::nobody_listens;
-use crate::program::{Role, error, run, shown};
-use crate::support::{DEADLINE, client, header, log_in};
+use crate::program::{PROGRAM, Role, error, run, shown};
+use crate::support::{DEADLINE, client, header, log_in, read_head, until};
 
 /// A running site with three clones of v1, and a folder for releases.
 struct Site {
@@ -82,7 +87,7 @@ impl Site {
 
 /// A deploy may take longer than what `run` believes.
 async fn run_long(arguments: &[&str]) -> std::process::Output {
-    let mut command = tokio::process::Command::new(crate::program::PROGRAM);
+    let mut command = tokio::process::Command::new(PROGRAM);
     command.args(arguments).kill_on_drop(true).output().await.unwrap()
 }
 
@@ -147,6 +152,53 @@ async fn a_rolling_deploy_under_load_fails_no_request_and_loses_no_login() {
     assert_eq!((me.status().as_u16(), header(&me, "x-release")), (200, "v2"));
 }
 
+/// What the balancer says of each clone: one field of it.
+async fn of_each(door: SocketAddr, field: &str) -> Vec<Value> {
+    let list = client().get(format!("http://{door}/upstreams")).send().await.unwrap();
+    let list: Value = list.json().await.unwrap();
+    let items = list["items"].as_array().unwrap();
+    items.iter().map(|clone| clone[field].clone()).collect()
+}
+
+#[tokio::test]
+async fn what_a_clone_has_begun_it_finishes_before_it_goes() {
+    let redis = testbed::redis().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
+    // An upload to each clone, of which half has come. Nobody could send it again for the visitor.
+    let (half, rest) = PNG.split_at(PNG.len() / 2);
+    let length = PNG.len();
+    let head = format!("PUT /me/avatar HTTP/1.1\r\nHost: shop\r\nCookie: {cookie}\r\nContent-Length: {length}\r\n\r\n");
+    let mut uploads = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(site.front).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(half).await.unwrap();
+        uploads.push(stream);
+    }
+    until("each clone to have an upload", async || {
+        of_each(site.door, "in_flight").await == [1, 1, 1]
+    })
+    .await;
+
+    let finishing = async {
+        until("the first clone to be drained", async || {
+            of_each(site.door, "state").await.contains(&"draining".into())
+        })
+        .await;
+        for stream in &mut uploads {
+            stream.write_all(rest).await.unwrap();
+            let answer = read_head(stream).await;
+            assert!(
+                answer.starts_with("HTTP/1.1 204"),
+                "it was begun before the deploy, and ended so: {answer:?}. Does the old clone wait?"
+            );
+        }
+    };
+    let ((told, is_everywhere), ()) = tokio::join!(site.deploy("v2", &[]), finishing);
+    assert!(is_everywhere, "{told}");
+}
+
 #[tokio::test]
 async fn a_sick_release_is_taken_back_before_a_visitor_has_met_it() {
     let site = Site::start("local").await;
@@ -178,6 +230,65 @@ async fn a_release_that_only_visitors_find_sick_is_taken_back_everywhere() {
     assert!(
         failed > 0 && failed * 20 < all,
         "{failed} of {all} requests failed: the first clone gets a tenth of a share, and is taken out as soon as it fails"
+    );
+}
+
+#[tokio::test]
+async fn a_release_that_never_gets_ready_gets_no_request() {
+    let releases = tempfile::tempdir().unwrap();
+    let pack = |version: &str, arguments: &[&str]| {
+        let release = Release {
+            version: version.to_owned(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+        };
+        Artifact::pack(PROGRAM.as_ref(), &release, releases.path()).unwrap()
+    };
+    let balancer = Arc::new(Balancer::new(Vec::new()));
+    let site = deploy::Site::start(Arc::clone(&balancer), pack("v1", &[]), 2, Vec::new());
+    let site = site.await.unwrap();
+    let impatient = RolloutPolicy {
+        ready: Duration::from_millis(500),
+        ..RolloutPolicy::default()
+    };
+
+    let sick = pack("v2", &["--defect", "never-ready"]);
+    let deployed = site.deploy(&sick, &impatient, |line| {
+        assert!(!line.contains("gets requests"), "{line}")
+    });
+
+    let Deployed::RolledBack { because } = deployed.await else {
+        panic!("it was never ready, and is at work");
+    };
+    assert!(because.contains("was not ready within 500ms"), "{because}");
+    let at_work: Vec<String> = balancer.status().into_iter().map(|clone| clone.name).collect();
+    assert_eq!(at_work, ["clone-1", "clone-2"]);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_deploy_that_fails_half_way_is_taken_back_from_the_clones_that_had_it() {
+    let site = Site::start("local").await;
+    let breaking = async {
+        until("the first clone of the new release to get requests", async || {
+            of_each(site.door, "name").await.contains(&"clone-4".into())
+        })
+        .await;
+        // Somebody tidies up, and the second clone of this release cannot start any more.
+        let packed = std::fs::read_dir(site.releases.path())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
+        std::fs::remove_dir_all(packed.path()).unwrap();
+    };
+
+    let ((told, is_everywhere), ()) = tokio::join!(site.deploy("v2", &[]), breaking);
+
+    assert!(!is_everywhere && told.contains("rolled back: cannot start"), "{told}");
+    assert_eq!(
+        site.releases_at_work().await,
+        ["v1"; 3],
+        "one clone had the new release already:\n{told}"
     );
 }
 
