@@ -158,3 +158,23 @@ fn a_full_clone_gets_nothing_and_when_all_are_full_a_request_is_refused() {
         "one request has ended, so one may begin"
     );
 }
+
+#[test]
+fn an_error_is_an_answer_and_counts_as_both() {
+    let (mut members, now) = members(1);
+    for outcome in [Outcome::Answered, Outcome::Erred, Outcome::Failed, Outcome::Refused] {
+        ask(&mut members, now, |_| outcome);
+    }
+    let status = members.status(now).remove(0);
+    let counts = (
+        status.requests,
+        status.errors,
+        status.failures,
+        status.responses.count(),
+    );
+    assert_eq!(
+        counts,
+        (3, 1, 2, 2),
+        "what was refused was never sent, and what failed was never answered"
+    );
+}
