@@ -235,6 +235,7 @@ impl Members {
         }
     }
 
+    // ANCHOR: half
     /// Whether at least half of the clones would still be in.
     fn one_more_may_go(&self) -> bool {
         let active = self.list.iter().filter(|member| !member.is_draining);
@@ -243,6 +244,7 @@ impl Members {
         });
         2 * (out + 1) <= all
     }
+    // ANCHOR_END: half
 
     pub(super) fn status(&self, now: Instant) -> Vec<UpstreamStatus> {
         let status = |member: &Member| {
