@@ -99,6 +99,7 @@ impl Patience {
         Poll::Ready(BodyError::Stalled(self.full))
     }
 
+    // ANCHOR: patience
     /// Notes that this many bytes have come.
     fn earn(&mut self, bytes: usize) {
         if let Some((since, _)) = self.waiting.take() {
@@ -107,6 +108,7 @@ impl Patience {
         let earned = Duration::from_micros(1_000_000 * bytes as u64 / u64::from(self.rate));
         self.left = self.full.min(self.left + earned);
     }
+    // ANCHOR_END: patience
 }
 
 impl Body for RequestBody {

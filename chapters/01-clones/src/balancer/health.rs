@@ -180,10 +180,12 @@ impl Health {
         self.ejection = Some(Ejection { until, was_refused });
     }
 
+    // ANCHOR: back-off
     fn back_off(&self, policy: &HealthPolicy) -> Duration {
         let doublings = self.ejections_in_a_row.saturating_sub(1).min(20);
         (policy.ejection * 2_u32.pow(doublings)).min(policy.longest)
     }
+    // ANCHOR_END: back-off
 
     /// Whether an ejected clone gets this one request, to find out how it is. The others go on avoiding it until that one has
     /// told, or as much time again has passed: a dead machine costs one request a connect time-out, not all.

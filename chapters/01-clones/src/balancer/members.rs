@@ -242,6 +242,7 @@ impl Members {
         }
     }
 
+    // ANCHOR: half
     /// Whether at least half of the clones would still be in.
     fn one_more_may_go(&self) -> bool {
         let active = self.list.iter().filter(|member| !member.is_draining);
@@ -250,6 +251,7 @@ impl Members {
         });
         2 * (out + 1) <= all
     }
+    // ANCHOR_END: half
 
     pub(super) fn status(&self, now: Instant) -> Vec<UpstreamStatus> {
         let status = |member: &Member| {

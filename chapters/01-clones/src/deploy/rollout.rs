@@ -98,6 +98,7 @@ impl Site {
         Deployed::Everywhere
     }
 
+    // ANCHOR: replace
     /// Puts a clone of `release` into this place. If it is no good, it is taken out again, and the old one has never left.
     async fn replace(
         &self,
@@ -132,6 +133,7 @@ impl Site {
         });
         Ok(())
     }
+    // ANCHOR_END: replace
 
     /// Looks at a clone that has just been let in.
     async fn watch(&self, clone: &mut Clone, policy: &RolloutPolicy) -> Result<(), SiteError> {

@@ -46,6 +46,7 @@ fn check_end(head: &Parts) -> Result<(), Problem> {
     }
 }
 
+// ANCHOR: answer
 /// Refuses an answer whose end two readers could see at different places: with a length and a coding, with more than one length, with
 /// any coding but `chunked` (RFC 9112, section 6.3). Its connection must not be used again.
 pub(in super::super) fn check_response<B>(response: &Response<B>) -> Result<(), Problem> {
@@ -61,6 +62,7 @@ pub(in super::super) fn check_response<B>(response: &Response<B>) -> Result<(), 
         Problem::new(StatusCode::BAD_GATEWAY, detail)
     })
 }
+// ANCHOR_END: answer
 
 /// What `Transfer-Encoding` says, in all of its lines.
 enum Coding {
