@@ -47,14 +47,18 @@ impl Site {
         }
     }
 
-    /// Packs a release and deploys it. Gives all that it said, and whether it is everywhere now.
-    async fn deploy(&self, version: &str, defect: &[&str]) -> (String, bool) {
+    /// Packs a release. Gives its folder.
+    async fn pack(&self, version: &str, defect: &[&str]) -> String {
         let to = shown(self.releases.path());
         let packed = run(&[&["pack", version, "--to", to, "--"], defect].concat()).await;
         assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
-        let folder = String::from_utf8(packed.stdout).unwrap();
-        let (door, folder) = (self.door.to_string(), folder.trim());
-        let arguments = ["deploy", "--admin", &door, folder];
+        String::from_utf8(packed.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Packs a release and deploys it. Gives all that it said, and whether it is everywhere now.
+    async fn deploy(&self, version: &str, defect: &[&str]) -> (String, bool) {
+        let (door, folder) = (self.door.to_string(), self.pack(version, defect).await);
+        let arguments = ["deploy", "--admin", &door, &folder];
         let deployed = tokio::time::timeout(DEADLINE * 6, run_long(&arguments)).await;
         let deployed = deployed.expect("a deploy takes some seconds");
         let told = String::from_utf8(deployed.stdout).unwrap();
@@ -165,6 +169,8 @@ async fn what_a_clone_has_begun_it_finishes_before_it_goes() {
     let redis = testbed::redis().await.unwrap();
     let site = Site::start(&redis.url()).await;
     let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
+    // Now, because clones have little patience with half an upload.
+    site.pack("v2", &[]).await;
     // An upload to each clone, of which half has come. Nobody could send it again for the visitor.
     let (half, rest) = PNG.split_at(PNG.len() / 2);
     let length = PNG.len();
@@ -227,9 +233,10 @@ async fn a_release_that_only_visitors_find_sick_is_taken_back_everywhere() {
     let (failed, all) = load.stop().await;
     assert!(!is_everywhere && told.contains("failed"), "{told}");
     assert_eq!(site.releases_at_work().await, ["v1"; 3], "{told}");
+    // Five in a row put the clone out, however slow the deploy is to look; each of 16 connections may have had one more on its way.
     assert!(
-        failed > 0 && failed * 20 < all,
-        "{failed} of {all} requests failed: the first clone gets a tenth of a share, and is taken out as soon as it fails"
+        (1..=21).contains(&failed),
+        "{failed} of {all} requests failed: does the first clone get a tenth of a share, and is it taken out?"
     );
 }
 
