@@ -41,7 +41,9 @@ pub struct Avatar {
 
 /// The bytes do not begin as a picture does that we serve.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no picture that we know by its first bytes: send a PNG, JPEG, WebP or GIF file as the body, as it is")]
+#[error(
+    "this is no picture that we know by its first bytes: send a PNG, JPEG, WebP or GIF file as the body, as it is"
+)]
 pub struct NotAPicture;
 
 impl Avatar {
@@ -57,11 +59,28 @@ impl Avatar {
         let content_type = match &bytes[..] {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",
             [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+            [
+                b'R',
+                b'I',
+                b'F',
+                b'F',
+                _,
+                _,
+                _,
+                _,
+                b'W',
+                b'E',
+                b'B',
+                b'P',
+                ..,
+            ] => "image/webp",
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
             _ => return Err(NotAPicture),
         };
-        Ok(Avatar { bytes, content_type })
+        Ok(Avatar {
+            bytes,
+            content_type,
+        })
     }
 
     /// What to tell a browser: `image/png`, `image/jpeg`, `image/webp` or `image/gif`.
@@ -120,7 +139,12 @@ impl AvatarStore {
     /// Keeps the picture in place of the one before. Whoever reads meanwhile gets the one or the other, never a mixture.
     pub async fn put(&self, user: &UserName, avatar: &Avatar) -> Result<(), AvatarError> {
         // An object store puts all or nothing; in a folder it writes another file first and renames it.
-        let putting = async { Ok(self.objects.put(&location(user), avatar.bytes.clone().into()).await?) };
+        let putting = async {
+            Ok(self
+                .objects
+                .put(&location(user), avatar.bytes.clone().into())
+                .await?)
+        };
         in_time(putting).await.map(drop)
     }
 
@@ -161,7 +185,9 @@ where
     Arc<dyn SessionStore>: FromRef<S>,
     AvatarStore: FromRef<S>,
 {
-    OpenApiRouter::new().routes(routes!(put_avatar)).routes(routes!(avatar))
+    OpenApiRouter::new()
+        .routes(routes!(put_avatar))
+        .routes(routes!(avatar))
 }
 
 /// Keeps the visitor's picture. The body is the file itself, at most 256 KiB; its kind is told by its first bytes.
@@ -182,8 +208,8 @@ async fn put_avatar(
 ) -> Result<StatusCode, Problem> {
     // A session made by us holds a name that keeps to the rule. The path of an object relies on it.
     let user = UserName::parse(&user).map_err(SessionError::unavailable)?;
-    let avatar =
-        Avatar::new(bytes).map_err(|error| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string()))?;
+    let avatar = Avatar::new(bytes)
+        .map_err(|error| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string()))?;
     avatars.put(&user, &avatar).await?;
     Ok(StatusCode::NO_CONTENT)
 }

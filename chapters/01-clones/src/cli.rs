@@ -163,13 +163,19 @@ fn sessions(place: &str) -> Result<Arc<dyn SessionStore>, String> {
             Ok(sessions) => Ok(Arc::new(sessions)),
             Err(error) => Err(error.to_string()),
         },
-        _ => Err("take `local`, `sticky`, or the address of a Redis, such as `redis://127.0.0.1:6379`".to_owned()),
+        _ => Err(
+            "take `local`, `sticky`, or the address of a Redis, such as `redis://127.0.0.1:6379`"
+                .to_owned(),
+        ),
     }
 }
 
 fn weighted(upstream: &str) -> Result<(SocketAddr, u32), String> {
     let (addr, weight) = upstream.split_once('=').unwrap_or((upstream, "1"));
-    let weight = weight.parse().ok().filter(|weight| (1..=1000).contains(weight));
+    let weight = weight
+        .parse()
+        .ok()
+        .filter(|weight| (1..=1000).contains(weight));
     match (addr.parse(), weight) {
         (Ok(addr), Some(weight)) => Ok((addr, weight)),
         _ => Err(
@@ -205,9 +211,11 @@ pub fn avatars(folder: Option<&Path>) -> anyhow::Result<AvatarStore> {
         return Ok(AvatarStore::new(Arc::new(InMemory::new())));
     };
     let shown = folder.display();
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("`--avatars {shown}` is no folder and cannot be made one; choose another"))?;
-    let objects = LocalFileSystem::new_with_prefix(folder).with_context(|| format!("cannot use the folder {shown}"))?;
+    std::fs::create_dir_all(folder).with_context(|| {
+        format!("`--avatars {shown}` is no folder and cannot be made one; choose another")
+    })?;
+    let objects = LocalFileSystem::new_with_prefix(folder)
+        .with_context(|| format!("cannot use the folder {shown}"))?;
     // Flushed to the disk before the visitor hears that it is kept.
     Ok(AvatarStore::new(Arc::new(objects.with_fsync(true))))
 }

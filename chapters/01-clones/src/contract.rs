@@ -101,7 +101,9 @@ async fn an_expired_session_is_not_found(handle: &impl Fn() -> Arc<dyn SessionSt
     }
 }
 
-async fn sessions_created_at_the_same_time_are_kept_apart(handle: &impl Fn() -> Arc<dyn SessionStore>) {
+async fn sessions_created_at_the_same_time_are_kept_apart(
+    handle: &impl Fn() -> Arc<dyn SessionStore>,
+) {
     let clones = [handle(), handle()];
     let sessions: Vec<Session> = (0..40).map(|n| session_of(&format!("user-{n}"))).collect();
     let creating = (0..).zip(&sessions).map(|(n, session): (usize, _)| {
@@ -126,7 +128,9 @@ async fn sessions_created_at_the_same_time_are_kept_apart(handle: &impl Fn() -> 
     }
 }
 
-async fn all_sessions_of_a_user_end_on_every_clone_and_nobody_elses(handle: &impl Fn() -> Arc<dyn SessionStore>) {
+async fn all_sessions_of_a_user_end_on_every_clone_and_nobody_elses(
+    handle: &impl Fn() -> Arc<dyn SessionStore>,
+) {
     let (one, other) = (handle(), handle());
     let phone = create(&*one, &session_of("a_a")).await;
     let laptop = create(&*other, &session_of("a_a")).await;
@@ -158,11 +162,17 @@ async fn all_sessions_of_a_user_end_on_every_clone_and_nobody_elses(handle: &imp
     }
     end_all(&*other, "a_a").await;
     end_all(&*other, "a_a").await;
-    assert_eq!(load(&*one, &later).await, None, "the second time it ends nothing");
+    assert_eq!(
+        load(&*one, &later).await,
+        None,
+        "the second time it ends nothing"
+    );
     end_all(&*one, "nobody").await;
 }
 
-async fn sessions_that_are_over_do_not_keep_the_others_from_ending(handle: &impl Fn() -> Arc<dyn SessionStore>) {
+async fn sessions_that_are_over_do_not_keep_the_others_from_ending(
+    handle: &impl Fn() -> Arc<dyn SessionStore>,
+) {
     let (one, other) = (handle(), handle());
     let expired = Session {
         created_at: Utc::now() - SESSION_TTL - TimeDelta::minutes(1),
@@ -208,8 +218,11 @@ async fn a_session_created_while_all_end_does_so_or_lives_until_the_next_time(
     for _ in 0..20 {
         let before = create(&*clones[0], &session).await;
         let logging_in = join_all((0..6).map(|n| create(&*clones[n % 3], &session)));
-        let ((), during, ()) =
-            futures_util::join!(end_all(&*clones[1], "ada"), logging_in, end_all(&*clones[2], "ada"));
+        let ((), during, ()) = futures_util::join!(
+            end_all(&*clones[1], "ada"),
+            logging_in,
+            end_all(&*clones[2], "ada")
+        );
         assert_eq!(load(&*clones[0], &before).await, None);
         for id in &during {
             let first = load(&*clones[0], id).await;

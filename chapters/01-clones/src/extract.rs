@@ -51,7 +51,8 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let axum::extract::Query(value) = axum::extract::Query::from_request_parts(parts, state).await?;
+        let axum::extract::Query(value) =
+            axum::extract::Query::from_request_parts(parts, state).await?;
         Ok(Query(value))
     }
 }
@@ -68,7 +69,8 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let axum::extract::Path(value) = axum::extract::Path::from_request_parts(parts, state).await?;
+        let axum::extract::Path(value) =
+            axum::extract::Path::from_request_parts(parts, state).await?;
         Ok(Path(value))
     }
 }
@@ -114,7 +116,8 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Raw<MAX> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let too_large = || {
-            let detail = format!("the body may have up to {MAX} bytes, and this one has more; send less");
+            let detail =
+                format!("the body may have up to {MAX} bytes, and this one has more; send less");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         };
         let body = request.into_body();
@@ -127,7 +130,8 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Raw<MAX> {
             Ok(whole) => Ok(Raw(whole.to_bytes())),
             Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
             Err(error) => {
-                let detail = format!("the body could not be read to its end; send it again ({error})");
+                let detail =
+                    format!("the body could not be read to its end; send it again ({error})");
                 Err(Problem::bad_request(detail))
             }
         }
@@ -140,5 +144,8 @@ pub fn is_form(headers: &HeaderMap) -> bool {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        .is_some_and(|kind| {
+            kind.trim()
+                .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        })
 }

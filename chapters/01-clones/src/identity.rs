@@ -69,7 +69,9 @@ where
     S: Clone + Send + Sync + 'static,
     Identity: FromRef<S>,
 {
-    OpenApiRouter::new().routes(routes!(whoami)).routes(routes!(healthz))
+    OpenApiRouter::new()
+        .routes(routes!(whoami))
+        .routes(routes!(healthz))
 }
 
 /// Signs every response of the router: `x-served-by` with the clone's name and `x-request-id`.
@@ -82,12 +84,18 @@ where
     router.layer(from_fn_with_state(identity, sign_response))
 }
 
-async fn sign_response(State(identity): State<Identity>, mut request: Request, next: Next) -> Response {
+async fn sign_response(
+    State(identity): State<Identity>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     let value = |text: &str| HeaderValue::from_str(text).expect("`plain` lets ASCII in only");
-    response.headers_mut().insert(X_SERVED_BY, value(identity.name()));
+    response
+        .headers_mut()
+        .insert(X_SERVED_BY, value(identity.name()));
     if let Some(release) = &identity.release {
         response.headers_mut().insert(X_RELEASE, value(release));
     }
@@ -110,8 +118,11 @@ pub fn request_id(headers: &HeaderMap) -> HeaderValue {
 /// The random part comes from this thread's own generator. `Uuid::now_v7` would ask the kernel for it, once or twice for each
 /// request, and guessing an id gains nobody anything.
 fn new_request_id() -> HeaderValue {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let id = Builder::from_unix_timestamp_millis(since_1970.as_millis() as u64, &rand::random()).into_uuid();
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let id = Builder::from_unix_timestamp_millis(since_1970.as_millis() as u64, &rand::random())
+        .into_uuid();
     let mut text = Uuid::encode_buffer();
     HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)).expect("a UUID is ASCII")
 }

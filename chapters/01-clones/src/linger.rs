@@ -219,11 +219,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_of_drops_ends_and_a_large_slow_one_does_not() {
         let (drops, after) = read(vec![(9, 1); 10_000]).await;
-        assert!(drops.contains("comes so slowly"), "a byte every nine seconds: {drops}");
+        assert!(
+            drops.contains("comes so slowly"),
+            "a byte every nine seconds: {drops}"
+        );
         assert_eq!(after, 10, "the patience of 10 s was for all of the waiting");
 
         let (slow, after) = read(vec![(9, 9 * 512); 100]).await;
-        assert!(slow.ends_with("read 460800"), "512 bytes per second, for long: {slow}");
+        assert!(
+            slow.ends_with("read 460800"),
+            "512 bytes per second, for long: {slow}"
+        );
         assert_eq!(after, 900);
     }
 

@@ -107,7 +107,10 @@ async fn me(CurrentUser(user): CurrentUser) -> Json<Me> {
     (status = 303, description = "The same for an HTML form: on to `/`"),
     (status = 503, description = "The session store is away", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn logout(State(sessions): State<Arc<dyn SessionStore>>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn logout(
+    State(sessions): State<Arc<dyn SessionStore>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     if let Some(id) = session_id(&headers) {
         sessions.delete(&id).await?;
     }
@@ -219,5 +222,7 @@ fn header(cookie: cookie::CookieBuilder<'_>) -> HeaderValue {
 fn is_local(next: &str) -> bool {
     next.starts_with('/')
         && !next.starts_with("//")
-        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && next
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }

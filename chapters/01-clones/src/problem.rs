@@ -90,7 +90,8 @@ impl Problem {
 
     /// 503 with `Retry-After: 1`: a part of the system is away, and the same request may succeed in a second.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
     /// Adds a header to the response that carries this problem.
@@ -132,9 +133,13 @@ impl From<JsonRejection> for Problem {
     /// 400 malformed, 413 too large, 415 another content type, 422 well-formed but of the wrong shape.
     fn from(rejection: JsonRejection) -> Self {
         let advice = match &rejection {
-            JsonRejection::MissingJsonContentType(_) => "send the body as JSON, with `Content-Type: application/json`",
+            JsonRejection::MissingJsonContentType(_) => {
+                "send the body as JSON, with `Content-Type: application/json`"
+            }
             JsonRejection::JsonDataError(_) => "this is JSON, but not of the shape asked for",
-            JsonRejection::JsonSyntaxError(_) => "this is not JSON; look for a missing quote or comma",
+            JsonRejection::JsonSyntaxError(_) => {
+                "this is not JSON; look for a missing quote or comma"
+            }
             _ => advice_for_body(rejection.status()),
         };
         explained(rejection.status(), &rejection.body_text(), advice)
@@ -148,7 +153,8 @@ impl From<FormRejection> for Problem {
             FormRejection::InvalidFormContentType(_) => {
                 "send the fields with `Content-Type: application/x-www-form-urlencoded`"
             }
-            FormRejection::FailedToDeserializeForm(_) | FormRejection::FailedToDeserializeFormBody(_) => {
+            FormRejection::FailedToDeserializeForm(_)
+            | FormRejection::FailedToDeserializeFormBody(_) => {
                 "a field is missing, there twice, or not of its type"
             }
             _ => advice_for_body(rejection.status()),
@@ -193,7 +199,9 @@ pub fn fallbacks<S>(router: Router<S>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    router.fallback(unknown_path).method_not_allowed_fallback(wrong_method)
+    router
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
 }
 
 async fn unknown_path(request: Request) -> Problem {

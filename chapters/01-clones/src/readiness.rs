@@ -54,7 +54,9 @@ where
 ))]
 async fn readyz(State(readiness): State<Readiness>) -> Result<&'static str, Problem> {
     if readiness.is_leaving.load(Ordering::SeqCst) {
-        return Err(Problem::unavailable("this clone is about to stop; ask another one"));
+        return Err(Problem::unavailable(
+            "this clone is about to stop; ask another one",
+        ));
     }
     Ok("ready")
 }
@@ -70,9 +72,16 @@ mod tests {
         assert_eq!(readyz(State(readiness.clone())).await.unwrap(), "ready");
         let begin = tokio::time::Instant::now();
 
-        readiness.clone().leave(std::future::ready(()), notice).await;
+        readiness
+            .clone()
+            .leave(std::future::ready(()), notice)
+            .await;
 
-        assert_eq!(begin.elapsed(), notice, "the balancers had no time to notice");
+        assert_eq!(
+            begin.elapsed(),
+            notice,
+            "the balancers had no time to notice"
+        );
         assert_eq!(readyz(State(readiness)).await.unwrap_err().status(), 503);
     }
 }

@@ -53,7 +53,9 @@ pub struct RedisSessions {
 
 /// The address of a Redis cannot be understood.
 #[derive(Debug, thiserror::Error)]
-#[error("a Redis is given as `redis://HOST:PORT` or `redis://HOST:PORT/DATABASE`, such as `redis://127.0.0.1:6379/0`")]
+#[error(
+    "a Redis is given as `redis://HOST:PORT` or `redis://HOST:PORT/DATABASE`, such as `redis://127.0.0.1:6379/0`"
+)]
 pub struct InvalidRedisUrl(#[source] RedisError);
 
 /// Something else than a session lies under a session's key.
@@ -97,7 +99,8 @@ impl RedisSessions {
             }
         };
         let outcome = tokio::time::timeout(PATIENCE, asking).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        let outcome =
+            outcome.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
         outcome.map_err(SessionError::unavailable)
     }
 
@@ -125,7 +128,9 @@ impl RedisSessions {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Arc<ConnectionManager>> {
-        self.connection.lock().expect("no code panics while it holds this lock")
+        self.connection
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 }
 
@@ -199,13 +204,18 @@ impl SessionStore for RedisSessions {
             // In whole seconds, so rounded up, and Redis takes no 0; `load` knows the moment.
             let seconds = (rest.num_seconds() + 1).max(1);
             let mut command = script(CREATE, &[key(&id), index(&session.user)]);
-            if self.ask(command.arg(id.as_str()).arg(&value).arg(seconds)).await? {
+            if self
+                .ask(command.arg(id.as_str()).arg(&value).arg(seconds))
+                .await?
+            {
                 return Ok(id);
             }
             // Taken. Most likely by ourselves: the first answer got lost together with its connection. Nobody was told that id,
             // so nobody will ever use it.
         }
-        Err(SessionError::unavailable("none of several random ids was free"))
+        Err(SessionError::unavailable(
+            "none of several random ids was free",
+        ))
     }
 
     async fn load(&self, id: &SessionId) -> Result<Option<Session>, SessionError> {

@@ -8,12 +8,17 @@ use std::future::Future;
 use tokio::runtime::Builder;
 
 /// Runs the program to its end. It is made inside, because opening a store may already need the runtime.
-pub fn start<F: Future<Output = anyhow::Result<()>>>(program: impl FnOnce() -> F) -> anyhow::Result<()> {
+pub fn start<F: Future<Output = anyhow::Result<()>>>(
+    program: impl FnOnce() -> F,
+) -> anyhow::Result<()> {
     let is_single = std::env::var("TOKIO_WORKER_THREADS").is_ok_and(|threads| threads == "1");
     let mut builder = if is_single {
         Builder::new_current_thread()
     } else {
         Builder::new_multi_thread()
     };
-    builder.enable_all().build()?.block_on(async { program().await })
+    builder
+        .enable_all()
+        .build()?
+        .block_on(async { program().await })
 }

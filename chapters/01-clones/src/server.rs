@@ -146,7 +146,8 @@ pub async fn run_with<S, B>(
                 match door.enter(peer.ip()) {
                     Ok(place) => {
                         let connection = serve(limits, stream, peer, service.clone());
-                        connections.spawn(finish(connection, leaving.clone()).map(|()| drop(place)));
+                        connections
+                            .spawn(finish(connection, leaving.clone()).map(|()| drop(place)));
                     }
                     Err(reason) => {
                         tracing::debug!(%peer, ?reason, "no room for a connection");
@@ -175,8 +176,8 @@ pub fn stop_signal() -> impl Future<Output = ()> + Send {
     {
         use tokio::signal::unix::{SignalKind, signal};
         // Without a signal handler the signals end the process by themselves, only less gracefully.
-        let signals =
-            signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
+        let signals = signal(SignalKind::interrupt())
+            .and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
         async move {
             let Ok((mut interrupt, mut terminate)) = signals else {
                 return std::future::pending().await;
@@ -207,7 +208,12 @@ fn serve<C, S, B>(
     service: S,
 ) -> UpgradeableConnection<
     TokioIo<Unread<C>>,
-    impl hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>,
+    impl hyper::service::Service<
+        Request<Incoming>,
+        Response = Response<B>,
+        Error = Infallible,
+        Future: Send,
+    >,
 >
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,

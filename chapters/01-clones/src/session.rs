@@ -84,7 +84,10 @@ impl SessionError {
 impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
         // The causes may name hosts and passwords, so they go into the log and not to the client.
-        tracing::error!(error = &error as &dyn Error, "a session cannot be read or written");
+        tracing::error!(
+            error = &error as &dyn Error,
+            "a session cannot be read or written"
+        );
         Problem::unavailable(format!("{error}; try again in a second"))
     }
 }
@@ -101,7 +104,11 @@ impl SessionId {
     ///
     /// One would have 122 random bits; OWASP asks for 64 at least, we want 128.
     pub fn random() -> Self {
-        SessionId(format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()))
+        SessionId(format!(
+            "{}{}",
+            Uuid::new_v4().simple(),
+            Uuid::new_v4().simple()
+        ))
     }
 
     /// Reads an id that a client sent. Anything but 64 lower-case hexadecimal digits is `None`, so nothing else ever
@@ -194,7 +201,9 @@ impl MemorySessions {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Session>> {
-        self.sessions.lock().expect("no code panics while it holds this lock")
+        self.sessions
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 }
 
@@ -218,7 +227,8 @@ impl SessionStore for MemorySessions {
 
     async fn end_all(&self, user: &UserName) -> Result<(), SessionError> {
         // It looks at everybody's: in one server's memory that is soon done, and a second map could disagree with the first.
-        self.lock().retain(|_, session| session.user != user.as_str());
+        self.lock()
+            .retain(|_, session| session.user != user.as_str());
         Ok(())
     }
 }

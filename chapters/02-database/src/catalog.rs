@@ -28,10 +28,19 @@ pub trait Catalog: Send + Sync + 'static {
     async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError>;
 
     /// Adds a review and brings the game's rating up to date in the same transaction. `None` if there is no such game.
-    async fn add_review(&self, id: GameId, review: &NewReview) -> Result<Option<Review>, StoreError>;
+    async fn add_review(
+        &self,
+        id: GameId,
+        review: &NewReview,
+    ) -> Result<Option<Review>, StoreError>;
 
     /// Deletes a review, if `customer` wrote it, and brings the rating up to date in the same transaction.
-    async fn delete_review(&self, id: GameId, review: ReviewId, customer: &str) -> Result<Deletion, StoreError>;
+    async fn delete_review(
+        &self,
+        id: GameId,
+        review: ReviewId,
+        customer: &str,
+    ) -> Result<Deletion, StoreError>;
 }
 
 /// Which games to list. Unset filters let everything through.

@@ -44,7 +44,8 @@ pub async fn run(pairs: u32, games: u32, stay: bool) -> anyhow::Result<()> {
         begin.elapsed().as_secs_f64()
     );
 
-    let catalog = async |patience| PgCatalog::open(primary.clone(), replicas.clone(), patience).await;
+    let catalog =
+        async |patience| PgCatalog::open(primary.clone(), replicas.clone(), patience).await;
     // Waits, so both replicas have all games.
     let fixed = catalog(Some(PgCatalog::PATIENCE)).await;
 
@@ -74,7 +75,10 @@ async fn change(catalog: &PgCatalog, price_cents: i64) -> anyhow::Result<()> {
         price_cents: Some(price_cents),
         description: None,
     };
-    catalog.change(7, &change).await?.context("there is no game 7")?;
+    catalog
+        .change(7, &change)
+        .await?
+        .context("there is no game 7")?;
     Ok(())
 }
 
@@ -104,7 +108,8 @@ async fn write_then_read(catalog: &PgCatalog, pairs: u32) -> anyhow::Result<()> 
 async fn lose_a_replica(cluster: &PostgresCluster, catalog: &PgCatalog) -> anyhow::Result<()> {
     let is_dead = AtomicBool::new(false);
     let reads = async {
-        let (mut before, mut after, mut slowest) = (BTreeMap::new(), BTreeMap::new(), Duration::ZERO);
+        let (mut before, mut after, mut slowest) =
+            (BTreeMap::new(), BTreeMap::new(), Duration::ZERO);
         let until = Instant::now() + Duration::from_secs(3);
         while Instant::now() < until {
             let begin = Instant::now();
@@ -196,15 +201,20 @@ async fn by_hand(cluster: &PostgresCluster, stay: bool) -> anyhow::Result<()> {
         println!(
             "  cargo run -p ch02-database -- --stay          leaves the servers running, and says how to reach them"
         );
-        println!("  cargo run -p ch02-database -- --pairs 2000    more pairs: is the share of stale reads the same?");
+        println!(
+            "  cargo run -p ch02-database -- --pairs 2000    more pairs: is the share of stale reads the same?"
+        );
         println!(
             "  cargo test -p ch02-database outages           a primary that is killed, a network that says nothing"
         );
         return Ok(());
     }
-    println!("The servers stay until Ctrl-C. Stop a replica's replay, change something, look at all three:");
-    let psql =
-        |container: &str, sql: &str| println!("  docker exec {container} psql -h 127.0.0.1 -U workshop -c \"{sql}\"");
+    println!(
+        "The servers stay until Ctrl-C. Stop a replica's replay, change something, look at all three:"
+    );
+    let psql = |container: &str, sql: &str| {
+        println!("  docker exec {container} psql -h 127.0.0.1 -U workshop -c \"{sql}\"")
+    };
     let (primary, replica) = (cluster.primary().name(), cluster.replicas()[0].name());
     psql(replica, "SELECT pg_wal_replay_pause()");
     psql(primary, "UPDATE games SET price_cents = 4 WHERE id = 7");
@@ -217,6 +227,9 @@ async fn by_hand(cluster: &PostgresCluster, stay: bool) -> anyhow::Result<()> {
 }
 
 fn counts(answered: &BTreeMap<String, u32>) -> String {
-    let counts: Vec<String> = answered.iter().map(|(node, count)| format!("{node} {count}")).collect();
+    let counts: Vec<String> = answered
+        .iter()
+        .map(|(node, count)| format!("{node} {count}"))
+        .collect();
     counts.join(", ")
 }

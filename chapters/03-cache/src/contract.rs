@@ -42,7 +42,11 @@ pub async fn holds(one: Arc<dyn Cache>, other: Arc<dyn Cache>, unit: Duration) {
 }
 
 async fn what_was_never_set_is_not_there(cache: &dyn Cache) {
-    assert_eq!(get(cache, "never set").await, None, "a value came from nowhere");
+    assert_eq!(
+        get(cache, "never set").await,
+        None,
+        "a value came from nowhere"
+    );
 }
 
 async fn bytes_come_back_as_they_were(cache: &dyn Cache) {
@@ -71,7 +75,10 @@ async fn bytes_come_back_as_they_were(cache: &dyn Cache) {
 async fn the_last_set_counts(cache: &dyn Cache) {
     for value in ["the first", "2nd", "the third and longest"] {
         set(cache, "set thrice", value, LONG).await;
-        assert_eq!(get(cache, "set thrice").await.as_deref(), Some(value.as_bytes()));
+        assert_eq!(
+            get(cache, "set thrice").await.as_deref(),
+            Some(value.as_bytes())
+        );
     }
 }
 
@@ -99,8 +106,15 @@ async fn two_handles_see_the_same(one: &dyn Cache, other: &dyn Cache) {
         "what one handle set, the other does not see: has each a map of its own, or another idea of which node holds the key?"
     );
     set(other, "shared", "2", LONG).await;
-    assert_eq!(get(one, "shared").await.as_deref(), Some(&b"2"[..]), "an old value");
-    other.delete("shared").await.expect("the cache can be reached");
+    assert_eq!(
+        get(one, "shared").await.as_deref(),
+        Some(&b"2"[..]),
+        "an old value"
+    );
+    other
+        .delete("shared")
+        .await
+        .expect("the cache can be reached");
     assert_eq!(
         get(one, "shared").await,
         None,
@@ -110,7 +124,10 @@ async fn two_handles_see_the_same(one: &dyn Cache, other: &dyn Cache) {
 
 async fn every_key_is_a_key_of_its_own(cache: &dyn Cache) {
     let long = "x".repeat(250);
-    let almost_the_same = [format!("{}1", "y".repeat(999)), format!("{}2", "y".repeat(999))];
+    let almost_the_same = [
+        format!("{}1", "y".repeat(999)),
+        format!("{}2", "y".repeat(999)),
+    ];
     let twins = ONE_HASH.map(|end| format!("{long}{end}"));
     let keys = [
         String::new(),
@@ -138,10 +155,17 @@ async fn every_key_is_a_key_of_its_own(cache: &dyn Cache) {
     for key in &keys {
         let found = get(cache, key).await;
         let expected = format!("value of {key}");
-        assert_eq!(found.as_deref(), Some(expected.as_bytes()), "under the key {key:?}");
+        assert_eq!(
+            found.as_deref(),
+            Some(expected.as_bytes()),
+            "under the key {key:?}"
+        );
     }
     let found = get(cache, &twins[1]).await;
-    assert_eq!(found, None, "another key with the same hash has given its value");
+    assert_eq!(
+        found, None,
+        "another key with the same hash has given its value"
+    );
     cache
         .delete(&almost_the_same[0])
         .await
@@ -205,8 +229,13 @@ async fn writers_do_not_get_in_each_others_way(one: &Arc<dyn Cache>, other: &Arc
                 set(&*cache, &mine, value.clone(), LONG).await;
                 set(&*cache, "all writers", value.clone(), LONG).await;
                 let found = get(&*cache, &mine).await;
-                assert!(found == Some(value.clone()), "writer {number} got another one's value");
-                let common = get(&*cache, "all writers").await.expect("nobody deletes it");
+                assert!(
+                    found == Some(value.clone()),
+                    "writer {number} got another one's value"
+                );
+                let common = get(&*cache, "all writers")
+                    .await
+                    .expect("nobody deletes it");
                 let whole = common.len() == 4_096 && common.iter().all(|byte| *byte == common[0]);
                 assert!(whole, "a mixture of what two writers wrote");
             }

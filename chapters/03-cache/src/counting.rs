@@ -33,7 +33,8 @@ impl<C: Catalog> Counting<C> {
 #[async_trait]
 impl<C: Catalog> Catalog for Counting<C> {
     async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
-        self.queries.fetch_add(QUERIES_PER_PRODUCT, Ordering::Relaxed);
+        self.queries
+            .fetch_add(QUERIES_PER_PRODUCT, Ordering::Relaxed);
         self.catalog.product(id).await
     }
 
@@ -49,10 +50,19 @@ impl<C: Catalog> Catalog for Counting<C> {
     async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
         self.catalog.change(id, change).await
     }
-    async fn add_review(&self, id: GameId, review: &NewReview) -> Result<Option<Review>, StoreError> {
+    async fn add_review(
+        &self,
+        id: GameId,
+        review: &NewReview,
+    ) -> Result<Option<Review>, StoreError> {
         self.catalog.add_review(id, review).await
     }
-    async fn delete_review(&self, id: GameId, review: ReviewId, customer: &str) -> Result<Deletion, StoreError> {
+    async fn delete_review(
+        &self,
+        id: GameId,
+        review: ReviewId,
+        customer: &str,
+    ) -> Result<Deletion, StoreError> {
         self.catalog.delete_review(id, review, customer).await
     }
 }

@@ -36,7 +36,9 @@ pub async fn run() -> anyhow::Result<()> {
     let memcached = testbed::memcached().await?;
     let store = Store::fill(&database.url()).await?;
 
-    let uncached = store.read(&store.clones(a_map), Reading::WithoutCache).await?;
+    let uncached = store
+        .read(&store.clones(a_map), Reading::WithoutCache)
+        .await?;
     println!("1. No cache.               {uncached}\n");
 
     let clones = store.clones(a_map);
@@ -50,7 +52,9 @@ pub async fn run() -> anyhow::Result<()> {
     println!("3. One Redis for all.      {reads}: what one clone has read, all have");
     store.change_the_price(&clones, 2_999).await?;
 
-    let nodes = Arc::new(MemcachedCache::with_patience(memcached.nodes(), memcached.prefix(), PATIENT).await?);
+    let nodes = Arc::new(
+        MemcachedCache::with_patience(memcached.nodes(), memcached.prefix(), PATIENT).await?,
+    );
     let clones = store.clones(|| nodes.clone());
     let reads = store.read(&clones, Reading::Cached).await?;
     println!("4. Three Memcached nodes.  {reads}: every clone asks the same node for a game");
@@ -64,14 +68,19 @@ pub async fn run() -> anyhow::Result<()> {
     );
     store.change_the_price(&clones, 3_999).await?;
 
-    println!("5. Redis goes away.        A cache must not cost more than the database that it spares.");
+    println!(
+        "5. Redis goes away.        A cache must not cost more than the database that it spares."
+    );
     println!(
         "   without any cache       {uncached}, {} ms",
         uncached.took.as_millis()
     );
     lose_redis(&store).await?;
 
-    let (node, prefix) = (memcached.nodes()[nodes.node_of("product:7")], memcached.prefix());
+    let (node, prefix) = (
+        memcached.nodes()[nodes.node_of("product:7")],
+        memcached.prefix(),
+    );
     println!("\nTry it by hand:");
     println!("   Look at game 7 in Memcached, where it stays for five minutes:");
     println!(
@@ -79,7 +88,9 @@ pub async fn run() -> anyhow::Result<()> {
         node.ip(),
         node.port()
     );
-    println!("   Take `clones[0].invalidate(7)` out of src/demo.rs. Which clones show the past then, in 2, 3 and 4?");
+    println!(
+        "   Take `clones[0].invalidate(7)` out of src/demo.rs. Which clones show the past then, in 2, 3 and 4?"
+    );
     println!(
         "   Take `self.outage.admits()?` out of `get` in src/redis_cache.rs. What does a Redis that hangs cost then? Have some minutes."
     );
@@ -167,7 +178,9 @@ impl Store {
         self.catalog.change(7, &new_price).await?;
         clones[0].invalidate(7).await?;
         let mut stale = 0;
-        print!("   Clone 1 sets the price of game 7 to {cents} cents and invalidates it. The clones show");
+        print!(
+            "   Clone 1 sets the price of game 7 to {cents} cents and invalidates it. The clones show"
+        );
         for clone in clones {
             let shown = clone
                 .get(7)

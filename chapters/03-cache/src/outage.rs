@@ -27,7 +27,9 @@ pub(crate) struct Outage {
 
 /// The server failed a moment ago, so it was not asked.
 #[derive(Debug, thiserror::Error)]
-#[error("it failed to answer less than {LEFT_OUT:?} ago; until it is tried again, nobody waits for it")]
+#[error(
+    "it failed to answer less than {LEFT_OUT:?} ago; until it is tried again, nobody waits for it"
+)]
 struct LeftOut;
 
 impl Outage {
@@ -68,7 +70,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn when_the_time_is_over_one_caller_finds_out_and_the_others_do_not_wait() {
         let outage = Outage::default();
-        assert!(outage.admits().is_ok(), "a server is innocent until it fails");
+        assert!(
+            outage.admits().is_ok(),
+            "a server is innocent until it fails"
+        );
 
         outage.learn(&failure());
         assert!(
@@ -78,7 +83,10 @@ mod tests {
 
         tokio::time::advance(LEFT_OUT).await;
         let admitted = (0..100).filter(|_| outage.admits().is_ok()).count();
-        assert_eq!(admitted, 1, "one is enough to find out, and nobody is too few");
+        assert_eq!(
+            admitted, 1,
+            "one is enough to find out, and nobody is too few"
+        );
 
         // That one was never heard of again: its caller gave up.
         tokio::time::advance(LEFT_OUT).await;
@@ -94,6 +102,9 @@ mod tests {
     fn a_server_that_refuses_is_there() {
         let outage = Outage::default();
         outage.learn::<()>(&Err(CacheError::refused("the value is too large")));
-        assert!(outage.admits().is_ok(), "nothing is wrong with a server that says no");
+        assert!(
+            outage.admits().is_ok(),
+            "nothing is wrong with a server that says no"
+        );
     }
 }

@@ -144,7 +144,8 @@ impl ProductCache {
     // ANCHOR: fill
     /// Caches what was read from the database when there had been `then` invalidations, unless there were more since.
     async fn fill(&self, key: &str, product: &Product, then: u64) {
-        let bytes = serde_json::to_vec(product).expect("a product has only string keys and finite numbers");
+        let bytes =
+            serde_json::to_vec(product).expect("a product has only string keys and finite numbers");
         // Held until the value is set, see the field.
         let now = self.invalidations.read().await;
         if *now != then {

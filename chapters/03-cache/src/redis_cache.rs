@@ -47,7 +47,11 @@ impl RedisCache {
     }
 
     /// The same, with another limit than [`PATIENCE`]. A call that has to connect first may wait twice as long.
-    pub fn with_patience(url: &str, prefix: impl Into<String>, patience: Duration) -> Result<Self, CacheError> {
+    pub fn with_patience(
+        url: &str,
+        prefix: impl Into<String>,
+        patience: Duration,
+    ) -> Result<Self, CacheError> {
         let open = || -> RedisResult<(Client, ConnectionManager)> {
             // Without `nodelay` the kernel may hold a small command back until an earlier one is acknowledged.
             let settings = TcpSettings::default().set_nodelay(true);
@@ -108,7 +112,11 @@ impl Cache for RedisCache {
         self.outage.admits()?;
         let millis = ttl.min(LONGEST_TTL).as_nanos().div_ceil(1_000_000);
         let mut command = redis::cmd("SET");
-        command.arg(self.key(key)).arg(&value[..]).arg("PX").arg(millis as u64);
+        command
+            .arg(self.key(key))
+            .arg(&value[..])
+            .arg("PX")
+            .arg(millis as u64);
         let answer = self.ask(&command).await;
         if let Err(CacheError::Refused(_)) = answer {
             // A Redis whose memory is full keeps the old value, and still deletes.

@@ -29,7 +29,10 @@ async fn main() -> anyhow::Result<()> {
 
     // The same words as in `send`. Other ones for the same queue would be an error.
     let mut kind = FieldTable::default();
-    kind.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    kind.insert(
+        "x-queue-type".into(),
+        AMQPValue::LongString("quorum".into()),
+    );
     channel
         .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), kind)
         .await?;
@@ -52,7 +55,10 @@ async fn main() -> anyhow::Result<()> {
         let message = message?;
         // The broker knows whether it has handed this message out before.
         let again = if message.redelivered { " (again)" } else { "" };
-        println!("received{again}: {}", String::from_utf8_lossy(&message.data));
+        println!(
+            "received{again}: {}",
+            String::from_utf8_lossy(&message.data)
+        );
         // The work. If we die in here, the broker notices and gives the message to somebody else.
         tokio::time::sleep(Duration::from_secs(1)).await;
         // Done: now, and not before, the broker may forget it.

@@ -19,7 +19,9 @@ const QUEUE: &str = "hello";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let text = std::env::args().nth(1).context("what to send? Say it after `--`")?;
+    let text = std::env::args()
+        .nth(1)
+        .context("what to send? Say it after `--`")?;
 
     // A connection is a TCP connection with a login; a channel is a conversation inside it. Programs have one connection and a
     // channel for each thing that they do at a time.
@@ -31,14 +33,19 @@ async fn main() -> anyhow::Result<()> {
     // Both programs declare the queue, since neither knows who comes first. Durable: it is still there after the broker was
     // restarted. Quorum: it writes its messages to disk, and on a cluster to several.
     let mut kind = FieldTable::default();
-    kind.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    kind.insert(
+        "x-queue-type".into(),
+        AMQPValue::LongString("quorum".into()),
+    );
     channel
         .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), kind)
         .await?;
 
     // ANCHOR: confirm
     // Without this the next line would return when the message is in a buffer of this program.
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await?;
     let confirmation = channel
         .basic_publish(
             // The exchange without a name takes every message to the queue that the routing key names.

@@ -12,7 +12,9 @@ use async_trait::async_trait;
 use ch02_database::postgres;
 use ch04_async::rabbit::RabbitQueue;
 use ch04_async::worker::Handlers;
-use ch04_async::{JobBoard, JobHandler, JobMessage, JobQueue, MemoryQueue, PgBoard, Progress, Worker};
+use ch04_async::{
+    JobBoard, JobHandler, JobMessage, JobQueue, MemoryQueue, PgBoard, Progress, Worker,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -39,7 +41,11 @@ impl JobHandler for BakeCake {
 }
 
 /// An order for one cake: a record on the board, then a message on the queue. Returns once the queue has confirmed it.
-pub async fn order(board: &dyn JobBoard, queue: &dyn JobQueue, customer: &str) -> anyhow::Result<Uuid> {
+pub async fn order(
+    board: &dyn JobBoard,
+    queue: &dyn JobQueue,
+    customer: &str,
+) -> anyhow::Result<Uuid> {
     let message = JobMessage {
         id: Uuid::now_v7(),
         job: BAKE_CAKE.to_owned(),
@@ -81,7 +87,9 @@ async fn open(oven: &Oven) -> anyhow::Result<Arc<PgBoard>> {
         end_with_stdin();
     }
     let board = PgBoard::open(postgres::connect(&oven.database)?).await;
-    Ok(Arc::new(board.context("the jobs' records cannot be opened")?))
+    Ok(Arc::new(
+        board.context("the jobs' records cannot be opened")?,
+    ))
 }
 
 async fn bake(name: &str, queue: Arc<dyn JobQueue>, board: Arc<dyn JobBoard>, oven: &Oven) {

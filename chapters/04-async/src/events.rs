@@ -32,7 +32,11 @@ pub trait Events: Send + Sync + 'static {
 
     /// Makes sure that there is a queue of this name that gets the events which fit `pattern` (see [`fits`]), from now on, and takes
     /// part in consuming it. The queue outlives the subscription: what is published while nobody consumes it waits.
-    async fn subscribe(&self, queue: &str, pattern: &str) -> Result<Box<dyn Subscription>, QueueError>;
+    async fn subscribe(
+        &self,
+        queue: &str,
+        pattern: &str,
+    ) -> Result<Box<dyn Subscription>, QueueError>;
 }
 
 /// One consumer of a queue of events.
@@ -87,6 +91,7 @@ pub fn fits(pattern: &str, topic: &str) -> bool {
             _ => false,
         }
     }
-    let (pattern, topic): (Vec<_>, Vec<_>) = (pattern.split('.').collect(), topic.split('.').collect());
+    let (pattern, topic): (Vec<_>, Vec<_>) =
+        (pattern.split('.').collect(), topic.split('.').collect());
     fit(&pattern, &topic)
 }

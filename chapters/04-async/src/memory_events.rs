@@ -50,14 +50,22 @@ impl Events for MemoryEvents {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         for bound in queues.values() {
             // One copy for a queue, however many of its patterns the event fits.
-            if bound.patterns.iter().any(|pattern| fits(pattern, &event.topic)) {
+            if bound
+                .patterns
+                .iter()
+                .any(|pattern| fits(pattern, &event.topic))
+            {
                 bound.queue.push_back(event.clone());
             }
         }
         Ok(())
     }
 
-    async fn subscribe(&self, queue: &str, pattern: &str) -> Result<Box<dyn Subscription>, QueueError> {
+    async fn subscribe(
+        &self,
+        queue: &str,
+        pattern: &str,
+    ) -> Result<Box<dyn Subscription>, QueueError> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let bound = queues.entry(queue.to_owned()).or_default();
         bound.patterns.insert(pattern.to_owned());
@@ -71,9 +79,18 @@ struct MemorySubscription(Arc<EventQueue>);
 impl Subscription for MemorySubscription {
     async fn receive(&self) -> Result<EventDelivery, QueueError> {
         // Dropped while it waits, `acquire` takes nothing; and from here on there is no `await` before the event is in a receipt.
-        let permit = self.0.there.acquire().await.expect("nobody closes the semaphore");
+        let permit = self
+            .0
+            .there
+            .acquire()
+            .await
+            .expect("nobody closes the semaphore");
         permit.forget();
-        let event = self.0.waiting().pop_front().expect("a permit stands for an event");
+        let event = self
+            .0
+            .waiting()
+            .pop_front()
+            .expect("a permit stands for an event");
         let receipt = EventReceipt {
             queue: self.0.clone(),
             event: Some(event.clone()),

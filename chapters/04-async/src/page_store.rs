@@ -109,7 +109,12 @@ pub(crate) struct Writer<'a> {
 
 impl Writer<'_> {
     /// Writes a game's page, rendered from this version of it.
-    pub(crate) async fn put(&mut self, id: GameId, version: DateTime<Utc>, html: String) -> Result<(), PublishError> {
+    pub(crate) async fn put(
+        &mut self,
+        id: GameId,
+        version: DateTime<Utc>,
+        html: String,
+    ) -> Result<(), PublishError> {
         // Out of the manifest first: after a write that breaks off nobody knows what the page shows.
         self.manifest.games.remove(&id);
         self.objects.put(&game_path(id), html.into()).await?;
@@ -128,13 +133,18 @@ impl Writer<'_> {
 
     /// Takes down every page that was not rendered as `wanted` says, by the manifest that the last run left. Returns how many.
     /// One listing, no page is read.
-    pub(crate) async fn withdraw_all_but(&mut self, wanted: &Manifest) -> Result<usize, PublishError> {
+    pub(crate) async fn withdraw_all_but(
+        &mut self,
+        wanted: &Manifest,
+    ) -> Result<usize, PublishError> {
         let last_run = self.saved_manifest().await?;
         let template_is_the_same = last_run.template == wanted.template;
         let (mut current, mut stale) = (BTreeMap::new(), Vec::new());
         let mut listing = self.objects.list(Some(&Path::from(FOLDER)));
         while let Some(object) = listing.try_next().await? {
-            let Some(id) = game_of(&object.location) else { continue };
+            let Some(id) = game_of(&object.location) else {
+                continue;
+            };
             match (wanted.games.get(&id), last_run.games.get(&id)) {
                 (Some(wanted), Some(rendered)) if template_is_the_same && wanted == rendered => {
                     current.insert(id, *rendered);

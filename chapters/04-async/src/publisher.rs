@@ -50,13 +50,20 @@ impl Publisher {
         let versions = self.catalog.versions().await?.value;
         let wanted = Manifest {
             template: template(),
-            games: versions.into_iter().map(|game| (game.id, game.updated_at)).collect(),
+            games: versions
+                .into_iter()
+                .map(|game| (game.id, game.updated_at))
+                .collect(),
         };
         pages.withdraw_all_but(&wanted).await
     }
 
     /// Publishes whatever is missing, then every game that `changed` names, until `shutdown` resolves or `changed` ends.
-    pub async fn run(self, changed: mpsc::Receiver<GameId>, shutdown: impl Future<Output = ()> + Send) {
+    pub async fn run(
+        self,
+        changed: mpsc::Receiver<GameId>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) {
         tokio::select! {
             // A page that is dropped half-way is not in the manifest, so the next start takes it down.
             () = shutdown => {}
@@ -73,7 +80,9 @@ impl Publisher {
                     tracing::error!(failed = failed.len(), game, %error, "some pages are rendered on demand; the first of them");
                 }
             }
-            Err(error) => tracing::error!(%error, "what is missing cannot be found out; it is rendered on demand"),
+            Err(error) => {
+                tracing::error!(%error, "what is missing cannot be found out; it is rendered on demand")
+            }
         }
         while let Some(id) = changed.recv().await {
             // Until it is published again the page is rendered on demand, so a failure here costs time and nothing else.

@@ -69,7 +69,11 @@ impl Worker {
     /// that long: let go of the job in hand, take its attempt back ([`JobUpdate::Interrupted`]) and return it to the queue.
     ///
     /// Dropping this future is what a crash does: the job goes back to the queue too, but its attempt counts.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send, cut_off: impl Future<Output = ()> + Send) {
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()> + Send,
+        cut_off: impl Future<Output = ()> + Send,
+    ) {
         let (mut stop, mut cut_off) = (pin!(stop), pin!(cut_off));
         loop {
             let delivery = tokio::select! {
@@ -96,7 +100,11 @@ impl Worker {
 
     // ANCHOR: work
     /// Does one job and tells the queue what became of it. Breaks if it was cut off.
-    async fn work(&self, delivery: Delivery, cut_off: Pin<&mut impl Future<Output = ()>>) -> ControlFlow<()> {
+    async fn work(
+        &self,
+        delivery: Delivery,
+        cut_off: Pin<&mut impl Future<Output = ()>>,
+    ) -> ControlFlow<()> {
         let id = delivery.message.id;
         match self.attempt(&delivery.message, cut_off).await {
             Ok(Verdict::Finished) => {
@@ -134,8 +142,12 @@ impl Worker {
         };
         if !found.state.is_final() && found.attempts >= MAX_ATTEMPTS {
             // A last attempt that failed would be final. This one took its worker down with it, so nobody could say so.
-            let reason = format!("begun {MAX_ATTEMPTS} times, and the last time the worker was gone before the end");
-            self.board.update(message.id, JobUpdate::Dead(reason)).await?;
+            let reason = format!(
+                "begun {MAX_ATTEMPTS} times, and the last time the worker was gone before the end"
+            );
+            self.board
+                .update(message.id, JobUpdate::Dead(reason))
+                .await?;
             return Ok(Verdict::Finished);
         }
         let started = self.board.update(message.id, JobUpdate::Started).await?;
@@ -154,7 +166,9 @@ impl Worker {
         };
         let (update, verdict) = match outcome {
             Ok(result) => (JobUpdate::Done(result), Verdict::Finished),
-            Err(reason) if job.attempts < MAX_ATTEMPTS => (JobUpdate::Failed(reason), Verdict::TryAgain),
+            Err(reason) if job.attempts < MAX_ATTEMPTS => {
+                (JobUpdate::Failed(reason), Verdict::TryAgain)
+            }
             Err(reason) => (JobUpdate::Dead(reason), Verdict::Finished),
         };
         self.board.update(message.id, update).await?;

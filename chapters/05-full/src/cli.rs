@@ -165,14 +165,18 @@ impl Serve {
     /// Refuses flags that mean nothing together.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.replicas.is_some() && self.services != ServiceSource::Docker {
-            bail!("`--replicas` says how many replicas to start, which only `--services docker` does; leave it out");
+            bail!(
+                "`--replicas` says how many replicas to start, which only `--services docker` does; leave it out"
+            );
         }
         if self.shards.is_some() && self.services == ServiceSource::External {
             bail!(
                 "with `--services external` there are as many shards as SHARD_URLS has addresses; leave `--shards` out"
             );
         }
-        if self.services != ServiceSource::Embedded && self.data_dir.as_deref() == Some(Path::new(":memory:")) {
+        if self.services != ServiceSource::Embedded
+            && self.data_dir.as_deref() == Some(Path::new(":memory:"))
+        {
             bail!(
                 "`--data-dir :memory:` is for the embedded store; on real servers give a folder, or leave the flag out"
             );
@@ -208,7 +212,8 @@ impl Serve {
 
     /// Where the balancer listens.
     pub fn listen(&self) -> SocketAddr {
-        self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)))
+        self.listen
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)))
     }
 
     /// The sizes that were asked for; what was not said stays open.

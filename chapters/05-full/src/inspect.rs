@@ -29,7 +29,11 @@ const RUN_FILE: &str = "running.json";
 
 impl RunFile {
     /// Writes the file. A store in memory has none.
-    pub fn write(dir: &DataDir, address: SocketAddr, clones: &[(String, SocketAddr)]) -> std::io::Result<RunFile> {
+    pub fn write(
+        dir: &DataDir,
+        address: SocketAddr,
+        clones: &[(String, SocketAddr)],
+    ) -> std::io::Result<RunFile> {
         let path = dir.join(RUN_FILE);
         if let Some(path) = &path {
             let run = Run {
@@ -100,11 +104,21 @@ async fn running(url: &str, addresses: &BTreeMap<String, SocketAddr>) -> anyhow:
             .unwrap_or_default();
         let state = if *is_up == 1 { "up" } else { "down" };
         let answered = requests.get(name).copied().unwrap_or_default();
-        writeln!(output, "  {name:<10} {state:<5} {answered:>9} requests{address}")?;
+        writeln!(
+            output,
+            "  {name:<10} {state:<5} {answered:>9} requests{address}"
+        )?;
     }
-    let mut orders = series(&metrics, "orders", "shard").into_iter().collect::<Vec<_>>();
+    let mut orders = series(&metrics, "orders", "shard")
+        .into_iter()
+        .collect::<Vec<_>>();
     orders.sort_by_key(|(shard, _)| shard.parse::<usize>().unwrap_or(usize::MAX));
-    print_spread(&orders.into_iter().map(|(_, count)| count).collect::<Vec<_>>())?;
+    print_spread(
+        &orders
+            .into_iter()
+            .map(|(_, count)| count)
+            .collect::<Vec<_>>(),
+    )?;
     Ok(())
 }
 
@@ -113,7 +127,10 @@ async fn stopped(dir: &DataDir) -> anyhow::Result<()> {
     let orders = Embedded::count_orders(dir).await?;
     match dir.lock() {
         Err(DataDirError::InUse { .. }) => {
-            writeln!(stdout(), "a store runs with the data in {dir}, but does not answer")?;
+            writeln!(
+                stdout(),
+                "a store runs with the data in {dir}, but does not answer"
+            )?;
         }
         _ => writeln!(stdout(), "not running; the data is in {dir}")?,
     }
@@ -131,7 +148,10 @@ fn print_spread(orders: &[u64]) -> io::Result<()> {
     for (shard, count) in orders.iter().enumerate() {
         let bar = "█".repeat((count * 40 / most) as usize);
         let share = *count as f64 * 100.0 / all as f64;
-        writeln!(output, "  shard-{shard:<3} {count:>8}  {share:>5.1} %  {bar}")?;
+        writeln!(
+            output,
+            "  shard-{shard:<3} {count:>8}  {share:>5.1} %  {bar}"
+        )?;
     }
     writeln!(output, "  together  {:>8}", orders.iter().sum::<u64>())
 }
@@ -141,11 +161,17 @@ fn series(metrics: &str, name: &str, label: &str) -> BTreeMap<String, u64> {
     metrics
         .lines()
         .filter_map(|line| {
-            let (labels, value) = line.strip_prefix(name)?.strip_prefix('{')?.split_once("} ")?;
+            let (labels, value) = line
+                .strip_prefix(name)?
+                .strip_prefix('{')?
+                .split_once("} ")?;
             let value_of_label = labels
                 .split(',')
                 .find_map(|pair| pair.strip_prefix(label)?.strip_prefix("=\""))?;
-            Some((value_of_label.trim_end_matches('"').to_owned(), value.parse().ok()?))
+            Some((
+                value_of_label.trim_end_matches('"').to_owned(),
+                value.parse().ok()?,
+            ))
         })
         .collect()
 }
@@ -156,8 +182,7 @@ mod tests {
 
     #[test]
     fn a_metric_is_read_by_its_label() {
-        let metrics =
-            "# TYPE orders gauge\norders{shard=\"0\"} 255\norders{shard=\"1\"} 256\norders_total{shard=\"0\"} 9\n";
+        let metrics = "# TYPE orders gauge\norders{shard=\"0\"} 255\norders{shard=\"1\"} 256\norders_total{shard=\"0\"} 9\n";
         let expected = BTreeMap::from([("0".to_owned(), 255), ("1".to_owned(), 256)]);
         assert_eq!(series(metrics, "orders", "shard"), expected);
     }

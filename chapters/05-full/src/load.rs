@@ -48,11 +48,17 @@ pub async fn load(args: &Load) -> anyhow::Result<()> {
             ),
         });
     }
-    let Some((with, without)) = totals else { return Ok(()) };
+    let Some((with, without)) = totals else {
+        return Ok(());
+    };
     writeln!(output, "{:14}{with}", "all cached")?;
     writeln!(output, "{:14}{without}", "all no cache")?;
     ratios.sort_by(f64::total_cmp);
-    let (least, median, most) = (ratios[0], ratios[ratios.len() / 2], ratios[ratios.len() - 1]);
+    let (least, median, most) = (
+        ratios[0],
+        ratios[ratios.len() / 2],
+        ratios[ratios.len() - 1],
+    );
     writeln!(
         output,
         "\nrequests/s with the cache over without: {median:.2} (median of the rounds, {least:.2} to {most:.2})"

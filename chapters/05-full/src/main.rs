@@ -14,15 +14,19 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // Logs go to standard error, so that standard output stays fit for pasting from. RUST_LOG=info says more.
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
+        )
         .with_writer(std::io::stderr)
         .init();
-    let outcome = Runtime::new().context("no threads to run on").and_then(|runtime| {
-        let outcome = runtime.block_on(run(cli));
-        // A job that computes on a thread of its own cannot be stopped, and the end of the process does not wait for it.
-        runtime.shutdown_background();
-        outcome
-    });
+    let outcome = Runtime::new()
+        .context("no threads to run on")
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(run(cli));
+            // A job that computes on a thread of its own cannot be stopped, and the end of the process does not wait for it.
+            runtime.shutdown_background();
+            outcome
+        });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         // Who has read enough, as in `… inspect | head -3`, need not be told that they did.

@@ -64,13 +64,17 @@ impl Metrics {
     /// Counts a look into the cache: `hit`, `miss` or `bypass`.
     pub fn cache_lookup(&self, status: &str) {
         let status = status.to_owned();
-        self.cache_lookups.get_or_create(&CacheLabels { status }).inc();
+        self.cache_lookups
+            .get_or_create(&CacheLabels { status })
+            .inc();
     }
 
     /// Counts a notice that was sent: `email` or `push`.
     pub fn notification(&self, channel: &str) {
         let channel = channel.to_owned();
-        self.notifications.get_or_create(&ChannelLabels { channel }).inc();
+        self.notifications
+            .get_or_create(&ChannelLabels { channel })
+            .inc();
     }
 
     /// From now on the balancer's own counters are shown too.
@@ -104,7 +108,11 @@ impl Metrics {
             "How the product cache took part in answers",
             self.cache_lookups.clone(),
         );
-        registry.register("notifications", "Notices sent to customers", self.notifications.clone());
+        registry.register(
+            "notifications",
+            "Notices sent to customers",
+            self.notifications.clone(),
+        );
         registry.register("orders", "Orders that a shard holds", self.orders.clone());
         if let Some(balancer) = self.balancer.get() {
             registry.register_collector(Box::new(UpstreamMetrics(Arc::clone(balancer))));

@@ -38,8 +38,9 @@ pub async fn serve(args: &Serve) -> anyhow::Result<()> {
         // In the middle of filling a new store, perhaps. What is not whole is made anew at the next start.
         () = &mut stop => return Ok(()),
     };
-    let run_file = RunFile::write(&store.dir, store.address, &store.clones)
-        .inspect_err(|error| tracing::warn!(%error, "`inspect` will not find this store by its data directory"));
+    let run_file = RunFile::write(&store.dir, store.address, &store.clones).inspect_err(
+        |error| tracing::warn!(%error, "`inspect` will not find this store by its data directory"),
+    );
     tour::print(&tour::Tour::of_one_process(&store));
     stop.await;
     eprintln!("\nstopping: finishing what is in flight");
@@ -68,7 +69,8 @@ pub async fn balancer_alone(args: &BalancerArgs) -> anyhow::Result<()> {
 pub async fn clone_alone(args: &CloneArgs) -> anyhow::Result<()> {
     let stop = stop::asked(args.role.end_with_stdin);
     let listener = TcpListener::bind(args.listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
+    let listener = listener
+        .with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
     let Some((servers, stop)) = open(&args.role, stop).await? else {
         return Ok(());
     };

@@ -79,7 +79,9 @@ impl Store {
         match args.services {
             ServiceSource::Embedded => {}
             ServiceSource::External => return Store::start_on(&Addresses::from_env()?, args).await,
-            ServiceSource::Docker => bail!("a store in containers has a process for each role, see `fleet`"),
+            ServiceSource::Docker => {
+                bail!("a store in containers has a process for each role, see `fleet`")
+            }
         }
         // First of all, so that a port in use is told before the filling of a new store.
         let listener = roles::balancer::bind(args.listen()).await?;
@@ -109,7 +111,15 @@ impl Store {
         let servers = Arc::new(Servers::open(addresses, &folder, sizes, progress_bar()).await?);
         let services = Services::on_servers(&servers);
         let stands_on = StandsOn::Servers(servers, addresses.clone());
-        Store::run(args, listener, stands_on, services, DataDir::Folder(folder), 0).await
+        Store::run(
+            args,
+            listener,
+            stands_on,
+            services,
+            DataDir::Folder(folder),
+            0,
+        )
+        .await
     }
 
     /// Starts every role.
@@ -147,7 +157,9 @@ impl Store {
             clone_roles.push(Role::start(|stop| roles::clone::run(listener, state, stop)));
         }
         let workers = (1..=args.workers())
-            .map(|number| WorkerRole::start(roles::worker::worker(format!("worker-{number}"), &services)))
+            .map(|number| {
+                WorkerRole::start(roles::worker::worker(format!("worker-{number}"), &services))
+            })
             .collect();
         let notifiers = roles::notifier::notifiers(&services, &metrics);
         let notifiers = notifiers
@@ -192,10 +204,14 @@ impl Store {
         let (cut_off, end) = (begin + CUT_OFF_AFTER, begin + STOP_WITHIN);
         self.stopping.cancel();
         // Nobody waits for a worker, so it may as well begin no other job from now on.
-        self.workers.iter().for_each(|worker| worker.role.stop.cancel());
+        self.workers
+            .iter()
+            .for_each(|worker| worker.role.stop.cancel());
         self.balancer.stop(cut_off).await;
         // All of them first, then wait: the slowest must not use up the others' time.
-        self.clone_roles.iter().for_each(|clone| clone.stop.cancel());
+        self.clone_roles
+            .iter()
+            .for_each(|clone| clone.stop.cancel());
         for clone in self.clone_roles {
             clone.stop(cut_off).await;
         }
@@ -265,7 +281,8 @@ pub fn shared_folder(argument: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 /// A bar on standard error while a new store is filled.
 pub(crate) fn progress_bar() -> impl Fn(u64, u64) + Send + Sync + 'static {
     let bar = ProgressBar::no_length();
-    let style = ProgressStyle::with_template("filling the store {bar:40} {pos}/{len} games").expect("a valid template");
+    let style = ProgressStyle::with_template("filling the store {bar:40} {pos}/{len} games")
+        .expect("a valid template");
     bar.set_style(style);
     move |done, all| {
         bar.set_length(all);

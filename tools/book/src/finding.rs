@@ -76,7 +76,10 @@ mod tests {
             ],
         );
 
-        assert_eq!(report.to_string(), "a.md:9: z\na.md:10: y\nb.md:1: x\n3 findings");
+        assert_eq!(
+            report.to_string(),
+            "a.md:9: z\na.md:10: y\nb.md:1: x\n3 findings"
+        );
     }
 
     #[test]
@@ -88,6 +91,9 @@ mod tests {
 
     #[test]
     fn a_clean_book_has_one_line() {
-        assert_eq!(Report::new(14, Vec::new()).to_string(), "14 pages, no finding");
+        assert_eq!(
+            Report::new(14, Vec::new()).to_string(),
+            "14 pages, no finding"
+        );
     }
 }

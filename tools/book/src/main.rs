@@ -39,7 +39,9 @@ fn main() -> ExitCode {
     let repository = |dir: Option<PathBuf>| dir.map_or_else(Repository::here, Repository::of_book);
     let done = match Command::parse() {
         Command::Lint { dir } => lint::run(&repository(dir)),
-        Command::Output(Output { check, book, names }) => output::run(&repository(book), &names, check),
+        Command::Output(Output { check, book, names }) => {
+            output::run(&repository(book), &names, check)
+        }
         Command::Open => open::run(&Repository::here()),
     };
     done.unwrap_or_else(|error| {

@@ -57,11 +57,14 @@ impl Page {
     /// Reads Markdown.
     pub fn read(file: String, text: String) -> Page {
         let breaks = Lines::of(&text);
-        let (mut blocks, mut code, mut links, mut headings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut blocks, mut code, mut links, mut headings) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut is_block = false;
         let mut is_heading = false;
 
-        for (event, place) in new_cmark_parser(&text, &MarkdownOptions::default()).into_offset_iter() {
+        for (event, place) in
+            new_cmark_parser(&text, &MarkdownOptions::default()).into_offset_iter()
+        {
             let line = breaks.at(place.start);
             match event {
                 Event::Start(Tag::CodeBlock(kind)) => {
@@ -72,7 +75,12 @@ impl Page {
                     };
                     let end = breaks.at(place.end.saturating_sub(1));
                     let text = String::new();
-                    blocks.push(Block { line, end, info, text });
+                    blocks.push(Block {
+                        line,
+                        end,
+                        info,
+                        text,
+                    });
                 }
                 Event::End(TagEnd::CodeBlock) => is_block = false,
                 Event::Start(Tag::Heading { .. }) => {
@@ -86,14 +94,26 @@ impl Page {
                     links.push(Piece { line, text });
                 }
                 Event::Text(text) if is_block => {
-                    blocks.last_mut().expect("one has begun").text.push_str(&text);
+                    blocks
+                        .last_mut()
+                        .expect("one has begun")
+                        .text
+                        .push_str(&text);
                 }
                 Event::Text(text) if is_heading => {
-                    headings.last_mut().expect("one has begun").text.push_str(&text);
+                    headings
+                        .last_mut()
+                        .expect("one has begun")
+                        .text
+                        .push_str(&text);
                 }
                 Event::Code(text) => {
                     if is_heading {
-                        headings.last_mut().expect("one has begun").text.push_str(&text);
+                        headings
+                            .last_mut()
+                            .expect("one has begun")
+                            .text
+                            .push_str(&text);
                     }
                     let text = text.into_string();
                     code.push(Piece { line, text });
@@ -146,10 +166,18 @@ mod tests {
 
     #[test]
     fn everything_is_found_with_its_line() {
-        let page = page("# A `b` *c*\n\nSee [d](e.md#f) and `g`.\n\n```rust,ignore\nh\ni\n```\n\n    indented\n");
+        let page = page(
+            "# A `b` *c*\n\nSee [d](e.md#f) and `g`.\n\n```rust,ignore\nh\ni\n```\n\n    indented\n",
+        );
 
-        assert_eq!((page.headings[0].line, page.headings[0].text.as_str()), (1, "A b c"));
-        assert_eq!((page.links[0].line, page.links[0].text.as_str()), (3, "e.md#f"));
+        assert_eq!(
+            (page.headings[0].line, page.headings[0].text.as_str()),
+            (1, "A b c")
+        );
+        assert_eq!(
+            (page.links[0].line, page.links[0].text.as_str()),
+            (3, "e.md#f")
+        );
         assert_eq!((page.code[1].line, page.code[1].text.as_str()), (3, "g"));
         let [fenced, indented] = &page.blocks[..] else {
             panic!("{:?}", page.blocks)
@@ -161,9 +189,14 @@ mod tests {
 
     #[test]
     fn code_in_a_list_and_in_details_is_found_too() {
-        let page = page("- item\n\n  ```sh\n  ls\n  ```\n\n<details>\n\n```text\nx\n```\n\n</details>\n");
+        let page =
+            page("- item\n\n  ```sh\n  ls\n  ```\n\n<details>\n\n```text\nx\n```\n\n</details>\n");
 
-        let found: Vec<_> = page.blocks.iter().map(|block| (block.line, block.language())).collect();
+        let found: Vec<_> = page
+            .blocks
+            .iter()
+            .map(|block| (block.line, block.language()))
+            .collect();
         assert_eq!(found, [(3, "sh"), (9, "text")]);
     }
 }

@@ -40,8 +40,8 @@ impl Repository {
     /// The repository that this program belongs to.
     pub fn here() -> Repository {
         // What cargo says now is surer than what it said when it built this: two checkouts may share a target folder.
-        let package =
-            env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        let package = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
         let root = package.parent().and_then(Path::parent);
         Repository::of_book(root.expect("this package lies in tools/").join("book"))
     }
@@ -137,8 +137,11 @@ fn is_built_or_hidden(entry: &DirEntry) -> bool {
 }
 
 fn functions(source: &str) -> impl Iterator<Item = String> {
-    static FUNCTION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\bfn\s+(\w+)").expect("it is tested"));
-    FUNCTION.captures_iter(source).map(|found| found[1].to_owned())
+    static FUNCTION: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\bfn\s+(\w+)").expect("it is tested"));
+    FUNCTION
+        .captures_iter(source)
+        .map(|found| found[1].to_owned())
 }
 
 fn package(manifest: &str) -> Option<String> {
@@ -150,7 +153,8 @@ fn package(manifest: &str) -> Option<String> {
 ///
 /// Asking the program itself would be surer, but then it would have to be built before the book can be linted.
 fn subcommands(source: &str) -> BTreeSet<String> {
-    static VARIANT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^    ([A-Z]\w*)\b").expect("it is tested"));
+    static VARIANT: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?m)^    ([A-Z]\w*)\b").expect("it is tested"));
     let Some((_, after)) = source.split_once("#[derive(Subcommand)]\nenum Command {") else {
         return BTreeSet::new();
     };
@@ -182,7 +186,11 @@ mod tests {
         let names = repository.names(&repository.files().unwrap()).unwrap();
 
         assert!(names.packages.contains("ch05-full"), "{:?}", names.packages);
-        assert!(names.sentences.contains("the_names_of_this_repository_are_known"));
+        assert!(
+            names
+                .sentences
+                .contains("the_names_of_this_repository_are_known")
+        );
         for command in ["check", "doctor", "test", "up", "down", "book-lint"] {
             assert!(
                 names.commands.contains(command),

@@ -115,7 +115,10 @@ pub fn files_below(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
     for entry in WalkDir::new(folder) {
         let entry = entry?;
         if entry.file_type().is_file() {
-            let path = entry.path().strip_prefix(folder).expect("it lies in the folder");
+            let path = entry
+                .path()
+                .strip_prefix(folder)
+                .expect("it lies in the folder");
             files.insert(slashes(path));
         }
     }
@@ -132,7 +135,9 @@ impl Html {
                 Token::StartTag(tag) if *tag.name == b"main"[..] => is_main = true,
                 Token::EndTag(tag) if *tag.name == b"main"[..] => is_main = false,
                 Token::StartTag(tag) if is_main => read.tag(&tag),
-                Token::String(text) if is_main => read.text.push_str(&String::from_utf8_lossy(&text)),
+                Token::String(text) if is_main => {
+                    read.text.push_str(&String::from_utf8_lossy(&text))
+                }
                 _ => {}
             }
         }
@@ -150,7 +155,9 @@ impl Html {
             self.ids.extend(attribute("name"));
         }
         for leading in LEADING {
-            let Some(value) = attribute(leading) else { continue };
+            let Some(value) = attribute(leading) else {
+                continue;
+            };
             let attribute = format!("{name} {leading}");
             if leading == "srcset" {
                 // `small.png 1x, large.png 2x`
@@ -180,9 +187,14 @@ mod tests {
 
     #[test]
     fn only_what_stands_in_main_is_read() {
-        let html = Html::of_main("<a href=no>x</a><main><h2 id=yes>a &lt; b</h2><a name=old></a></main><img src=no>");
+        let html = Html::of_main(
+            "<a href=no>x</a><main><h2 id=yes>a &lt; b</h2><a name=old></a></main><img src=no>",
+        );
 
-        assert_eq!(html.ids, HashSet::from(["yes".to_owned(), "old".to_owned()]));
+        assert_eq!(
+            html.ids,
+            HashSet::from(["yes".to_owned(), "old".to_owned()])
+        );
         assert_eq!(html.text, "a < b");
         assert!(html.references.is_empty(), "{:?}", html.references);
     }
@@ -212,7 +224,8 @@ mod tests {
 
     #[test]
     fn an_image_needs_words() {
-        let html = Html::of_main("<main><img src=a><img src=b alt=' '><img src=c alt=words></main>");
+        let html =
+            Html::of_main("<main><img src=a><img src=b alt=' '><img src=c alt=words></main>");
 
         assert_eq!(html.without_alt, ["a", "b"]);
     }

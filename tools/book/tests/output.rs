@@ -38,7 +38,8 @@ impl Fixture {
     /// Whether it succeeded, and what it said on both outputs.
     fn run(&self, arguments: &[&str]) -> (bool, String) {
         let output = self.command(arguments).output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        let said =
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         (output.status.success(), said)
     }
 }
@@ -67,12 +68,19 @@ fn a_session_is_written_with_its_command_and_then_checks_equal() {
 #[test]
 fn a_session_that_has_changed_fails_the_check_with_a_diff_and_stays_as_it_is() {
     let fixture = Fixture::new(VERSION);
-    fs::write(fixture.session("version.txt"), "$ cargo --version\ncargo 0.1\n").unwrap();
+    fs::write(
+        fixture.session("version.txt"),
+        "$ cargo --version\ncargo 0.1\n",
+    )
+    .unwrap();
 
     let (succeeded, said) = fixture.run(&["--check"]);
 
     assert!(!succeeded, "{said}");
-    assert!(said.contains("\n $ cargo --version\n-cargo 0.1\n+cargo 1."), "{said}");
+    assert!(
+        said.contains("\n $ cargo --version\n-cargo 0.1\n+cargo 1."),
+        "{said}"
+    );
     assert!(
         said.contains("`cargo run -p book -- output version` writes it anew"),
         "{said}"
@@ -123,12 +131,16 @@ fn a_command_that_fails_is_told_and_the_others_are_made_all_the_same() {
         said.contains("version.txt: written") && said.contains("1 of 2 sessions went wrong"),
         "{said}"
     );
-    assert!(!fixture.session("bad.txt").exists(), "half a session was written");
+    assert!(
+        !fixture.session("bad.txt").exists(),
+        "half a session was written"
+    );
 }
 
 #[test]
 fn a_program_that_is_missing_is_told_by_its_name() {
-    let fixture = Fixture::new("[[session]]\nfile = 'a.txt'\ncommand = 'no-such-program-anywhere --now'\n");
+    let fixture =
+        Fixture::new("[[session]]\nfile = 'a.txt'\ncommand = 'no-such-program-anywhere --now'\n");
 
     let (succeeded, said) = fixture.run(&[]);
 
@@ -180,12 +192,15 @@ mod on_unix {
 
     #[test]
     fn a_command_that_hangs_is_ended_and_told() {
-        let fixture = Fixture::new("[[session]]\nfile = 'a.txt'\ncommand = 'sleep 1000'\nlimit_seconds = 1\n");
+        let fixture = Fixture::new(
+            "[[session]]\nfile = 'a.txt'\ncommand = 'sleep 1000'\nlimit_seconds = 1\n",
+        );
 
         let (succeeded, said) = fixture.run(&[]);
 
         assert!(
-            !succeeded && said.contains("a.txt: `sleep 1000` was still running after 1 s and was ended"),
+            !succeeded
+                && said.contains("a.txt: `sleep 1000` was still running after 1 s and was ended"),
             "{said}"
         );
     }
@@ -226,11 +241,18 @@ mod on_unix {
     /// Commands have process groups of their own, which the terminal's Ctrl-C does not reach.
     #[test]
     fn ctrl_c_ends_the_command_too_and_begins_no_other() {
-        let hangs = "[[session]]\nfile = 'a.txt'\ncommand = 'sh -c \"echo $$ >&2; exec sleep 1000\"'\n";
+        let hangs =
+            "[[session]]\nfile = 'a.txt'\ncommand = 'sh -c \"echo $$ >&2; exec sleep 1000\"'\n";
         let fixture = Fixture::new(&format!("{hangs}{VERSION}"));
         let mut command = fixture.command(&[]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
         let pid = lines
             .find(|line| line.parse::<u32>().is_ok())
             .expect("the command tells its number");

@@ -53,7 +53,9 @@ pub async fn closed_loop(
                 }
                 let request = make_request(n);
                 let sent = Instant::now();
-                let outcome = connection.exchange(request, sent + target.response_timeout).await;
+                let outcome = connection
+                    .exchange(request, sent + target.response_timeout)
+                    .await;
                 report.record(&outcome, sent.elapsed());
                 if let Err(TransportError::Connect(_)) = outcome {
                     tokio::time::sleep(PAUSE_AFTER_REFUSAL).await;

@@ -55,7 +55,11 @@ impl Connection {
     }
 
     /// Sends `request` and reads its answer to the end. Returns the answer's status.
-    pub(crate) async fn exchange(&mut self, request: Request, deadline: Instant) -> Result<u16, TransportError> {
+    pub(crate) async fn exchange(
+        &mut self,
+        request: Request,
+        deadline: Instant,
+    ) -> Result<u16, TransportError> {
         if Instant::now() >= deadline {
             // It waited in the queue until its time was over. Sending it now would only load the server further.
             return Err(TransportError::TimedOut);
@@ -72,7 +76,10 @@ impl Connection {
         outcome
     }
 
-    async fn try_exchange(&mut self, request: http::Request<Full<Bytes>>) -> Result<u16, TransportError> {
+    async fn try_exchange(
+        &mut self,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<u16, TransportError> {
         let response = self.sender().await?.send_request(request).await?;
         let status = response.status().as_u16();
         let mut body = response.into_body();

@@ -35,7 +35,10 @@ pub(crate) struct Pacer {
 
 impl Pacer {
     /// Starts a schedule, given as distances from `start`. It stops early when the `Pacer` is dropped.
-    pub(crate) fn start(start: Instant, schedule: impl Iterator<Item = Duration> + Send + 'static) -> Self {
+    pub(crate) fn start(
+        start: Instant,
+        schedule: impl Iterator<Item = Duration> + Send + 'static,
+    ) -> Self {
         let (ring, mut bells) = unbounded_channel::<(u64, Instant)>();
         let (queue, slots) = unbounded_channel();
 
@@ -53,19 +56,34 @@ impl Pacer {
         let usher = AbortOnDropHandle::new(tokio::spawn(async move {
             while let Some((n, due)) = bells.recv().await {
                 let noticed_late = due.elapsed() > LATE;
-                if queue.send(Slot { n, due, noticed_late }).is_err() {
+                if queue
+                    .send(Slot {
+                        n,
+                        due,
+                        noticed_late,
+                    })
+                    .is_err()
+                {
                     return;
                 }
             }
         }));
 
-        Pacer { slots, _usher: usher }
+        Pacer {
+            slots,
+            _usher: usher,
+        }
     }
 }
 
 /// The due times of `rate` requests a second for `duration`, evenly spaced, the first one at once.
-pub(crate) fn constant_rate(rate: u32, duration: Duration) -> impl Iterator<Item = Duration> + Send {
-    let due = move |n: u64| Duration::from_nanos((u128::from(n) * 1_000_000_000 / u128::from(rate)) as u64);
+pub(crate) fn constant_rate(
+    rate: u32,
+    duration: Duration,
+) -> impl Iterator<Item = Duration> + Send {
+    let due = move |n: u64| {
+        Duration::from_nanos((u128::from(n) * 1_000_000_000 / u128::from(rate)) as u64)
+    };
     (0..).map(due).take_while(move |due| *due < duration)
 }
 
@@ -76,7 +94,10 @@ mod tests {
     #[test]
     fn a_rate_falls_due_that_many_times_in_a_second() {
         assert_eq!(constant_rate(7, Duration::from_secs(1)).count(), 7);
-        assert_eq!(constant_rate(1_000, Duration::from_millis(300)).count(), 300);
+        assert_eq!(
+            constant_rate(1_000, Duration::from_millis(300)).count(),
+            300
+        );
     }
 
     #[test]
@@ -98,6 +119,9 @@ mod tests {
         while let Some(slot) = pacer.slots.recv().await {
             noticed_late.push(slot.noticed_late);
         }
-        assert_eq!(noticed_late, [true; 5], "each slot was noticed at least 15 ms late");
+        assert_eq!(
+            noticed_late, [true; 5],
+            "each slot was noticed at least 15 ms late"
+        );
     }
 }

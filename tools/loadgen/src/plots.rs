@@ -11,8 +11,8 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::ValueFormatter;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{
-    BLACK, Cartesian2d, ChartBuilder, ChartContext, Circle, DashedLineSeries, DrawingArea, IntoDrawingArea,
-    IntoLogRange, LineSeries, PathElement, RGBColor, Ranged, SVGBackend, WHITE,
+    BLACK, Cartesian2d, ChartBuilder, ChartContext, Circle, DashedLineSeries, DrawingArea,
+    IntoDrawingArea, IntoLogRange, LineSeries, PathElement, RGBColor, Ranged, SVGBackend, WHITE,
 };
 use plotters::series::PointSeries;
 use plotters::style::{Color, ShapeStyle};
@@ -125,14 +125,19 @@ impl<'a> Axis<'a> {
         }
         let is_place = (value - value.round()).abs() < 1e-6 && value > -0.5;
         let name = self.names.get(value.round().max(0.0) as usize);
-        name.filter(|_| is_place).map_or(String::new(), ToString::to_string)
+        name.filter(|_| is_place)
+            .map_or(String::new(), ToString::to_string)
     }
 }
 
 impl Point {
     /// A value without a spread: of a curve.
     pub fn exact(x: f64, y: f64) -> Self {
-        Point { x, y, spread: (y, y) }
+        Point {
+            x,
+            y,
+            spread: (y, y),
+        }
     }
 }
 
@@ -142,7 +147,8 @@ impl Plot<'_> {
         let mut svg = String::new();
         {
             let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-            self.draw(&area).map_err(|error| PlotError(error.to_string()))?;
+            self.draw(&area)
+                .map_err(|error| PlotError(error.to_string()))?;
         }
         let head = format!(
             "\n<title>{}</title>\n<desc>{}</desc>",
@@ -157,7 +163,10 @@ impl Plot<'_> {
         Ok(svg)
     }
 
-    fn draw(&self, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw(
+        &self,
+        area: &DrawingArea<SVGBackend<'_>, Shift>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
         area.fill(&WHITE)?;
         let mut builder = ChartBuilder::on(area);
         builder
@@ -209,8 +218,12 @@ impl Plot<'_> {
                 Look::Line => chart.draw_series(LineSeries::new(places(), line))?,
                 Look::Dashed => chart.draw_series(DashedLineSeries::new(places(), 6, 4, line))?,
                 Look::Dots => {
-                    let spread = |point: &Point| vec![(point.x, point.spread.0), (point.x, point.spread.1)];
-                    let lines = series.points.iter().map(|point| PathElement::new(spread(point), line));
+                    let spread =
+                        |point: &Point| vec![(point.x, point.spread.0), (point.x, point.spread.1)];
+                    let lines = series
+                        .points
+                        .iter()
+                        .map(|point| PathElement::new(spread(point), line));
                     chart.draw_series(lines)?;
                     chart.draw_series(PointSeries::of_element(
                         places(),
@@ -242,7 +255,9 @@ impl Plot<'_> {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -275,7 +290,10 @@ mod tests {
     fn a_drawing_has_words_and_a_background_and_its_curve() {
         for is_log in [false, true] {
             let svg = plot(is_log);
-            assert!(svg.contains("<title>Clones &amp; &lt;requests&gt;</title>"), "{svg}");
+            assert!(
+                svg.contains("<title>Clones &amp; &lt;requests&gt;</title>"),
+                "{svg}"
+            );
             assert!(svg.contains("<desc>A line that rises.</desc>"));
             let background = format!("width=\"{}\" height=\"{}\"", SIZE.0, SIZE.1);
             let rect = svg

@@ -47,7 +47,8 @@ impl Default for Report {
             by_status: BTreeMap::new(),
             elapsed: Duration::ZERO,
             // It starts small and grows with the largest value, so a thousand connections may each have one.
-            histogram: Histogram::new(3).expect("three significant digits are within HDR's limit of five"),
+            histogram: Histogram::new(3)
+                .expect("three significant digits are within HDR's limit of five"),
             scheduled: 0,
             late: 0,
             late_by_generator: 0,
@@ -57,13 +58,19 @@ impl Default for Report {
 
 impl Report {
     /// The column names for rows printed with `{report}`.
-    pub const TABLE_HEAD: &str = "requests  failures      ok/s    p50 ms    p90 ms    p99 ms    max ms  statuses";
+    pub const TABLE_HEAD: &str =
+        "requests  failures      ok/s    p50 ms    p90 ms    p99 ms    max ms  statuses";
 
     /// Requests that did not work out: no answer, or an answer that blames the server (5xx).
     ///
     /// A 4xx is not among them: the server did answer, and it was the request that was wrong. Look at `by_status`.
     pub fn failures(&self) -> u64 {
-        self.errors + self.by_status.range(500..).map(|(_, count)| count).sum::<u64>()
+        self.errors
+            + self
+                .by_status
+                .range(500..)
+                .map(|(_, count)| count)
+                .sum::<u64>()
     }
 
     /// Requests that did not fail, per second of the run. Failures do not count, for a dead server fails very fast.
@@ -201,7 +208,11 @@ mod tests {
 
         assert_eq!((all.requests, all.failures()), (3, 1));
         assert_eq!(all.by_status, BTreeMap::from([(200, 2), (503, 1)]));
-        assert!((all.quantile_ms(0.5) - 3.0).abs() < 0.01, "{}", all.quantile_ms(0.5));
+        assert!(
+            (all.quantile_ms(0.5) - 3.0).abs() < 0.01,
+            "{}",
+            all.quantile_ms(0.5)
+        );
     }
 
     #[test]
@@ -214,7 +225,11 @@ mod tests {
             all.merge(&other);
         }
 
-        assert_eq!(all.elapsed, Duration::from_secs(4), "the runs went on side by side");
+        assert_eq!(
+            all.elapsed,
+            Duration::from_secs(4),
+            "the runs went on side by side"
+        );
         assert!(
             (all.requests_per_second() - 0.75).abs() < 0.001,
             "{}",
@@ -245,7 +260,10 @@ mod tests {
             2,
             "the time-out waited and counts; the refusal did not"
         );
-        assert!(report.histogram.min() > 6_000, "a refusal made the server look fast");
+        assert!(
+            report.histogram.min() > 6_000,
+            "a refusal made the server look fast"
+        );
     }
 
     #[test]

@@ -62,7 +62,8 @@ impl Request {
 
     /// `POST path_and_query` with a body that is JSON already. Panics like [`Request::new`].
     pub fn post_json(path_and_query: &str, json: impl Into<Bytes>) -> Self {
-        let mut request = Request::new(Method::POST, path_and_query).header(CONTENT_TYPE.as_str(), "application/json");
+        let mut request = Request::new(Method::POST, path_and_query)
+            .header(CONTENT_TYPE.as_str(), "application/json");
         request.body = json.into();
         request
     }
@@ -89,7 +90,10 @@ impl Request {
         *request.method_mut() = self.method;
         *request.uri_mut() = Uri::from(self.path_and_query);
         *request.headers_mut() = self.headers;
-        request.headers_mut().entry(HOST).or_insert_with(|| target.host.clone());
+        request
+            .headers_mut()
+            .entry(HOST)
+            .or_insert_with(|| target.host.clone());
         request
     }
 }

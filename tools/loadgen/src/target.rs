@@ -35,17 +35,24 @@ impl Target {
     /// assert!(Target::parse("http://192.0.2.1:8080").is_err());
     /// ```
     pub fn parse(url: &str) -> Result<Self, TargetError> {
-        let uri: Uri = url.parse().map_err(|_| TargetError::Unreadable(url.to_owned()))?;
+        let uri: Uri = url
+            .parse()
+            .map_err(|_| TargetError::Unreadable(url.to_owned()))?;
         match uri.scheme_str() {
             Some("http") => {}
             Some("https") => return Err(TargetError::Https(url.to_owned())),
             _ => return Err(TargetError::Unreadable(url.to_owned())),
         }
-        if uri.path_and_query().is_some_and(|path| path.as_str() != "/") {
+        if uri
+            .path_and_query()
+            .is_some_and(|path| path.as_str() != "/")
+        {
             return Err(TargetError::HasPath(url.to_owned()));
         }
         // `host()` leaves out a user name, so that `http://127.0.0.1@example.com` is seen for what it is: example.com.
-        let host = uri.host().ok_or_else(|| TargetError::Unreadable(url.to_owned()))?;
+        let host = uri
+            .host()
+            .ok_or_else(|| TargetError::Unreadable(url.to_owned()))?;
         let port = uri.port_u16().unwrap_or(80);
         let addresses = loopback_addresses(host, port)?;
         let host = HeaderValue::from_str(&format!("{host}:{port}"))
@@ -76,7 +83,9 @@ fn loopback_addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, TargetEr
             .map_err(TargetError::NoLocalhost)?
             .collect()
     } else {
-        let address: IpAddr = literal.parse().map_err(|_| TargetError::Elsewhere(host.to_owned()))?;
+        let address: IpAddr = literal
+            .parse()
+            .map_err(|_| TargetError::Elsewhere(host.to_owned()))?;
         vec![SocketAddr::new(address, port)]
     };
     match addresses.iter().find(|address| !address.ip().is_loopback()) {
@@ -95,7 +104,9 @@ pub enum TargetError {
     )]
     Elsewhere(String),
     /// It asks for TLS.
-    #[error("{0} asks for TLS, which the load generator does not speak; use the server's http:// address")]
+    #[error(
+        "{0} asks for TLS, which the load generator does not speak; use the server's http:// address"
+    )]
     Https(String),
     /// It goes on after the port.
     #[error(

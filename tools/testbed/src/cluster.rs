@@ -48,8 +48,12 @@ impl PostgresClusterBuilder {
         let primary = primary.start().await?;
         let replicas = (1..=self.replicas).map(|number| {
             let role = format!("replica-{number}");
-            let script = replica_script(primary.name(), &format!("replica_{number}"), &self.settings);
-            Server::builder(Service::Postgres).role(&role).script(script).start()
+            let script =
+                replica_script(primary.name(), &format!("replica_{number}"), &self.settings);
+            Server::builder(Service::Postgres)
+                .role(&role)
+                .script(script)
+                .start()
         });
         let replicas = try_join_all(replicas).await?;
         Ok(PostgresCluster { replicas, primary })

@@ -12,9 +12,12 @@ use futures_util::StreamExt;
 use rand::RngExt;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as DockerError;
-use testcontainers::bollard::models::{ContainerUpdateBody, Mount, MountType, NetworkCreateRequest, PortBinding};
+use testcontainers::bollard::models::{
+    ContainerUpdateBody, Mount, MountType, NetworkCreateRequest, PortBinding,
+};
 use testcontainers::bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder,
 };
 use testcontainers::core::IntoContainerPort;
 use testcontainers::runners::AsyncRunner;
@@ -55,7 +58,10 @@ pub(crate) struct Plan {
 pub(crate) async fn start(plan: &Plan) -> Result<SocketAddr, Error> {
     let docker = docker().await?;
     let network = network(&docker).await?;
-    let (repository, tag) = plan.image.rsplit_once(':').unwrap_or((&plan.image, "latest"));
+    let (repository, tag) = plan
+        .image
+        .rsplit_once(':')
+        .unwrap_or((&plan.image, "latest"));
     let (fixed, service) = (plan.port, plan.service);
     let ports = move || std::iter::once(service.port()).chain(service.more_ports().iter().copied());
     let image = GenericImage::new(repository, tag).with_entrypoint("sh");
@@ -95,7 +101,10 @@ pub(crate) async fn start(plan: &Plan) -> Result<SocketAddr, Error> {
     let started = request.start().await;
     if let Err(error) = started {
         remove(&plan.name).await?;
-        return Err(Error::said(format!("start {}", plan.name), error.to_string()));
+        return Err(Error::said(
+            format!("start {}", plan.name),
+            error.to_string(),
+        ));
     }
     wait(&plan.name, plan.service).await
 }
@@ -138,15 +147,25 @@ pub(crate) async fn wait_until(name: &str, ready: &Ready<'_>) -> Result<SocketAd
 }
 
 /// Where a port of a running container is published; `None` if it is not.
-pub(crate) async fn port(docker: &Docker, name: &str, port: u16) -> Result<Option<SocketAddr>, Error> {
+pub(crate) async fn port(
+    docker: &Docker,
+    name: &str,
+    port: u16,
+) -> Result<Option<SocketAddr>, Error> {
     let container = docker.inspect_container(name, None).await;
     let container = container.map_err(|error| Error::docker(format!("look at {name}"), &error))?;
     let ports = container
         .network_settings
         .and_then(|network| network.ports)
         .unwrap_or_default();
-    let binding = ports.get(&format!("{port}/tcp")).cloned().flatten().unwrap_or_default();
-    let published = binding.into_iter().find_map(|binding| binding.host_port?.parse().ok());
+    let binding = ports
+        .get(&format!("{port}/tcp"))
+        .cloned()
+        .flatten()
+        .unwrap_or_default();
+    let published = binding
+        .into_iter()
+        .find_map(|binding| binding.host_port?.parse().ok());
     Ok(published.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
 }
 
@@ -156,7 +175,10 @@ pub(crate) async fn running_recipe(name: &str) -> Result<Option<String>, Error> 
         Ok(container) => {
             let state = container.state.unwrap_or_default();
             let runs = state.running == Some(true) && state.paused != Some(true);
-            let labels = container.config.and_then(|config| config.labels).unwrap_or_default();
+            let labels = container
+                .config
+                .and_then(|config| config.labels)
+                .unwrap_or_default();
             Ok(labels.get(RECIPE).cloned().filter(|_| runs))
         }
         Err(error) if is_missing(&error) => Ok(None),
@@ -166,12 +188,16 @@ pub(crate) async fn running_recipe(name: &str) -> Result<Option<String>, Error> 
 
 /// Removes a container with its volumes, whatever it is doing. That there is none is no error.
 pub(crate) async fn remove(name: &str) -> Result<(), Error> {
-    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    let options = RemoveContainerOptionsBuilder::default()
+        .force(true)
+        .v(true)
+        .build();
     match docker().await?.remove_container(name, Some(options)).await {
         // 404: it is gone already. 409: somebody else removes it at this moment.
         Ok(())
         | Err(DockerError::DockerResponseServerError {
-            status_code: 404 | 409, ..
+            status_code: 404 | 409,
+            ..
         }) => Ok(()),
         Err(error) => Err(Error::docker(format!("remove {name}"), &error)),
     }
@@ -215,7 +241,10 @@ pub(crate) async fn remove_left_behind() -> Result<(), Error> {
         return Ok(());
     }
     for (name, labels) in containers().await? {
-        if labels.get(LEASE).is_some_and(|lease| ended.ids.contains(lease)) {
+        if labels
+            .get(LEASE)
+            .is_some_and(|lease| ended.ids.contains(lease))
+        {
             remove(&name).await?;
         }
     }
@@ -230,7 +259,9 @@ pub async fn remove_all() -> Result<usize, Error> {
             remove(name).await?;
         }
         let docker = docker().await?;
-        let options = ListNetworksOptionsBuilder::default().filters(&of_owner()).build();
+        let options = ListNetworksOptionsBuilder::default()
+            .filters(&of_owner())
+            .build();
         let networks = docker.list_networks(Some(options)).await;
         for network in networks.map_err(|error| Error::docker("list networks", &error))? {
             let name = network.name.unwrap_or_default();
@@ -260,7 +291,10 @@ async fn containers() -> Result<Vec<(String, HashMap<String, String>)>, Error> {
 }
 
 pub(crate) fn of_owner() -> HashMap<String, Vec<String>> {
-    HashMap::from([("label".to_owned(), vec![format!("{OWNER}={}", lease::owner())])])
+    HashMap::from([(
+        "label".to_owned(),
+        vec![format!("{OWNER}={}", lease::owner())],
+    )])
 }
 
 /// The one network in which all of this owner's containers find each other by name.
@@ -312,7 +346,13 @@ pub(crate) fn free_port() -> u16 {
 }
 
 fn is_missing(error: &DockerError) -> bool {
-    matches!(error, DockerError::DockerResponseServerError { status_code: 404, .. })
+    matches!(
+        error,
+        DockerError::DockerResponseServerError {
+            status_code: 404,
+            ..
+        }
+    )
 }
 
 #[cfg(test)]

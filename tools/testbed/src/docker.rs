@@ -38,7 +38,9 @@ pub(crate) async fn run<T: Send + 'static>(work: impl Future<Output = T> + Send 
 }
 
 /// The same for `drop`, which cannot await. Blocks its thread until the work is done.
-pub(crate) fn block<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+pub(crate) fn block<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
     let (done, waiting) = std::sync::mpsc::channel();
     runtime().spawn(async move {
         let _ = done.send(work.await);
@@ -61,6 +63,9 @@ pub(crate) async fn docker() -> Result<Docker, Error> {
 async fn connect() -> Result<Docker, Error> {
     let client = docker_client_instance().await;
     let client = client.map_err(|error| Error::said("be found", error.to_string()))?;
-    client.ping().await.map_err(|error| Error::docker("answer", &error))?;
+    client
+        .ping()
+        .await
+        .map_err(|error| Error::docker("answer", &error))?;
     Ok(client)
 }

@@ -51,7 +51,9 @@ pub enum Error {
         build: String,
     },
     /// The container ran, but the server in it never answered.
-    #[error("{server} did not answer within {seconds} s; on a slow machine try again. Its last lines were:\n{log}")]
+    #[error(
+        "{server} did not answer within {seconds} s; on a slow machine try again. Its last lines were:\n{log}"
+    )]
     StartTimeout {
         /// The container's name.
         server: String,
@@ -126,7 +128,9 @@ impl Error {
     pub(crate) fn docker(action: impl Into<String>, error: &DockerError) -> Self {
         match io_kind(error) {
             Some(io::ErrorKind::PermissionDenied) => return Error::NoPermission,
-            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Error::unreachable(),
+            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                return Error::unreachable();
+            }
             _ => {}
         }
         let reason = match error {
@@ -203,7 +207,10 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_as_such() {
-        let error = Error::said("start redis", "mkdir /x: no space left on device".to_owned());
+        let error = Error::said(
+            "start redis",
+            "mkdir /x: no space left on device".to_owned(),
+        );
         assert!(matches!(error, Error::DiskFull(_)), "{error}");
     }
 }

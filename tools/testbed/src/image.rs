@@ -11,7 +11,9 @@ use std::process::{Command, Stdio};
 use futures_util::{Stream, StreamExt};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as DockerError;
-use testcontainers::bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
+use testcontainers::bollard::query_parameters::{
+    CreateImageOptionsBuilder, ImportImageOptionsBuilder,
+};
 use tokio::io::AsyncWriteExt;
 
 use crate::docker::docker;
@@ -67,11 +69,19 @@ impl Image {
 
     /// The name of the one that is present, if any is.
     async fn present(self, docker: &Docker) -> Result<Option<String>, Error> {
-        for name in [self.in_registry(), self.pulled.to_owned(), self.built.to_owned()] {
+        for name in [
+            self.in_registry(),
+            self.pulled.to_owned(),
+            self.built.to_owned(),
+        ] {
             match docker.inspect_image(&name).await {
                 Ok(_) => return Ok(Some(name)),
-                Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => {}
-                Err(error) => return Err(Error::docker(format!("look for the image {name}"), &error)),
+                Err(DockerError::DockerResponseServerError {
+                    status_code: 404, ..
+                }) => {}
+                Err(error) => {
+                    return Err(Error::docker(format!("look for the image {name}"), &error));
+                }
             }
         }
         Ok(None)
@@ -115,7 +125,9 @@ pub(crate) async fn get(service: Service) -> Result<String, Error> {
 }
 
 async fn pull(docker: &Docker, name: &str) -> Result<(), Error> {
-    let options = CreateImageOptionsBuilder::default().from_image(name).build();
+    let options = CreateImageOptionsBuilder::default()
+        .from_image(name)
+        .build();
     let mut progress = docker.create_image(Some(options), None, None);
     while let Some(step) = progress.next().await {
         step.map_err(|error| Error::docker(format!("pull {name}"), &error))?;
@@ -166,21 +178,27 @@ pub async fn save(file: &Path) -> Result<(), Error> {
         &partial,
     )
     .await;
-    let written = written.and_then(|()| std::fs::rename(&partial, file).map_err(|error| bundle(file, error)));
+    let written =
+        written.and_then(|()| std::fs::rename(&partial, file).map_err(|error| bundle(file, error)));
     if written.is_err() {
         let _ = std::fs::remove_file(&partial);
     }
     written
 }
 
-async fn write(images: impl Stream<Item = Result<bytes::Bytes, DockerError>>, path: &Path) -> Result<(), Error> {
+async fn write(
+    images: impl Stream<Item = Result<bytes::Bytes, DockerError>>,
+    path: &Path,
+) -> Result<(), Error> {
     let mut file = tokio::fs::File::create(path)
         .await
         .map_err(|error| bundle(path, error))?;
     let mut images = std::pin::pin!(images);
     while let Some(chunk) = images.next().await {
         let chunk = chunk.map_err(|error| Error::docker("export its images", &error))?;
-        file.write_all(&chunk).await.map_err(|error| bundle(path, error))?;
+        file.write_all(&chunk)
+            .await
+            .map_err(|error| bundle(path, error))?;
     }
     file.sync_all().await.map_err(|error| bundle(path, error))
 }
@@ -188,9 +206,12 @@ async fn write(images: impl Stream<Item = Result<bytes::Bytes, DockerError>>, pa
 /// Loads the images of a file that [`save`] wrote. Fails if one of ours is missing afterwards.
 pub async fn load(file: &Path) -> Result<Vec<String>, Error> {
     let docker = docker().await?;
-    let opened = tokio::fs::File::open(file).await.map_err(|error| bundle(file, error))?;
+    let opened = tokio::fs::File::open(file)
+        .await
+        .map_err(|error| bundle(file, error))?;
     let chunks = tokio_util::io::ReaderStream::with_capacity(opened, 1 << 20);
-    let mut steps = docker.import_image_stream(ImportImageOptionsBuilder::default().build(), chunks, None);
+    let mut steps =
+        docker.import_image_stream(ImportImageOptionsBuilder::default().build(), chunks, None);
     while let Some(step) = steps.next().await {
         step.map_err(|error| bundle(file, error))?;
     }

@@ -121,7 +121,11 @@ pub(crate) async fn lock(name: &str) -> Result<Lock, Error> {
 pub(crate) fn owner() -> String {
     let name = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
     let name = name.unwrap_or_else(|_| "me".to_owned());
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+    let plain: String = name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(16)
+        .collect();
     if plain.is_empty() {
         "me".to_owned()
     } else {
@@ -130,8 +134,10 @@ pub(crate) fn owner() -> String {
 }
 
 fn folder() -> Result<PathBuf, Error> {
-    let of_user = ProjectDirs::from("", "", "scalability-workshop").map(|dirs| dirs.cache_dir().join("testbed"));
-    let folder = of_user.unwrap_or_else(|| std::env::temp_dir().join("scalability-workshop-testbed"));
+    let of_user = ProjectDirs::from("", "", "scalability-workshop")
+        .map(|dirs| dirs.cache_dir().join("testbed"));
+    let folder =
+        of_user.unwrap_or_else(|| std::env::temp_dir().join("scalability-workshop-testbed"));
     std::fs::create_dir_all(&folder).map_err(|error| state(&folder, &error))?;
     Ok(folder)
 }

@@ -56,14 +56,18 @@ async fn run(command: Command) -> Result<(), testbed::Error> {
             1 => println!("1 container removed"),
             containers => println!("{containers} containers removed"),
         },
-        Command::Images(Images { save: Some(file), .. }) => {
+        Command::Images(Images {
+            save: Some(file), ..
+        }) => {
             testbed::images::save(&file).await?;
             println!(
                 "all images are in {}; `cargo workshop images --load` brings them elsewhere",
                 file.display()
             );
         }
-        Command::Images(Images { load: Some(file), .. }) => {
+        Command::Images(Images {
+            load: Some(file), ..
+        }) => {
             testbed::images::load(&file)
                 .await?
                 .iter()

@@ -9,7 +9,11 @@ use crate::lease;
 pub(crate) async fn fresh() -> Result<String, Error> {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
     let lease = lease::lease().await?;
-    Ok(format!("t_{}_{}", lease.id, NUMBER.fetch_add(1, Ordering::Relaxed)))
+    Ok(format!(
+        "t_{}_{}",
+        lease.id,
+        NUMBER.fetch_add(1, Ordering::Relaxed)
+    ))
 }
 
 /// Whether this is such a name, and its process has ended.

@@ -32,7 +32,11 @@ pub async fn postgres() -> Result<Postgres, Error> {
         let replica = Member::Replica.address().await?;
         swept(primary).await?;
         let database = namespace::fresh().await?;
-        execute(primary, format!("CREATE DATABASE {database} TEMPLATE template0")).await?;
+        execute(
+            primary,
+            format!("CREATE DATABASE {database} TEMPLATE template0"),
+        )
+        .await?;
         let postgres = Postgres {
             database,
             primary,
@@ -78,7 +82,13 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         let (primary, database) = (self.primary, self.database.clone());
         // If the server is gone, so is the database; else the next run finds it by its name.
-        block(async move { execute(primary, format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).await });
+        block(async move {
+            execute(
+                primary,
+                format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"),
+            )
+            .await
+        });
     }
 }
 
@@ -96,10 +106,16 @@ async fn sweep(primary: SocketAddr) -> Result<(), Error> {
             .fetch_all(&mut connection)
             .await
     };
-    let databases: Vec<String> = databases.await.map_err(|error: sqlx::Error| refused(&error))?;
+    let databases: Vec<String> = databases
+        .await
+        .map_err(|error: sqlx::Error| refused(&error))?;
     for database in databases {
         if namespace::is_left_behind(&database)? {
-            execute(primary, format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).await?;
+            execute(
+                primary,
+                format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"),
+            )
+            .await?;
         }
     }
     Ok(())
@@ -109,7 +125,9 @@ async fn sweep(primary: SocketAddr) -> Result<(), Error> {
 async fn execute(primary: SocketAddr, statement: String) -> Result<(), Error> {
     let ran = async {
         let mut connection = ready::postgres(primary, "workshop").await?;
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await?;
+        sqlx::query(AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await?;
         connection.close().await
     };
     ran.await.map_err(|error: sqlx::Error| refused(&error))

@@ -140,7 +140,12 @@ impl ProgramBuilder {
         swept().await?;
         let lease = lease::lease().await?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("workshop-{}-{}-p{number}-{}", lease::owner(), lease.id, self.role);
+        let name = format!(
+            "workshop-{}-{}-p{number}-{}",
+            lease::owner(),
+            lease.id,
+            self.role
+        );
         let started = self.create_and_start(&name, &lease.id).await;
         let address = match started {
             Ok(()) => container::wait_until(&name, &Ready::Http(self.port, &self.ready)).await,

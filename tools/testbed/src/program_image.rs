@@ -10,7 +10,9 @@ use std::process::Command;
 
 use futures_util::StreamExt;
 use testcontainers::bollard::errors::Error as DockerError;
-use testcontainers::bollard::query_parameters::{CreateImageOptions, ListImagesOptionsBuilder, RemoveImageOptions};
+use testcontainers::bollard::query_parameters::{
+    CreateImageOptions, ListImagesOptionsBuilder, RemoveImageOptions,
+};
 use testcontainers::bollard::{Docker, body_full};
 use tokio_tar::{Builder, EntryType, Header};
 use xxhash_rust::xxh3::Xxh3Default;
@@ -29,12 +31,18 @@ pub(crate) async fn get(docker: &Docker, program: &Path) -> Result<String, Error
         move || Files::of(&program)
     });
     let files = files.await.expect("reading files does not panic")?;
-    let stem = program.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let stem = program
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     let (repository, tag) = (format!("workshop/{stem}"), files.digest());
     let name = format!("{repository}:{tag}");
     match docker.inspect_image(&name).await {
         Ok(_) => return Ok(name),
-        Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => {}
+        Err(DockerError::DockerResponseServerError {
+            status_code: 404, ..
+        }) => {}
         Err(error) => return Err(Error::docker(format!("look for the image {name}"), &error)),
     }
     let options = CreateImageOptions {
@@ -44,7 +52,10 @@ pub(crate) async fn get(docker: &Docker, program: &Path) -> Result<String, Error
         changes: vec![format!("LABEL {OWNER}={}", lease::owner())],
         ..CreateImageOptions::default()
     };
-    let archive = files.archive().await.map_err(|error| unusable(program, error))?;
+    let archive = files
+        .archive()
+        .await
+        .map_err(|error| unusable(program, error))?;
     let mut steps = docker.create_image(Some(options), Some(body_full(archive.into())), None);
     while let Some(step) = steps.next().await {
         step.map_err(|error| Error::docker(format!("make the image {name}"), &error))?;
@@ -66,15 +77,22 @@ pub(crate) async fn remove_all(docker: &Docker) -> Result<(), Error> {
 }
 
 async fn names(docker: &Docker) -> Result<Vec<String>, Error> {
-    let options = ListImagesOptionsBuilder::default().filters(&of_owner()).build();
+    let options = ListImagesOptionsBuilder::default()
+        .filters(&of_owner())
+        .build();
     let images = docker.list_images(Some(options)).await;
     let images = images.map_err(|error| Error::docker("list images", &error))?;
-    Ok(images.into_iter().flat_map(|image| image.repo_tags).collect())
+    Ok(images
+        .into_iter()
+        .flat_map(|image| image.repo_tags)
+        .collect())
 }
 
 async fn remove(docker: &Docker, name: &str) {
     // It is in use, or somebody was faster; either way there is nothing to do.
-    let _ = docker.remove_image(name, None::<RemoveImageOptions>, None).await;
+    let _ = docker
+        .remove_image(name, None::<RemoveImageOptions>, None)
+        .await;
 }
 
 /// What goes into the image: where it shall lie, and what it is.
@@ -113,7 +131,9 @@ impl Files {
             header.set_size(content.len() as u64);
             header.set_mode(0o755);
             let inside = path.strip_prefix("/").unwrap_or(path);
-            archive.append_data(&mut header, inside, content.as_slice()).await?;
+            archive
+                .append_data(&mut header, inside, content.as_slice())
+                .await?;
         }
         archive.into_inner().await
     }
@@ -125,7 +145,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 
 fn libraries(program: &Path) -> Result<Vec<PathBuf>, Error> {
     let output = Command::new("ldd").arg(program).output();
-    let output = output.map_err(|error| unusable(program, format!("`ldd` cannot be run: {error}")))?;
+    let output =
+        output.map_err(|error| unusable(program, format!("`ldd` cannot be run: {error}")))?;
     // A program that needs none is no error, though `ldd` thinks so.
     Ok(named(&String::from_utf8_lossy(&output.stdout)))
 }
@@ -155,14 +176,20 @@ mod tests {
     fn ldd_names_libraries_and_the_loader_and_what_is_no_file() {
         let printed = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibgcc_s.so.1 => /lib/x86_64-linux-gnu/libgcc_s.so.1 (0x00007f)\n\
                        \t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
-        let files = ["/lib/x86_64-linux-gnu/libgcc_s.so.1", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from);
+        let files = [
+            "/lib/x86_64-linux-gnu/libgcc_s.so.1",
+            "/lib64/ld-linux-x86-64.so.2",
+        ]
+        .map(PathBuf::from);
         assert_eq!(named(printed), files);
         assert!(named("\tstatically linked\n").is_empty());
     }
 
     #[test]
     fn another_content_or_another_place_is_another_image() {
-        let files = |path: &str, content: &[u8]| Files(vec![(PathBuf::from(path), content.to_vec())]).digest();
+        let files = |path: &str, content: &[u8]| {
+            Files(vec![(PathBuf::from(path), content.to_vec())]).digest()
+        };
         assert_eq!(files("/a", b"1"), files("/a", b"1"));
         assert_ne!(
             files("/a", b"1"),

@@ -31,14 +31,25 @@ pub struct RabbitMq {
 pub async fn rabbitmq() -> Result<RabbitMq, Error> {
     run(async {
         let address = Member::RabbitMq.address().await?;
-        let http = container::port(&docker().await?, &Member::RabbitMq.name(), RABBITMQ_HTTP).await?;
+        let http =
+            container::port(&docker().await?, &Member::RabbitMq.name(), RABBITMQ_HTTP).await?;
         let http = http.ok_or_else(|| refused("its HTTP port is not published"))?;
         swept(http).await?;
         let host = namespace::fresh().await?;
         call(http, Method::PUT, &format!("vhosts/{host}"), "{}").await?;
         let all = r#"{"configure":".*","write":".*","read":".*"}"#;
-        call(http, Method::PUT, &format!("permissions/{host}/workshop"), all).await?;
-        Ok(RabbitMq { address, http, host })
+        call(
+            http,
+            Method::PUT,
+            &format!("permissions/{host}/workshop"),
+            all,
+        )
+        .await?;
+        Ok(RabbitMq {
+            address,
+            http,
+            host,
+        })
     })
     .await
 }
@@ -76,7 +87,12 @@ async fn sweep(http: SocketAddr) -> Result<(), Error> {
 }
 
 /// Calls the management plugin (<https://www.rabbitmq.com/docs/management#http-api>), and waits for it if the server has just started.
-async fn call(http: SocketAddr, method: Method, path: &str, body: &'static str) -> Result<String, Error> {
+async fn call(
+    http: SocketAddr,
+    method: Method,
+    path: &str,
+    body: &'static str,
+) -> Result<String, Error> {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
     let client = CLIENT.get_or_init(reqwest::Client::new);
     let deadline = Instant::now() + HTTP_WITHIN;
@@ -89,9 +105,14 @@ async fn call(http: SocketAddr, method: Method, path: &str, body: &'static str) 
             .body(body);
         let reason = match request.send().await {
             Ok(response) if response.status().is_success() => {
-                return response.text().await.map_err(|error| refused(&error.to_string()));
+                return response
+                    .text()
+                    .await
+                    .map_err(|error| refused(&error.to_string()));
             }
-            Ok(response) if response.status() == StatusCode::NOT_FOUND && method == Method::DELETE => {
+            Ok(response)
+                if response.status() == StatusCode::NOT_FOUND && method == Method::DELETE =>
+            {
                 return Ok(String::new());
             }
             Ok(response) => response.status().to_string(),

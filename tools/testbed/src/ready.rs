@@ -38,11 +38,17 @@ impl Ready<'_> {
             match self {
                 Ready::Protocol(Service::Postgres) => select_one(address).await.is_ok(),
                 Ready::Protocol(Service::Redis) => says(address, b"PING\r\n", b"+PONG").await,
-                Ready::Protocol(Service::Memcached) => says(address, b"version\r\n", b"VERSION").await,
+                Ready::Protocol(Service::Memcached) => {
+                    says(address, b"version\r\n", b"VERSION").await
+                }
                 // The protocol's header; the answer is a frame of type 1 (method) on channel 0: Connection.Start.
-                Ready::Protocol(Service::RabbitMq) => says(address, b"AMQP\x00\x00\x09\x01", &[1, 0, 0]).await,
+                Ready::Protocol(Service::RabbitMq) => {
+                    says(address, b"AMQP\x00\x00\x09\x01", &[1, 0, 0]).await
+                }
                 Ready::Http(_, path) => {
-                    let question = format!("GET {path} HTTP/1.1\r\nHost: testbed\r\nConnection: close\r\n\r\n");
+                    let question = format!(
+                        "GET {path} HTTP/1.1\r\nHost: testbed\r\nConnection: close\r\n\r\n"
+                    );
                     says(address, question.as_bytes(), b"HTTP/1.1 200").await
                 }
             }
@@ -56,7 +62,9 @@ async fn says(address: SocketAddr, question: &[u8], answer: &[u8]) -> bool {
         return false;
     };
     let mut heard = vec![0; answer.len()];
-    stream.write_all(question).await.is_ok() && stream.read_exact(&mut heard).await.is_ok() && heard == answer
+    stream.write_all(question).await.is_ok()
+        && stream.read_exact(&mut heard).await.is_ok()
+        && heard == answer
 }
 
 async fn select_one(address: SocketAddr) -> Result<(), sqlx::Error> {
@@ -66,7 +74,10 @@ async fn select_one(address: SocketAddr) -> Result<(), sqlx::Error> {
 }
 
 /// A single connection to a PostgreSQL server of ours.
-pub(crate) async fn postgres(address: SocketAddr, database: &str) -> Result<PgConnection, sqlx::Error> {
+pub(crate) async fn postgres(
+    address: SocketAddr,
+    database: &str,
+) -> Result<PgConnection, sqlx::Error> {
     let options = PgConnectOptions::new_without_pgpass()
         .host(&address.ip().to_string())
         .port(address.port())

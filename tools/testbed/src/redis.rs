@@ -54,7 +54,11 @@ impl Drop for Redis {
 
 async fn empty(address: SocketAddr, number: u64) -> Result<(), Error> {
     let answer = ask(address, &format!("SELECT {number}\r\nFLUSHDB\r\n"), 2).await?;
-    if answer == "+OK" { Ok(()) } else { Err(refused(answer)) }
+    if answer == "+OK" {
+        Ok(())
+    } else {
+        Err(refused(answer))
+    }
 }
 
 /// Sends commands as one types them into telnet, and returns the last of so many lines of answer.
@@ -69,7 +73,9 @@ async fn ask(address: SocketAddr, commands: &str, answers: usize) -> Result<Stri
         }
         Ok(line.trim_end().to_owned())
     };
-    asked.await.map_err(|error: std::io::Error| refused(error.to_string()))
+    asked
+        .await
+        .map_err(|error: std::io::Error| refused(error.to_string()))
 }
 
 fn refused(reason: String) -> Error {

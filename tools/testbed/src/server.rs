@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::StreamExt;
 use testcontainers::bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
-use testcontainers::bollard::query_parameters::{KillContainerOptionsBuilder, WaitContainerOptions};
+use testcontainers::bollard::query_parameters::{
+    KillContainerOptionsBuilder, WaitContainerOptions,
+};
 use tokio::time::{Duration, timeout};
 
 use crate::container::{self, Plan};
@@ -73,12 +75,19 @@ impl ServerBuilder {
         let lease = lease::lease().await?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let service = self.service;
-        let name = format!("workshop-{}-{}-{number}-{}", lease::owner(), lease.id, self.role);
+        let name = format!(
+            "workshop-{}-{}-{number}-{}",
+            lease::owner(),
+            lease.id,
+            self.role
+        );
         let mut plan = Plan {
             name: name.clone(),
             service,
             image: image::get(service).await?,
-            script: self.script.unwrap_or_else(|| service.script(&self.settings)),
+            script: self
+                .script
+                .unwrap_or_else(|| service.script(&self.settings)),
             port: None,
             lease: Some(lease.id.clone()),
             recipe: "dedicated".to_owned(),
@@ -88,8 +97,16 @@ impl ServerBuilder {
             // A port of our choice stays the same over a restart; one of Docker's choice does not.
             plan.port = Some(container::free_port());
             match container::start(&plan).await {
-                Ok(address) => return Ok(Server { name, service, address }),
-                Err(Error::Docker { reason, .. }) if attempt < PORTS && is_taken(&reason) => attempt += 1,
+                Ok(address) => {
+                    return Ok(Server {
+                        name,
+                        service,
+                        address,
+                    });
+                }
+                Err(Error::Docker { reason, .. }) if attempt < PORTS && is_taken(&reason) => {
+                    attempt += 1
+                }
                 Err(error) => {
                     container::remove(&name).await?;
                     return Err(error);
@@ -152,11 +169,16 @@ impl Server {
         let name = self.name.clone();
         run(async move {
             let docker = docker().await?;
-            let options = KillContainerOptionsBuilder::default().signal(signal).build();
+            let options = KillContainerOptionsBuilder::default()
+                .signal(signal)
+                .build();
             let sent = docker.kill_container(&name, Some(options)).await;
             sent.map_err(|error| Error::docker(format!("send {signal} to {name}"), &error))?;
             // Its exit code comes as an error; whatever it is, it has ended.
-            let _ = docker.wait_container(&name, None::<WaitContainerOptions>).next().await;
+            let _ = docker
+                .wait_container(&name, None::<WaitContainerOptions>)
+                .next()
+                .await;
             Ok(())
         })
         .await

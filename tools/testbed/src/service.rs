@@ -21,7 +21,12 @@ pub enum Service {
 
 impl Service {
     /// All of them.
-    pub const ALL: [Service; 4] = [Service::Postgres, Service::Redis, Service::Memcached, Service::RabbitMq];
+    pub const ALL: [Service; 4] = [
+        Service::Postgres,
+        Service::Redis,
+        Service::Memcached,
+        Service::RabbitMq,
+    ];
 
     /// The name in containers' names and in messages.
     pub fn name(self) -> &'static str {
@@ -83,13 +88,19 @@ impl Service {
                     // still has to read.
                     ("wal_keep_size", "256MB"),
                 ];
-                format!("{INITDB}\n{POSTGRES} {}", flags(&defaults, settings, postgres_flag))
+                format!(
+                    "{INITDB}\n{POSTGRES} {}",
+                    flags(&defaults, settings, postgres_flag)
+                )
             }
             Service::Redis => {
                 let defaults = [("databases", "4096"), ("save", ""), ("appendonly", "no")];
                 let fixed = "--port 6379 --bind 0.0.0.0 --protected-mode no --dir /tmp";
                 let redis_flag = |name: &str, value: &str| format!("--{name} {}", quote(value));
-                format!("exec redis-server {fixed} {}", flags(&defaults, settings, redis_flag))
+                format!(
+                    "exec redis-server {fixed} {}",
+                    flags(&defaults, settings, redis_flag)
+                )
             }
             Service::Memcached => {
                 let defaults = [("m", "64"), ("c", "1024"), ("t", "2")];
@@ -146,7 +157,8 @@ if [ ! -f /tmp/data/ready ]; then
 fi";
 
 /// Its socket would lie in a folder that not every image has.
-const POSTGRES: &str = "exec postgres -D /tmp/data -c listen_addresses='*' -c unix_socket_directories=/tmp";
+const POSTGRES: &str =
+    "exec postgres -D /tmp/data -c listen_addresses='*' -c unix_socket_directories=/tmp";
 
 /// The script of a replica: a copy of a running primary, which it follows through a replication slot.
 pub(crate) fn replica_script(primary: &str, slot: &str, settings: &[(String, String)]) -> String {
@@ -193,7 +205,11 @@ fn postgres_flag(name: &str, value: &str) -> String {
 }
 
 /// The defaults that no setting replaces, then the settings.
-fn flags(defaults: &[(&str, &str)], settings: &[(String, String)], write: impl Fn(&str, &str) -> String) -> String {
+fn flags(
+    defaults: &[(&str, &str)],
+    settings: &[(String, String)],
+    write: impl Fn(&str, &str) -> String,
+) -> String {
     let replaced = |name: &str| settings.iter().any(|(setting, _)| setting == name);
     let defaults = defaults.iter().filter(|(name, _)| !replaced(name));
     let all = defaults.map(|(name, value)| write(name, value));

@@ -73,7 +73,12 @@ pub(crate) enum Member {
 
 impl Member {
     fn all() -> Vec<Member> {
-        let mut all = vec![Member::RabbitMq, Member::Primary, Member::Replica, Member::Redis];
+        let mut all = vec![
+            Member::RabbitMq,
+            Member::Primary,
+            Member::Replica,
+            Member::Redis,
+        ];
         all.extend((1..=MEMCACHED_NODES).map(Member::Memcached));
         all
     }
@@ -167,7 +172,10 @@ fn postgres_settings() -> Vec<(String, String)> {
 /// Removes what dead processes have left, once in this process.
 pub(crate) async fn swept() -> Result<(), Error> {
     static SWEPT: OnceCell<()> = OnceCell::const_new();
-    SWEPT.get_or_try_init(container::remove_left_behind).await.copied()
+    SWEPT
+        .get_or_try_init(container::remove_left_behind)
+        .await
+        .copied()
 }
 
 /// Tells recipes apart; the same in every build.

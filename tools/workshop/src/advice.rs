@@ -19,7 +19,8 @@ pub fn next(findings: &Findings, machine: &Machine, has_tried: bool) -> String {
     if !missing.is_empty() || stopped {
         let can_fix = repair::is_possible(machine);
         if can_fix && !has_tried {
-            return "Next: `cargo workshop doctor --fix` installs and starts what is missing.".to_owned();
+            return "Next: `cargo workshop doctor --fix` installs and starts what is missing."
+                .to_owned();
         }
         if !missing.is_empty() {
             let advice = install(machine.system(), machine.is_root(), &missing);
@@ -44,9 +45,18 @@ pub fn next(findings: &Findings, machine: &Machine, has_tried: bool) -> String {
 pub fn install(system: System, root: bool, parts: &[Part]) -> String {
     let sudo = if root { "" } else { "sudo " };
     let docker = parts.contains(&Part::Docker);
-    let packages = |name: fn(Part) -> &'static str| parts.iter().map(|part| name(*part)).collect::<Vec<_>>().join(" ");
+    let packages = |name: fn(Part) -> &'static str| {
+        parts
+            .iter()
+            .map(|part| name(*part))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let command = match system {
-        System::Debian => format!("{sudo}apt-get update && {sudo}apt-get install -y {}", packages(debian)),
+        System::Debian => format!(
+            "{sudo}apt-get update && {sudo}apt-get install -y {}",
+            packages(debian)
+        ),
         System::Fedora => {
             let start = if docker {
                 format!(" && {sudo}systemctl enable --now docker")
@@ -90,7 +100,9 @@ fn elsewhere(system: System, part: Part) -> &'static str {
         (Part::Docker, System::MacOs | System::Windows) => {
             "install Docker Desktop (https://docs.docker.com/get-docker/) and start it"
         }
-        (Part::Docker, _) => "install Docker's engine (https://docs.docker.com/engine/install/) and start it",
+        (Part::Docker, _) => {
+            "install Docker's engine (https://docs.docker.com/engine/install/) and start it"
+        }
         (Part::Compiler, System::MacOs) => "run `xcode-select --install` for the C compiler",
         (Part::Compiler, System::Windows) => {
             "install the C++ build tools (https://rust-lang.github.io/rustup/installation/windows-msvc.html)"
@@ -141,6 +153,8 @@ mod tests {
         for system in [System::MacOs, System::Windows] {
             assert!(install(system, false, &ALL).starts_with("install Docker Desktop"));
         }
-        assert!(install(System::Linux, false, &ALL).contains("https://docs.docker.com/engine/install/"));
+        assert!(
+            install(System::Linux, false, &ALL).contains("https://docs.docker.com/engine/install/")
+        );
     }
 }

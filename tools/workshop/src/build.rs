@@ -83,7 +83,9 @@ pub fn build(
         .stderr(Stdio::piped());
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = command.spawn().with_context(|| {
-        format!("{program} could not be run. Is Rust installed and on the PATH? See https://rustup.rs")
+        format!(
+            "{program} could not be run. Is Rust installed and on the PATH? See https://rustup.rs"
+        )
     })?;
     let report = machine::read_aside(child.stdout.take().expect("it was asked for as a pipe"));
     let stderr = child.stderr.take().expect("it was asked for as a pipe");
@@ -118,7 +120,9 @@ impl Built {
                     self.programs.push((manifest, program.into()));
                 }
             }
-            Some("compiler-message") => self.diagnostics.extend(diagnostic(manifest, &message["message"])),
+            Some("compiler-message") => self
+                .diagnostics
+                .extend(diagnostic(manifest, &message["message"])),
             _ => {}
         }
     }
@@ -133,7 +137,12 @@ fn diagnostic(manifest: PathBuf, message: &Value) -> Option<Diagnostic> {
     let level = message["level"].as_str()?;
     let spans = message["spans"].as_array();
     let primary = spans.and_then(|spans| spans.iter().find(|span| span["is_primary"] == true));
-    let place = primary.and_then(|span| Some((span["file_name"].as_str()?.to_owned(), span["line_start"].as_u64()?)));
+    let place = primary.and_then(|span| {
+        Some((
+            span["file_name"].as_str()?.to_owned(),
+            span["line_start"].as_u64()?,
+        ))
+    });
     Some(Diagnostic {
         manifest,
         is_error: level.starts_with("error"),
@@ -144,7 +153,11 @@ fn diagnostic(manifest: PathBuf, message: &Value) -> Option<Diagnostic> {
 }
 
 /// Shows what takes long, and returns what cargo complains about.
-fn pass_on(from: impl Read, is_ours: impl Fn(&str) -> bool, messages: &mut impl Write) -> io::Result<String> {
+fn pass_on(
+    from: impl Read,
+    is_ours: impl Fn(&str) -> bool,
+    messages: &mut impl Write,
+) -> io::Result<String> {
     let mut is_told = false;
     let mut complaints = String::new();
     for line in BufReader::new(from).split(b'\n') {
@@ -160,7 +173,10 @@ fn pass_on(from: impl Read, is_ours: impl Fn(&str) -> bool, messages: &mut impl 
                 }
                 if !is_told {
                     is_told = true;
-                    writeln!(messages, "building the libraries that the tests use (once)…")?;
+                    writeln!(
+                        messages,
+                        "building the libraries that the tests use (once)…"
+                    )?;
                 }
                 writeln!(messages, "{line}")?;
             }
@@ -168,7 +184,11 @@ fn pass_on(from: impl Read, is_ours: impl Fn(&str) -> bool, messages: &mut impl 
             "Finished" | "Executable" | "Locking" | "Adding" if is_status => continue,
             // Sums of what the compiler has said itself.
             "error:" if text.starts_with("error: could not compile") => continue,
-            "warning:" if text.contains(" generated ") || text.starts_with("warning: build failed") => continue,
+            "warning:"
+                if text.contains(" generated ") || text.starts_with("warning: build failed") =>
+            {
+                continue;
+            }
             _ => {
                 complaints.push_str(&line);
                 complaints.push('\n');
@@ -185,7 +205,8 @@ mod tests {
 
     fn passed_on(text: &str) -> (String, String) {
         let mut messages = Vec::new();
-        let complaints = pass_on(text.as_bytes(), |name| name == "round_robin", &mut messages).unwrap();
+        let complaints =
+            pass_on(text.as_bytes(), |name| name == "round_robin", &mut messages).unwrap();
         (String::from_utf8(messages).unwrap(), complaints)
     }
 
@@ -199,8 +220,9 @@ mod tests {
 
     #[test]
     fn what_takes_long_is_announced_once_and_shown() {
-        let (messages, _) =
-            passed_on("   Compiling libc v0.2.180\n   Compiling redis v1.8.1\n   Compiling round_robin v0.1.0\n");
+        let (messages, _) = passed_on(
+            "   Compiling libc v0.2.180\n   Compiling redis v1.8.1\n   Compiling round_robin v0.1.0\n",
+        );
         assert_eq!(
             messages,
             "building the libraries that the tests use (once)…\n   Compiling libc v0.2.180\n   Compiling redis v1.8.1\n"
@@ -209,7 +231,8 @@ mod tests {
 
     #[test]
     fn what_cargo_complains_about_is_kept() {
-        let text = "error: failed to parse manifest at `/w/Cargo.toml`\n\nCaused by:\n  something\n";
+        let text =
+            "error: failed to parse manifest at `/w/Cargo.toml`\n\nCaused by:\n  something\n";
         assert_eq!(passed_on(text), (String::new(), text.to_owned()));
     }
 
@@ -224,7 +247,10 @@ mod tests {
         ] {
             built.take(&serde_json::from_str(text).unwrap());
         }
-        assert_eq!(built.program(Path::new("/x/Cargo.toml")), Some(Path::new("/t/x-1")));
+        assert_eq!(
+            built.program(Path::new("/x/Cargo.toml")),
+            Some(Path::new("/t/x-1"))
+        );
         assert_eq!(built.programs.len(), 1);
     }
 }

@@ -72,14 +72,20 @@ pub fn program<A: AsRef<OsStr>>(
     if machine.colour.stderr {
         command.args(["--color", "always"]);
     }
-    command.arg("--").args(arguments).stdout(stdout).stderr(Stdio::piped());
+    command
+        .arg("--")
+        .args(arguments)
+        .stdout(stdout)
+        .stderr(Stdio::piped());
     let mut child = command
         .spawn()
         .with_context(|| format!("{} could not be run", machine.cargo.display()))?;
     let answer = child.stdout.take().map(machine::read_aside);
     let stderr = child.stderr.take().expect("it was asked for as a pipe");
     pass_on(stderr, program.name, messages)?;
-    let answer = answer.and_then(|answer| answer.recv().ok()).unwrap_or_default();
+    let answer = answer
+        .and_then(|answer| answer.recv().ok())
+        .unwrap_or_default();
     Ok((child.wait()?, answer))
 }
 
@@ -134,9 +140,11 @@ mod tests {
 
     #[test]
     fn a_build_is_announced_once_and_shown() {
-        let compiling = "\u{1b}[1m\u{1b}[92m   Compiling\u{1b}[0m libc v0.2.180\n   Compiling testbed v0.1.0\n";
-        let messages =
-            format!("{compiling}    Finished `dev` profile in 58.11s\n     Running `target/debug/testbed up`\n");
+        let compiling =
+            "\u{1b}[1m\u{1b}[92m   Compiling\u{1b}[0m libc v0.2.180\n   Compiling testbed v0.1.0\n";
+        let messages = format!(
+            "{compiling}    Finished `dev` profile in 58.11s\n     Running `target/debug/testbed up`\n"
+        );
         assert_eq!(
             passed_on(&messages),
             format!("building the testbed (about a minute, once)…\n{compiling}")
@@ -160,7 +168,8 @@ mod tests {
 
     #[test]
     fn what_cargo_waits_for_or_complains_about_is_shown() {
-        let messages = "    Blocking waiting for file lock on build directory\nerror: no matching package\n";
+        let messages =
+            "    Blocking waiting for file lock on build directory\nerror: no matching package\n";
         assert_eq!(passed_on(messages), messages);
     }
 }

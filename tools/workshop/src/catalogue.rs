@@ -31,8 +31,10 @@ impl Catalogue {
             );
         }
         let places = Place::all(&folder)?;
-        let exercises: anyhow::Result<Vec<Exercise>> =
-            places.iter().map(|place| Exercise::read(repository, place)).collect();
+        let exercises: anyhow::Result<Vec<Exercise>> = places
+            .iter()
+            .map(|place| Exercise::read(repository, place))
+            .collect();
         let exercises = exercises?;
         if exercises.is_empty() {
             bail!("there is no exercise in {}", folder.display());
@@ -41,7 +43,12 @@ impl Catalogue {
     }
 
     /// The exercise that is meant: the named one; else the one in whose folder the learner stands; else the first one to do.
-    pub fn choose(&self, name: Option<&str>, stands_in: &Path, progress: &Progress) -> anyhow::Result<&Exercise> {
+    pub fn choose(
+        &self,
+        name: Option<&str>,
+        stands_in: &Path,
+        progress: &Progress,
+    ) -> anyhow::Result<&Exercise> {
         if let Some(name) = name {
             return self.find(name);
         }
@@ -52,36 +59,61 @@ impl Catalogue {
 
     /// The exercise with this id; or with this folder's name; or one that this path leads to.
     pub fn find(&self, name: &str) -> anyhow::Result<&Exercise> {
-        let parts: Vec<&str> = name.split(['/', '\\']).filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> = name
+            .split(['/', '\\'])
+            .filter(|part| !part.is_empty())
+            .collect();
         let is_meant = |exercise: &&Exercise| {
             let Place { chapter, folder } = &exercise.place;
-            let alone = parts.as_slice() == [exercise.id.as_str()] || parts.as_slice() == [folder.as_str()];
-            alone || parts.windows(2).any(|pair| pair == [chapter.as_str(), folder.as_str()])
+            let alone =
+                parts.as_slice() == [exercise.id.as_str()] || parts.as_slice() == [folder.as_str()];
+            alone
+                || parts
+                    .windows(2)
+                    .any(|pair| pair == [chapter.as_str(), folder.as_str()])
         };
         if let Some(exercise) = self.exercises.iter().find(is_meant) {
             return Ok(exercise);
         }
         let wanted = parts.last().copied().unwrap_or_default();
-        if let Some(near) = nearest(wanted, self.exercises.iter().map(|exercise| exercise.id.as_str())) {
+        if let Some(near) = nearest(
+            wanted,
+            self.exercises.iter().map(|exercise| exercise.id.as_str()),
+        ) {
             bail!("there is no exercise `{name}`. Did you mean `{near}`?");
         }
-        let ids: Vec<&str> = self.exercises.iter().map(|exercise| exercise.id.as_str()).collect();
-        bail!("there is no exercise `{name}`. There are: {}", ids.join(", "))
+        let ids: Vec<&str> = self
+            .exercises
+            .iter()
+            .map(|exercise| exercise.id.as_str())
+            .collect();
+        bail!(
+            "there is no exercise `{name}`. There are: {}",
+            ids.join(", ")
+        )
     }
 
     /// The one in whose folder somebody stands, of the exercise or of its solution.
     fn at(&self, stands_in: &Path) -> Option<&Exercise> {
         // Both sides without symbolic links: a temporary folder of macOS is one.
         let stands_in = stands_in.canonicalize().ok()?;
-        let is_in = |folder: &Path| folder.canonicalize().is_ok_and(|folder| stands_in.starts_with(folder));
+        let is_in = |folder: &Path| {
+            folder
+                .canonicalize()
+                .is_ok_and(|folder| stands_in.starts_with(folder))
+        };
         let mut exercises = self.exercises.iter();
         exercises.find(|exercise| is_in(&exercise.folder()) || is_in(&exercise.solution()))
     }
 
     /// The first that is neither solved nor skipped.
     pub fn current(&self, progress: &Progress) -> Option<&Exercise> {
-        let is_open =
-            |exercise: &&Exercise| matches!(progress.entry(&exercise.id).state, State::Fresh | State::Started);
+        let is_open = |exercise: &&Exercise| {
+            matches!(
+                progress.entry(&exercise.id).state,
+                State::Fresh | State::Started
+            )
+        };
         self.exercises.iter().find(is_open)
     }
 
@@ -104,7 +136,8 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     let best = names
         .map(|name| (likeness(name), name))
         .max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|(likeness, _)| *likeness > 0.6).map(|(_, name)| name)
+    best.filter(|(likeness, _)| *likeness > 0.6)
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -146,7 +179,10 @@ mod tests {
             assert!(error.ends_with("Did you mean `shared_session`?"), "{error}");
         }
         let error = found("quantum").unwrap_err();
-        assert!(error.ends_with("There are: round_robin, shared_session"), "{error}");
+        assert!(
+            error.ends_with("There are: round_robin, shared_session"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -166,22 +202,36 @@ mod tests {
         assert_eq!(chosen("").unwrap(), "third");
         folder.write("exercises/01_chapter/01_first/src/lib.rs", "");
         folder.write("solutions/01_chapter/02_second/src/lib.rs", "");
-        assert_eq!(chosen("exercises/01_chapter/01_first/src").unwrap(), "first");
+        assert_eq!(
+            chosen("exercises/01_chapter/01_first/src").unwrap(),
+            "first"
+        );
         assert_eq!(chosen("solutions/01_chapter/02_second").unwrap(), "second");
 
-        folder.write(".workshop/progress", "first solved\nsecond skipped\nthird solved\n");
+        folder.write(
+            ".workshop/progress",
+            "first solved\nsecond skipped\nthird solved\n",
+        );
         let error = chosen("").unwrap_err().to_string();
-        assert!(error.starts_with("every exercise is solved or skipped"), "{error}");
+        assert!(
+            error.starts_with("every exercise is solved or skipped"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_checkout_without_exercises_and_a_broken_description_are_told() {
         let empty = Folder::new();
-        let error = Catalogue::load(&empty.repository()).unwrap_err().to_string();
+        let error = Catalogue::load(&empty.repository())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no folder exercises/"), "{error}");
 
         let folder = Folder::with_exercises(&["first"]);
-        folder.write("exercises/01_chapter/01_first/exercise.toml", "id = \"second\"");
+        folder.write(
+            "exercises/01_chapter/01_first/exercise.toml",
+            "id = \"second\"",
+        );
         let error = format!("{:#}", Catalogue::load(&folder.repository()).unwrap_err());
         assert!(
             error.starts_with("exercises/01_chapter/01_first/exercise.toml: `id` has to be"),

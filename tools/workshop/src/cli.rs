@@ -10,7 +10,11 @@ use crate::commands;
 
 /// The workshop's own command. Without a subcommand it says where you are and what is next.
 #[derive(Parser)]
-#[command(name = "workshop", bin_name = "cargo workshop", disable_help_subcommand = true)]
+#[command(
+    name = "workshop",
+    bin_name = "cargo workshop",
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

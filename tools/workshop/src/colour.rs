@@ -19,7 +19,11 @@ impl Colour {
     /// What this process' outputs show.
     pub fn detect() -> Self {
         let wish = env::var_os("NO_COLOR");
-        Colour::of(wish.as_deref(), io::stdout().is_terminal(), io::stderr().is_terminal())
+        Colour::of(
+            wish.as_deref(),
+            io::stdout().is_terminal(),
+            io::stderr().is_terminal(),
+        )
     }
 
     /// For what `NO_COLOR` says, and for outputs that are terminals or are not.
@@ -45,13 +49,21 @@ mod tests {
     #[test]
     fn colours_go_to_terminals_and_not_into_pipes() {
         assert_eq!(shown(None, true, true), [true, true]);
-        assert_eq!(shown(None, false, true), [false, true], "cargo workshop list | less");
+        assert_eq!(
+            shown(None, false, true),
+            [false, true],
+            "cargo workshop list | less"
+        );
         assert_eq!(shown(None, true, false), [true, false]);
     }
 
     #[test]
     fn whoever_wants_no_colour_gets_none() {
         assert_eq!(shown(Some("1"), true, true), [false, false]);
-        assert_eq!(shown(Some(""), true, true), [true, true], "an empty value is none");
+        assert_eq!(
+            shown(Some(""), true, true),
+            [true, true],
+            "an empty value is none"
+        );
     }
 }

@@ -28,7 +28,9 @@ impl Desk {
         let repository = Repository::here();
         let program = env::current_exe().unwrap_or_default();
         // The folder in which we were built ourselves: cargo marks it, for programs that make copies of a disk.
-        let marked = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+        let marked = program
+            .ancestors()
+            .find(|folder| folder.join("CACHEDIR.TAG").is_file());
         Desk {
             machine: Machine::here(),
             target: marked.map_or_else(|| repository.root().join("target"), Path::to_owned),

@@ -183,7 +183,11 @@ mod tests {
 
     #[test]
     fn the_testbed_says_the_same() {
-        let testbed = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../testbed/src/error.rs")).unwrap();
+        let testbed = fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../testbed/src/error.rs"
+        ))
+        .unwrap();
         // A backslash at the end of a line goes on with the string, and drops the spaces that follow.
         let testbed: String = testbed.split("\\\n").map(str::trim_start).collect();
         for docker in [Docker::Missing, Docker::NotRunning, Docker::NoPermission] {

@@ -57,7 +57,8 @@ fn in_background(machine: &Machine, output: &mut impl Write) -> anyhow::Result<C
         let log = OpenOptions::new().create(true).append(true).open(&path)?;
         Ok((log.try_clone()?, log))
     };
-    let (log, same_log) = open().with_context(|| format!("{} cannot be written", path.display()))?;
+    let (log, same_log) =
+        open().with_context(|| format!("{} cannot be written", path.display()))?;
     let mut command = machine.command("dockerd");
     command.stdin(Stdio::null()).stdout(log).stderr(same_log);
     // A group of its own: Ctrl-C is meant for us, and the engine is to stay.
@@ -80,7 +81,10 @@ fn wait(machine: &Machine, mut engine: Option<&mut Child>) -> anyhow::Result<()>
             return Ok(());
         }
         if let Some(status) = ended {
-            bail!("dockerd ended ({status}) instead of answering{}", last_words(machine));
+            bail!(
+                "dockerd ended ({status}) instead of answering{}",
+                last_words(machine)
+            );
         }
         if Instant::now() >= deadline {
             let seconds = machine.start_patience.as_secs();
@@ -119,7 +123,9 @@ mod tests {
         let mut output = Vec::new();
         let result = start(machine, &mut output);
         let output = String::from_utf8(output).unwrap();
-        result.map(|()| output).map_err(|error| format!("{error:#}"))
+        result
+            .map(|()| output)
+            .map_err(|error| format!("{error:#}"))
     }
 
     #[test]
@@ -138,7 +144,10 @@ mod tests {
     fn what_systemd_says_is_told() {
         let fakes = Fakes::new();
         fakes.file("/run/systemd/system/x", "");
-        fakes.program("systemctl", "echo 'Unit docker.service is masked.' >&2; exit 1");
+        fakes.program(
+            "systemctl",
+            "echo 'Unit docker.service is masked.' >&2; exit 1",
+        );
 
         let error = started(&fakes).unwrap_err();
 
@@ -184,18 +193,27 @@ mod tests {
 
         let error = started_on(&fakes, &machine).unwrap_err();
 
-        assert!(error.contains("dockerd.log"), "it was not started otherwise: {error}");
+        assert!(
+            error.contains("dockerd.log"),
+            "it was not started otherwise: {error}"
+        );
     }
 
     #[test]
     fn an_engine_that_ends_says_why() {
         let fakes = Fakes::new();
-        fakes.program("dockerd", "echo 'failed to start daemon: no iptables' >&2; exit 1");
+        fakes.program(
+            "dockerd",
+            "echo 'failed to start daemon: no iptables' >&2; exit 1",
+        );
 
         let error = started(&fakes).unwrap_err();
 
         assert!(error.contains("dockerd ended (exit status: 1)"), "{error}");
-        assert!(error.ends_with("failed to start daemon: no iptables"), "{error}");
+        assert!(
+            error.ends_with("failed to start daemon: no iptables"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -220,7 +238,10 @@ mod tests {
 
         let error = started_on(&fakes, &machine).unwrap_err();
 
-        assert!(error.contains("DOCKER_HOST") && error.contains("192.0.2.1"), "{error}");
+        assert!(
+            error.contains("DOCKER_HOST") && error.contains("192.0.2.1"),
+            "{error}"
+        );
         assert!(fakes.calls().is_empty(), "nothing helps there");
     }
 }

@@ -114,8 +114,14 @@ impl Findings {
         let installed = || fine("Docker is installed");
         match &self.docker {
             Docker::Missing => vec![fatal("missing", "Docker".to_owned())],
-            Docker::NotRunning => vec![installed(), fatal("not running", "Docker's engine".to_owned())],
-            Docker::Hung => vec![installed(), fatal("hung", "Docker's engine does not answer".to_owned())],
+            Docker::NotRunning => vec![
+                installed(),
+                fatal("not running", "Docker's engine".to_owned()),
+            ],
+            Docker::Hung => vec![
+                installed(),
+                fatal("hung", "Docker's engine does not answer".to_owned()),
+            ],
             Docker::Broken(words) => vec![fatal("broken", format!("Docker says: {words}"))],
             Docker::NoPermission => vec![
                 installed(),
@@ -123,7 +129,11 @@ impl Findings {
                 fatal("forbidden", "you may not use Docker".to_owned()),
             ],
             Docker::Running { version } => {
-                let counted = format!("{} of {} images of servers", self.images.unwrap_or(0), images::ALL);
+                let counted = format!(
+                    "{} of {} images of servers",
+                    self.images.unwrap_or(0),
+                    images::ALL
+                );
                 vec![
                     installed(),
                     fine(&format!("Docker's engine runs ({version})")),
@@ -132,7 +142,10 @@ impl Findings {
                         fine(&counted)
                     } else {
                         // The first test that needs one gets it.
-                        harmless("later", format!("{counted}; `cargo workshop images` gets them now"))
+                        harmless(
+                            "later",
+                            format!("{counted}; `cargo workshop images` gets them now"),
+                        )
                     },
                 ]
             }
@@ -146,12 +159,20 @@ fn fine(text: &str) -> Line {
 
 fn harmless(mark: &'static str, text: String) -> Line {
     let is_fatal = false;
-    Line { mark, text, is_fatal }
+    Line {
+        mark,
+        text,
+        is_fatal,
+    }
 }
 
 fn fatal(mark: &'static str, text: String) -> Line {
     let is_fatal = true;
-    Line { mark, text, is_fatal }
+    Line {
+        mark,
+        text,
+        is_fatal,
+    }
 }
 
 fn there_or_missing(is_there: bool, text: &str) -> Line {
@@ -167,7 +188,10 @@ fn is_at_least(rustc: &str, needed: &str) -> bool {
     let numbers = |version: &str| -> Option<Vec<u32>> {
         // 1.97.0-nightly is a 1.97.
         let version = version.split('-').next()?;
-        version.split('.').map(|number| number.parse().ok()).collect()
+        version
+            .split('.')
+            .map(|number| number.parse().ok())
+            .collect()
     };
     let found = rustc.split_whitespace().nth(1).and_then(numbers);
     found.is_some_and(|found| Some(found) >= numbers(needed))

@@ -75,7 +75,11 @@ pub fn threads() -> usize {
 }
 
 /// Runs it to its end, or until `limit` is over, or until `stop` says so.
-pub fn run(command: &mut Command, limit: Duration, stop: &mut dyn FnMut() -> bool) -> io::Result<Run> {
+pub fn run(
+    command: &mut Command,
+    limit: Duration,
+    stop: &mut dyn FnMut() -> bool,
+) -> io::Result<Run> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -91,7 +95,12 @@ pub fn run(command: &mut Command, limit: Duration, stop: &mut dyn FnMut() -> boo
     })
 }
 
-fn wait(child: &mut Child, said: &mut Heard, deadline: Instant, stop: &mut dyn FnMut() -> bool) -> io::Result<Ending> {
+fn wait(
+    child: &mut Child,
+    said: &mut Heard,
+    deadline: Instant,
+    stop: &mut dyn FnMut() -> bool,
+) -> io::Result<Ending> {
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Ending::Exited {

@@ -15,7 +15,14 @@ use crate::repository::Repository;
 
 /// The servers that an exercise may need.
 const SERVICES: [&str; 4] = ["postgres", "redis", "memcached", "rabbitmq"];
-const KEYS: [&str; 6] = ["id", "title", "minutes", "page", "services", "limit_seconds"];
+const KEYS: [&str; 6] = [
+    "id",
+    "title",
+    "minutes",
+    "page",
+    "services",
+    "limit_seconds",
+];
 /// How long a run of the tests may take where nothing else is said.
 const LIMIT_SECONDS: i64 = 60;
 
@@ -81,10 +88,12 @@ pub fn without_number(folder: &str) -> Option<&str> {
 }
 
 fn folders(below: &Path) -> anyhow::Result<Vec<String>> {
-    let entries = fs::read_dir(below).with_context(|| format!("the folder {} cannot be read", below.display()))?;
+    let entries = fs::read_dir(below)
+        .with_context(|| format!("the folder {} cannot be read", below.display()))?;
     let mut names = Vec::new();
     for entry in entries {
-        let entry = entry.with_context(|| format!("the folder {} cannot be read", below.display()))?;
+        let entry =
+            entry.with_context(|| format!("the folder {} cannot be read", below.display()))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if without_number(&name).is_some() && entry.path().is_dir() {
             names.push(name);
@@ -102,9 +111,9 @@ impl Exercise {
     }
 
     fn parse(text: &str, repository: &Repository, place: &Place) -> anyhow::Result<Exercise> {
-        let table: Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| anyhow::anyhow!("this is not TOML: {}", error.message()))?;
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            anyhow::anyhow!("this is not TOML: {}", error.message())
+        })?;
         for key in table.keys() {
             ensure!(
                 KEYS.contains(&key.as_str()),
@@ -118,7 +127,8 @@ impl Exercise {
             "`id` has to be the folder's name without its number, `{}`, and is `{id}`",
             place.id()
         );
-        let minutes = number(&table, "minutes")?.context("`minutes` is missing: how long does it take a learner?")?;
+        let minutes = number(&table, "minutes")?
+            .context("`minutes` is missing: how long does it take a learner?")?;
         let limit = number(&table, "limit_seconds")?.unwrap_or(LIMIT_SECONDS);
         Ok(Exercise {
             id,
@@ -165,14 +175,18 @@ impl Exercise {
     /// The page's file.
     pub fn page_file(&self) -> PathBuf {
         let book = self.repository.root().join("book").join("src");
-        self.page.split('/').fold(book, |path, part| path.join(part))
+        self.page
+            .split('/')
+            .fold(book, |path, part| path.join(part))
     }
 }
 
 fn string(table: &Table, key: &str) -> anyhow::Result<String> {
     match table.get(key) {
         Some(Value::String(text)) if !text.trim().is_empty() => Ok(text.clone()),
-        Some(value) => bail!("`{key}` has to be a text in quotes that is not empty, and is {value}"),
+        Some(value) => {
+            bail!("`{key}` has to be a text in quotes that is not empty, and is {value}")
+        }
         None => bail!("`{key}` is missing"),
     }
 }
@@ -208,8 +222,7 @@ fn services(table: &Table) -> anyhow::Result<Vec<String>> {
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        "id = \"round_robin\"\ntitle = \"Take turns\"\nminutes = 15\npage = \"clones/index.md\"\nservices = []\n";
+    const GOOD: &str = "id = \"round_robin\"\ntitle = \"Take turns\"\nminutes = 15\npage = \"clones/index.md\"\nservices = []\n";
 
     fn parsed(text: &str) -> Result<Exercise, String> {
         let place = Place {
@@ -222,9 +235,19 @@ mod tests {
     #[test]
     fn a_description_is_understood() {
         let exercise = parsed(GOOD).unwrap();
-        assert_eq!((exercise.id.as_str(), exercise.minutes), ("round_robin", 15));
-        assert_eq!(exercise.limit, Duration::from_mins(1), "the limit where none is given");
-        assert_eq!(exercise.page_file(), Path::new("/w/book/src/clones/index.md"));
+        assert_eq!(
+            (exercise.id.as_str(), exercise.minutes),
+            ("round_robin", 15)
+        );
+        assert_eq!(
+            exercise.limit,
+            Duration::from_mins(1),
+            "the limit where none is given"
+        );
+        assert_eq!(
+            exercise.page_file(),
+            Path::new("/w/book/src/clones/index.md")
+        );
         assert_eq!(
             exercise.tests(),
             Path::new("/w/exercises/01_clones/01_round_robin/tests/round_robin.rs")
@@ -254,8 +277,16 @@ mod tests {
                 "there is no service \"redi\"; the services are postgres",
             ),
             ("[]", "\"redis\"", "has to be a list"),
-            ("services = []\n", "", "`services = []` says that no server is needed"),
-            ("services", "Services", "there is no key `Services`; the keys are id"),
+            (
+                "services = []\n",
+                "",
+                "`services = []` says that no server is needed",
+            ),
+            (
+                "services",
+                "Services",
+                "there is no key `Services`; the keys are id",
+            ),
             ("id = ", "id ", "this is not TOML"),
         ] {
             let error = parsed(&GOOD.replace(good, bad)).unwrap_err();
@@ -266,7 +297,13 @@ mod tests {
     #[test]
     fn only_numbered_folders_are_exercises() {
         assert_eq!(without_number("01_round_robin"), Some("round_robin"));
-        for other in ["target", "1_round_robin", "01-round-robin", "01_", "README.md"] {
+        for other in [
+            "target",
+            "1_round_robin",
+            "01-round-robin",
+            "01_",
+            "README.md",
+        ] {
             assert_eq!(without_number(other), None, "{other}");
         }
     }

@@ -70,7 +70,12 @@ impl Fakes {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        shell.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        shell
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
         assert!(shell.wait().unwrap().success());
     }
 
@@ -98,6 +103,9 @@ impl Fakes {
         let file = self.folder.path().join("calls");
         let calls = fs::read_to_string(&file).unwrap_or_default();
         let _ = fs::remove_file(file);
-        calls.lines().map(|line| line.trim_end().to_owned()).collect()
+        calls
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
     }
 }

@@ -68,7 +68,12 @@ impl Feedback<'_> {
             paint.bold(&libtest::sentence(&failure.test))
         )?;
         if let Some(panic) = failure.panic() {
-            writeln!(output, "  {}:{}", self.name(panic.file.as_ref()), panic.line)?;
+            writeln!(
+                output,
+                "  {}:{}",
+                self.name(panic.file.as_ref()),
+                panic.line
+            )?;
         }
         let message = failure.message();
         let message = if message.is_empty() {
@@ -80,17 +85,30 @@ impl Feedback<'_> {
         if failure.is_todo() {
             writeln!(output, "{}\n", right_red(report, self.hints))?;
         } else if !failure.printed.is_empty() && failure.panic().is_some() {
-            writeln!(output, "It printed:\n{}\n", indented(&end_of(&failure.printed)))?;
+            writeln!(
+                output,
+                "It printed:\n{}\n",
+                indented(&end_of(&failure.printed))
+            )?;
         }
         let passed = format!("{} of {} tests pass", report.passed, report.all());
-        writeln!(output, "{}  {passed}\n", paint::bar(paint, report.passed, report.all()))?;
+        writeln!(
+            output,
+            "{}  {passed}\n",
+            paint::bar(paint, report.passed, report.all())
+        )?;
         self.next(failure.is_todo() && report.passed == 0, output)
     }
 
     fn hung(&self, tests: &[String], report: &Report, output: &mut impl Write) -> io::Result<()> {
         let paint = self.paint();
         for test in tests {
-            writeln!(output, "{} {}", paint.red("✗"), paint.bold(&libtest::sentence(test)))?;
+            writeln!(
+                output,
+                "{} {}",
+                paint.red("✗"),
+                paint.bold(&libtest::sentence(test))
+            )?;
         }
         let subject = match tests {
             [] => "The tests",
@@ -150,7 +168,9 @@ impl Feedback<'_> {
             format!(" at {}:{line}", self.name(file.as_ref()))
         });
         let sentence = match errors.len() {
-            0 | 1 => format!("It does not compile yet; the compiler says above what it does not understand{place}."),
+            0 | 1 => format!(
+                "It does not compile yet; the compiler says above what it does not understand{place}."
+            ),
             number => format!(
                 "It does not compile yet: {number} errors. Begin with the first,{place}; others often go with it."
             ),
@@ -166,7 +186,12 @@ impl Feedback<'_> {
         Ok(())
     }
 
-    fn green(&self, report: &Report, warnings: &[String], output: &mut impl Write) -> io::Result<()> {
+    fn green(
+        &self,
+        report: &Report,
+        warnings: &[String],
+        output: &mut impl Write,
+    ) -> io::Result<()> {
         let paint = self.paint();
         for warning in warnings {
             writeln!(output, "{}", warning.trim_end())?;
@@ -202,7 +227,9 @@ impl Feedback<'_> {
         }
         let hint = match self.hints {
             0 => format!("`cargo workshop hint{id}` gives a nudge"),
-            hints::LEVELS => format!("you have all hints: `cargo workshop hint{id} 3` shows the plan again"),
+            hints::LEVELS => {
+                format!("you have all hints: `cargo workshop hint{id} 3` shows the plan again")
+            }
             hints => format!(
                 "`cargo workshop hint{id}` gives hint {} of {}",
                 hints + 1,

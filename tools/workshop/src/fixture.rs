@@ -27,8 +27,9 @@ impl Folder {
     pub fn with_exercises(ids: &[&str]) -> Self {
         let folder = Folder::new();
         for (number, id) in (1..).zip(ids) {
-            let description =
-                format!("id = \"{id}\"\ntitle = \"About {id}\"\nminutes = 10\npage = \"page.md\"\nservices = []\n");
+            let description = format!(
+                "id = \"{id}\"\ntitle = \"About {id}\"\nminutes = 10\npage = \"page.md\"\nservices = []\n"
+            );
             folder.write(
                 &format!("exercises/01_chapter/{number:02}_{id}/exercise.toml"),
                 &description,
@@ -60,7 +61,8 @@ impl Folder {
     }
 
     pub fn text(&self, path: &str) -> String {
-        fs::read_to_string(self.root.path().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+        fs::read_to_string(self.root.path().join(path))
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     pub fn has(&self, path: &str) -> bool {
@@ -116,8 +118,7 @@ fn a_number_grows() {
 }
 ";
 
-const HINTS: &str =
-    "# Hints: Count up\n\n## 1\n\nLook at the name.\n\n## 2\n\nThink of fingers.\n\n## 3\n\nAdd, and give it back.\n";
+const HINTS: &str = "# Hints: Count up\n\n## 1\n\nLook at the name.\n\n## 2\n\nThink of fingers.\n\n## 3\n\nAdd, and give it back.\n";
 
 /// A workspace with one exercise, `counter`, and a description of a second.
 pub struct Fixture {
@@ -134,7 +135,9 @@ impl Deref for Fixture {
 
 impl Fixture {
     pub fn new() -> Self {
-        let fixture = Fixture { folder: Folder::new() };
+        let fixture = Fixture {
+            folder: Folder::new(),
+        };
         fixture.write(
             "Cargo.toml",
             "[workspace]\nresolver = \"3\"\nmembers = [\"exercises/*/01_counter\", \"solutions/*/*\"]\n\n[workspace.package]\n\
@@ -166,7 +169,10 @@ impl Fixture {
         );
         self.write(&exercise("HINTS.md"), HINTS);
         self.write(&exercise("src/lib.rs"), STUB);
-        self.write(&exercise(&format!("tests/{id}.rs")), &TESTS.replace("counter", id));
+        self.write(
+            &exercise(&format!("tests/{id}.rs")),
+            &TESTS.replace("counter", id),
+        );
         self.write(&solution("Cargo.toml"), &manifest(&format!("sol_{id}")));
         self.write(&solution("src/lib.rs"), SOLVED);
         self.write(&solution("stub/lib.rs"), STUB);
@@ -181,8 +187,14 @@ impl Fixture {
             let code = SOLVED.replace("last + 1", body);
             format!("// Wrong: {thought}\n// Says: after 1 comes 2: is it one more?\n{code}")
         };
-        self.write(&solution("wrong/two.rs"), &wrong("It leaves numbers out.", "last + 2"));
-        self.write(&solution("wrong/none.rs"), &wrong("It stays where it is.", "last"));
+        self.write(
+            &solution("wrong/two.rs"),
+            &wrong("It leaves numbers out.", "last + 2"),
+        );
+        self.write(
+            &solution("wrong/none.rs"),
+            &wrong("It stays where it is.", "last"),
+        );
     }
 
     /// Edits the learner's file of `counter`.

@@ -38,9 +38,12 @@ impl Hints {
             return Err(format!("hint {} is empty", empty + 1));
         }
         let levels = levels.try_into();
-        levels
-            .map(Hints)
-            .map_err(|levels: Vec<String>| format!("there have to be three hints, and there are {}", levels.len()))
+        levels.map(Hints).map_err(|levels: Vec<String>| {
+            format!(
+                "there have to be three hints, and there are {}",
+                levels.len()
+            )
+        })
     }
 
     /// The hint of this level, from 1 to 3.
@@ -53,8 +56,7 @@ impl Hints {
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        "# Hints: Take turns\n\n## 1\n\nLook at it.\n\n## 2\n\nTwo\n\nparagraphs.\n\n## 3\n\nThe plan.\n";
+    const GOOD: &str = "# Hints: Take turns\n\n## 1\n\nLook at it.\n\n## 2\n\nTwo\n\nparagraphs.\n\n## 3\n\nThe plan.\n";
 
     #[test]
     fn hints_are_told_one_by_one() {

@@ -19,8 +19,14 @@ pub const ALL: usize = IMAGES.len();
 
 /// How many of them are present; `None` if Docker does not tell.
 pub fn present(machine: &Machine) -> Option<usize> {
-    let listing = machine.answer("docker", &["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"])?;
-    Some(count(&listing, &env::var("WORKSHOP_REGISTRY").unwrap_or_default()))
+    let listing = machine.answer(
+        "docker",
+        &["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"],
+    )?;
+    Some(count(
+        &listing,
+        &env::var("WORKSHOP_REGISTRY").unwrap_or_default(),
+    ))
 }
 
 fn count(listing: &str, registry: &str) -> usize {
@@ -41,10 +47,17 @@ mod tests {
 
     #[test]
     fn the_testbed_uses_these_images() {
-        let testbed = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../testbed/src/image.rs")).unwrap();
+        let testbed = fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../testbed/src/image.rs"
+        ))
+        .unwrap();
         assert_eq!(testbed.matches("pulled: \"").count(), ALL);
         for [pulled, built] in IMAGES {
-            assert!(testbed.contains(&format!("pulled: \"{pulled}\"")), "{pulled}");
+            assert!(
+                testbed.contains(&format!("pulled: \"{pulled}\"")),
+                "{pulled}"
+            );
             assert!(testbed.contains(&format!("built: \"{built}\"")), "{built}");
         }
     }

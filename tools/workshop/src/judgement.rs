@@ -69,9 +69,20 @@ pub fn judge(
     let mut command = cargo::cargo(machine);
     command
         .current_dir(desk.repository.root())
-        .args(["test", "--package", &exercise.id, "--no-run", "--target-dir"])
+        .args([
+            "test",
+            "--package",
+            &exercise.id,
+            "--no-run",
+            "--target-dir",
+        ])
         .arg(&desk.target);
-    let built = build::build(command, machine.colour.stderr, |name| name == exercise.id, messages)?;
+    let built = build::build(
+        command,
+        machine.colour.stderr,
+        |name| name == exercise.id,
+        messages,
+    )?;
     let manifest = exercise.folder().join("Cargo.toml");
     if !built.success {
         return not_compiled(built);
@@ -87,18 +98,29 @@ pub fn judge(
     let source = desk.repository.name(&exercise.folder().join("src"));
     let is_theirs = |diagnostic: &&Diagnostic| {
         let place = diagnostic.place.as_ref();
-        diagnostic.is_warning && place.is_some_and(|(file, _)| desk.repository.name(file.as_ref()).starts_with(&source))
+        diagnostic.is_warning
+            && place
+                .is_some_and(|(file, _)| desk.repository.name(file.as_ref()).starts_with(&source))
     };
     let warnings = built.about(&manifest).filter(is_theirs);
     Ok(Judgement::Tested {
-        warnings: warnings.map(|diagnostic| diagnostic.rendered.clone()).collect(),
+        warnings: warnings
+            .map(|diagnostic| diagnostic.rendered.clone())
+            .collect(),
         outcome: test(machine, exercise, program, stop)?,
     })
 }
 
 fn not_compiled(built: Built) -> anyhow::Result<Judgement> {
-    if !built.diagnostics.iter().any(|diagnostic| diagnostic.is_error) {
-        bail!("cargo could not build this. It says:\n{}", built.complaints.trim_end());
+    if !built
+        .diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.is_error)
+    {
+        bail!(
+            "cargo could not build this. It says:\n{}",
+            built.complaints.trim_end()
+        );
     }
     Ok(Judgement::NotCompiled(built.diagnostics))
 }
@@ -129,10 +151,14 @@ pub fn test(
             Outcome::Hung { tests, report }
         }
         // The exit code and the report have to agree: a test that calls `exit(0)` looks like a success to everybody else.
-        Ending::Exited { success, .. } if report.is_whole && success == report.failures.is_empty() => {
+        Ending::Exited { success, .. }
+            if report.is_whole && success == report.failures.is_empty() =>
+        {
             Outcome::Told(report)
         }
-        Ending::Exited { success: true, .. } if report.all() == 0 && run.said.contains("running 0 tests") => {
+        Ending::Exited { success: true, .. }
+            if report.all() == 0 && run.said.contains("running 0 tests") =>
+        {
             Outcome::Told(report)
         }
         Ending::Exited { how, .. } => Outcome::Crashed {

@@ -51,13 +51,22 @@ impl Failure {
     /// The panic that says it best: a `todo!`, wherever it was met; else the one by which the test itself failed; else the last one.
     pub fn panic(&self) -> Option<&Panic> {
         let mut panics = self.panics.iter();
-        let own = || self.panics.iter().rev().find(|panic| panic.thread == self.test);
-        panics.find(|panic| panic.is_todo()).or_else(own).or(self.panics.last())
+        let own = || {
+            self.panics
+                .iter()
+                .rev()
+                .find(|panic| panic.thread == self.test)
+        };
+        panics
+            .find(|panic| panic.is_todo())
+            .or_else(own)
+            .or(self.panics.last())
     }
 
     /// What it said by that panic; or, if there was none, what it printed, where a test that returns an error tells of it.
     pub fn message(&self) -> &str {
-        self.panic().map_or(self.printed.trim(), |panic| &panic.message)
+        self.panic()
+            .map_or(self.printed.trim(), |panic| &panic.message)
     }
 
     /// Whether it failed because something is still to do.
@@ -104,7 +113,8 @@ impl Report {
                 (failure.panics, failure.printed) = panics(text);
             }
         }
-        let counts = [report.passed, report.failures.len(), report.ignored].map(|count| count as u64);
+        let counts =
+            [report.passed, report.failures.len(), report.ignored].map(|count| count as u64);
         report.is_whole = tally.unfinished() == 0
             && !report.ended.is_empty()
             && counts == [tally.passed, tally.failed, tally.skipped];
@@ -113,10 +123,16 @@ impl Report {
 
     /// `test NAME ... ok`, or another ending.
     fn take(&mut self, line: &str) {
-        let Some((test, ending)) = line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... ")) else {
+        let Some((test, ending)) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.rsplit_once(" ... "))
+        else {
             return;
         };
-        let test = test.strip_suffix(" - should panic").unwrap_or(test).to_owned();
+        let test = test
+            .strip_suffix(" - should panic")
+            .unwrap_or(test)
+            .to_owned();
         if ending == "ok" {
             self.passed += 1;
         } else if ending.starts_with("ignored") {
@@ -244,7 +260,10 @@ test result: FAILED. 1 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; 
         let text = RED.replace("\n\nfailures:\n  left", "\n  left");
         let report = Report::parse(&text);
 
-        assert_eq!((report.passed, report.failures.len(), report.ignored), (1, 2, 1));
+        assert_eq!(
+            (report.passed, report.failures.len(), report.ignored),
+            (1, 2, 1)
+        );
         assert!(report.is_whole && !report.is_green());
         let second = &report.failures[1];
         assert_eq!(
@@ -252,7 +271,10 @@ test result: FAILED. 1 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; 
             "assertion `left == right` failed: one was counted twice\n  left: 3\n right: 2"
         );
         let panic = second.panic().unwrap();
-        assert_eq!((panic.file.as_str(), panic.line), ("C:\\w\\tests\\x.rs", 17));
+        assert_eq!(
+            (panic.file.as_str(), panic.line),
+            ("C:\\w\\tests\\x.rs", 17)
+        );
     }
 
     #[test]
@@ -268,7 +290,9 @@ test result: FAILED. 1 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; 
     #[test]
     fn failures_stand_in_the_order_of_the_file() {
         let mut report = Report::parse(RED);
-        report.sort_by("fn it_counts() {}\nfn it_counts_to_two() {}\nasync fn a_queue_is_fair() {}\n");
+        report.sort_by(
+            "fn it_counts() {}\nfn it_counts_to_two() {}\nasync fn a_queue_is_fair() {}\n",
+        );
         assert_eq!(report.failures[0].test, "it_counts_to_two");
     }
 
@@ -299,7 +323,10 @@ test result: FAILED. 1 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; 
         let good = "running 1 test\ntest a ... ok\n\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n";
         assert!(Report::parse(good).is_green());
         let ignoring = good
-            .replace("test a ... ok\n", "test a ... ok\ntest b ... ignored, too slow\n")
+            .replace(
+                "test a ... ok\n",
+                "test a ... ok\ntest b ... ignored, too slow\n",
+            )
             .replace("0 ignored", "1 ignored");
         let report = Report::parse(&ignoring);
         assert!(report.is_whole && report.ended == ["a", "b"]);

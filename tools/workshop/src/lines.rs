@@ -51,7 +51,9 @@ impl Lines {
     /// Whether somebody has typed that they want no more. What else they typed waits.
     pub fn wants_to_quit(&mut self) -> bool {
         self.waiting.extend(self.receiver.try_iter());
-        self.waiting.iter().any(|line| matches!(line.trim(), "q" | "quit"))
+        self.waiting
+            .iter()
+            .any(|line| matches!(line.trim(), "q" | "quit"))
     }
 }
 

@@ -114,7 +114,8 @@ impl Machine {
         let stderr = read_aside(child.stderr.take().expect("it was asked for as a pipe"));
         let deadline = Instant::now() + self.patience;
         let rest = || deadline.saturating_duration_since(Instant::now());
-        let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(rest()), stderr.recv_timeout(rest())) else {
+        let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(rest()), stderr.recv_timeout(rest()))
+        else {
             // If it cannot be ended, it has just ended by itself.
             let _ = child.kill();
             let _ = child.wait();
@@ -134,7 +135,9 @@ impl Machine {
     pub fn answer(&self, program: &str, arguments: &[&str]) -> Option<String> {
         match self.ask(program, arguments) {
             Answer::Said {
-                success: true, stdout, ..
+                success: true,
+                stdout,
+                ..
             } => Some(stdout.trim().to_owned()),
             _ => None,
         }

@@ -64,7 +64,11 @@ impl Progress {
     }
 
     /// Changes what is known about one exercise, and keeps it.
-    pub fn change(repository: &Repository, id: &str, change: impl FnOnce(&mut Entry)) -> anyhow::Result<Progress> {
+    pub fn change(
+        repository: &Repository,
+        id: &str,
+        change: impl FnOnce(&mut Entry),
+    ) -> anyhow::Result<Progress> {
         // Read again right now: a second terminal may have written since this command began.
         let mut progress = Self::load(repository)?;
         let before = progress.entry(id);
@@ -169,7 +173,10 @@ mod tests {
         let repository = folder.repository();
         assert!(Progress::load(&repository).unwrap().is_empty());
 
-        Progress::change(&repository, "round_robin", |entry| entry.state = State::Solved).unwrap();
+        Progress::change(&repository, "round_robin", |entry| {
+            entry.state = State::Solved
+        })
+        .unwrap();
         Progress::change(&repository, "cache_aside", |entry| {
             *entry = Entry {
                 state: State::Started,
@@ -191,10 +198,14 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_kept_where_it_is() {
         let folder = Folder::new();
-        let text = "# mine\n\nold_one solved\nround_robin started hints=1 note=x\nround_robin dreamt\n";
+        let text =
+            "# mine\n\nold_one solved\nround_robin started hints=1 note=x\nround_robin dreamt\n";
         folder.write(".workshop/progress", text);
 
-        Progress::change(&folder.repository(), "round_robin", |entry| entry.state = State::Solved).unwrap();
+        Progress::change(&folder.repository(), "round_robin", |entry| {
+            entry.state = State::Solved
+        })
+        .unwrap();
 
         assert_eq!(
             folder.text(".workshop/progress"),
@@ -217,9 +228,14 @@ mod tests {
         let folder = Folder::new();
         folder.write(".workshop/progress/a_folder", "");
 
-        let error = Progress::load(&folder.repository()).unwrap_err().to_string();
+        let error = Progress::load(&folder.repository())
+            .unwrap_err()
+            .to_string();
 
-        assert!(error.contains(".workshop/progress cannot be read"), "{error}");
+        assert!(
+            error.contains(".workshop/progress cannot be read"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -227,7 +243,9 @@ mod tests {
         let folder = Folder::new();
         folder.write(".workshop", "a file where a folder has to be");
 
-        let change = Progress::change(&folder.repository(), "a", |entry| entry.state = State::Solved);
+        let change = Progress::change(&folder.repository(), "a", |entry| {
+            entry.state = State::Solved
+        });
 
         assert!(change.is_err(), "it must not be lost in silence");
     }
@@ -235,7 +253,10 @@ mod tests {
     #[test]
     fn nothing_is_left_beside_the_file() {
         let folder = Folder::new();
-        Progress::change(&folder.repository(), "a", |entry| entry.state = State::Skipped).unwrap();
+        Progress::change(&folder.repository(), "a", |entry| {
+            entry.state = State::Skipped
+        })
+        .unwrap();
 
         let files = fs::read_dir(folder.repository().private()).unwrap().count();
 

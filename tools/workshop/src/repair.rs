@@ -38,7 +38,9 @@ pub fn repair(machine: &Machine, parts: &[Part], output: &mut impl Write) -> any
         .filter_map(|part| match part {
             // A client alone says the same as an installed engine that does not run.
             Part::Docker if docker == Docker::Missing => Some("docker.io"),
-            Part::Docker if docker == Docker::NotRunning && is_without_engine(machine) => Some("docker.io"),
+            Part::Docker if docker == Docker::NotRunning && is_without_engine(machine) => {
+                Some("docker.io")
+            }
             Part::Compiler if !machine.has("cc") => Some("build-essential"),
             Part::Curl if !machine.has("curl") => Some("curl"),
             _ => None,
@@ -98,7 +100,9 @@ mod tests {
         let mut output = Vec::new();
         let result = repair(&fakes.machine(), &ALL, &mut output);
         let output = String::from_utf8(output).unwrap();
-        result.map(|()| output).map_err(|error| format!("{error:#}"))
+        result
+            .map(|()| output)
+            .map_err(|error| format!("{error:#}"))
     }
 
     /// A Debian whose apt-get brings programs along: each is a file in the folder, which it copies.
@@ -125,10 +129,17 @@ mod tests {
             panic!("three steps, not these: {output}");
         };
         assert_eq!(update, "$ apt-get -qq update");
-        assert!(install.ends_with("install docker.io build-essential curl"), "{install}");
+        assert!(
+            install.ends_with("install docker.io build-essential curl"),
+            "{install}"
+        );
         assert!(dockerd.starts_with("$ dockerd"), "{dockerd}");
 
-        assert_eq!(repaired(&fakes).unwrap(), "", "the second time there is nothing to do");
+        assert_eq!(
+            repaired(&fakes).unwrap(),
+            "",
+            "the second time there is nothing to do"
+        );
     }
 
     #[test]

@@ -21,8 +21,8 @@ impl Repository {
     pub fn here() -> Self {
         // `cargo run` tells its program where the package lies now. Where it lay when it was built is right until somebody moves the
         // folder, and is better than nothing if the program is started by hand.
-        let package =
-            env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        let package = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
         let root = package.ancestors().nth(2).unwrap_or(&package);
         Repository::at(root)
     }
@@ -94,7 +94,12 @@ mod tests {
 
     #[test]
     fn the_checkout_is_found_from_the_package() {
-        assert!(Repository::here().root().join("tools/workshop/Cargo.toml").is_file());
+        assert!(
+            Repository::here()
+                .root()
+                .join("tools/workshop/Cargo.toml")
+                .is_file()
+        );
     }
 
     #[test]

@@ -121,8 +121,15 @@ mod tests {
         let (outcome, output) = run_stand_in("pass", &[]);
 
         assert!(outcome.succeeded, "{}", outcome.ending);
-        assert_eq!((outcome.tally.passed, outcome.tally.failed), (1, 0), "{output}");
-        assert!(output.contains("test runner::tests::stand_in ... ok"), "{output}");
+        assert_eq!(
+            (outcome.tally.passed, outcome.tally.failed),
+            (1, 0),
+            "{output}"
+        );
+        assert!(
+            output.contains("test runner::tests::stand_in ... ok"),
+            "{output}"
+        );
     }
 
     #[test]
@@ -130,7 +137,11 @@ mod tests {
         let (outcome, output) = run_stand_in("panic", &[]);
 
         assert!(!outcome.succeeded);
-        assert_eq!((outcome.tally.passed, outcome.tally.failed), (0, 1), "{output}");
+        assert_eq!(
+            (outcome.tally.passed, outcome.tally.failed),
+            (0, 1),
+            "{output}"
+        );
         assert_eq!(outcome.tally.unfinished(), 0);
     }
 
@@ -139,7 +150,10 @@ mod tests {
         let (outcome, output) = run_stand_in("pass", &["--color", "always"]);
 
         assert_eq!(outcome.tally.passed, 1, "{output:?}");
-        assert!(output.contains('\u{1b}'), "the colours are gone: {output:?}");
+        assert!(
+            output.contains('\u{1b}'),
+            "the colours are gone: {output:?}"
+        );
     }
 
     #[test]
@@ -154,8 +168,15 @@ mod tests {
     fn a_test_that_ends_the_process_with_success_is_unfinished_all_the_same() {
         let (outcome, output) = run_stand_in("exit quietly", &[]);
 
-        assert!(outcome.succeeded, "cargo, too, would take this for a success");
-        assert_eq!((outcome.tally.passed, outcome.tally.unfinished()), (0, 1), "{output}");
+        assert!(
+            outcome.succeeded,
+            "cargo, too, would take this for a success"
+        );
+        assert_eq!(
+            (outcome.tally.passed, outcome.tally.unfinished()),
+            (0, 1),
+            "{output}"
+        );
     }
 
     #[test]

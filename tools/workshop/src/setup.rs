@@ -60,7 +60,13 @@ pub fn images(machine: &Machine, output: &mut impl Write) -> anyhow::Result<()> 
 
 /// What the testbed's program answers to this.
 fn testbed(machine: &Machine, argument: &str, output: &mut impl Write) -> anyhow::Result<String> {
-    let (status, answer) = cargo::program(machine, &cargo::TESTBED, &[argument], Stdio::piped(), output)?;
+    let (status, answer) = cargo::program(
+        machine,
+        &cargo::TESTBED,
+        &[argument],
+        Stdio::piped(),
+        output,
+    )?;
     if !status.success() {
         bail!(
             "the servers that these tests need are not there, for `cargo workshop {argument}` fails; it says above why"
@@ -95,7 +101,9 @@ mod tests {
             let mut output = Vec::new();
             let result = servers(&fakes.machine(), &mut output);
             let output = String::from_utf8(output).unwrap();
-            result.map(|()| output).map_err(|error| format!("{error:#}"))
+            result
+                .map(|()| output)
+                .map_err(|error| format!("{error:#}"))
         }
 
         /// A machine with a testbed that gets images and starts servers.
@@ -113,7 +121,9 @@ mod tests {
 
         fn runs_of_the_testbed(fakes: &Fakes) -> Vec<String> {
             let calls = fakes.calls();
-            let runs = calls.iter().filter_map(|call| call.strip_prefix("cargo run "));
+            let runs = calls
+                .iter()
+                .filter_map(|call| call.strip_prefix("cargo run "));
             runs.map(|run| run.rsplit(' ').next().unwrap_or_default().to_owned())
                 .collect()
         }
@@ -152,7 +162,10 @@ mod tests {
             assert!(output.starts_with("$ dockerd"), "{output}");
 
             let output = prepared(&fakes).unwrap();
-            assert_eq!(output, "servers: ready after 0.1 s\n", "the second time it runs");
+            assert_eq!(
+                output, "servers: ready after 0.1 s\n",
+                "the second time it runs"
+            );
         }
 
         #[test]

@@ -29,8 +29,14 @@ impl Snapshot {
 fn entry(path: &Path) -> (PathBuf, Option<SystemTime>, u64) {
     // A file that cannot be looked at, because an editor is just replacing it, is a file that changes.
     let metadata = fs::metadata(path).ok();
-    let changed = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
-    (path.to_owned(), changed, metadata.map_or(0, |metadata| metadata.len()))
+    let changed = metadata
+        .as_ref()
+        .and_then(|metadata| metadata.modified().ok());
+    (
+        path.to_owned(),
+        changed,
+        metadata.map_or(0, |metadata| metadata.len()),
+    )
 }
 
 fn add(folder: &Path, files: &mut Vec<(PathBuf, Option<SystemTime>, u64)>) {

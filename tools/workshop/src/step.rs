@@ -22,7 +22,12 @@ pub struct Step {
 }
 
 /// Prints one command and runs it to its end, however long that takes.
-pub fn step(machine: &Machine, program: &str, arguments: &[&str], output: &mut impl Write) -> anyhow::Result<Step> {
+pub fn step(
+    machine: &Machine,
+    program: &str,
+    arguments: &[&str],
+    output: &mut impl Write,
+) -> anyhow::Result<Step> {
     writeln!(output, "$ {program} {}", arguments.join(" "))?;
     output.flush()?;
     let path = machine.file(LOG);
@@ -42,14 +47,24 @@ pub fn step(machine: &Machine, program: &str, arguments: &[&str], output: &mut i
         let said = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
         Ok(Step { success, said })
     };
-    run().with_context(|| format!("{program} could not be run, or {} not be written", path.display()))
+    run().with_context(|| {
+        format!(
+            "{program} could not be run, or {} not be written",
+            path.display()
+        )
+    })
 }
 
 impl Step {
     /// Its most telling words, in one line. apt names the cause in its first error or warning and ends with general advice; others end
     /// with what matters.
     pub fn words(&self) -> String {
-        let lines = || self.said.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines = || {
+            self.said
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+        };
         let of_apt = |mark| lines().find(|line| line.starts_with(mark));
         if let Some(line) = of_apt("E: ").or_else(|| of_apt("W: ")) {
             return line.to_owned();
@@ -67,7 +82,13 @@ mod tests {
 
     fn run(fakes: &Fakes, script: &str) -> Step {
         fakes.program("service", script);
-        step(&fakes.machine(), "service", &["docker", "start"], &mut Vec::new()).unwrap()
+        step(
+            &fakes.machine(),
+            "service",
+            &["docker", "start"],
+            &mut Vec::new(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -88,7 +109,10 @@ mod tests {
 
     #[test]
     fn the_end_of_a_failure_is_told_in_one_line() {
-        let step = run(&Fakes::new(), "echo 1; echo 2; echo 3 >&2; echo; echo 4; exit 1");
+        let step = run(
+            &Fakes::new(),
+            "echo 1; echo 2; echo 3 >&2; echo; echo 4; exit 1",
+        );
 
         assert!(!step.success);
         assert_eq!(step.words(), "2; 3; 4");

@@ -24,7 +24,10 @@ impl System {
     pub fn of(os: &str, os_release: &str) -> Self {
         let words = |field| {
             let value = os_release.lines().find_map(|line| line.strip_prefix(field));
-            value.unwrap_or_default().trim_matches('"').split_whitespace()
+            value
+                .unwrap_or_default()
+                .trim_matches('"')
+                .split_whitespace()
         };
         let is_debian = |word| word == "debian" || word == "ubuntu";
         match os {

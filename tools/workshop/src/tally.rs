@@ -46,7 +46,9 @@ fn is_beginning(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("running ") else {
         return false;
     };
-    let number = rest.strip_suffix(" tests").or_else(|| rest.strip_suffix(" test"));
+    let number = rest
+        .strip_suffix(" tests")
+        .or_else(|| rest.strip_suffix(" test"));
     number.is_some_and(|number| number.parse::<u64>().is_ok())
 }
 
@@ -55,7 +57,9 @@ fn is_beginning(line: &str) -> bool {
 /// Every part must be where libtest puts it, so that a line which merely looks similar counts for nothing.
 fn parse_result(line: &str) -> Option<[u64; 3]> {
     let rest = line.strip_prefix("test result: ")?;
-    let rest = rest.strip_prefix("ok. ").or_else(|| rest.strip_prefix("FAILED. "))?;
+    let rest = rest
+        .strip_prefix("ok. ")
+        .or_else(|| rest.strip_prefix("FAILED. "))?;
     let mut parts = rest.split("; ");
     let mut next = |word: &str| -> Option<u64> { parts.next()?.strip_suffix(word)?.parse().ok() };
     let counts = [next(" passed")?, next(" failed")?, next(" ignored")?];
@@ -125,8 +129,7 @@ mod tests {
     #[test]
     fn colours_do_not_hide_a_result() {
         let ansi = "test result: \u{1b}[32mok\u{1b}[0m. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
-        let terminfo =
-            "test result: \u{1b}[31mFAILED\u{1b}(B\u{1b}[m. 0 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
+        let terminfo = "test result: \u{1b}[31mFAILED\u{1b}(B\u{1b}[m. 0 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(counts(&tally(&[ansi, terminfo])), [2, 3, 0]);
     }
 

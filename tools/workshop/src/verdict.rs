@@ -142,13 +142,17 @@ mod tests {
     }
 
     const GOOD: &str = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
-    const IGNORING: &str = "test result: ok. 1 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out";
-    const BAD: &str = "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out";
-    const EMPTY: &str = "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out";
+    const IGNORING: &str =
+        "test result: ok. 1 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out";
+    const BAD: &str =
+        "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out";
+    const EMPTY: &str =
+        "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out";
 
     #[test]
     fn all_passed_is_green_and_one_line() {
-        let (verdict, printed) = verdict(&["running 3 tests", GOOD, "running 0 tests", EMPTY], true);
+        let (verdict, printed) =
+            verdict(&["running 3 tests", GOOD, "running 0 tests", EMPTY], true);
         assert!(verdict.green);
         assert_eq!(printed, "\n3 passed, 0 failed\n");
     }
@@ -190,7 +194,10 @@ mod tests {
     #[test]
     fn a_binary_that_vanished_with_exit_code_0_is_red() {
         let (verdict, printed) = verdict(&["running 3 tests", GOOD, "running 4 tests"], true);
-        assert!(!verdict.green, "a test that calls exit(0) hides all the others");
+        assert!(
+            !verdict.green,
+            "a test that calls exit(0) hides all the others"
+        );
         assert_eq!(last_line(&printed), "3 passed, 1 failed");
     }
 
@@ -207,11 +214,17 @@ mod tests {
     #[test]
     fn proved_exercises_count_like_tests() {
         let (mut good, _) = verdict(&["running 3 tests", GOOD], true);
-        good.and_exercises(Count { proved: 5, failed: 0 });
+        good.and_exercises(Count {
+            proved: 5,
+            failed: 0,
+        });
         assert_eq!((good.passed, good.failed, good.green), (8, 0, true));
 
         let (mut bad, _) = verdict(&["running 3 tests", GOOD], true);
-        bad.and_exercises(Count { proved: 4, failed: 1 });
+        bad.and_exercises(Count {
+            proved: 4,
+            failed: 1,
+        });
         assert_eq!((bad.passed, bad.failed, bad.green), (7, 1, false));
         assert!(
             bad.notes[0].starts_with("One exercise is not proved"),
@@ -221,7 +234,10 @@ mod tests {
 
         let (mut unknown, _) = verdict(&["running 3 tests", GOOD], true);
         unknown.and_failure("they could not be built".to_owned());
-        assert_eq!((unknown.passed, unknown.failed, unknown.green), (3, 1, false));
+        assert_eq!(
+            (unknown.passed, unknown.failed, unknown.green),
+            (3, 1, false)
+        );
     }
 
     #[test]

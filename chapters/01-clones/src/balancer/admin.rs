@@ -78,7 +78,10 @@ struct NewUpstream {
     weight: Option<u32>,
 }
 
-async fn add(State(balancer): State<Arc<Balancer>>, Json(new): Json<NewUpstream>) -> Result<Response, Problem> {
+async fn add(
+    State(balancer): State<Arc<Balancer>>,
+    Json(new): Json<NewUpstream>,
+) -> Result<Response, Problem> {
     let weight = new.weight.unwrap_or(1);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
     if new.name.is_empty() || !new.name.chars().all(is_plain) {
@@ -93,29 +96,42 @@ async fn add(State(balancer): State<Arc<Balancer>>, Json(new): Json<NewUpstream>
     Ok((StatusCode::CREATED, [(LOCATION, location)]).into_response())
 }
 
-async fn remove(State(balancer): State<Arc<Balancer>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+async fn remove(
+    State(balancer): State<Arc<Balancer>>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
     balancer.remove(&name)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Answers when the clone has finished what it had. A client that does not wait leaves it draining.
-async fn drain(State(balancer): State<Arc<Balancer>>, Path(name): Path<String>) -> Result<Response, Problem> {
+async fn drain(
+    State(balancer): State<Arc<Balancer>>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
     let Ok(drained) = tokio::time::timeout(DRAIN, balancer.drain(&name)).await else {
-        let told =
-            format!("{name} gets nothing new, and is busy since {DRAIN:?}; `GET /upstreams` tells how it goes on\n");
+        let told = format!(
+            "{name} gets nothing new, and is busy since {DRAIN:?}; `GET /upstreams` tells how it goes on\n"
+        );
         return Ok((StatusCode::ACCEPTED, told).into_response());
     };
     drained?;
     Ok(format!("{name} has nothing in flight, and gets nothing new\n").into_response())
 }
 
-async fn resume(State(balancer): State<Arc<Balancer>>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+async fn resume(
+    State(balancer): State<Arc<Balancer>>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
     balancer.resume(&name)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn metrics(State(balancer): State<Arc<Balancer>>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, METRICS_TYPE)], UpstreamMetrics::text(&balancer))
+    (
+        [(CONTENT_TYPE, METRICS_TYPE)],
+        UpstreamMetrics::text(&balancer),
+    )
 }
 
 impl From<FleetError> for Problem {

@@ -159,18 +159,28 @@ impl Config {
             );
         }
         if self.max_in_flight == 0 {
-            return senseless("`max_in_flight = 0` would let no request through; take 1 or more".to_owned());
+            return senseless(
+                "`max_in_flight = 0` would let no request through; take 1 or more".to_owned(),
+            );
         }
-        if !self.probe.path.starts_with('/') || self.probe.path.parse::<http::uri::PathAndQuery>().is_err() {
+        if !self.probe.path.starts_with('/')
+            || self.probe.path.parse::<http::uri::PathAndQuery>().is_err()
+        {
             return senseless(format!(
                 "`{}` is no path to probe; take one such as `/readyz`",
                 self.probe.path
             ));
         }
         if self.probe.interval.is_zero() || self.probe.timeout.is_zero() {
-            return senseless("`probe` needs an `interval` and a `timeout` above zero, such as \"500ms\"".to_owned());
+            return senseless(
+                "`probe` needs an `interval` and a `timeout` above zero, such as \"500ms\""
+                    .to_owned(),
+            );
         }
-        if self.limits.connections == 0 || self.limits.connections_per_client == 0 || self.limits.headers == 0 {
+        if self.limits.connections == 0
+            || self.limits.connections_per_client == 0
+            || self.limits.headers == 0
+        {
             return senseless("`limits` of 0 would let nobody in; take 1 or more".to_owned());
         }
         // hyper panics below this.
@@ -293,11 +303,14 @@ impl Balancer {
             }
             known = text.as_ref().ok().cloned();
             seen.clone_from(&known);
-            let outcome = text.and_then(|text| Config::parse(&text)).map(&adapt).and_then(|new| {
-                let changes = self.reconfigure(&current, &new)?;
-                current = new;
-                Ok(changes)
-            });
+            let outcome = text
+                .and_then(|text| Config::parse(&text))
+                .map(&adapt)
+                .and_then(|new| {
+                    let changes = self.reconfigure(&current, &new)?;
+                    current = new;
+                    Ok(changes)
+                });
             let is_news = is_asked || !matches!(&outcome, Ok(changes) if changes.is_empty());
             if is_news {
                 report(outcome);

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const TWO: &str = "[[upstream]]\naddr = '127.0.0.1:1'\n[[upstream]]\naddr = '127.0.0.1:2'\nweight = 3\n";
+const TWO: &str =
+    "[[upstream]]\naddr = '127.0.0.1:1'\n[[upstream]]\naddr = '127.0.0.1:2'\nweight = 3\n";
 
 fn names(balancer: &Balancer) -> Vec<(String, u32)> {
     let all = balancer.status().into_iter();
@@ -15,7 +16,10 @@ fn what_makes_no_sense_is_told_with_its_place_and_what_to_take_instead() {
         ("", "`[[upstream]]`"),
         ("strategy = 'random'\n", "expected one of `round-robin`"),
         ("[[upstream]]\naddr = 'localhost'\n", "line 2"),
-        ("[[upstream]]\naddr = '127.0.0.1:1'\nweight = 0\n", "1 to 1000"),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\nweight = 0\n",
+            "1 to 1000",
+        ),
         (
             "[[upstream]]\naddr = '127.0.0.1:1'\n[[upstream]]\naddr = '127.0.0.1:1'\n",
             "two clones are at",
@@ -24,7 +28,10 @@ fn what_makes_no_sense_is_told_with_its_place_and_what_to_take_instead() {
             "[[upstream]]\naddr = '127.0.0.1:1'\nname = 'clone-2'\n[[upstream]]\naddr = '127.0.0.1:2'\n",
             "another `name`",
         ),
-        ("max_in_flight = 0\n[[upstream]]\naddr = '127.0.0.1:1'\n", "1 or more"),
+        (
+            "max_in_flight = 0\n[[upstream]]\naddr = '127.0.0.1:1'\n",
+            "1 or more",
+        ),
         (
             "[[upstream]]\naddr = '127.0.0.1:1'\n[probe]\npath = 'readyz'\n",
             "`/readyz`",
@@ -72,7 +79,10 @@ async fn a_new_configuration_changes_what_differs_and_leaves_the_rest() {
 
     let changes = balancer.reconfigure(&old, &new).unwrap();
 
-    assert_eq!(names(&balancer), [("clone-1".to_owned(), 2), ("new".to_owned(), 1)]);
+    assert_eq!(
+        names(&balancer),
+        [("clone-1".to_owned(), 2), ("new".to_owned(), 1)]
+    );
     assert_eq!(balancer.members().max_in_flight, 7);
     assert_eq!(changes.len(), 5, "{changes:?}");
     assert_eq!(
@@ -130,20 +140,36 @@ async fn a_file_is_believed_when_it_has_looked_the_same_twice_and_at_once_when_a
         tokio::time::sleep(LOOK).await;
         assert!(told.try_recv().is_err(), "half a file was believed");
         std::fs::write(&file, TWO.replace("weight = 3", "weight = 4")).unwrap();
-        assert_eq!(told.recv().await.unwrap().unwrap(), ["clone-2 has the weight 4"]);
+        assert_eq!(
+            told.recv().await.unwrap().unwrap(),
+            ["clone-2 has the weight 4"]
+        );
 
         std::fs::write(&file, "nonsense").unwrap();
         told.recv().await.unwrap().unwrap_err();
-        assert_eq!(names(&balancer).len(), 2, "what was in force stays in force");
+        assert_eq!(
+            names(&balancer).len(),
+            2,
+            "what was in force stays in force"
+        );
         tokio::time::sleep(LOOK * 5).await;
         assert!(told.try_recv().is_err(), "one mistake is told once");
 
         std::fs::write(&file, TWO).unwrap();
         hang_up.send(()).await.unwrap();
-        assert_eq!(told.recv().await.unwrap().unwrap(), ["clone-2 has the weight 3"]);
+        assert_eq!(
+            told.recv().await.unwrap().unwrap(),
+            ["clone-2 has the weight 3"]
+        );
 
         std::fs::remove_file(&file).unwrap();
-        assert!(told.recv().await.unwrap().unwrap_err().contains("cannot read"));
+        assert!(
+            told.recv()
+                .await
+                .unwrap()
+                .unwrap_err()
+                .contains("cannot read")
+        );
         assert_eq!(names(&balancer).len(), 2);
     };
     tokio::select! {

@@ -47,7 +47,9 @@ impl Balancer {
     /// Takes a draining back. The clone gets its share again, slowly.
     pub fn resume(&self, name: &str) -> Result<(), FleetError> {
         let upstream = self.members().set_draining(name, false, Instant::now());
-        upstream.map(drop).ok_or_else(|| FleetError::Unknown(name.to_owned()))
+        upstream
+            .map(drop)
+            .ok_or_else(|| FleetError::Unknown(name.to_owned()))
     }
 
     /// The clone counts for so much from now on, compared with the others. True if it counted for something else before.

@@ -97,8 +97,12 @@ impl Balancer {
             {
                 Ok((response, ..)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     let idle = rules.timeouts.tunnel;
-                    let granted = wish.and_then(|wish| wish.grant(response, ticket.in_flight, idle, &self.tunnels));
-                    return granted.ok_or_else(|| bad_gateway("the clone changed to a protocol that nobody asked for"));
+                    let granted = wish.and_then(|wish| {
+                        wish.grant(response, ticket.in_flight, idle, &self.tunnels)
+                    });
+                    return granted.ok_or_else(|| {
+                        bad_gateway("the clone changed to a protocol that nobody asked for")
+                    });
                 }
                 Ok(answer) => {
                     headers::check_response(&answer.0)?;
@@ -127,11 +131,23 @@ impl Balancer {
         }
     }
 
-    fn pick(&self, request: &Request<Upload>, met: &[u64], is_safe: bool) -> Result<Ticket, NoClone> {
-        let path = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    fn pick(
+        &self,
+        request: &Request<Upload>,
+        met: &[u64],
+        is_safe: bool,
+    ) -> Result<Ticket, NoClone> {
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
         let headers = request.headers();
         let visit = Visit { path, headers };
-        let asking = Asking { visit, met, is_safe };
+        let asking = Asking {
+            visit,
+            met,
+            is_safe,
+        };
         self.members().pick(&asking, Instant::now())
     }
 
@@ -161,9 +177,9 @@ impl Balancer {
         };
         let outcome = match &result {
             Ok((response, ..)) => match response.status() {
-                StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
-                    Outcome::Erred
-                }
+                StatusCode::INTERNAL_SERVER_ERROR
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::GATEWAY_TIMEOUT => Outcome::Erred,
                 _ => Outcome::Answered,
             },
             // Cut short by the request's own deadline: the clone had no chance to show that it is there.
@@ -209,7 +225,8 @@ impl Again {
     /// Takes a repetition from the budget, if the request may be sent again at all.
     fn take_repetition(&mut self, balancer: &Balancer, deadline: Deadline) -> bool {
         let may_be = self.head.is_some() && self.sends_left > 0 && !deadline.has_passed();
-        self.is_paid = may_be && self.progress.again().is_some() && balancer.budget().spend(Instant::now());
+        self.is_paid =
+            may_be && self.progress.again().is_some() && balancer.budget().spend(Instant::now());
         self.is_paid
     }
 
@@ -220,7 +237,10 @@ impl Again {
         }
         (self.is_paid, self.was_sent) = (false, true);
         self.sends_left -= 1;
-        Some(Request::from_parts(self.head.clone()?, self.progress.again()?))
+        Some(Request::from_parts(
+            self.head.clone()?,
+            self.progress.again()?,
+        ))
     }
 }
 
@@ -230,8 +250,15 @@ fn pass_on(
     cookie: Option<HeaderValue>,
     gap: Duration,
 ) -> Response<ResponseBody> {
-    let mut response =
-        response.map(|body| Either::Left(PooledBody::new(body, sender, progress, ticket.in_flight, gap)));
+    let mut response = response.map(|body| {
+        Either::Left(PooledBody::new(
+            body,
+            sender,
+            progress,
+            ticket.in_flight,
+            gap,
+        ))
+    });
     if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -254,7 +281,9 @@ fn explain(failure: &Failure) -> Problem {
 /// The body that the client sends came to no good end.
 fn blame_client(error: &hyper::Error) -> Problem {
     match error.source().and_then(|source| source.downcast_ref()) {
-        Some(stalled @ BodyError::Stalled(_)) => Problem::new(StatusCode::REQUEST_TIMEOUT, stalled.to_string()),
+        Some(stalled @ BodyError::Stalled(_)) => {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, stalled.to_string())
+        }
         _ => Problem::bad_request("the body ended before its announced length"),
     }
 }
@@ -277,5 +306,8 @@ fn bad_gateway(detail: &str) -> Problem {
 }
 
 fn answer_ourselves(problem: Problem, id: HeaderValue) -> Response<ResponseBody> {
-    problem.with_header(X_REQUEST_ID, id).into_http().map(Either::Right)
+    problem
+        .with_header(X_REQUEST_ID, id)
+        .into_http()
+        .map(Either::Right)
 }

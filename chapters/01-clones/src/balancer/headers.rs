@@ -16,8 +16,8 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -98,7 +98,8 @@ fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
 /// Whether a clone could mistake this name for our own words: frameworks that put a request into environment variables, as CGI does,
 /// see no difference between `X_Forwarded_For` and `X-Forwarded-For`. nginx drops all names with an underscore.
 fn is_lookalike(name: &HeaderName) -> bool {
-    let is_ours = |name: HeaderName| NEVER_NOMINATED.contains(&name) || NOT_FROM_CLIENTS.contains(&name);
+    let is_ours =
+        |name: HeaderName| NEVER_NOMINATED.contains(&name) || NOT_FROM_CLIENTS.contains(&name);
     name.as_str().contains('_') && name.as_str().replace('_', "-").parse().is_ok_and(is_ours)
 }
 
@@ -153,14 +154,18 @@ fn tell_peer(headers: &mut HeaderMap, peer: IpAddr) {
         addresses += ", ";
     }
     addresses += &peer.to_string();
-    let addresses = HeaderValue::try_from(addresses).expect("what came in a header may go out in one");
+    let addresses =
+        HeaderValue::try_from(addresses).expect("what came in a header may go out in one");
     headers.insert(X_FORWARDED_FOR, addresses);
     if headers.contains_key(FORWARDED) {
         let element = match peer {
             IpAddr::V4(ip) => format!("for={ip}"),
             IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
         };
-        headers.append(FORWARDED, HeaderValue::try_from(element).expect("an address is ASCII"));
+        headers.append(
+            FORWARDED,
+            HeaderValue::try_from(element).expect("an address is ASCII"),
+        );
     }
 }
 

@@ -123,7 +123,11 @@ impl Health {
         match () {
             () if self.is_down => State::Down,
             () if self.ejection.is_some() => State::Ejected,
-            () if self.failures_in_a_row >= policy.failures || self.contrary_probes >= policy.fall => State::Spared,
+            () if self.failures_in_a_row >= policy.failures
+                || self.contrary_probes >= policy.fall =>
+            {
+                State::Spared
+            }
             () if self.share(policy, now) < 1.0 => State::SlowStart,
             () => State::Up,
         }
@@ -133,7 +137,8 @@ impl Health {
     pub(super) fn share(&self, policy: &HealthPolicy, now: Instant) -> f64 {
         match self.came_back {
             Some(since) if now < since + policy.slow_start => {
-                let passed = now.saturating_duration_since(since).as_secs_f64() / policy.slow_start.as_secs_f64();
+                let passed = now.saturating_duration_since(since).as_secs_f64()
+                    / policy.slow_start.as_secs_f64();
                 passed.max(0.1)
             }
             _ => 1.0,
@@ -162,7 +167,8 @@ impl Health {
                 let was_refused = outcome == Outcome::Refused;
                 let failures = if was_refused { policy.failures } else { 1 };
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(failures);
-                let is_new = self.ejection.is_none() && may_go && self.failures_in_a_row >= policy.failures;
+                let is_new =
+                    self.ejection.is_none() && may_go && self.failures_in_a_row >= policy.failures;
                 if is_new || (self.ejection.is_some() && was_trial) {
                     self.eject(was_refused, policy, now);
                 }
@@ -171,7 +177,11 @@ impl Health {
     }
 
     fn eject(&mut self, was_refused: bool, policy: &HealthPolicy, now: Instant) {
-        if self.came_back.is_none_or(|since| now > since + policy.longest) && self.ejection.is_none() {
+        if self
+            .came_back
+            .is_none_or(|since| now > since + policy.longest)
+            && self.ejection.is_none()
+        {
             self.ejections_in_a_row = 0;
         }
         self.ejections += u64::from(self.ejection.is_none());
@@ -191,11 +201,17 @@ impl Health {
     /// told, or as much time again has passed: a dead machine costs one request a connect time-out, not all.
     ///
     /// `is_safe`: the request may be sent again if it fails. Others wait until nobody can be sure of such a request any more.
-    pub(super) fn admits_trial(&mut self, is_safe: bool, policy: &HealthPolicy, now: Instant) -> bool {
+    pub(super) fn admits_trial(
+        &mut self,
+        is_safe: bool,
+        policy: &HealthPolicy,
+        now: Instant,
+    ) -> bool {
         let again = now + self.back_off(policy);
         match &mut self.ejection {
             Some(ejection) if !self.is_down && now >= ejection.until => {
-                let may_be_risked = is_safe || ejection.was_refused || now >= ejection.until + policy.longest;
+                let may_be_risked =
+                    is_safe || ejection.was_refused || now >= ejection.until + policy.longest;
                 if may_be_risked {
                     ejection.until = again;
                 }
@@ -207,14 +223,25 @@ impl Health {
 
     /// A good probe of a clone that refused connections: what was missing is there again.
     fn believe_that_somebody_is_there(&mut self, is_well: bool, now: Instant) {
-        if is_well && self.ejection.take_if(|ejection| ejection.was_refused).is_some() {
+        if is_well
+            && self
+                .ejection
+                .take_if(|ejection| ejection.was_refused)
+                .is_some()
+        {
             self.failures_in_a_row = 0;
             self.came_back = Some(now);
         }
     }
 
     /// Notes a probe. True if the clone went down with it: whoever waits for its answer may look elsewhere.
-    pub(super) fn note_probe(&mut self, is_well: bool, may_go: bool, policy: &HealthPolicy, now: Instant) -> bool {
+    pub(super) fn note_probe(
+        &mut self,
+        is_well: bool,
+        may_go: bool,
+        policy: &HealthPolicy,
+        now: Instant,
+    ) -> bool {
         if is_well != self.is_down {
             self.contrary_probes = 0;
             self.believe_that_somebody_is_there(is_well, now);
@@ -226,7 +253,10 @@ impl Health {
             self.contrary_probes = 0;
             self.came_back = Some(now);
             self.believe_that_somebody_is_there(true, now);
-        } else if !self.is_down && self.contrary_probes >= policy.fall && (may_go || self.ejection.is_some()) {
+        } else if !self.is_down
+            && self.contrary_probes >= policy.fall
+            && (may_go || self.ejection.is_some())
+        {
             self.is_down = true;
             self.contrary_probes = 0;
             self.ejections += 1;

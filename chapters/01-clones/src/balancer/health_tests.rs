@@ -104,7 +104,10 @@ fn each_ejection_lasts_twice_as_long_as_the_one_before_up_to_the_longest() {
             "tried before its {wait} ms were over: is there a back-off?"
         );
         now += wait;
-        assert!(clone.try_again(now, Outcome::Refused), "its {wait} ms are over");
+        assert!(
+            clone.try_again(now, Outcome::Refused),
+            "its {wait} ms are over"
+        );
     }
     assert_eq!(
         clone.health.ejections, 1,
@@ -141,7 +144,10 @@ fn an_ejected_clone_is_tried_by_one_request_at_a_time() {
         clone.health.admits_trial(true, &POLICY, later),
         "its second has passed, so one may try"
     );
-    assert!(!clone.health.admits_trial(true, &POLICY, later), "and only one");
+    assert!(
+        !clone.health.admits_trial(true, &POLICY, later),
+        "and only one"
+    );
     let much_later = clone.at(2_000);
     assert!(
         clone.health.admits_trial(true, &POLICY, much_later),
@@ -200,7 +206,10 @@ fn a_clone_comes_back_slowly_and_begins_at_once_when_the_balancer_starts() {
         (99_000, 1.0),
     ] {
         let got = clone.health.share(&POLICY, clone.at(millis));
-        assert!((got - share).abs() < 1e-9, "{got} instead of {share} at {millis} ms");
+        assert!(
+            (got - share).abs() < 1e-9,
+            "{got} instead of {share} at {millis} ms"
+        );
     }
     assert_eq!(
         (clone.state(10_999), clone.state(11_000)),
@@ -215,7 +224,10 @@ fn probes_need_two_to_fall_and_three_to_rise() {
     assert!(!clone.probe(1, true));
     assert!(!clone.probe(2, false));
     assert_eq!(clone.state(2), State::Up, "never two in a row");
-    assert!(clone.probe(3, false), "whoever waits for its answer has to hear of it");
+    assert!(
+        clone.probe(3, false),
+        "whoever waits for its answer has to hear of it"
+    );
     assert_eq!(clone.state(3), State::Down);
     assert!(!clone.probe(4, false), "it is known already");
 
@@ -274,7 +286,9 @@ fn a_good_probe_shows_that_somebody_is_there_again_but_not_that_requests_succeed
 fn a_clone_that_has_to_stay_is_spared_and_goes_when_it_may() {
     let mut clone = Clone::new();
     let now = clone.at(0);
-    clone.health.note(Outcome::Refused, false, false, &POLICY, now);
+    clone
+        .health
+        .note(Outcome::Refused, false, false, &POLICY, now);
     assert_eq!(clone.state(0), State::Spared);
     assert!(!clone.health.is_out());
     clone.note(1, Outcome::Failed);

@@ -115,7 +115,10 @@ impl Members {
 
     /// Adds clones while the others work. Gives the name of one that is there already; then none is added.
     pub(super) fn add(&mut self, upstreams: Vec<Upstream>, now: Instant) -> Result<(), String> {
-        if let Some(taken) = upstreams.iter().find(|one| self.by_name(one.name()).is_some()) {
+        if let Some(taken) = upstreams
+            .iter()
+            .find(|one| self.by_name(one.name()).is_some())
+        {
             return Err(taken.name().to_owned());
         }
         // Where nobody is warm, nobody has to wait for another.
@@ -132,8 +135,16 @@ impl Members {
     }
 
     /// From now on the clone gets nothing new; or gets requests again, slowly. `None` if there is no clone of this name.
-    pub(super) fn set_draining(&mut self, name: &str, is_draining: bool, now: Instant) -> Option<Arc<Upstream>> {
-        let member = self.list.iter_mut().find(|member| member.upstream.name() == name)?;
+    pub(super) fn set_draining(
+        &mut self,
+        name: &str,
+        is_draining: bool,
+        now: Instant,
+    ) -> Option<Arc<Upstream>> {
+        let member = self
+            .list
+            .iter_mut()
+            .find(|member| member.upstream.name() == name)?;
         if member.is_draining && !is_draining {
             member.health = Health::cold(now);
         }
@@ -154,19 +165,23 @@ impl Members {
     }
 
     fn by_name(&self, name: &str) -> Option<&Member> {
-        self.list.iter().find(|member| member.upstream.name() == name)
+        self.list
+            .iter()
+            .find(|member| member.upstream.name() == name)
     }
 
     /// All clones that can be asked how they are.
     pub(super) fn upstreams(&self) -> Vec<(u64, Arc<Upstream>)> {
         let all = self.list.iter();
-        all.map(|member| (member.id, Arc::clone(&member.upstream))).collect()
+        all.map(|member| (member.id, Arc::clone(&member.upstream)))
+            .collect()
     }
 
     /// Chooses the clone for a request: first one whose health nobody knows any more, then what the strategy says, then anybody.
     pub(super) fn pick(&mut self, asking: &Asking<'_>, now: Instant) -> Result<Ticket, NoClone> {
         let (policy, max) = (self.policy, self.max_in_flight);
-        let may_be_asked = |member: &Member| !member.is_draining && !asking.met.contains(&member.id);
+        let may_be_asked =
+            |member: &Member| !member.is_draining && !asking.met.contains(&member.id);
         let has_room = |member: &Member| member.upstream.in_flight() < max;
 
         let mut open = self
@@ -178,23 +193,34 @@ impl Members {
             return Ok(on_trial.ticket(true, &*self.strategy, &asking.visit));
         }
 
-        let is_in = |member: &&Member| may_be_asked(member) && has_room(member) && !member.health.is_out();
+        let is_in =
+            |member: &&Member| may_be_asked(member) && has_room(member) && !member.health.is_out();
         let lots = &mut self.lots;
         let mut takes_part = |member: &&Member| match member.health.share(&policy, now) {
             share if share < 1.0 => lots.random_bool(share),
             _ => true,
         };
-        let mut choice: Vec<&Member> = self.list.iter().filter(is_in).filter(&mut takes_part).collect();
+        let mut choice: Vec<&Member> = self
+            .list
+            .iter()
+            .filter(is_in)
+            .filter(&mut takes_part)
+            .collect();
         if choice.is_empty() {
             choice = self.list.iter().filter(is_in).collect();
         }
-        let candidates: Vec<Candidate<'_>> = choice.iter().map(|member| member.candidate(now)).collect();
+        let candidates: Vec<Candidate<'_>> =
+            choice.iter().map(|member| member.candidate(now)).collect();
         if !candidates.is_empty() {
             let picked = self.strategy.pick(&candidates, &asking.visit);
             return Ok(choice[picked].ticket(false, &*self.strategy, &asking.visit));
         }
 
-        let mut rest = self.list.iter().filter(|member| may_be_asked(member)).peekable();
+        let mut rest = self
+            .list
+            .iter()
+            .filter(|member| may_be_asked(member))
+            .peekable();
         let is_full = rest.peek().is_some();
         match rest.find(|member| has_room(member)) {
             Some(member) => Ok(member.ticket(true, &*self.strategy, &asking.visit)),
@@ -204,7 +230,13 @@ impl Members {
     }
 
     /// Notes what became of an attempt, and how long that took.
-    pub(super) fn report(&mut self, ticket: &Ticket, outcome: Outcome, took: Duration, now: Instant) {
+    pub(super) fn report(
+        &mut self,
+        ticket: &Ticket,
+        outcome: Outcome,
+        took: Duration,
+        now: Instant,
+    ) {
         let (policy, may_go) = (self.policy, self.one_more_may_go());
         // It may have been removed since.
         let Some(member) = self.list.iter_mut().find(|member| member.id == ticket.id) else {
@@ -219,9 +251,13 @@ impl Members {
         match outcome {
             Outcome::Answered => member.latency.observe(took, now),
             Outcome::Abandoned => {}
-            Outcome::Erred | Outcome::Refused | Outcome::Failed => member.latency.penalise(took, now),
+            Outcome::Erred | Outcome::Refused | Outcome::Failed => {
+                member.latency.penalise(took, now)
+            }
         }
-        member.health.note(outcome, ticket.was_trial, may_go, &policy, now);
+        member
+            .health
+            .note(outcome, ticket.was_trial, may_go, &policy, now);
     }
 
     /// Notes that this clone got a request which another one could not answer.
@@ -237,7 +273,10 @@ impl Members {
         if let Some(member) = self.list.iter_mut().find(|member| member.id == id)
             && member.health.note_probe(is_well, may_go, &policy, now)
         {
-            tracing::warn!(upstream = member.upstream.name(), "its probes fail, leaving it out");
+            tracing::warn!(
+                upstream = member.upstream.name(),
+                "its probes fail, leaving it out"
+            );
             member.upstream.give_up();
         }
     }

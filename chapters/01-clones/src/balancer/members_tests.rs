@@ -10,7 +10,10 @@ const MILLIS: Duration = Duration::from_millis(1);
 /// A set of so many clones, and the moment at which it began.
 fn members(count: usize) -> (Members, Instant) {
     let upstream = |n| Upstream::new(format!("clone-{n}"), "127.0.0.1:1".parse().unwrap());
-    (Members::new((1..=count).map(upstream).collect(), 7), Instant::now())
+    (
+        Members::new((1..=count).map(upstream).collect(), 7),
+        Instant::now(),
+    )
 }
 
 /// What the balancer knows of a request that has met these clones.
@@ -42,7 +45,11 @@ fn shares(members: &mut Members, mut now: Instant, requests: u32) -> BTreeMap<St
 }
 
 fn states(members: &Members, now: Instant) -> Vec<State> {
-    members.status(now).iter().map(|status| status.state).collect()
+    members
+        .status(now)
+        .iter()
+        .map(|status| status.state)
+        .collect()
 }
 
 #[test]
@@ -54,14 +61,22 @@ fn never_more_than_half_of_the_clones_are_out() {
             for (id, _) in members.upstreams() {
                 members.note_probe(id, false, now);
             }
-            let out = members.list.iter().filter(|member| member.health.is_out()).count();
+            let out = members
+                .list
+                .iter()
+                .filter(|member| member.health.is_out())
+                .count();
             assert!(
                 2 * out <= clones,
                 "{out} of {clones} are out: would a bad minute empty the whole set?"
             );
         }
         assert_eq!(
-            members.list.iter().filter(|member| member.health.is_out()).count(),
+            members
+                .list
+                .iter()
+                .filter(|member| member.health.is_out())
+                .count(),
             clones / 2
         );
     }
@@ -104,7 +119,12 @@ fn a_clone_that_comes_back_gets_little_at_first_and_its_full_share_at_last() {
     let back = begin + Duration::from_secs(1);
     let name = ask(&mut members, back, |_| Outcome::Answered).unwrap();
     assert_eq!(
-        members.status(back).iter().find(|one| one.name == name).unwrap().state,
+        members
+            .status(back)
+            .iter()
+            .find(|one| one.name == name)
+            .unwrap()
+            .state,
         State::SlowStart
     );
 
@@ -114,9 +134,15 @@ fn a_clone_that_comes_back_gets_little_at_first_and_its_full_share_at_last() {
         "{first} of a fair share in the first tenth of the slow start"
     );
     let halfway = f64::from(shares(&mut members, back + 2_250 * MILLIS, 500)[&name]) / fair;
-    assert!((0.3..0.7).contains(&halfway), "{halfway} of a fair share in the middle");
+    assert!(
+        (0.3..0.7).contains(&halfway),
+        "{halfway} of a fair share in the middle"
+    );
     let end = f64::from(shares(&mut members, back + 5_000 * MILLIS, 500)[&name]) / fair;
-    assert!((0.9..=1.1).contains(&end), "{end} of a fair share at the end");
+    assert!(
+        (0.9..=1.1).contains(&end),
+        "{end} of a fair share at the end"
+    );
 }
 
 #[test]
@@ -128,7 +154,10 @@ fn a_clone_that_is_added_later_starts_slowly_and_one_that_drains_gets_nothing() 
         members.add(vec![third()], now).is_err(),
         "two clones of one name cannot be told apart"
     );
-    assert_eq!(states(&members, now), [State::Up, State::Up, State::SlowStart]);
+    assert_eq!(
+        states(&members, now),
+        [State::Up, State::Up, State::SlowStart]
+    );
 
     members.set_draining("clone-1", true, now).unwrap();
     let shares = shares(&mut members, now, 300);
@@ -148,7 +177,9 @@ fn a_clone_that_is_added_later_starts_slowly_and_one_that_drains_gets_nothing() 
 fn a_full_clone_gets_nothing_and_when_all_are_full_a_request_is_refused() {
     let (mut members, now) = members(3);
     members.max_in_flight = 2;
-    let mut held: Vec<Ticket> = (0..6).map(|_| members.pick(&asking(&[]), now).unwrap()).collect();
+    let mut held: Vec<Ticket> = (0..6)
+        .map(|_| members.pick(&asking(&[]), now).unwrap())
+        .collect();
     assert_eq!(members.pick(&asking(&[]), now).unwrap_err(), NoClone::Full);
 
     let freed = held.remove(4).id;
@@ -162,7 +193,12 @@ fn a_full_clone_gets_nothing_and_when_all_are_full_a_request_is_refused() {
 #[test]
 fn an_error_is_an_answer_and_counts_as_both() {
     let (mut members, now) = members(1);
-    for outcome in [Outcome::Answered, Outcome::Erred, Outcome::Failed, Outcome::Refused] {
+    for outcome in [
+        Outcome::Answered,
+        Outcome::Erred,
+        Outcome::Failed,
+        Outcome::Refused,
+    ] {
         ask(&mut members, now, |_| outcome);
     }
     let status = members.status(now).remove(0);

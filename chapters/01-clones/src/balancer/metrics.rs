@@ -92,9 +92,11 @@ impl Collector for UpstreamMetrics {
             "Requests sent to this clone, repeated ones included",
             |one| one.requests,
         )?;
-        told.counter("upstream_failures", "Requests that this clone did not answer", |one| {
-            one.failures
-        })?;
+        told.counter(
+            "upstream_failures",
+            "Requests that this clone did not answer",
+            |one| one.failures,
+        )?;
         told.counter(
             "upstream_errors",
             "Requests that this clone answered with 500, 502 or 504",
@@ -121,15 +123,29 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn gauge<N>(&mut self, name: &str, help: &str, value: impl Fn(&UpstreamStatus) -> N) -> fmt::Result
+    fn gauge<N>(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl Fn(&UpstreamStatus) -> N,
+    ) -> fmt::Result
     where
         ConstGauge<N>: EncodeMetric,
     {
-        self.each(name, help, MetricType::Gauge, |one| ConstGauge::new(value(one)))
+        self.each(name, help, MetricType::Gauge, |one| {
+            ConstGauge::new(value(one))
+        })
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: impl Fn(&UpstreamStatus) -> u64) -> fmt::Result {
-        self.each(name, help, MetricType::Counter, |one| ConstCounter::new(value(one)))
+    fn counter(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl Fn(&UpstreamStatus) -> u64,
+    ) -> fmt::Result {
+        self.each(name, help, MetricType::Counter, |one| {
+            ConstCounter::new(value(one))
+        })
     }
 
     fn each<M: EncodeMetric>(
@@ -149,9 +165,12 @@ impl Told<'_> {
 
     fn histogram(&mut self) -> fmt::Result {
         let help = "How long this clone took to the head of its answer";
-        let mut family =
-            self.encoder
-                .encode_descriptor("upstream_response_seconds", help, None, MetricType::Histogram)?;
+        let mut family = self.encoder.encode_descriptor(
+            "upstream_response_seconds",
+            help,
+            None,
+            MetricType::Histogram,
+        )?;
         for clone in &self.clones {
             let labels = [("upstream", clone.name.as_str())];
             let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
@@ -172,8 +191,10 @@ mod tests {
 
     #[test]
     fn every_clone_has_every_metric() {
-        let upstream =
-            |n: u16| Upstream::new(format!("clone-{n}"), ([127, 0, 0, 1], n).into()).with_weight(u32::from(n));
+        let upstream = |n: u16| {
+            Upstream::new(format!("clone-{n}"), ([127, 0, 0, 1], n).into())
+                .with_weight(u32::from(n))
+        };
         let balancer = Arc::new(Balancer::new((1..=2).map(upstream).collect()));
         let text = UpstreamMetrics::text(&balancer);
         for line in [
@@ -184,7 +205,10 @@ mod tests {
             "upstream_response_seconds_bucket{le=\"+Inf\",upstream=\"clone-1\"} 0",
             "# EOF",
         ] {
-            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
         }
     }
 

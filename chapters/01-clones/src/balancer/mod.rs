@@ -195,20 +195,32 @@ impl Balancer {
 
     /// The rules of this moment. Who has them keeps them, whatever is changed meanwhile.
     fn rules(&self) -> Arc<Rules> {
-        Arc::clone(&self.rules.read().expect("no code panics while it holds this lock"))
+        Arc::clone(
+            &self
+                .rules
+                .read()
+                .expect("no code panics while it holds this lock"),
+        )
     }
 
     fn change(&self, change: impl FnOnce(&mut Rules)) {
-        let mut rules = self.rules.write().expect("no code panics while it holds this lock");
+        let mut rules = self
+            .rules
+            .write()
+            .expect("no code panics while it holds this lock");
         change(Arc::make_mut(&mut rules));
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().expect("no code panics while it holds this lock")
+        self.members
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().expect("no code panics while it holds this lock")
+        self.budget
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 }
 
@@ -217,7 +229,11 @@ impl Balancer {
 const MAX_HEADERS: usize = 100;
 
 /// Serves the balancer on `listener` until `shutdown` resolves and the requests in flight are finished.
-pub async fn run(listener: TcpListener, balancer: Arc<Balancer>, shutdown: impl Future<Output = ()> + Send) {
+pub async fn run(
+    listener: TcpListener,
+    balancer: Arc<Balancer>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     run_with(Limits::default(), listener, balancer, shutdown).await;
 }
 

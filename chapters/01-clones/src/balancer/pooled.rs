@@ -71,7 +71,9 @@ impl PooledBody {
     /// Resolves when the clone has been silent for too long. Only a body that makes us wait costs a timer.
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<AnswerError> {
         let gap = self.gap;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(gap)));
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(gap)));
         ready!(waiting.as_mut().poll(context));
         if let Some((_, in_flight)) = self.connection.take() {
             tracing::warn!(
@@ -178,7 +180,11 @@ mod tests {
                 None => break Ok(()),
             }
         };
-        assert_eq!(upstream.in_flight(), 0, "the request has ended, one way or the other");
+        assert_eq!(
+            upstream.in_flight(),
+            0,
+            "the request has ended, one way or the other"
+        );
         drop(body);
         let closed = clone.await.unwrap();
         (pieces, end, closed)
@@ -189,7 +195,10 @@ mod tests {
     async fn a_heart_beat_keeps_an_answer_alive_and_silence_ends_it() {
         let begin = Instant::now();
         let (beats, end, _) = read(vec![50; 100]).await;
-        assert!((beats, end.is_ok()) == (100, true), "{beats} pieces, {end:?}");
+        assert!(
+            (beats, end.is_ok()) == (100, true),
+            "{beats} pieces, {end:?}"
+        );
         assert_eq!(begin.elapsed().as_secs(), 5000);
 
         let (pieces, end, closed) = read(vec![1, 1, 3600]).await;

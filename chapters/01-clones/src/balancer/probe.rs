@@ -50,10 +50,14 @@ impl Default for Probes {
 impl Balancer {
     /// Asks all clones once, at the same time, and notes what they say.
     pub async fn probe(&self, probes: &Probes) {
-        let asking = self.members().upstreams().into_iter().map(async |(id, upstream)| {
-            let is_well = answers(upstream.addr(), &probes.path, probes.timeout).await;
-            self.members().note_probe(id, is_well, Instant::now());
-        });
+        let asking = self
+            .members()
+            .upstreams()
+            .into_iter()
+            .map(async |(id, upstream)| {
+                let is_well = answers(upstream.addr(), &probes.path, probes.timeout).await;
+                self.members().note_probe(id, is_well, Instant::now());
+            });
         join_all(asking).await;
     }
 

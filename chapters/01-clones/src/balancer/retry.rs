@@ -49,7 +49,10 @@ impl Default for RetryPolicy {
 pub(super) fn is_idempotent(head: &Parts) -> bool {
     match head.method {
         Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE => true,
-        _ => head.headers.get(IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty()),
+        _ => head
+            .headers
+            .get(IDEMPOTENCY_KEY)
+            .is_some_and(|key| !key.is_empty()),
     }
 }
 // ANCHOR_END: repeat
@@ -190,10 +193,15 @@ mod tests {
     fn an_hour_of_peace_saves_nothing_up() {
         let begin = Instant::now();
         let mut budget = Budget::new(RetryPolicy::default(), begin);
-        (0..3_600).for_each(|second| (0..100).for_each(|_| budget.earn(begin + Duration::from_secs(second))));
+        (0..3_600).for_each(|second| {
+            (0..100).for_each(|_| budget.earn(begin + Duration::from_secs(second)))
+        });
         let later = begin + Duration::from_secs(3_599);
         let allowed = (0..5_000).filter(|_| budget.spend(later)).count();
-        assert_eq!(allowed, 200, "a fifth of the last ten seconds, not of the last hour");
+        assert_eq!(
+            allowed, 200,
+            "a fifth of the last ten seconds, not of the last hour"
+        );
     }
 
     #[test]
@@ -205,10 +213,20 @@ mod tests {
             }
             request.body(()).unwrap().into_parts().0
         };
-        for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE] {
+        for method in [
+            Method::GET,
+            Method::HEAD,
+            Method::OPTIONS,
+            Method::PUT,
+            Method::DELETE,
+        ] {
             assert!(is_idempotent(&head(method.clone(), None)), "{method}");
         }
-        for method in [Method::POST, Method::PATCH, Method::from_bytes(b"BUY").unwrap()] {
+        for method in [
+            Method::POST,
+            Method::PATCH,
+            Method::from_bytes(b"BUY").unwrap(),
+        ] {
             assert!(
                 !is_idempotent(&head(method.clone(), None)),
                 "{method} twice may be two orders"

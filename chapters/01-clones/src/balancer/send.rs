@@ -58,7 +58,9 @@ impl Upstream {
         }
     }
 
-    async fn connect(&self) -> Result<SendRequest<Upload>, Box<dyn std::error::Error + Send + Sync>> {
+    async fn connect(
+        &self,
+    ) -> Result<SendRequest<Upload>, Box<dyn std::error::Error + Send + Sync>> {
         let stream = TcpStream::connect(self.addr()).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
@@ -89,7 +91,12 @@ async fn send_over(
 
 /// Waits for `sending`, at most until the deadline, and at most `limit`. An upload moves both: a client that sends for an hour is
 /// no clone that hangs, so `limit` counts from the last piece. `None`: too late.
-async fn within<F: Future>(limit: Duration, deadline: Deadline, upload: &Progress, sending: F) -> Option<F::Output> {
+async fn within<F: Future>(
+    limit: Duration,
+    deadline: Deadline,
+    upload: &Progress,
+    sending: F,
+) -> Option<F::Output> {
     let mut sending = pin!(sending);
     let mut last = match upload.moved_at() {
         Some(moved_at) => moved_at + limit,
@@ -113,7 +120,10 @@ mod tests {
     // The clock is paused: whenever nothing else can run, it jumps to the next timer.
     #[tokio::test(start_paused = true)]
     async fn a_slow_upload_is_not_a_hung_clone() {
-        let (limit, deadline) = (Duration::from_secs(30), Deadline::after(Duration::from_secs(45)));
+        let (limit, deadline) = (
+            Duration::from_secs(30),
+            Deadline::after(Duration::from_secs(45)),
+        );
         let progress = Progress::begun(false);
         let upload = async {
             for piece in 1..=10 {
@@ -142,14 +152,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_second_attempt_gets_what_the_first_one_left_of_the_time() {
-        let (limit, deadline) = (Duration::from_secs(30), Deadline::after(Duration::from_secs(45)));
+        let (limit, deadline) = (
+            Duration::from_secs(30),
+            Deadline::after(Duration::from_secs(45)),
+        );
         let (no_body, begin) = (Upload::empty().progress(), Instant::now());
         for (attempt, seconds) in [(1, 30), (2, 45), (3, 45)] {
             assert_eq!(
                 within(limit, deadline, &no_body, std::future::pending::<()>()).await,
                 None
             );
-            assert_eq!(begin.elapsed().as_secs(), seconds, "after attempt {attempt}");
+            assert_eq!(
+                begin.elapsed().as_secs(),
+                seconds,
+                "after attempt {attempt}"
+            );
         }
         assert!(deadline.has_passed());
     }

@@ -47,7 +47,8 @@ impl Wish {
     /// so go no further: a server may always answer as if they were not there (RFC 9110, section 7.8).
     pub(super) fn take(request: &mut Request<RequestBody>) -> Option<Wish> {
         let is_plain = request.method() == Method::GET && request.version() == Version::HTTP_11;
-        let is_wish = is_plain && request.body().is_end_stream() && names_websocket(request.headers());
+        let is_wish =
+            is_plain && request.body().is_end_stream() && names_websocket(request.headers());
         is_wish.then(|| Wish {
             client: hyper::upgrade::on(request),
         })
@@ -97,7 +98,10 @@ pub(super) struct Tunnels(Mutex<JoinSet<()>>);
 
 impl Tunnels {
     fn begin(&self, tunnel: impl Future<Output = ()> + Send + 'static) {
-        let mut tunnels = self.0.lock().expect("no code panics while it holds this lock");
+        let mut tunnels = self
+            .0
+            .lock()
+            .expect("no code panics while it holds this lock");
         while tunnels.try_join_next().is_some() {}
         tunnels.spawn(tunnel);
     }
@@ -125,7 +129,9 @@ async fn carry(client: OnUpgrade, clone: OnUpgrade, idle: Duration, in_flight: I
 /// Resolves when nothing has moved for so long. A client whose machine was switched off says no goodbye, and would stay for ever.
 async fn quiet(moved: &Mutex<Instant>, idle: Duration) {
     loop {
-        let last = *moved.lock().expect("no code panics while it holds this lock");
+        let last = *moved
+            .lock()
+            .expect("no code panics while it holds this lock");
         if last.elapsed() >= idle {
             return;
         }
@@ -146,13 +152,20 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<'_, T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = ready!(Pin::new(&mut self.connection).poll_read(context, buffer));
-        *self.moved.lock().expect("no code panics while it holds this lock") = Instant::now();
+        *self
+            .moved
+            .lock()
+            .expect("no code panics while it holds this lock") = Instant::now();
         Poll::Ready(read)
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<'_, T> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.connection).poll_write(context, bytes)
     }
 

@@ -125,12 +125,16 @@ impl Progress {
     /// Notes that a piece was handed to the connection just now.
     pub(super) fn note(&self, is_complete: bool, piece: Option<&Bytes>) {
         if let Some(state) = &self.0 {
-            let mut state = state.lock().expect("no code panics while it holds this lock");
+            let mut state = state
+                .lock()
+                .expect("no code panics while it holds this lock");
             state.is_complete = is_complete;
             state.moved_at = state.moved_at.map(|_| Instant::now());
             let before: usize = state.kept.iter().flatten().map(Bytes::len).sum();
             match (&mut state.kept, piece) {
-                (Some(kept), Some(piece)) if before + piece.len() <= KEPT => kept.push_back(piece.clone()),
+                (Some(kept), Some(piece)) if before + piece.len() <= KEPT => {
+                    kept.push_back(piece.clone())
+                }
                 (kept, Some(_)) => *kept = None,
                 (_, None) => {}
             }
@@ -159,7 +163,9 @@ impl Body for Upload {
         let frame = ready!(Pin::new(&mut *body).poll_frame(context));
         // An error is an end too, but not a complete one.
         let is_complete = body.is_end_stream() && !matches!(frame, Some(Err(_)));
-        let piece = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        let piece = frame
+            .as_ref()
+            .and_then(|frame| frame.as_ref().ok()?.data_ref());
         self.progress.note(is_complete, piece);
         Poll::Ready(frame)
     }
@@ -175,7 +181,9 @@ impl Body for Upload {
         match &self.body {
             Source::First(Some(body)) => body.size_hint(),
             Source::First(None) => SizeHint::with_exact(0),
-            Source::Again(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
+            Source::Again(pieces) => {
+                SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
+            }
         }
     }
 }

@@ -120,8 +120,14 @@ impl Upstream {
     }
 
     fn pop_idle(&self, max_idle: Duration) -> Option<Idle> {
-        let mut pool = self.idle.lock().expect("no code panics while it holds this lock");
-        while pool.front().is_some_and(|oldest| oldest.since.elapsed() >= max_idle) {
+        let mut pool = self
+            .idle
+            .lock()
+            .expect("no code panics while it holds this lock");
+        while pool
+            .front()
+            .is_some_and(|oldest| oldest.since.elapsed() >= max_idle)
+        {
             pool.pop_front();
         }
         pool.pop_back()
@@ -131,7 +137,10 @@ impl Upstream {
     pub(super) fn checkin(&self, sender: SendRequest<Upload>) {
         if !sender.is_closed() {
             let since = Instant::now();
-            let mut pool = self.idle.lock().expect("no code panics while it holds this lock");
+            let mut pool = self
+                .idle
+                .lock()
+                .expect("no code panics while it holds this lock");
             pool.push_back(Idle { sender, since });
         }
     }

@@ -26,7 +26,10 @@ pub struct Cluster {
 
 impl Cluster {
     /// `sessions` is the place that all clones are given. `folder` is asked once for each clone where its avatars shall lie.
-    pub async fn start(sessions: &str, folder: impl Fn(&str) -> Option<PathBuf>) -> anyhow::Result<Self> {
+    pub async fn start(
+        sessions: &str,
+        folder: impl Fn(&str) -> Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("this program cannot tell where it lies")?;
         let (mut clones, mut upstreams) = (Vec::new(), Vec::new());
         for name in ["clone-1", "clone-2", "clone-3"] {
@@ -40,7 +43,11 @@ impl Cluster {
         let listener = listener.context("cannot listen on any port of 127.0.0.1")?;
         let address = listener.local_addr()?;
         let mut front = JoinSet::new();
-        front.spawn(balancer::run(listener, Arc::clone(&balancer), std::future::pending()));
+        front.spawn(balancer::run(
+            listener,
+            Arc::clone(&balancer),
+            std::future::pending(),
+        ));
         Ok(Cluster {
             address,
             clones,
@@ -62,7 +69,10 @@ impl Cluster {
 
     /// How the balancer sees the clones, as a table.
     pub fn print_status(&self) {
-        println!("   {:<9} {:<5} {:>8} {:>8}", "clone", "state", "requests", "failures");
+        println!(
+            "   {:<9} {:<5} {:>8} {:>8}",
+            "clone", "state", "requests", "failures"
+        );
         for clone in self.balancer.status() {
             let state = if clone.is_up { "up" } else { "down" };
             println!(

@@ -17,7 +17,10 @@ use crate::roles::site::{common, pack_here};
 /// Deploys v2, which is well, and then v3, which fails whoever has a session. What the visitors have seen of either.
 pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)> {
     let pack = |version, arguments: &[&str]| {
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let arguments = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
         pack_here(version, arguments, Some(releases.to_owned()))
     };
     let balancer = Arc::new(Balancer::new(Vec::new()).with_probes(Probes::default()));
@@ -26,7 +29,11 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
     let address = listener.local_addr()?;
     // Dropped when this ends, and the balancer with it.
     let mut front = JoinSet::new();
-    front.spawn(balancer::run(listener, Arc::clone(&balancer), std::future::pending()));
+    front.spawn(balancer::run(
+        listener,
+        Arc::clone(&balancer),
+        std::future::pending(),
+    ));
     let site = Site::start(balancer, pack("v1", &[])?, 3, common(sessions, None)).await?;
 
     let mut ada = Visitor::new(address).await?;
@@ -44,7 +51,9 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
             }
         );
         let policy = RolloutPolicy::default();
-        let deployed = site.deploy(&next, &policy, |line| println!("      {line}")).await;
+        let deployed = site
+            .deploy(&next, &policy, |line| println!("      {line}"))
+            .await;
         let visitors = load.stop().await?;
         match deployed {
             Deployed::Everywhere => println!("      {version} is everywhere. {visitors}.\n"),
@@ -55,5 +64,7 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
     }
     site.stop().await;
     let mut seen = seen.into_iter();
-    seen.next().zip(seen.next()).context("there were two deploys")
+    seen.next()
+        .zip(seen.next())
+        .context("there were two deploys")
 }

@@ -66,7 +66,15 @@ impl Load {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Seen { failed, all, p50, p99 } = self;
-        write!(f, "{failed} of {all} requests failed; p50 {p50:.1} ms, p99 {p99:.1} ms")
+        let Seen {
+            failed,
+            all,
+            p50,
+            p99,
+        } = self;
+        write!(
+            f,
+            "{failed} of {all} requests failed; p50 {p50:.1} ms, p99 {p99:.1} ms"
+        )
     }
 }

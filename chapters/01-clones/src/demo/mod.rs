@@ -37,23 +37,34 @@ async fn tell() -> anyhow::Result<()> {
     println!("Looking for the workshop's Redis, or starting it in a container ...\n");
     let redis = testbed::redis().await?;
 
-    println!("1. Each clone keeps its sessions in its own memory. Ada logs in, then asks six times who she is.\n");
+    println!(
+        "1. Each clone keeps its sessions in its own memory. Ada logs in, then asks six times who she is.\n"
+    );
     let mut local = Cluster::start("local", no_folder).await?;
     let (mut ada, her_clone) = log_in(&local).await?;
     let known_locally = ask_who_i_am(&mut ada).await?;
-    println!("\n   Known on {known_locally} of 6. The login lies on one clone, and the balancer takes them in turn.");
+    println!(
+        "\n   Known on {known_locally} of 6. The login lies on one clone, and the balancer takes them in turn."
+    );
     local.kill(&her_clone).await?;
     let left_locally = successes(&mut ada, "/me", 20).await?;
-    println!("   After `kill -9` of {her_clone}: known on {left_locally} of 20. The login died with it.\n");
+    println!(
+        "   After `kill -9` of {her_clone}: known on {left_locally} of 20. The login died with it.\n"
+    );
     drop(local);
 
-    println!("2. The clones share one store, {}. Ada does the same.\n", redis.url());
+    println!(
+        "2. The clones share one store, {}. Ada does the same.\n",
+        redis.url()
+    );
     let mut shared = Cluster::start(&redis.url(), no_folder).await?;
     let (mut ada, her_clone) = log_in(&shared).await?;
     let known = ask_who_i_am(&mut ada).await?;
     println!("\n   Known on {known} of 6. No clone remembers anything, so any clone will do.\n");
 
-    println!("3. {RATE} requests a second. After a second {her_clone}, which took her login, gets `kill -9`.\n");
+    println!(
+        "3. {RATE} requests a second. After a second {her_clone}, which took her login, gets `kill -9`.\n"
+    );
     let load = Load::start(shared.address, ada.cookie()?)?;
     sleep(Duration::from_secs(1)).await;
     shared.kill(&her_clone).await?;
@@ -62,15 +73,21 @@ async fn tell() -> anyhow::Result<()> {
     let left = successes(&mut ada, "/me", 20).await?;
     shared.print_status();
     println!("\n   {killed}.");
-    println!("   What the balancer could not connect to, it left out; what broke off went on to the next clone.\n");
+    println!(
+        "   What the balancer could not connect to, it left out; what broke off went on to the next clone.\n"
+    );
     drop(shared);
 
-    println!("4. Ada sends her picture once, with `PUT /me/avatar`. Then everybody wants to see it.\n");
+    println!(
+        "4. Ada sends her picture once, with `PUT /me/avatar`. Then everybody wants to see it.\n"
+    );
     let folders = tempfile::tempdir()?;
     let own = |clone: &str| Some(folders.path().join(clone));
-    let pictures_of_its_own = send_a_picture("A folder for each clone: ", &redis.url(), own).await?;
+    let pictures_of_its_own =
+        send_a_picture("A folder for each clone: ", &redis.url(), own).await?;
     let one_for_all = |_: &str| Some(folders.path().join("all"));
-    let shared_pictures = send_a_picture("One folder for all clones:", &redis.url(), one_for_all).await?;
+    let shared_pictures =
+        send_a_picture("One folder for all clones:", &redis.url(), one_for_all).await?;
 
     println!(
         "\n5. A new version for all clones, one after the other, at {RATE} requests a second; and then a sick one.\n"
@@ -88,7 +105,12 @@ async fn tell() -> anyhow::Result<()> {
         left_locally,
         left,
     );
-    row("her picture is shown", 6, pictures_of_its_own.0, shared_pictures.0);
+    row(
+        "her picture is shown",
+        6,
+        pictures_of_its_own.0,
+        shared_pictures.0,
+    );
     row(
         "... after `kill -9` of the clone that took it",
         20,
@@ -125,7 +147,11 @@ async fn ask_who_i_am(ada: &mut Visitor) -> anyhow::Result<u32> {
     for _ in 0..6 {
         let answer = ada.get("/me").await?;
         let is_known = answer.status().is_success();
-        let verdict = if is_known { "knows her" } else { "does not know her" };
+        let verdict = if is_known {
+            "knows her"
+        } else {
+            "does not know her"
+        };
         known += u32::from(is_known);
         let clone = served_by(&answer);
         println!(
@@ -156,14 +182,20 @@ async fn send_a_picture(
     let mut ada = Visitor::new(cluster.address).await?;
     ada.log_in("ada").await?;
     let sent = ada.put("/me/avatar", PICTURE).await?;
-    ensure!(sent.status().is_success(), "sending the picture gave {}", sent.status());
+    ensure!(
+        sent.status().is_success(),
+        "sending the picture gave {}",
+        sent.status()
+    );
     let taker = served_by(&sent).to_owned();
 
     let mut anybody = Visitor::new(cluster.address).await?;
     let before = successes(&mut anybody, "/users/ada/avatar", 6).await?;
     cluster.kill(&taker).await?;
     let after = successes(&mut anybody, "/users/ada/avatar", 20).await?;
-    println!("   {what} shown on {before} of 6; after `kill -9` of {taker}, which took it, on {after} of 20.");
+    println!(
+        "   {what} shown on {before} of 6; after `kill -9` of {taker}, which took it, on {after} of 20."
+    );
     Ok((before, after))
 }
 
@@ -183,16 +215,24 @@ async fn explain_by_hand() -> anyhow::Result<()> {
     println!("in another, with `kill -9` of a clone that /clones names between any two of them:");
     println!("   curl -i -c jar --json '{{\"user\":\"ada\"}}' http://127.0.0.1:8080/login");
     println!("   curl -i -b jar http://127.0.0.1:8080/me");
-    println!("   curl -i -b jar -T chapters/01-clones/src/demo/pixel.png http://127.0.0.1:8080/me/avatar");
+    println!(
+        "   curl -i -b jar -T chapters/01-clones/src/demo/pixel.png http://127.0.0.1:8080/me/avatar"
+    );
     println!("   curl -D - -o ada.png http://127.0.0.1:8080/users/ada/avatar");
     println!("   curl http://127.0.0.1:9901/clones");
     println!("   cargo run -p ch01-clones -- deploy \"$(cargo run -p ch01-clones -- pack v2)\"");
     println!(
         "Or each server alone, in terminals of their own (`cargo workshop up` starts the Redis, if it is not there any more):"
     );
-    println!("   cargo run -p ch01-clones -- clone --name clone-1 --listen 127.0.0.1:8081 --sessions {redis}");
-    println!("   cargo run -p ch01-clones -- clone --name clone-2 --listen 127.0.0.1:8082 --sessions {redis}");
-    println!("   cargo run -p ch01-clones -- balancer --upstream 127.0.0.1:8081 --upstream 127.0.0.1:8082");
+    println!(
+        "   cargo run -p ch01-clones -- clone --name clone-1 --listen 127.0.0.1:8081 --sessions {redis}"
+    );
+    println!(
+        "   cargo run -p ch01-clones -- clone --name clone-2 --listen 127.0.0.1:8082 --sessions {redis}"
+    );
+    println!(
+        "   cargo run -p ch01-clones -- balancer --upstream 127.0.0.1:8081 --upstream 127.0.0.1:8082"
+    );
     println!("Leave out `--sessions`, and see what each clone does not know.");
     Ok(())
 }

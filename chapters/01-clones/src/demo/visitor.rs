@@ -34,8 +34,15 @@ impl Visitor {
         let body = serde_json::json!({ "user": user }).to_string();
         let request = Request::post("/login").header(CONTENT_TYPE, "application/json");
         let response = self.send(request.body(Full::from(body))?).await?;
-        ensure!(response.status().is_success(), "logging in gave {}", response.status());
-        let cookie = response.headers().get(SET_COOKIE).context("the login set no cookie")?;
+        ensure!(
+            response.status().is_success(),
+            "logging in gave {}",
+            response.status()
+        );
+        let cookie = response
+            .headers()
+            .get(SET_COOKIE)
+            .context("the login set no cookie")?;
         let pair = cookie.to_str()?.split(';').next().unwrap_or_default();
         self.cookie = Some(HeaderValue::from_str(pair)?);
         Ok(response)
@@ -51,13 +58,19 @@ impl Visitor {
         self.send(Request::get(path).body(Full::default())?).await
     }
 
-    pub async fn put(&mut self, path: &str, body: &'static [u8]) -> anyhow::Result<Response<Bytes>> {
+    pub async fn put(
+        &mut self,
+        path: &str,
+        body: &'static [u8],
+    ) -> anyhow::Result<Response<Bytes>> {
         let request = Request::builder().method(Method::PUT).uri(path);
         self.send(request.body(Full::from(body))?).await
     }
 
     async fn send(&mut self, mut request: Request<Full<Bytes>>) -> anyhow::Result<Response<Bytes>> {
-        request.headers_mut().insert(HOST, HeaderValue::from_static("demo"));
+        request
+            .headers_mut()
+            .insert(HOST, HeaderValue::from_static("demo"));
         if let Some(cookie) = &self.cookie {
             request.headers_mut().insert(COOKIE, cookie.clone());
         }

@@ -62,7 +62,9 @@ pub enum ArtifactError {
         reason: String,
     },
     /// The version could not be part of a folder's name or of a header.
-    #[error("`{0}` cannot be a version; take 1 to 32 of A-Z, a-z, 0-9, `.`, `_` and `-`, such as `v2`")]
+    #[error(
+        "`{0}` cannot be a version; take 1 to 32 of A-Z, a-z, 0-9, `.`, `_` and `-`, such as `v2`"
+    )]
     Version(String),
     /// What lies there is not what was packed.
     #[error("{} is not what was packed: its content is {found}; pack it again instead of changing it", folder.display())]
@@ -99,8 +101,9 @@ impl Artifact {
                 .map_err(failed("write", &path))
         };
         let written = write(PROGRAM, &bytes).and_then(|()| write(RELEASE, text.as_bytes()));
-        let moved =
-            written.and_then(|()| fs::rename(&half, &artifact.folder).map_err(failed("make", &artifact.folder)));
+        let moved = written.and_then(|()| {
+            fs::rename(&half, &artifact.folder).map_err(failed("make", &artifact.folder))
+        });
         if moved.is_err() {
             let _ = fs::remove_dir_all(&half);
             // Somebody else may have packed the same a moment ago.
@@ -164,15 +167,18 @@ fn digest(program: &[u8], release: &str) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().fold(String::new(), |mut digits, byte| {
-        write!(digits, "{byte:02x}").expect("writing to a String cannot fail");
-        digits
-    })
+    hash.finalize()
+        .iter()
+        .fold(String::new(), |mut digits, byte| {
+            write!(digits, "{byte:02x}").expect("writing to a String cannot fail");
+            digits
+        })
 }
 
 fn check_version(version: &str) -> Result<(), ArtifactError> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let is_version = (1..=32).contains(&version.len()) && version.bytes().all(fits) && !version.starts_with('.');
+    let is_version =
+        (1..=32).contains(&version.len()) && version.bytes().all(fits) && !version.starts_with('.');
     is_version
         .then_some(())
         .ok_or_else(|| ArtifactError::Version(version.chars().take(40).collect()))
@@ -182,7 +188,10 @@ fn check_version(version: &str) -> Result<(), ArtifactError> {
 fn close(path: &Path, is_program: bool) -> io::Result<()> {
     let mut permissions = fs::metadata(path)?.permissions();
     #[cfg(unix)]
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, if is_program { 0o555 } else { 0o444 });
+    std::os::unix::fs::PermissionsExt::set_mode(
+        &mut permissions,
+        if is_program { 0o555 } else { 0o444 },
+    );
     #[cfg(not(unix))]
     {
         let _ = is_program;
@@ -199,7 +208,11 @@ fn tempdir_in(into: &Path) -> Result<PathBuf, ArtifactError> {
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {
     let path = path.to_owned();
-    move |source| ArtifactError::File { doing, path, source }
+    move |source| ArtifactError::File {
+        doing,
+        path,
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -237,7 +250,11 @@ mod tests {
             "does the way it is started count?"
         );
         fs::write(&program, "the Code").unwrap();
-        assert_ne!(pack(&release("v1")).digest(), first.digest(), "does every byte count?");
+        assert_ne!(
+            pack(&release("v1")).digest(),
+            first.digest(),
+            "does every byte count?"
+        );
     }
 
     #[test]
@@ -265,7 +282,10 @@ mod tests {
             fs::remove_file(&path).unwrap();
             fs::write(&path, "version = 'v1'\n").unwrap();
             let error = Artifact::open(artifact.folder()).unwrap_err();
-            assert!(matches!(error, ArtifactError::Changed { .. }), "{file}: {error}");
+            assert!(
+                matches!(error, ArtifactError::Changed { .. }),
+                "{file}: {error}"
+            );
             fs::remove_dir_all(artifact.folder()).unwrap();
         }
     }
@@ -275,14 +295,21 @@ mod tests {
         let (folder, program) = workbench();
         for wrong in ["", "../v1", "v 1", ".v1", "v1/..", &"v".repeat(33)] {
             let error = Artifact::pack(&program, &release(wrong), folder.path()).unwrap_err();
-            assert!(matches!(error, ArtifactError::Version(_)), "{wrong}: {error}");
+            assert!(
+                matches!(error, ArtifactError::Version(_)),
+                "{wrong}: {error}"
+            );
         }
     }
 
     #[test]
     fn what_cannot_be_packed_leaves_nothing_behind() {
         let (folder, program) = workbench();
-        let missing = Artifact::pack(&folder.path().join("nothing"), &release("v1"), folder.path());
+        let missing = Artifact::pack(
+            &folder.path().join("nothing"),
+            &release("v1"),
+            folder.path(),
+        );
         assert!(missing.unwrap_err().to_string().contains("cannot read"));
         let in_a_file = Artifact::pack(&program, &release("v1"), &program);
         assert!(in_a_file.unwrap_err().to_string().contains("cannot make"));

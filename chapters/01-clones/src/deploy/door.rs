@@ -64,7 +64,10 @@ struct Order {
     artifact: PathBuf,
 }
 
-async fn deploy(State(site): State<Arc<Site>>, Json(order): Json<Order>) -> Result<Response, Problem> {
+async fn deploy(
+    State(site): State<Arc<Site>>,
+    Json(order): Json<Order>,
+) -> Result<Response, Problem> {
     let opening = tokio::task::spawn_blocking(move || Artifact::open(&order.artifact)).await;
     let artifact = opening
         .map_err(|_| Problem::unavailable("the artefact could not be read; try again in a second"))?
@@ -90,7 +93,11 @@ async fn deploy(State(site): State<Arc<Site>>, Json(order): Json<Order>) -> Resu
     let lines = stream::unfold(lines, async |mut lines| {
         Some((Ok::<_, Infallible>(Bytes::from(lines.recv().await?)), lines))
     });
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], Body::from_stream(lines)).into_response())
+    Ok((
+        [(CONTENT_TYPE, "text/plain; charset=utf-8")],
+        Body::from_stream(lines),
+    )
+        .into_response())
 }
 
 /// Why a deploy was not asked for, or did not end well.

@@ -48,7 +48,9 @@ pub enum ProcessError {
     #[error("{0} has not said where it listens for {START:?}")]
     Silent(String),
     /// It ended, or said something else.
-    #[error("{name} did not start: it said `{line}` and not where it listens; it may have said why above")]
+    #[error(
+        "{name} did not start: it said `{line}` and not where it listens; it may have said why above"
+    )]
     Line {
         /// The clone.
         name: String,
@@ -67,9 +69,20 @@ pub enum ProcessError {
 
 impl CloneProcess {
     /// Starts `program clone` on a free port with these further arguments, and returns when it listens.
-    pub async fn start(program: &Path, name: &str, arguments: &[OsString]) -> Result<Self, ProcessError> {
+    pub async fn start(
+        program: &Path,
+        name: &str,
+        arguments: &[OsString],
+    ) -> Result<Self, ProcessError> {
         let mut process = Command::new(program)
-            .args(["clone", "--listen", "127.0.0.1:0", "--end-with-stdin", "--name", name])
+            .args([
+                "clone",
+                "--listen",
+                "127.0.0.1:0",
+                "--end-with-stdin",
+                "--name",
+                name,
+            ])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -69,7 +69,12 @@ impl Site {
     ///
     /// It must run to its end, so give it a task of its own: a caller who drops the future stops it between two steps, with both versions
     /// at work.
-    pub async fn deploy(&self, next: &Artifact, policy: &RolloutPolicy, tell: impl Fn(String)) -> Deployed {
+    pub async fn deploy(
+        &self,
+        next: &Artifact,
+        policy: &RolloutPolicy,
+        tell: impl Fn(String),
+    ) -> Deployed {
         let Some(mut clones) = self.take() else {
             return Deployed::Busy;
         };
@@ -87,7 +92,10 @@ impl Site {
                     watch: Duration::ZERO,
                     ..*policy
                 };
-                if let Err(worse) = self.replace(&mut clones, done, &last, &at_once, &tell).await {
+                if let Err(worse) = self
+                    .replace(&mut clones, done, &last, &at_once, &tell)
+                    .await
+                {
                     let because = format!("{because}; and on the way back: {worse}");
                     return Deployed::Stuck { because };
                 }
@@ -113,7 +121,10 @@ impl Site {
         let version = release.release().version.clone();
         if !answers(new.process.address, "/", ANSWER).await {
             new.process.stop(STOP).await;
-            return Err(SiteError::Smoke { name, release: version });
+            return Err(SiteError::Smoke {
+                name,
+                release: version,
+            });
         }
         self.let_in(&new);
         tell(format!("{name} of {version} is ready, and gets requests"));
@@ -122,7 +133,10 @@ impl Site {
             return Err(sick);
         }
         let old = std::mem::replace(&mut clones.running[place], new);
-        let (old_name, version) = (old.process.name.clone(), old.release.release().version.clone());
+        let (old_name, version) = (
+            old.process.name.clone(),
+            old.release.release().version.clone(),
+        );
         let begin = Instant::now();
         let has_finished = self.let_out(old, policy.drain).await;
         let took = begin.elapsed().as_millis();
@@ -143,10 +157,15 @@ impl Site {
                 return Err(ended);
             }
             let name = &clone.process.name;
-            let status = self.balancer.status().into_iter().find(|status| status.name == *name);
+            let status = self
+                .balancer
+                .status()
+                .into_iter()
+                .find(|status| status.name == *name);
             if let Some(status) = status {
                 let failed = status.failures + status.errors;
-                let bearable = (policy.tolerated * status.requests as f64).max(policy.forgiven as f64);
+                let bearable =
+                    (policy.tolerated * status.requests as f64).max(policy.forgiven as f64);
                 let is_out = matches!(status.state, State::Ejected | State::Down | State::Spared);
                 if is_out || failed as f64 > bearable {
                     return Err(SiteError::Sick {

@@ -84,7 +84,9 @@ pub enum SiteError {
         within: Duration,
     },
     /// It says that it is ready, and does not show its first page.
-    #[error("{name} of {release} is ready, and answers `GET /` with an error; no visitor has met it")]
+    #[error(
+        "{name} of {release} is ready, and answers `GET /` with an error; no visitor has met it"
+    )]
     Smoke {
         /// The clone.
         name: String,
@@ -133,8 +135,12 @@ impl Site {
                 started: clones,
             }),
         };
-        let names: Vec<String> = (1..=clones).map(|number| format!("clone-{number}")).collect();
-        let starting = names.iter().map(|name| site.start_ready(name, &release, READY));
+        let names: Vec<String> = (1..=clones)
+            .map(|number| format!("clone-{number}"))
+            .collect();
+        let starting = names
+            .iter()
+            .map(|name| site.start_ready(name, &release, READY));
         let running = futures_util::future::try_join_all(starting).await?;
         let upstreams = running.iter().map(Clone::upstream).collect();
         site.balancer.add_together(upstreams).expect(NAMES);
@@ -165,7 +171,9 @@ impl Site {
         release: &Artifact,
         within: Duration,
     ) -> Result<Clone, SiteError> {
-        let mut arguments: Vec<OsString> = ["--release", &release.release().version].map(Into::into).into();
+        let mut arguments: Vec<OsString> = ["--release", &release.release().version]
+            .map(Into::into)
+            .into();
         // The balancer knows before the clone does that it is to go, so the clone need not announce it.
         arguments.extend(["--notice", "0"].map(Into::into));
         arguments.extend(self.common.iter().cloned());
@@ -200,7 +208,9 @@ impl Site {
     /// Lets a clone finish what it has, and stops it. True if it had finished in time.
     pub(super) async fn let_out(&self, clone: Clone, within: Duration) -> bool {
         let name = clone.process.name.clone();
-        let has_finished = tokio::time::timeout(within, self.balancer.drain(&name)).await.is_ok();
+        let has_finished = tokio::time::timeout(within, self.balancer.drain(&name))
+            .await
+            .is_ok();
         let _ = self.balancer.remove(&name);
         clone.process.stop(STOP).await && has_finished
     }

@@ -22,7 +22,8 @@ use tokio::net::TcpListener;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What the shared server does for each request: it counts to a number, and nobody else is served meanwhile.
-pub const SHARED_WORK: &str = "local n = 0; for i = 1, tonumber(ARGV[1]) do n = n + i % 7 end; return n";
+pub const SHARED_WORK: &str =
+    "local n = 0; for i = 1, tonumber(ARGV[1]) do n = n + i % 7 end; return n";
 
 #[derive(Args)]
 pub struct Arguments {
@@ -39,8 +40,13 @@ pub struct Arguments {
 }
 
 fn shared(text: &str) -> Result<(String, u64), String> {
-    let (url, steps) = text.split_once('=').ok_or("take `redis://HOST:PORT=STEPS`")?;
-    Ok((url.to_owned(), steps.parse().map_err(|_| "the steps are a number")?))
+    let (url, steps) = text
+        .split_once('=')
+        .ok_or("take `redis://HOST:PORT=STEPS`")?;
+    Ok((
+        url.to_owned(),
+        steps.parse().map_err(|_| "the steps are a number")?,
+    ))
 }
 
 #[derive(Clone)]
@@ -54,7 +60,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some((url, steps)) => {
             let client = redis::Client::open(url.as_str())?;
             let connection = client.get_multiplexed_async_connection().await;
-            Some((connection.with_context(|| format!("{url} cannot be reached"))?, steps))
+            Some((
+                connection.with_context(|| format!("{url} cannot be reached"))?,
+                steps,
+            ))
         }
         None => None,
     };
@@ -89,7 +98,9 @@ async fn burn(State(work): State<Work>) -> Result<String, StatusCode> {
 }
 
 fn hash(rounds: u64) -> u64 {
-    (0..rounds).fold(0, |hash, round| xxh3_64(&black_box(hash ^ round).to_le_bytes()))
+    (0..rounds).fold(0, |hash, round| {
+        xxh3_64(&black_box(hash ^ round).to_le_bytes())
+    })
 }
 
 /// How many rounds take this long on a processor of this machine that does nothing else.
@@ -115,7 +126,10 @@ mod tests {
 
     #[test]
     fn twice_the_time_is_twice_the_work() {
-        let (one, two) = (rounds_in(Duration::from_millis(1)), rounds_in(Duration::from_millis(2)));
+        let (one, two) = (
+            rounds_in(Duration::from_millis(1)),
+            rounds_in(Duration::from_millis(2)),
+        );
         assert!(one > 0 && two > one, "{one} rounds in 1 ms, {two} in 2 ms");
     }
 

@@ -20,7 +20,12 @@ use tokio::task::JoinSet;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Starts a clone for each of these parts of a processor. `shared` is what each request asks besides; see [`super::burn`].
-pub async fn start(role: &str, cpus: &[f64], rounds: u64, shared: Option<&str>) -> anyhow::Result<Vec<Program>> {
+pub async fn start(
+    role: &str,
+    cpus: &[f64],
+    rounds: u64,
+    shared: Option<&str>,
+) -> anyhow::Result<Vec<Program>> {
     let program = std::env::current_exe().context("this program cannot tell where it lies")?;
     let starting = (1..).zip(cpus).map(|(n, cpus)| {
         let name = format!("{role}-{n}");
@@ -44,7 +49,9 @@ pub async fn start(role: &str, cpus: &[f64], rounds: u64, shared: Option<&str>) 
             .cpus(*cpus)
             .start()
     });
-    try_join_all(starting).await.context("the clones could not be started")
+    try_join_all(starting)
+        .await
+        .context("the clones could not be started")
 }
 
 /// A balancer in front of some clones. Dropping it closes its connections.
@@ -57,24 +64,36 @@ pub struct Front {
 
 impl Front {
     /// Weights are those of the clones; without one, 1.
-    pub async fn new(clones: &[Program], weights: &[u32], strategy: Box<dyn Strategy>) -> anyhow::Result<Self> {
+    pub async fn new(
+        clones: &[Program],
+        weights: &[u32],
+        strategy: Box<dyn Strategy>,
+    ) -> anyhow::Result<Self> {
         let weights = weights.iter().copied().chain(std::iter::repeat(1));
         let named = (1..).zip(clones).zip(weights);
         let upstreams = named
-            .map(|((n, clone), weight)| Upstream::new(format!("clone-{n}"), clone.address()).with_weight(weight))
+            .map(|((n, clone), weight)| {
+                Upstream::new(format!("clone-{n}"), clone.address()).with_weight(weight)
+            })
             .collect();
         let timeouts = balancer::Timeouts {
             response: PATIENCE,
             total: PATIENCE,
             ..balancer::Timeouts::default()
         };
-        let balancer = Balancer::new(upstreams).with_strategy(strategy).with_timeouts(timeouts);
+        let balancer = Balancer::new(upstreams)
+            .with_strategy(strategy)
+            .with_timeouts(timeouts);
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.context("cannot listen on any port of 127.0.0.1")?;
         let address = listener.local_addr()?;
         let target = Target::parse(&format!("http://{address}"))?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(balancer::run(listener, Arc::new(balancer), std::future::pending()));
+        tasks.spawn(balancer::run(
+            listener,
+            Arc::new(balancer),
+            std::future::pending(),
+        ));
         Ok(Front {
             target,
             address,

@@ -10,12 +10,17 @@ pub fn facts() -> String {
     let load = load
         .ok()
         .and_then(|text| text.split_whitespace().next().map(str::to_owned));
-    format!("{cores} cores, load average {}", load.as_deref().unwrap_or("unknown"))
+    format!(
+        "{cores} cores, load average {}",
+        load.as_deref().unwrap_or("unknown")
+    )
 }
 
 /// On the standard error, so that what is printed has the same words in both builds.
 pub fn warn_of_debug_build() {
     if cfg!(debug_assertions) {
-        eprintln!("This is a debug build, so its numbers mean nothing; add `--release` to `cargo run`.");
+        eprintln!(
+            "This is a debug build, so its numbers mean nothing; add `--release` to `cargo run`."
+        );
     }
 }

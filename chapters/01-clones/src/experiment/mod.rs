@@ -90,7 +90,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 impl Settings {
     /// Writes a drawing into the folder that was named, if one was.
     fn draw(&self, file: &str, svg: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
-        let Some(folder) = &self.svg else { return Ok(()) };
+        let Some(folder) = &self.svg else {
+            return Ok(());
+        };
         if cfg!(debug_assertions) && !self.quick {
             eprintln!("nothing is drawn: these are the numbers of a debug build");
             return Ok(());

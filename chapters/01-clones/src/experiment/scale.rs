@@ -61,7 +61,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let most = *plan.counts.last().context("there are counts")?;
     let rounds = rounds_in(WORK);
 
-    println!("1. Each request burns {WORK:?} in its clone, which has {CPUS} of a processor. Nothing is shared.\n");
+    println!(
+        "1. Each request burns {WORK:?} in its clone, which has {CPUS} of a processor. Nothing is shared.\n"
+    );
     let own = clones::start("clone", &vec![CPUS; most], rounds, None).await?;
     let free = Curve::measure(&plan, &own).await?;
     free.print();
@@ -90,7 +92,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
 /// How many steps of the script take this long in a Redis that has a whole processor.
 async fn steps_in(time: Duration, url: &str) -> anyhow::Result<u64> {
     const SAMPLE: u64 = 100_000;
-    let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+    let mut connection = redis::Client::open(url)?
+        .get_multiplexed_async_connection()
+        .await?;
     let mut shortest = Duration::MAX;
     for _ in 0..20 {
         let begin = Instant::now();
@@ -123,9 +127,14 @@ impl Curve {
         for _ in 0..plan.rounds {
             for (rates, count) in curve.rates.iter_mut().zip(plan.counts) {
                 // Not in turn: a round robin waits for the one clone that the neighbours disturb.
-                let front = Front::new(&clones[..*count], &[], StrategyName::LeastRequests.build(1)).await?;
+                let front =
+                    Front::new(&clones[..*count], &[], StrategyName::LeastRequests.build(1))
+                        .await?;
                 let limit = Limit::duration(plan.window);
-                let report = closed_loop(&front.target, CONNECTIONS * count, limit, |_| Request::get("/burn")).await;
+                let report = closed_loop(&front.target, CONNECTIONS * count, limit, |_| {
+                    Request::get("/burn")
+                })
+                .await;
                 rates.push(report.requests_per_second());
                 curve.all.merge(&report);
             }
@@ -134,14 +143,19 @@ impl Curve {
     }
 
     fn spreads(&self) -> impl Iterator<Item = (usize, Spread)> {
-        let spread = |(count, rates): (&usize, &Vec<f64>)| Some((*count, Spread::of(rates.iter().copied())?));
+        let spread = |(count, rates): (&usize, &Vec<f64>)| {
+            Some((*count, Spread::of(rates.iter().copied())?))
+        };
         self.counts.iter().zip(&self.rates).filter_map(spread)
     }
 
     /// How many times as much as one clone in the same round.
     fn times_one(&self, count: usize) -> Option<Spread> {
         let at = self.counts.iter().position(|other| *other == count)?;
-        let ratios = self.rates[at].iter().zip(&self.rates[0]).map(|(many, one)| many / one);
+        let ratios = self.rates[at]
+            .iter()
+            .zip(&self.rates[0])
+            .map(|(many, one)| many / one);
         Spread::of(ratios)
     }
 
@@ -160,7 +174,9 @@ impl Curve {
             "clones", "requests/s", "times one clone", "the law"
         );
         for (count, rate) in self.spreads() {
-            let times = self.times_one(count).map_or(String::new(), |times| times.to_string());
+            let times = self
+                .times_one(count)
+                .map_or(String::new(), |times| times.to_string());
             let fitted = law.as_ref().map_or(f64::NAN, |law| law.at(count as f64));
             println!(
                 "   {count:>6}  {:>24}  {times:>20}  {fitted:>8.0}",
@@ -178,7 +194,9 @@ impl Curve {
         let best = law.ok().as_ref().and_then(Law::best);
         // Beyond what was measured it would be a guess.
         if let Some(best) = best.filter(|best| *best <= most) {
-            println!("   By it, throughput is greatest with {best:.0} clones, and more are no use.");
+            println!(
+                "   By it, throughput is greatest with {best:.0} clones, and more are no use."
+            );
         }
         match self.all.failures() {
             0 => println!("   {} requests, all answered.\n", self.all.requests),
@@ -193,7 +211,9 @@ impl Curve {
 fn verdict(free: &Curve, bound: &Curve) {
     for count in [4, 8] {
         if let (Some(free), Some(bound)) = (free.times_one(count), bound.times_one(count)) {
-            println!("{count} clones: {free} times one clone; {bound} times where all wait for one Redis.");
+            println!(
+                "{count} clones: {free} times one clone; {bound} times where all wait for one Redis."
+            );
         }
     }
 }

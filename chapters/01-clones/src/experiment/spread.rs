@@ -41,7 +41,12 @@ impl fmt::Display for Spread {
                 format!("{value:.decimals$}")
             }
         };
-        let text = format!("{} ({}–{})", number(self.median), number(self.min), number(self.max));
+        let text = format!(
+            "{} ({}–{})",
+            number(self.median),
+            number(self.min),
+            number(self.max)
+        );
         // Not `f.pad`, for which the precision is where to cut.
         let width = f.width().unwrap_or(0);
         write!(f, "{text:>width$}")

@@ -46,7 +46,9 @@ const GAMES: u64 = 1_000;
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let (rounds, window) = if settings.quick { (1, 200) } else { (3, 4_000) };
     let window = Duration::from_millis(window);
-    println!("Four clones, of which one has a tenth of the others' processor time. Who waits for it?");
+    println!(
+        "Four clones, of which one has a tenth of the others' processor time. Who waits for it?"
+    );
     println!("Machine: {}\n", machine::facts());
     let fleet = Fleet::start().await?;
     let of_one = fleet.throughput_of_one(window).await?;
@@ -59,7 +61,11 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         window.as_secs_f64(),
         PATIENCE.as_secs()
     );
-    let mut rows: Vec<Row> = StrategyName::value_variants().iter().copied().map(Row::new).collect();
+    let mut rows: Vec<Row> = StrategyName::value_variants()
+        .iter()
+        .copied()
+        .map(Row::new)
+        .collect();
     for _ in 0..rounds {
         for row in &mut rows {
             row.measure(&fleet, rate, window).await?;
@@ -82,7 +88,9 @@ struct Fleet {
 
 impl Fleet {
     async fn start() -> anyhow::Result<Self> {
-        let cpus: Vec<f64> = (1..=CLONES).map(|n| if n == CLONES { SLOW } else { FAST }).collect();
+        let cpus: Vec<f64> = (1..=CLONES)
+            .map(|n| if n == CLONES { SLOW } else { FAST })
+            .collect();
         let clones = clones::start("clone", &cpus, rounds_in(WORK), None).await?;
         Ok(Fleet { clones })
     }
@@ -93,7 +101,10 @@ impl Fleet {
 
     async fn throughput_of_one(&self, window: Duration) -> anyhow::Result<f64> {
         let front = Front::new(&self.clones[..1], &[], StrategyName::RoundRobin.build(1)).await?;
-        let report = closed_loop(&front.target, 6, Limit::duration(window), |_| Request::get("/burn")).await;
+        let report = closed_loop(&front.target, 6, Limit::duration(window), |_| {
+            Request::get("/burn")
+        })
+        .await;
         ensure!(report.failures() == 0, "a clone by itself fails: {report}");
         Ok(report.requests_per_second())
     }
@@ -105,11 +116,15 @@ impl Fleet {
         let target = Target::parse(&format!("http://{address}"))?;
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let report = closed_loop(&target, 1, Limit::requests(3), |_| Request::get("/burn")).await;
+            let report =
+                closed_loop(&target, 1, Limit::requests(3), |_| Request::get("/burn")).await;
             if report.failures() == 0 && report.quantile_ms(1.0) < 100.0 {
                 break;
             }
-            ensure!(Instant::now() < deadline, "the slow clone does not come to rest");
+            ensure!(
+                Instant::now() < deadline,
+                "the slow clone does not come to rest"
+            );
             sleep(Duration::from_millis(100)).await;
         }
         Ok(self.slow().limit_cpus(SLOW).await?)
@@ -155,10 +170,15 @@ impl Row {
         let counts = Arc::clone(&counted.counts);
         let front = Front::new(&fleet.clones, weights, Box::new(counted)).await?;
         let cookies = match self.strategy {
-            StrategyName::Sticky => visitors::cookies(front.address, STICKY_COOKIE, VISITORS).await?,
+            StrategyName::Sticky => {
+                visitors::cookies(front.address, STICKY_COOKIE, VISITORS).await?
+            }
             _ => Vec::new(),
         };
-        let before: Vec<u64> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        let before: Vec<u64> = counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .collect();
         let target = front.target.clone().with_response_timeout(PATIENCE);
         let ask = move |n: u64| {
             let request = Request::get(&format!("/burn?game={}", n % GAMES));
@@ -263,7 +283,10 @@ fn draw(rows: &[Row]) -> anyhow::Result<String> {
                 spread: (spread.min, spread.max),
             })
         };
-        rows.iter().enumerate().filter_map(point).collect::<Vec<_>>()
+        rows.iter()
+            .enumerate()
+            .filter_map(point)
+            .collect::<Vec<_>>()
     };
     let series = |name, points, colour| Series {
         name,
@@ -282,7 +305,11 @@ fn draw(rows: &[Row]) -> anyhow::Result<String> {
         y: milliseconds,
         series: vec![
             series("p50: half wait longer", dots(|row| &row.p50), 0),
-            series("p99: one in a hundred waits longer", dots(|row| &row.p99), 1),
+            series(
+                "p99: one in a hundred waits longer",
+                dots(|row| &row.p99),
+                1,
+            ),
         ],
     };
     plot.svg().context("the strategies could not be drawn")

@@ -49,7 +49,9 @@ impl Law {
         }
         // Neither of the two can be negative. So each is tried with and without, and of what is possible the closest is taken.
         let tries = [[true, true], [true, false], [false, true], [false, false]];
-        let possible = tries.into_iter().filter_map(|used| Law::fit_with(points, used));
+        let possible = tries
+            .into_iter()
+            .filter_map(|used| Law::fit_with(points, used));
         possible
             .max_by(|one, other| one.r_squared.total_cmp(&other.r_squared))
             .ok_or(NoFit::NotPositive)
@@ -114,7 +116,11 @@ impl Law {
 /// Gauss' elimination with the greatest pivot; `None` if there is no single solution.
 fn solve(mut matrix: [[f64; 3]; 3], mut right: [f64; 3]) -> Option<[f64; 3]> {
     for column in 0..3 {
-        let pivot = (column..3).max_by(|a, b| matrix[*a][column].abs().total_cmp(&matrix[*b][column].abs()))?;
+        let pivot = (column..3).max_by(|a, b| {
+            matrix[*a][column]
+                .abs()
+                .total_cmp(&matrix[*b][column].abs())
+        })?;
         matrix.swap(column, pivot);
         right.swap(column, pivot);
         if matrix[column][column].abs() < 1e-12 {
@@ -178,7 +184,11 @@ mod tests {
         let few = &points(&law(100.0, 0.1, 0.0))[..3];
         assert_eq!(Law::fit(few), Err(NoFit::TooFewPoints));
         let same = [few[0], few[0], few[1], few[2]];
-        assert_eq!(Law::fit(&same), Err(NoFit::TooFewPoints), "twice the same is one point");
+        assert_eq!(
+            Law::fit(&same),
+            Err(NoFit::TooFewPoints),
+            "twice the same is one point"
+        );
         assert_eq!(
             Law::fit(&[(1.0, 0.0), (2.0, 1.0), (3.0, 1.0), (4.0, 1.0)]),
             Err(NoFit::NotPositive)

@@ -7,7 +7,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// So many visitors' cookies of this name, as they send them.
-pub async fn cookies(address: SocketAddr, name: &str, visitors: usize) -> anyhow::Result<Vec<String>> {
+pub async fn cookies(
+    address: SocketAddr,
+    name: &str,
+    visitors: usize,
+) -> anyhow::Result<Vec<String>> {
     let mut cookies = Vec::new();
     for _ in 0..visitors {
         let mut stream = TcpStream::connect(address).await?;
@@ -17,7 +21,9 @@ pub async fn cookies(address: SocketAddr, name: &str, visitors: usize) -> anyhow
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         let cookie = cookie(&answer, name);
-        cookies.push(cookie.with_context(|| format!("the balancer gives no cookie `{name}`: {answer}"))?);
+        cookies.push(
+            cookie.with_context(|| format!("the balancer gives no cookie `{name}`: {answer}"))?,
+        );
     }
     Ok(cookies)
 }
@@ -28,7 +34,11 @@ fn cookie(answer: &str, name: &str) -> Option<String> {
     let mut cookies = values
         .filter(|(field, _)| field.eq_ignore_ascii_case("set-cookie"))
         .map(|(_, value)| value);
-    let ours = cookies.find(|value| value.split_once('=').is_some_and(|(known, _)| known == name))?;
+    let ours = cookies.find(|value| {
+        value
+            .split_once('=')
+            .is_some_and(|(known, _)| known == name)
+    })?;
     Some(ours.split(';').next().unwrap_or(ours).to_owned())
 }
 
@@ -38,7 +48,8 @@ mod tests {
 
     #[test]
     fn the_cookie_of_this_name_is_kept_without_its_attributes() {
-        let answer = "HTTP/1.1 200 OK\r\nSet-Cookie: other=1\r\nset-cookie: clone=2a; Path=/\r\n\r\nok";
+        let answer =
+            "HTTP/1.1 200 OK\r\nSet-Cookie: other=1\r\nset-cookie: clone=2a; Path=/\r\n\r\nok";
         assert_eq!(cookie(answer, "clone").as_deref(), Some("clone=2a"));
         assert_eq!(cookie(answer, "none"), None);
     }

@@ -25,7 +25,10 @@ pub async fn run(arguments: BalancerArguments) -> anyhow::Result<()> {
     let balancer = Arc::new(config.build().context("this cannot be a balancer")?);
 
     let listener = bind("the balancer", arguments.listen).await?;
-    println!("balancer listens on http://{} (Ctrl-C ends it)", listener.local_addr()?);
+    println!(
+        "balancer listens on http://{} (Ctrl-C ends it)",
+        listener.local_addr()?
+    );
     let door = open_door(&arguments, &balancer).await?;
     tokio::select! {
         () = balancer::run_with(config.limits, listener, Arc::clone(&balancer), stop) => {}
@@ -59,7 +62,12 @@ async fn open_door(
     })
 }
 
-async fn follow(arguments: &BalancerArguments, balancer: &Balancer, config: Config, reload: mpsc::Receiver<()>) {
+async fn follow(
+    arguments: &BalancerArguments,
+    balancer: &Balancer,
+    config: Config,
+    reload: mpsc::Receiver<()>,
+) {
     let Some(path) = &arguments.config else {
         return pending().await;
     };
@@ -81,7 +89,9 @@ fn hang_ups() -> mpsc::Receiver<()> {
     {
         use tokio::signal::unix::{SignalKind, signal};
         if let Ok(mut hang_ups) = signal(SignalKind::hangup()) {
-            tokio::spawn(async move { while hang_ups.recv().await.is_some() && tell.send(()).await.is_ok() {} });
+            tokio::spawn(async move {
+                while hang_ups.recv().await.is_some() && tell.send(()).await.is_ok() {}
+            });
         }
     }
     #[cfg(not(unix))]

@@ -15,6 +15,8 @@ pub mod site;
 async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).await;
     listener.with_context(|| {
-        format!("{what} cannot listen on {address}; stop what listens there, or choose another address")
+        format!(
+            "{what} cannot listen on {address}; stop what listens there, or choose another address"
+        )
     })
 }

@@ -25,14 +25,16 @@ pub async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     );
     let (address, admin) = (listener.local_addr()?, other.local_addr()?);
     println!("the site opens on http://{address}");
-    let pictures = tempfile::tempdir().context("no temporary folder can be made for the pictures")?;
+    let pictures =
+        tempfile::tempdir().context("no temporary folder can be made for the pictures")?;
     let sessions = match arguments.sessions {
         Some(place) => place,
         // The shared one, so that logins outlive the site.
         None => testbed::shared(Service::Redis).await?.url(),
     };
     let artifact = pack_here("v1", Vec::new(), None)?;
-    let balancer = Balancer::new(Vec::new()).with_strategy(arguments.strategy.build(rand::random()));
+    let balancer =
+        Balancer::new(Vec::new()).with_strategy(arguments.strategy.build(rand::random()));
     let balancer = Arc::new(balancer.with_probes(Probes::default()));
     let site = Site::start(
         Arc::clone(&balancer),
@@ -92,14 +94,24 @@ pub fn pack(arguments: PackArguments) -> anyhow::Result<()> {
 }
 
 /// Packs this very program.
-pub fn pack_here(version: &str, arguments: Vec<String>, to: Option<PathBuf>) -> anyhow::Result<Artifact> {
+pub fn pack_here(
+    version: &str,
+    arguments: Vec<String>,
+    to: Option<PathBuf>,
+) -> anyhow::Result<Artifact> {
     let program = std::env::current_exe().context("this program cannot tell where it lies")?;
     let to = match to {
-        Some(to) => std::path::absolute(&to).with_context(|| format!("{} is no folder", to.display()))?,
+        Some(to) => {
+            std::path::absolute(&to).with_context(|| format!("{} is no folder", to.display()))?
+        }
         None => program.with_file_name("releases"),
     };
     let version = version.to_owned();
-    Ok(Artifact::pack(&program, &Release { version, arguments }, &to)?)
+    Ok(Artifact::pack(
+        &program,
+        &Release { version, arguments },
+        &to,
+    )?)
 }
 
 /// Asks a running site to deploy, and prints what it says.

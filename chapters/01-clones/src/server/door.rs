@@ -104,7 +104,9 @@ impl Door {
     }
 
     fn count(&self) -> MutexGuard<'_, Count> {
-        self.count.lock().expect("no code panics while it holds this lock")
+        self.count
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 }
 
@@ -152,7 +154,9 @@ pub(super) async fn tell(reason: NoRoom, stream: TcpStream, _place: Place) {
 
 fn problem(reason: NoRoom) -> Problem {
     match reason {
-        NoRoom::House => Problem::unavailable("all connections of this server are taken; try again in a second"),
+        NoRoom::House => {
+            Problem::unavailable("all connections of this server are taken; try again in a second")
+        }
         NoRoom::Client => Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "you have as many connections open as one client may have; use those, or close some",
@@ -188,7 +192,11 @@ mod tests {
             let count = door.count();
             (count.inside, count.by_client.len())
         };
-        assert_eq!(found, (1, 1), "is there an entry for a client that has left?");
+        assert_eq!(
+            found,
+            (1, 1),
+            "is there an entry for a client that has left?"
+        );
         assert!(door.enter(ip(1)).is_ok());
     }
 

@@ -33,7 +33,11 @@ impl<S> Unread<S> {
     }
 
     /// What a write came to, or an error if it has come to nothing for too long.
-    fn watch(&mut self, context: &mut Context<'_>, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn watch(
+        &mut self,
+        context: &mut Context<'_>,
+        write: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         if write.is_ready() {
             self.waiting = None;
             return write;
@@ -45,12 +49,19 @@ impl<S> Unread<S> {
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         ready!(waiting.as_mut().poll(context));
         tracing::debug!(?patience, "a client does not read its answer");
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client does not read",
+        )))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let write = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch(context, write)
     }
@@ -119,6 +130,10 @@ mod tests {
 
         let stopped = ours.write_all(b"more").await.unwrap_err();
         assert_eq!(stopped.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(begin.elapsed().as_secs(), 230, "the limit counts from the last write");
+        assert_eq!(
+            begin.elapsed().as_secs(),
+            230,
+            "the limit counts from the last write"
+        );
     }
 }

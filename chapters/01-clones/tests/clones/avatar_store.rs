@@ -20,17 +20,27 @@ async fn what_somebody_else_put_among_the_pictures_is_a_503_and_is_not_served() 
     let (clone, cookie) = clone_with_ada(Arc::clone(&objects) as _).await;
     let huge = [PNG, &vec![0; MAX_AVATAR_BYTES]].concat();
     for strange in [b"<script>alert(1)</script>".to_vec(), huge] {
-        objects.put(&Path::from("avatars/ada"), strange.into()).await.unwrap();
+        objects
+            .put(&Path::from("avatars/ada"), strange.into())
+            .await
+            .unwrap();
         assert_problem(get(&clone, "ada").await, 503, "pictures").await;
     }
     assert_eq!(put(&clone, &cookie, PNG).await.status(), 204);
-    assert_eq!(get(&clone, "ada").await.status(), 200, "a new picture takes its place");
+    assert_eq!(
+        get(&clone, "ada").await.status(),
+        200,
+        "a new picture takes its place"
+    );
 }
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_a_503_that_tells_no_secrets() {
     let folder = tempfile::tempdir().unwrap();
-    let (clone, cookie) = clone_with_ada(Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap())).await;
+    let (clone, cookie) = clone_with_ada(Arc::new(
+        LocalFileSystem::new_with_prefix(folder.path()).unwrap(),
+    ))
+    .await;
     // Where a folder would have to be, there is a file.
     std::fs::write(folder.path().join("avatars"), "").unwrap();
     let answer = put(&clone, &cookie, PNG).await;

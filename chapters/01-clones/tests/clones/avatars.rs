@@ -23,8 +23,14 @@ pub async fn clone_with_ada(objects: Arc<dyn ObjectStore>) -> (Running, String) 
     (clone, cookie)
 }
 
-pub async fn put(clone: &Running, cookie: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
-    let request = client().put(clone.url("/me/avatar")).header("cookie", cookie);
+pub async fn put(
+    clone: &Running,
+    cookie: &str,
+    body: impl Into<reqwest::Body>,
+) -> reqwest::Response {
+    let request = client()
+        .put(clone.url("/me/avatar"))
+        .header("cookie", cookie);
     request.body(body).send().await.unwrap()
 }
 
@@ -44,14 +50,24 @@ async fn a_picture_comes_back_as_it_was_sent_whatever_its_sender_calls_it() {
         (b"GIF89a<script>alert(1)</script>", "image/gif"),
     ];
     for (bytes, kind) in table {
-        let request = client().put(clone.url("/me/avatar")).header("cookie", &cookie);
-        let sent = request.header("content-type", "text/html").body(bytes).send().await;
+        let request = client()
+            .put(clone.url("/me/avatar"))
+            .header("cookie", &cookie);
+        let sent = request
+            .header("content-type", "text/html")
+            .body(bytes)
+            .send()
+            .await;
         assert_eq!(sent.unwrap().status(), 204, "{kind}");
 
         let answer = get(&clone, "ada").await;
 
         assert_eq!(answer.status(), 200);
-        assert_eq!(header(&answer, "content-type"), kind, "its first bytes say what it is");
+        assert_eq!(
+            header(&answer, "content-type"),
+            kind,
+            "its first bytes say what it is"
+        );
         assert_eq!(
             header(&answer, "x-content-type-options"),
             "nosniff",
@@ -78,7 +94,9 @@ async fn what_is_no_picture_of_a_kind_that_we_serve_is_a_415() {
         b"GIF88a",
     ];
     for bytes in table {
-        let request = client().put(clone.url("/me/avatar")).header("cookie", &cookie);
+        let request = client()
+            .put(clone.url("/me/avatar"))
+            .header("cookie", &cookie);
         let answer = request
             .header("content-type", "image/png")
             .body(bytes)
@@ -98,19 +116,34 @@ async fn a_picture_may_have_256_kib_and_not_a_byte_more() {
         bytes.resize(size, 0);
         bytes
     };
-    assert_eq!(put(&clone, &cookie, picture(MAX_AVATAR_BYTES)).await.status(), 204);
+    assert_eq!(
+        put(&clone, &cookie, picture(MAX_AVATAR_BYTES))
+            .await
+            .status(),
+        204
+    );
 
     let larger = picture(MAX_AVATAR_BYTES + 1);
-    assert_problem(put(&clone, &cookie, larger.clone()).await, 413, "262144 bytes").await;
+    assert_problem(
+        put(&clone, &cookie, larger.clone()).await,
+        413,
+        "262144 bytes",
+    )
+    .await;
     // Without a length in its head the body has to be counted.
     let pieces = larger
         .chunks(10_000)
         .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()));
-    let streamed = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces.collect::<Vec<_>>()));
+    let streamed =
+        reqwest::Body::wrap_stream(futures_util::stream::iter(pieces.collect::<Vec<_>>()));
     assert_problem(put(&clone, &cookie, streamed).await, 413, "262144 bytes").await;
 
     let kept = get(&clone, "ada").await.bytes().await.unwrap();
-    assert_eq!(kept.len(), MAX_AVATAR_BYTES, "what was refused was kept all the same");
+    assert_eq!(
+        kept.len(),
+        MAX_AVATAR_BYTES,
+        "what was refused was kept all the same"
+    );
 }
 
 #[tokio::test]
@@ -137,9 +170,19 @@ async fn what_is_refused_is_refused_before_it_is_sent() {
 #[tokio::test]
 async fn whoever_is_not_logged_in_changes_nobody_s_picture() {
     let (clone, cookie) = clone_with_ada(Arc::new(InMemory::new())).await;
-    let answer = client().put(clone.url("/me/avatar")).body(PNG).send().await.unwrap();
+    let answer = client()
+        .put(clone.url("/me/avatar"))
+        .body(PNG)
+        .send()
+        .await
+        .unwrap();
     assert_problem(answer, 401, "`POST /login`").await;
-    assert_problem(put(&clone, "session=made-up", PNG).await, 401, "`POST /login`").await;
+    assert_problem(
+        put(&clone, "session=made-up", PNG).await,
+        401,
+        "`POST /login`",
+    )
+    .await;
 
     let bob = log_in(&clone.url("/login"), "bob", None).await;
     assert_eq!(put(&clone, &bob, PNG).await.status(), 204);
@@ -151,7 +194,10 @@ async fn whoever_is_not_logged_in_changes_nobody_s_picture() {
         "one user's picture became another's"
     );
     assert_eq!(put(&clone, &cookie, "GIF89a").await.status(), 204);
-    assert_eq!(header(&get(&clone, "bob").await, "content-type"), "image/png");
+    assert_eq!(
+        header(&get(&clone, "bob").await, "content-type"),
+        "image/png"
+    );
 }
 
 #[tokio::test]
@@ -160,7 +206,10 @@ async fn a_path_that_names_no_user_is_a_400_and_leads_nowhere_else() {
     std::fs::write(folder.path().join("secret"), PNG).unwrap();
     let avatars = folder.path().join("avatars");
     std::fs::create_dir(&avatars).unwrap();
-    let (clone, _cookie) = clone_with_ada(Arc::new(LocalFileSystem::new_with_prefix(&avatars).unwrap())).await;
+    let (clone, _cookie) = clone_with_ada(Arc::new(
+        LocalFileSystem::new_with_prefix(&avatars).unwrap(),
+    ))
+    .await;
     for id in [
         "Ada",
         "..%2Fsecret",

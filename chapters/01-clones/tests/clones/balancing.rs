@@ -8,7 +8,9 @@ use ch01_clones::balancer::HealthPolicy;
 use ch01_clones::server::{Limits, PeerAddr};
 use tokio::net::TcpSocket;
 
-use crate::support::{balance, balance_over, client, clone, clone_with, header, serve, serve_on, until};
+use crate::support::{
+    balance, balance_over, client, clone, clone_with, header, serve, serve_on, until,
+};
 
 /// An address where nobody listens. As long as the socket lives, nobody else gets the port.
 pub fn nobody_listens() -> TcpSocket {
@@ -19,13 +21,19 @@ pub fn nobody_listens() -> TcpSocket {
 
 #[tokio::test]
 async fn clones_take_turns() {
-    let clones = [clone("clone-1").await, clone("clone-2").await, clone("clone-3").await];
+    let clones = [
+        clone("clone-1").await,
+        clone("clone-2").await,
+        clone("clone-3").await,
+    ];
     let front = balance(&[clones[0].addr, clones[1].addr, clones[2].addr]).await;
 
     let mut served = BTreeMap::new();
     for _ in 0..30 {
         let answer = client().get(front.url("/whoami")).send().await.unwrap();
-        *served.entry(header(&answer, "x-served-by").to_owned()).or_insert(0) += 1;
+        *served
+            .entry(header(&answer, "x-served-by").to_owned())
+            .or_insert(0) += 1;
     }
 
     let counts: Vec<i32> = served.values().copied().collect();
@@ -38,7 +46,11 @@ async fn clones_take_turns() {
 
 #[tokio::test]
 async fn a_stopped_clone_is_skipped_and_no_request_fails() {
-    let mut clones = vec![clone("clone-1").await, clone("clone-2").await, clone("clone-3").await];
+    let mut clones = vec![
+        clone("clone-1").await,
+        clone("clone-2").await,
+        clone("clone-3").await,
+    ];
     let addrs: Vec<_> = clones.iter().map(|clone| clone.addr).collect();
     let front = balance(&addrs).await;
     let client = client();
@@ -108,7 +120,10 @@ async fn a_dead_clone_is_tried_again_after_its_time_out() {
     assert_eq!(header(&answer, "x-served-by"), "clone-2");
     assert!(!front.balancer.status()[0].is_up);
 
-    let router = clone_with("clone-1", std::sync::Arc::new(ch01_clones::MemorySessions::new()));
+    let router = clone_with(
+        "clone-1",
+        std::sync::Arc::new(ch01_clones::MemorySessions::new()),
+    );
     let _back = serve_on(socket.listen(128).unwrap(), Limits::default(), router);
 
     until("clone-1 to get requests again", || async {
@@ -124,7 +139,12 @@ async fn all_clones_down_is_a_503_that_says_when_to_come_back() {
     let (first, second) = (nobody_listens(), nobody_listens());
     let front = balance(&[first.local_addr().unwrap(), second.local_addr().unwrap()]).await;
 
-    let answer = client().post(front.url("/login")).body("{}").send().await.unwrap();
+    let answer = client()
+        .post(front.url("/login"))
+        .body("{}")
+        .send()
+        .await
+        .unwrap();
 
     assert_eq!(answer.status(), 503);
     assert_eq!(header(&answer, "retry-after"), "1");
@@ -135,7 +155,10 @@ async fn all_clones_down_is_a_503_that_says_when_to_come_back() {
 #[tokio::test]
 async fn a_balancer_without_clones_answers_503() {
     let front = balance(&[]).await;
-    assert_eq!(client().get(front.url("/")).send().await.unwrap().status(), 503);
+    assert_eq!(
+        client().get(front.url("/")).send().await.unwrap().status(),
+        503
+    );
 }
 
 #[tokio::test]
@@ -147,10 +170,25 @@ async fn when_all_are_down_they_are_asked_all_the_same() {
         longest: Duration::from_hours(1),
         ..HealthPolicy::default()
     };
-    let front = balance_over(|balancer| balancer.with_health(policy), &[socket.local_addr().unwrap()]).await;
-    assert_eq!(client().get(front.url("/whoami")).send().await.unwrap().status(), 503);
+    let front = balance_over(
+        |balancer| balancer.with_health(policy),
+        &[socket.local_addr().unwrap()],
+    )
+    .await;
+    assert_eq!(
+        client()
+            .get(front.url("/whoami"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        503
+    );
 
-    let router = clone_with("clone-1", std::sync::Arc::new(ch01_clones::MemorySessions::new()));
+    let router = clone_with(
+        "clone-1",
+        std::sync::Arc::new(ch01_clones::MemorySessions::new()),
+    );
     let _back = serve_on(socket.listen(128).unwrap(), Limits::default(), router);
 
     let answer = client().get(front.url("/whoami")).send().await.unwrap();
@@ -164,7 +202,8 @@ async fn when_all_are_down_they_are_asked_all_the_same() {
 
 #[tokio::test]
 async fn connections_to_a_clone_are_used_again() {
-    let who_connects = |Extension(PeerAddr(peer)): Extension<PeerAddr>| async move { peer.to_string() };
+    let who_connects =
+        |Extension(PeerAddr(peer)): Extension<PeerAddr>| async move { peer.to_string() };
     let clone = serve(Router::new().route("/", get(who_connects).post(who_connects))).await;
     let front = balance(&[clone.addr]).await;
 
@@ -172,7 +211,12 @@ async fn connections_to_a_clone_are_used_again() {
     for _ in 0..10 {
         let answer = client().get(front.url("/")).send().await.unwrap();
         connections.insert(answer.text().await.unwrap());
-        let answer = client().post(front.url("/")).body("a body").send().await.unwrap();
+        let answer = client()
+            .post(front.url("/"))
+            .body("a body")
+            .send()
+            .await
+            .unwrap();
         connections.insert(answer.text().await.unwrap());
         // An answer without a body must give its connection back as well.
         client().head(front.url("/")).send().await.unwrap();

@@ -51,7 +51,11 @@ impl Site {
     async fn pack(&self, version: &str, defect: &[&str]) -> String {
         let to = shown(self.releases.path());
         let packed = run(&[&["pack", version, "--to", to, "--"], defect].concat()).await;
-        assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+        assert!(
+            packed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&packed.stderr)
+        );
         String::from_utf8(packed.stdout).unwrap().trim().to_owned()
     }
 
@@ -85,14 +89,23 @@ impl Site {
     }
 
     async fn releases_at_work(&self) -> Vec<String> {
-        self.clones().await.into_iter().map(|(_, release, _)| release).collect()
+        self.clones()
+            .await
+            .into_iter()
+            .map(|(_, release, _)| release)
+            .collect()
     }
 }
 
 /// A deploy may take longer than what `run` believes.
 async fn run_long(arguments: &[&str]) -> std::process::Output {
     let mut command = tokio::process::Command::new(PROGRAM);
-    command.args(arguments).kill_on_drop(true).output().await.unwrap()
+    command
+        .args(arguments)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap()
 }
 
 /// Three hundred requests a second of a visitor who is logged in, until told to stop. Gives how many failed, and of how many.
@@ -153,12 +166,19 @@ async fn a_rolling_deploy_under_load_fails_no_request_and_loses_no_login() {
         .get(format!("http://{}/me", site.front))
         .header("cookie", cookie);
     let me = me.send().await.unwrap();
-    assert_eq!((me.status().as_u16(), header(&me, "x-release")), (200, "v2"));
+    assert_eq!(
+        (me.status().as_u16(), header(&me, "x-release")),
+        (200, "v2")
+    );
 }
 
 /// What the balancer says of each clone: one field of it.
 async fn of_each(door: SocketAddr, field: &str) -> Vec<Value> {
-    let list = client().get(format!("http://{door}/upstreams")).send().await.unwrap();
+    let list = client()
+        .get(format!("http://{door}/upstreams"))
+        .send()
+        .await
+        .unwrap();
     let list: Value = list.json().await.unwrap();
     let items = list["items"].as_array().unwrap();
     items.iter().map(|clone| clone[field].clone()).collect()
@@ -174,7 +194,9 @@ async fn what_a_clone_has_begun_it_finishes_before_it_goes() {
     // An upload to each clone, of which half has come. Nobody could send it again for the visitor.
     let (half, rest) = PNG.split_at(PNG.len() / 2);
     let length = PNG.len();
-    let head = format!("PUT /me/avatar HTTP/1.1\r\nHost: shop\r\nCookie: {cookie}\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "PUT /me/avatar HTTP/1.1\r\nHost: shop\r\nCookie: {cookie}\r\nContent-Length: {length}\r\n\r\n"
+    );
     let mut uploads = Vec::new();
     for _ in 0..3 {
         let mut stream = TcpStream::connect(site.front).await.unwrap();
@@ -189,7 +211,9 @@ async fn what_a_clone_has_begun_it_finishes_before_it_goes() {
 
     let finishing = async {
         until("the first clone to be drained", async || {
-            of_each(site.door, "state").await.contains(&"draining".into())
+            of_each(site.door, "state")
+                .await
+                .contains(&"draining".into())
         })
         .await;
         for stream in &mut uploads {
@@ -209,7 +233,10 @@ async fn what_a_clone_has_begun_it_finishes_before_it_goes() {
 async fn a_sick_release_is_taken_back_before_a_visitor_has_met_it() {
     let site = Site::start("local").await;
     let before = site.clones().await;
-    for (defect, because) in [("exits", "did not start"), ("errors", "`GET /` with an error")] {
+    for (defect, because) in [
+        ("exits", "did not start"),
+        ("errors", "`GET /` with an error"),
+    ] {
         let (told, is_everywhere) = site.deploy("v2", &["--defect", defect]).await;
         assert!(!is_everywhere && told.contains(because), "{defect}: {told}");
         assert!(told.contains("rolled back: "), "{told}");
@@ -246,7 +273,10 @@ async fn a_release_that_never_gets_ready_gets_no_request() {
     let pack = |version: &str, arguments: &[&str]| {
         let release = Release {
             version: version.to_owned(),
-            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            arguments: arguments
+                .iter()
+                .map(|&argument| argument.to_owned())
+                .collect(),
         };
         Artifact::pack(PROGRAM.as_ref(), &release, releases.path()).unwrap()
     };
@@ -267,7 +297,11 @@ async fn a_release_that_never_gets_ready_gets_no_request() {
         panic!("it was never ready, and is at work");
     };
     assert!(because.contains("was not ready within 500ms"), "{because}");
-    let at_work: Vec<String> = balancer.status().into_iter().map(|clone| clone.name).collect();
+    let at_work: Vec<String> = balancer
+        .status()
+        .into_iter()
+        .map(|clone| clone.name)
+        .collect();
     assert_eq!(at_work, ["clone-1", "clone-2"]);
     site.stop().await;
 }
@@ -276,9 +310,10 @@ async fn a_release_that_never_gets_ready_gets_no_request() {
 async fn a_deploy_that_fails_half_way_is_taken_back_from_the_clones_that_had_it() {
     let site = Site::start("local").await;
     let breaking = async {
-        until("the first clone of the new release to get requests", async || {
-            of_each(site.door, "name").await.contains(&"clone-4".into())
-        })
+        until(
+            "the first clone of the new release to get requests",
+            async || of_each(site.door, "name").await.contains(&"clone-4".into()),
+        )
         .await;
         // Somebody tidies up, and the second clone of this release cannot start any more.
         let packed = std::fs::read_dir(site.releases.path())
@@ -291,7 +326,10 @@ async fn a_deploy_that_fails_half_way_is_taken_back_from_the_clones_that_had_it(
 
     let ((told, is_everywhere), ()) = tokio::join!(site.deploy("v2", &[]), breaking);
 
-    assert!(!is_everywhere && told.contains("rolled back: cannot start"), "{told}");
+    assert!(
+        !is_everywhere && told.contains("rolled back: cannot start"),
+        "{told}"
+    );
     assert_eq!(
         site.releases_at_work().await,
         ["v1"; 3],
@@ -333,7 +371,10 @@ async fn a_clone_that_is_killed_is_started_again_with_the_same_release() {
     let pid = rustix::process::Pid::from_raw(i32::try_from(killed.2).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let told = site.role.line("takes its place").await;
-    assert!(told.contains(&killed.0) && told.contains("SIGKILL"), "{told}");
+    assert!(
+        told.contains(&killed.0) && told.contains("SIGKILL"),
+        "{told}"
+    );
     let clones = site.clones().await;
     assert_eq!(clones.len(), 3);
     // A process that has ended has no number.

@@ -19,7 +19,10 @@ async fn experiment(name: &str, drawing: &str) -> (String, String) {
     );
     assert!(output.status.success(), "{printed}\n{said}");
     let drawn = std::fs::read_to_string(folder.path().join(drawing)).unwrap();
-    assert!(drawn.contains("<title>") && drawn.contains("<desc>"), "{drawn}");
+    assert!(
+        drawn.contains("<title>") && drawn.contains("<desc>"),
+        "{drawn}"
+    );
     (printed, drawn)
 }
 
@@ -45,7 +48,11 @@ async fn the_experiment_on_scale_fits_the_law_to_both_curves() {
         2,
         "do the clones reach the server that they share?\n{printed}"
     );
-    assert_eq!(drawn.matches("<circle").count(), 8, "a dot for each number of clones");
+    assert_eq!(
+        drawn.matches("<circle").count(),
+        8,
+        "a dot for each number of clones"
+    );
 }
 
 #[tokio::test]

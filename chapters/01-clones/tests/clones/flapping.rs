@@ -58,7 +58,11 @@ async fn four_seconds_with(policy: HealthPolicy) -> Flapped {
         open_loop(&target, 350, 20, four, |_| Request::get("/")),
         open_loop(&target, 150, 10, four, |_| Request::new(Method::POST, "/")),
     );
-    assert_eq!(report.failures(), 0, "a GET that one clone broke off goes to another");
+    assert_eq!(
+        report.failures(),
+        0,
+        "a GET that one clone broke off goes to another"
+    );
     report.merge(&posts);
     Flapped {
         report,
@@ -73,14 +77,16 @@ fn with_back_off(ejections: u64, first: Duration) -> Duration {
 }
 
 #[tokio::test]
-async fn a_clone_that_flaps_adds_less_than_one_error_in_a_hundred_and_stays_away_longer_each_time() {
+async fn a_clone_that_flaps_adds_less_than_one_error_in_a_hundred_and_stays_away_longer_each_time()
+{
     let first = Duration::from_millis(400);
     let no_slow_start = HealthPolicy {
         ejection: first,
         slow_start: Duration::ZERO,
         ..HealthPolicy::default()
     };
-    let share = |flapped: &Flapped| flapped.report.failures() as f64 / flapped.report.requests as f64;
+    let share =
+        |flapped: &Flapped| flapped.report.failures() as f64 / flapped.report.requests as f64;
 
     let never_ejects = HealthPolicy {
         failures: u32::MAX,
@@ -167,5 +173,8 @@ async fn when_all_clones_flap_at_once_half_of_them_stay_and_visitors_are_served(
         let answer = client().get(front.url("/")).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
     }
-    assert_eq!(most_out, 2, "their probes failed together, and half of them may go");
+    assert_eq!(
+        most_out, 2,
+        "their probes failed together, and half of them may go"
+    );
 }

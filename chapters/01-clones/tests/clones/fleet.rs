@@ -12,7 +12,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::streaming::{dictated, get_slash, read_chunk};
-use crate::support::{balance, balance_over, client, clone, header, log_in, read_head, serve, soon, until};
+use crate::support::{
+    balance, balance_over, client, clone, header, log_in, read_head, serve, soon, until,
+};
 
 /// A clone that answers when it is told to, and tells when a request has come.
 async fn holds_on() -> (
@@ -27,7 +29,11 @@ async fn holds_on() -> (
         wait.clone().wait_for(|finish| *finish).await.unwrap();
         "finished"
     };
-    (serve(Router::new().route("/", get(handler))).await, started, finish)
+    (
+        serve(Router::new().route("/", get(handler))).await,
+        started,
+        finish,
+    )
 }
 
 #[tokio::test]
@@ -35,10 +41,22 @@ async fn draining_waits_for_the_request_in_flight_and_lets_no_new_one_in() {
     let (old, mut started, finish) = holds_on().await;
     let front = balance(&[old.addr]).await;
     let url = front.url("/");
-    let in_flight = tokio::spawn(async move { client().get(url).send().await.unwrap().text().await.unwrap() });
+    let in_flight = tokio::spawn(async move {
+        client()
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    });
     soon("the request to start", started.recv()).await;
     let new = clone("clone-2").await;
-    front.balancer.add(Upstream::new("clone-2", new.addr)).unwrap();
+    front
+        .balancer
+        .add(Upstream::new("clone-2", new.addr))
+        .unwrap();
 
     let balancer = Arc::clone(&front.balancer);
     let draining = tokio::spawn(async move { balancer.drain("clone-1").await });
@@ -61,8 +79,14 @@ async fn draining_waits_for_the_request_in_flight_and_lets_no_new_one_in() {
     assert_eq!(front.balancer.status()[0].in_flight, 1);
 
     finish.send(true).unwrap();
-    soon("the draining to end", draining).await.unwrap().unwrap();
-    assert_eq!(soon("the request in flight", in_flight).await.unwrap(), "finished");
+    soon("the draining to end", draining)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        soon("the request in flight", in_flight).await.unwrap(),
+        "finished"
+    );
     front.balancer.remove("clone-1").unwrap();
     assert_eq!(front.balancer.status().len(), 1);
 }
@@ -95,7 +119,10 @@ async fn draining_waits_for_the_last_byte_of_an_answer_and_not_only_for_its_head
     pieces.send("two".into()).unwrap();
     read_chunk(&mut visitor, "two").await;
     drop(pieces);
-    soon("the draining to end", draining).await.unwrap().unwrap();
+    soon("the draining to end", draining)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -118,14 +145,22 @@ async fn a_client_that_leaves_does_not_keep_a_clone_from_draining() {
 
 #[tokio::test]
 async fn all_clones_are_replaced_one_by_one_and_no_request_fails() {
-    let mut running = vec![clone("clone-1").await, clone("clone-2").await, clone("clone-3").await];
+    let mut running = vec![
+        clone("clone-1").await,
+        clone("clone-2").await,
+        clone("clone-3").await,
+    ];
     let addrs: Vec<_> = running.iter().map(|clone| clone.addr).collect();
     let front = balance(&addrs).await;
     let (answered, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let enough = Arc::new(AtomicBool::new(false));
     let mut visitors = JoinSet::new();
     for _ in 0..4 {
-        let (answered, failed, enough) = (Arc::clone(&answered), Arc::clone(&failed), Arc::clone(&enough));
+        let (answered, failed, enough) = (
+            Arc::clone(&answered),
+            Arc::clone(&failed),
+            Arc::clone(&enough),
+        );
         let (client, url) = (client(), front.url("/login"));
         visitors.spawn(async move {
             while !enough.load(Ordering::SeqCst) {
@@ -162,7 +197,12 @@ async fn all_clones_are_replaced_one_by_one_and_no_request_fails() {
 
     let failed = failed.load(Ordering::SeqCst);
     assert_eq!(failed, 0, "{failed} requests met a clone that was going");
-    let names: Vec<String> = front.balancer.status().into_iter().map(|status| status.name).collect();
+    let names: Vec<String> = front
+        .balancer
+        .status()
+        .into_iter()
+        .map(|status| status.name)
+        .collect();
     assert_eq!(names, ["clone-1-v2", "clone-2-v2", "clone-3-v2"]);
 }
 
@@ -170,7 +210,10 @@ async fn all_clones_are_replaced_one_by_one_and_no_request_fails() {
 async fn names_are_unique_and_unknown_ones_are_told() {
     let clone = clone("clone-1").await;
     let front = balance(&[clone.addr]).await;
-    let taken = front.balancer.add(Upstream::new("clone-1", clone.addr)).unwrap_err();
+    let taken = front
+        .balancer
+        .add(Upstream::new("clone-1", clone.addr))
+        .unwrap_err();
     assert_eq!(taken, FleetError::NameTaken("clone-1".to_owned()));
     let unknown = FleetError::Unknown("clone-9".to_owned());
     assert_eq!(front.balancer.drain("clone-9").await.unwrap_err(), unknown);
@@ -185,14 +228,26 @@ async fn a_clone_with_enough_to_do_gets_no_more_and_who_comes_then_is_told_when_
     let mut visitors = JoinSet::new();
     for _ in 0..2 {
         let url = front.url("/");
-        visitors.spawn(async move { client().get(url).send().await.unwrap().text().await.unwrap() });
+        visitors.spawn(async move {
+            client()
+                .get(url)
+                .send()
+                .await
+                .unwrap()
+                .text()
+                .await
+                .unwrap()
+        });
         soon("the request to start", started.recv()).await;
     }
 
     let answer = soon("a refusal at once", client().get(front.url("/")).send())
         .await
         .unwrap();
-    assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "1"));
+    assert_eq!(
+        (answer.status().as_u16(), header(&answer, "retry-after")),
+        (503, "1")
+    );
 
     finish.send(true).unwrap();
     assert_eq!(
@@ -207,13 +262,25 @@ async fn a_clone_with_enough_to_do_gets_no_more_and_who_comes_then_is_told_when_
 
 #[tokio::test]
 async fn sticky_visitors_keep_their_login_until_their_clone_dies() {
-    let mut clones = vec![clone("clone-1").await, clone("clone-2").await, clone("clone-3").await];
+    let mut clones = vec![
+        clone("clone-1").await,
+        clone("clone-2").await,
+        clone("clone-3").await,
+    ];
     let addrs: Vec<_> = clones.iter().map(|clone| clone.addr).collect();
-    let front = balance_over(|balancer| balancer.with_strategy(StrategyName::Sticky.build(0)), &addrs).await;
+    let front = balance_over(
+        |balancer| balancer.with_strategy(StrategyName::Sticky.build(0)),
+        &addrs,
+    )
+    .await;
     let mut jars = Vec::new();
     for n in 0..12 {
         let first = client().get(front.url("/")).send().await.unwrap();
-        let clone = header(&first, "set-cookie").split(';').next().unwrap().to_owned();
+        let clone = header(&first, "set-cookie")
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned();
         let session = log_in(&front.url("/login"), &format!("user-{n}"), Some(&clone)).await;
         jars.push(format!("{clone}; {session}"));
     }
@@ -230,9 +297,17 @@ async fn sticky_visitors_keep_their_login_until_their_clone_dies() {
         }
         known
     };
-    assert_eq!(known().await, 12, "each visitor comes back to the clone with the login");
+    assert_eq!(
+        known().await,
+        12,
+        "each visitor comes back to the clone with the login"
+    );
 
     clones.remove(0).stop().await;
 
-    assert_eq!(known().await, 8, "a third of the logins lay on the clone that has gone");
+    assert_eq!(
+        known().await,
+        8,
+        "a third of the logins lay on the clone that has gone"
+    );
 }

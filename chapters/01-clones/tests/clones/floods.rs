@@ -18,7 +18,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    TellsWhenDropped, balance_with, free_port, raw, read_head, scripted, serve, serve_with, soon, until,
+    TellsWhenDropped, balance_with, free_port, raw, read_head, scripted, serve, serve_with, soon,
+    until,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -33,7 +34,9 @@ fn hello() -> Router {
 async fn ask(stream: &mut TcpStream) -> String {
     stream.write_all(GET).await.unwrap();
     let head = read_head(stream).await;
-    soon("the body", stream.read_exact(&mut [0; 5])).await.unwrap();
+    soon("the body", stream.read_exact(&mut [0; 5]))
+        .await
+        .unwrap();
     head
 }
 
@@ -65,7 +68,8 @@ async fn who_finds_no_room_is_told_and_those_inside_are_served() {
             "it is closed, and does not say so: {answer}"
         );
         assert!(
-            answer.contains("\r\nretry-after: 1\r\n") && answer.contains("application/problem+json"),
+            answer.contains("\r\nretry-after: 1\r\n")
+                && answer.contains("application/problem+json"),
             "{answer}"
         );
     }
@@ -102,7 +106,11 @@ async fn a_crowd_before_a_full_house_does_not_disturb_those_inside() {
     }
     // More than are told at a time say nothing, and still all are closed.
     for stream in &mut crowd {
-        let _ = soon("a refused connection to be closed", stream.read_to_end(&mut Vec::new())).await;
+        let _ = soon(
+            "a refused connection to be closed",
+            stream.read_to_end(&mut Vec::new()),
+        )
+        .await;
     }
 }
 
@@ -280,7 +288,10 @@ async fn five_hundred_half_heads_are_closed_in_time_and_visitors_are_served_all_
     let mut closed = tokio::task::JoinSet::new();
     for _ in 0..500 {
         let mut stream = TcpStream::connect(balancer.addr).await.unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Sl").await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Sl")
+            .await
+            .unwrap();
         closed.spawn(async move {
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;

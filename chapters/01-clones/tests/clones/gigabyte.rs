@@ -48,7 +48,10 @@ impl BalancerProcess {
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).await.unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
+        let address = line
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
         BalancerProcess {
             addr: address
                 .unwrap_or_else(|| panic!("no address in {line:?}"))
@@ -63,7 +66,10 @@ impl BalancerProcess {
     fn peak(&self) -> u64 {
         let id = self.process.id().expect("it runs");
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 }
@@ -146,7 +152,11 @@ async fn clone(count: Count, may_read: watch::Receiver<bool>) -> SocketAddr {
 /// The others, while somebody makes the balancer wait.
 async fn others_are_served(front: SocketAddr) {
     for _ in 0..20 {
-        let answer = raw(front, "GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        let answer = raw(
+            front,
+            "GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        )
+        .await;
         assert!(
             answer.ends_with("\r\n\r\nok"),
             "one slow visitor stalls another: {answer}"

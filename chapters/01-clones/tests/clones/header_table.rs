@@ -15,7 +15,9 @@ fn latin1(bytes: &[u8]) -> String {
 }
 
 fn bytes(text: &str) -> Vec<u8> {
-    text.chars().map(|char| u8::try_from(char).expect("a byte")).collect()
+    text.chars()
+        .map(|char| u8::try_from(char).expect("a byte"))
+        .collect()
 }
 
 /// Sends `request` through a balancer to a clone that says `answer`. Returns the head that the clone has seen, and all that the client has.
@@ -42,9 +44,12 @@ async fn exchange(trusted: bool, request: &str, answer: &str) -> (String, String
     let mut stream = TcpStream::connect(front.addr).await.unwrap();
     stream.write_all(&bytes(request)).await.unwrap();
     let mut got = Vec::new();
-    soon("the answer and the end of the connection", stream.read_to_end(&mut got))
-        .await
-        .unwrap();
+    soon(
+        "the answer and the end of the connection",
+        stream.read_to_end(&mut got),
+    )
+    .await
+    .unwrap();
     (heads.try_recv().unwrap_or_default(), latin1(&got))
 }
 
@@ -59,7 +64,12 @@ fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 /// The section, what is sent, the field to look at, and its values on the other side.
-type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
 
 #[rustfmt::skip]
 const UP: &[Row] = &[
@@ -158,9 +168,19 @@ const DOWN: &[Row] = &[
 async fn each_field_of_a_request_goes_where_its_rule_says() {
     for (rows, trusted) in [(UP, false), (UP_FROM_A_PROXY, true)] {
         for (section, lines, field, expected) in rows {
-            let request = format!("GET / HTTP/1.1\r\nHost: shop.example:8080\r\n{lines}\r\nConnection: close\r\n\r\n");
-            let (head, answer) = exchange(trusted, &request, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
-            assert!(answer.ends_with("\r\n\r\nok"), "[{section}] {lines:?} gave\n{answer}");
+            let request = format!(
+                "GET / HTTP/1.1\r\nHost: shop.example:8080\r\n{lines}\r\nConnection: close\r\n\r\n"
+            );
+            let (head, answer) = exchange(
+                trusted,
+                &request,
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            )
+            .await;
+            assert!(
+                answer.ends_with("\r\n\r\nok"),
+                "[{section}] {lines:?} gave\n{answer}"
+            );
             assert_eq!(
                 values(&head, field),
                 *expected,
@@ -174,7 +194,12 @@ async fn each_field_of_a_request_goes_where_its_rule_says() {
 async fn each_field_of_an_answer_goes_where_its_rule_says() {
     for (section, lines, field, expected) in DOWN {
         let clone = format!("HTTP/1.1 200 Fine\r\n{lines}\r\n\r\nok");
-        let (_, answer) = exchange(false, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", &clone).await;
+        let (_, answer) = exchange(
+            false,
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            &clone,
+        )
+        .await;
         assert!(
             answer.starts_with("HTTP/1.1 200 "),
             "[{section}] {lines:?} gave\n{answer}"
@@ -185,7 +210,11 @@ async fn each_field_of_an_answer_goes_where_its_rule_says() {
             "[{section}] `{field}` as the client sees it after {lines:?}, in\n{answer}"
         );
         for once in ["date", "x-request-id"] {
-            assert_eq!(values(&answer, once).len(), 1, "[{section}] `{once}` in\n{answer}");
+            assert_eq!(
+                values(&answer, once).len(),
+                1,
+                "[{section}] `{once}` in\n{answer}"
+            );
         }
     }
 }
@@ -224,9 +253,15 @@ async fn an_answer_has_the_body_and_the_length_that_its_kind_may_have() {
     for (section, line, clone, status, body, length) in SHAPES {
         let request = format!("{line}\r\nHost: a\r\nConnection: close\r\n\r\n");
         let (_, answer) = exchange(false, &request, clone).await;
-        let (head, got) = answer.split_once("\r\n\r\n").unwrap_or((&answer, "no end of the head"));
+        let (head, got) = answer
+            .split_once("\r\n\r\n")
+            .unwrap_or((&answer, "no end of the head"));
         assert_eq!(
-            (head.lines().next(), got, values(head, "content-length").as_slice()),
+            (
+                head.lines().next(),
+                got,
+                values(head, "content-length").as_slice()
+            ),
             (Some(*status), *body, *length),
             "[{section}] {line:?} and {clone:?} gave\n{answer}"
         );
@@ -254,9 +289,18 @@ const STARTS: &[Start] = &[
 async fn a_request_line_says_one_server_one_path_and_our_own_version() {
     for (section, start, expected) in STARTS {
         let request = format!("{start}\r\nConnection: close\r\n\r\n");
-        let (head, answer) = exchange(false, &request, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        let (head, answer) = exchange(
+            false,
+            &request,
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        )
+        .await;
         let line = head.lines().next().unwrap_or_default();
-        let got = [line, &values(&head, "host").join(" "), &values(&head, "via").join(" ")];
+        let got = [
+            line,
+            &values(&head, "host").join(" "),
+            &values(&head, "via").join(" "),
+        ];
         assert_eq!(got, *expected, "[{section}] {start:?} gave\n{answer}");
     }
 }
@@ -287,13 +331,21 @@ const REFUSED: &[(&str, &str, &str)] = &[
 async fn what_is_refused_reaches_no_clone_and_is_explained() {
     for (section, start, status) in REFUSED {
         let request = format!("{start}\r\nConnection: close\r\n\r\n");
-        let (head, answer) = exchange(false, &request, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        let (head, answer) = exchange(
+            false,
+            &request,
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        )
+        .await;
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
             "[{section}] {start:?} gave\n{answer}"
         );
         assert_eq!(head, "", "[{section}] the clone has seen it");
-        let described = [values(&answer, "content-type"), values(&answer, "x-request-id")];
+        let described = [
+            values(&answer, "content-type"),
+            values(&answer, "x-request-id"),
+        ];
         assert_eq!(
             described[0],
             ["application/problem+json"],

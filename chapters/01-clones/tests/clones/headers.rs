@@ -37,10 +37,16 @@ async fn a_client_cannot_forge_its_address() {
     let sent = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7\r\n\
         X-Forwarded-Proto: https\r\nX-Request-Id: a\r\nX-Request-Id: b\r\nConnection: close\r\n\r\n";
     raw(front.addr, sent).await;
-    let head = soon("the clone to get the request", heads.recv()).await.unwrap();
+    let head = soon("the clone to get the request", heads.recv())
+        .await
+        .unwrap();
     assert_eq!(values(&head, "x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(values(&head, "x-forwarded-proto"), ["http"]);
-    assert_eq!(values(&head, "x-request-id").len(), 1, "two ids are as good as none");
+    assert_eq!(
+        values(&head, "x-request-id").len(),
+        1,
+        "two ids are as good as none"
+    );
 }
 
 #[tokio::test]
@@ -76,8 +82,13 @@ async fn path_and_query_pass_byte_for_byte() {
             format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
         )
         .await;
-        let head = soon("the clone to get the request", heads.recv()).await.unwrap();
-        assert_eq!(head.lines().next(), Some(format!("GET {target} HTTP/1.1").as_str()));
+        let head = soon("the clone to get the request", heads.recv())
+            .await
+            .unwrap();
+        assert_eq!(
+            head.lines().next(),
+            Some(format!("GET {target} HTTP/1.1").as_str())
+        );
     }
 }
 
@@ -85,7 +96,10 @@ async fn path_and_query_pass_byte_for_byte() {
 async fn a_request_keeps_its_id_and_gets_one_if_it_has_none_fit_for_a_log() {
     let clone = clone("clone-1").await;
     let front = balance(&[clone.addr]).await;
-    for url in [front.url("/whoami"), format!("http://{}/nowhere", clone.addr)] {
+    for url in [
+        front.url("/whoami"),
+        format!("http://{}/nowhere", clone.addr),
+    ] {
         let answer = client()
             .get(&url)
             .header("x-request-id", "abc.DEF_1-2")
@@ -97,7 +111,12 @@ async fn a_request_keeps_its_id_and_gets_one_if_it_has_none_fit_for_a_log() {
 
         let too_long = "a".repeat(129);
         for bad in ["", "two words", "<script>", too_long.as_str()] {
-            let answer = client().get(&url).header("x-request-id", bad).send().await.unwrap();
+            let answer = client()
+                .get(&url)
+                .header("x-request-id", bad)
+                .send()
+                .await
+                .unwrap();
             let id = header(&answer, "x-request-id");
             assert_eq!(
                 uuid::Uuid::parse_str(id).map(|id| id.get_version_num()),

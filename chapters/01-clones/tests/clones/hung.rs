@@ -91,7 +91,13 @@ async fn a_process_that_hangs_under_load_fails_nobody_and_is_left_out_after_two_
     let notes = Notes::default();
     let mut clones = Vec::new();
     let mut command = Command::new(PROGRAM);
-    command.args(["balancer", "--listen", "127.0.0.1:0", "--strategy", "round-robin"]);
+    command.args([
+        "balancer",
+        "--listen",
+        "127.0.0.1:0",
+        "--strategy",
+        "round-robin",
+    ]);
     command.args(["--probe", "/readyz"]);
     for (number, name) in ["clone-1", "clone-2", "clone-3"].into_iter().enumerate() {
         clones.push(process::start(name, "local", None).await);
@@ -112,10 +118,17 @@ async fn a_process_that_hangs_under_load_fails_nobody_and_is_left_out_after_two_
 
     assert_all_answered(&during, "while a clone hung");
     let to_the_hung = notes.lock().unwrap()[from..].to_vec();
-    let to_the_hung: Vec<_> = to_the_hung.into_iter().filter(|(clone, ..)| *clone == 1).collect();
-    let last = to_the_hung.iter().rposition(|(_, seen, _)| *seen == Seen::Visit);
+    let to_the_hung: Vec<_> = to_the_hung
+        .into_iter()
+        .filter(|(clone, ..)| *clone == 1)
+        .collect();
+    let last = to_the_hung
+        .iter()
+        .rposition(|(_, seen, _)| *seen == Seen::Visit);
     let last = last.expect("nobody met the clone that hung");
-    let probes = to_the_hung[..last].iter().filter(|(_, seen, _)| *seen == Seen::Probe);
+    let probes = to_the_hung[..last]
+        .iter()
+        .filter(|(_, seen, _)| *seen == Seen::Probe);
     // The second one that fails takes it out. A third may be noted before what was sent just before the verdict.
     assert!(
         probes.clone().count() <= 3,
@@ -127,8 +140,14 @@ async fn a_process_that_hangs_under_load_fails_nobody_and_is_left_out_after_two_
     let after = visitors(&target, 1).await;
     assert_all_answered(&after, "afterwards");
     let [one, hung, three] = visits(&notes, from);
-    assert_eq!(hung, 0, "a visitor was sent to a clone that is known to hang");
-    assert!(one > 0 && three > 0, "those that are well take turns: {one}, {three}");
+    assert_eq!(
+        hung, 0,
+        "a visitor was sent to a clone that is known to hang"
+    );
+    assert!(
+        one > 0 && three > 0,
+        "those that are well take turns: {one}, {three}"
+    );
     println!(
         "p99 before {:.1} ms, from STOP on {:.1} ms, afterwards {:.1} ms; the last visitor met the hung clone {:?} after STOP",
         before.quantile_ms(0.99),
@@ -140,7 +159,10 @@ async fn a_process_that_hangs_under_load_fails_nobody_and_is_left_out_after_two_
     let from = so_far();
     signal(&clones[1], "-CONT").await;
     let returning = tokio::spawn(async move { visitors(&target, 5).await });
-    until("the clone to be asked again", async || visits(&notes, from)[1] >= 10).await;
+    until("the clone to be asked again", async || {
+        visits(&notes, from)[1] >= 10
+    })
+    .await;
     // Counted from its first visit on: until then the others had everything anyway.
     let first = notes.lock().unwrap()[from..]
         .iter()

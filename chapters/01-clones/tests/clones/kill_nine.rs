@@ -67,7 +67,10 @@ impl Shop {
     /// Carries the order out; with a key, only if nobody has before. Looking and writing are one step, as they are in a database's
     /// transaction: the lock keeps all others out, and if this process dies, either the line is there or nothing is.
     fn carry_out(&self, order: &str, has_key: bool) -> io::Result<()> {
-        let mut audit = OpenOptions::new().read(true).append(true).open(&self.audit)?;
+        let mut audit = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .open(&self.audit)?;
         audit.lock()?;
         if has_key {
             let mut all = String::new();
@@ -136,7 +139,13 @@ async fn send_until(enough: Arc<AtomicBool>, target: Target) -> Seen {
         let without = move |n| order(n, "plain");
         let (gets, orders_with_a_key, orders) = tokio::join!(
             open_loop(&target, GETS.0, GETS.1, second, look),
-            open_loop(&target, ORDERS_WITH_A_KEY.0, ORDERS_WITH_A_KEY.1, second, with_a_key),
+            open_loop(
+                &target,
+                ORDERS_WITH_A_KEY.0,
+                ORDERS_WITH_A_KEY.1,
+                second,
+                with_a_key
+            ),
             open_loop(&target, ORDERS.0, ORDERS.1, second, without),
         );
         seen.gets.merge(&gets);
@@ -181,7 +190,10 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> Outcome {
     File::create(&audit).unwrap();
     let mut clones = Vec::new();
     for number in 1..=3 {
-        clones.push((format!("clone-{number}"), start_clone(&audit, honours_keys).await));
+        clones.push((
+            format!("clone-{number}"),
+            start_clone(&audit, honours_keys).await,
+        ));
     }
     let addresses: Vec<_> = clones.iter().map(|(_, clone)| clone.address).collect();
     // A clone gets its full share as soon as it is there, so that each round finds all three at work.
@@ -197,13 +209,21 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> Outcome {
     let mut of_those_gone = 0;
     for round in 0..rounds {
         until("all three clones to be at work", async || {
-            front.balancer.status().iter().all(|clone| clone.requests >= 50)
+            front
+                .balancer
+                .status()
+                .iter()
+                .all(|clone| clone.requests >= 50)
         })
         .await;
         let (name, mut victim) = clones.remove(0);
         victim.kill().await;
         let (number, new) = (round + 4, start_clone(&audit, honours_keys).await);
-        let gone = front.balancer.status().into_iter().find(|clone| clone.name == name);
+        let gone = front
+            .balancer
+            .status()
+            .into_iter()
+            .find(|clone| clone.name == name);
         of_those_gone += gone.unwrap().retries;
         front.balancer.remove(&name).unwrap();
         let added = Upstream::new(format!("clone-{number}"), new.address);
@@ -240,8 +260,15 @@ async fn twenty_clones_killed_under_load_fail_no_get_and_no_order_is_carried_out
         seen.gets.by_status, seen.orders_with_a_key.by_status, seen.orders.by_status
     );
 
-    assert_eq!(twice(&times), 0, "a customer paid twice: which POST is sent again?");
-    for (kind, report) in [("GET", &seen.gets), ("POST with a key", &seen.orders_with_a_key)] {
+    assert_eq!(
+        twice(&times),
+        0,
+        "a customer paid twice: which POST is sent again?"
+    );
+    for (kind, report) in [
+        ("GET", &seen.gets),
+        ("POST with a key", &seen.orders_with_a_key),
+    ] {
         let all = BTreeMap::from([(200, report.requests)]);
         assert_eq!(
             (report.errors, &report.by_status),

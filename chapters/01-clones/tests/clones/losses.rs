@@ -20,7 +20,9 @@ use tokio::task::JoinSet;
 use crate::balancing::nobody_listens;
 use crate::process::{self, CloneProcess};
 use crate::retries::breaks_off;
-use crate::support::{Front, Running, balance_over, client, clone_with, free_port, header, serve_on, soon, until};
+use crate::support::{
+    Front, Running, balance_over, client, clone_with, free_port, header, serve_on, soon, until,
+};
 
 /// What all clones have done, by the order's name: the audit.
 #[derive(Default)]
@@ -56,10 +58,16 @@ impl Shop {
         let key = headers
             .get("idempotency-key")
             .map(|key| key.to_str().unwrap().to_owned());
-        let kind = if key.is_some() { "POST with a key" } else { "POST" };
+        let kind = if key.is_some() {
+            "POST with a key"
+        } else {
+            "POST"
+        };
         {
             let mut orders = shop.orders.lock().unwrap();
-            let known = key.as_ref().and_then(|key| orders.answered.get(key).cloned());
+            let known = key
+                .as_ref()
+                .and_then(|key| orders.answered.get(key).cloned());
             if !shop.honours_keys || known.is_none() {
                 *orders.executed.entry(order.clone()).or_default() += 1;
                 orders.answered.extend(key.map(|key| (key, order.clone())));
@@ -99,7 +107,10 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
             is_doomed: Arc::clone(&is_doomed),
             holds: holds.clone(),
         };
-        (serve_on(listener, Limits::default(), shop.router()), is_doomed)
+        (
+            serve_on(listener, Limits::default(), shop.router()),
+            is_doomed,
+        )
     };
     for _ in 0..3 {
         clones.push(start(free_port().await));
@@ -117,7 +128,12 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
     let mut visitors = JoinSet::new();
     // Two for each kind of request, so that a clone which holds what it gets will hold one of each.
     for visitor in 0..6_usize {
-        let (seen, enough, url, client) = (Arc::clone(&seen), Arc::clone(&enough), front.url("/"), client());
+        let (seen, enough, url, client) = (
+            Arc::clone(&seen),
+            Arc::clone(&enough),
+            front.url("/"),
+            client(),
+        );
         visitors.spawn(async move {
             for number in 0.. {
                 if enough.load(Ordering::SeqCst) {
@@ -127,7 +143,10 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
                 let request = match visitor % 3 {
                     0 => client.get(&url),
                     1 => client.post(&url).body(order),
-                    _ => client.post(&url).header("Idempotency-Key", &order).body(order),
+                    _ => client
+                        .post(&url)
+                        .header("Idempotency-Key", &order)
+                        .body(order),
                 };
                 let is_ok = request
                     .send()
@@ -197,7 +216,11 @@ async fn clones_that_are_killed_fail_no_get_and_no_order_is_carried_out_twice() 
         posts >= 20,
         "a POST that a dead clone held has to fail, or it was sent twice"
     );
-    assert_eq!(twice(&orders), 0, "a customer paid twice: which POST is sent again?");
+    assert_eq!(
+        twice(&orders),
+        0,
+        "a customer paid twice: which POST is sent again?"
+    );
 }
 
 /// Sends a signal to a clone.
@@ -250,7 +273,11 @@ async fn a_clone_that_hangs_is_found_by_probes_and_those_who_wait_for_it_go_else
     .await;
 
     front.balancer.probe(&probes).await;
-    assert_eq!(front.balancer.status()[1].state, Health::Up, "once may be chance");
+    assert_eq!(
+        front.balancer.status()[1].state,
+        Health::Up,
+        "once may be chance"
+    );
     front.balancer.probe(&probes).await;
     assert_eq!(
         front.balancer.status()[1].state,
@@ -259,7 +286,12 @@ async fn a_clone_that_hangs_is_found_by_probes_and_those_who_wait_for_it_go_else
         front.balancer.status()
     );
 
-    for answer in soon("those who waited to be answered elsewhere", visitors.join_all()).await {
+    for answer in soon(
+        "those who waited to be answered elsewhere",
+        visitors.join_all(),
+    )
+    .await
+    {
         assert_eq!(answer.status(), 200);
         assert_ne!(header(&answer, "x-served-by"), "clone-2");
     }
@@ -268,7 +300,11 @@ async fn a_clone_that_hangs_is_found_by_probes_and_those_who_wait_for_it_go_else
     signal(&clones[1], "-CONT").await;
     front.balancer.probe(&probes).await;
     front.balancer.probe(&probes).await;
-    assert_eq!(front.balancer.status()[1].state, Health::Up, "it answers again");
+    assert_eq!(
+        front.balancer.status()[1].state,
+        Health::Up,
+        "it answers again"
+    );
 }
 
 #[tokio::test]
@@ -306,7 +342,10 @@ async fn a_clone_that_answers_its_probe_with_503_gets_no_requests() {
 #[tokio::test]
 async fn when_all_clones_are_away_it_is_503_and_the_moment_they_are_back_it_is_200() {
     let sockets = [nobody_listens(), nobody_listens(), nobody_listens()];
-    let addrs: Vec<_> = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
+    let addrs: Vec<_> = sockets
+        .iter()
+        .map(|socket| socket.local_addr().unwrap())
+        .collect();
     let hour = Duration::from_hours(1);
     // Whoever is out stays out for an hour: only failing open finds the clones again.
     let policy = HealthPolicy {
@@ -317,7 +356,10 @@ async fn when_all_clones_are_away_it_is_503_and_the_moment_they_are_back_it_is_2
     let front = balance_over(|balancer| balancer.with_health(policy), &addrs).await;
     for _ in 0..9 {
         let answer = client().get(front.url("/whoami")).send().await.unwrap();
-        assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "1"));
+        assert_eq!(
+            (answer.status().as_u16(), header(&answer, "retry-after")),
+            (503, "1")
+        );
     }
 
     let [first, second, third] = sockets;
@@ -341,9 +383,15 @@ async fn amplification(policy: RetryPolicy) -> f64 {
     let front: Front = balance_over(|balancer| balancer.with_retries(policy), &addrs).await;
     let client = client();
     for _ in 0..300 {
-        assert_eq!(client.get(front.url("/")).send().await.unwrap().status(), 502);
+        assert_eq!(
+            client.get(front.url("/")).send().await.unwrap().status(),
+            502
+        );
     }
-    let taken: usize = clones.iter().map(|(_, taken)| taken.load(Ordering::SeqCst)).sum();
+    let taken: usize = clones
+        .iter()
+        .map(|(_, taken)| taken.load(Ordering::SeqCst))
+        .sum();
     taken as f64 / 300.0
 }
 

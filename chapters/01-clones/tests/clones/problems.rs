@@ -54,7 +54,9 @@ async fn a_body_that_cannot_be_read_gets_the_status_that_fits() {
         ),
     ];
     for (content_type, body, status, hint) in table {
-        let request = client().post(clone.url("/login")).header("content-type", content_type);
+        let request = client()
+            .post(clone.url("/login"))
+            .header("content-type", content_type);
         let answer = request.body(body.to_owned()).send().await.unwrap();
         assert_problem(answer, status, hint).await;
     }
@@ -63,16 +65,26 @@ async fn a_body_that_cannot_be_read_gets_the_status_that_fits() {
 #[tokio::test]
 async fn a_path_or_query_that_does_not_fit_is_a_400() {
     let router = Router::new()
-        .route("/games/{id}", get(|Path(id): Path<i64>| async move { id.to_string() }))
+        .route(
+            "/games/{id}",
+            get(|Path(id): Path<i64>| async move { id.to_string() }),
+        )
         .route(
             "/pages",
             get(|Query([(_, page)]): Query<[(String, u32); 1]>| async move { page.to_string() }),
         )
-        .route("/echo", post(|Json(value): Json<Value>| async move { Json(value) }));
+        .route(
+            "/echo",
+            post(|Json(value): Json<Value>| async move { Json(value) }),
+        );
     let server = serve(problem::fallbacks(router)).await;
 
     assert_problem(
-        client().get(server.url("/games/seven")).send().await.unwrap(),
+        client()
+            .get(server.url("/games/seven"))
+            .send()
+            .await
+            .unwrap(),
         400,
         "path",
     )
@@ -84,7 +96,11 @@ async fn a_path_or_query_that_does_not_fit_is_a_400() {
     )
     .await;
     assert_problem(
-        client().get(server.url("/pages?page=-1")).send().await.unwrap(),
+        client()
+            .get(server.url("/pages?page=-1"))
+            .send()
+            .await
+            .unwrap(),
         400,
         "`?`",
     )
@@ -111,9 +127,11 @@ async fn a_path_or_query_that_does_not_fit_is_a_400() {
 
 #[test]
 fn the_routes_describe_themselves() {
-    let login = ch01_clones::login::routes::<std::sync::Arc<dyn ch01_clones::SessionStore>>().into_openapi();
+    let login = ch01_clones::login::routes::<std::sync::Arc<dyn ch01_clones::SessionStore>>()
+        .into_openapi();
     let paths: Vec<&str> = login.paths.paths.keys().map(String::as_str).collect();
     assert_eq!(paths, ["/login", "/logout", "/logout-everywhere", "/me"]);
-    let identity = ch01_clones::identity::routes::<ch01_clones::identity::Identity>().into_openapi();
+    let identity =
+        ch01_clones::identity::routes::<ch01_clones::identity::Identity>().into_openapi();
     assert_eq!(identity.paths.paths.len(), 2);
 }

@@ -12,5 +12,7 @@ pub async fn start(name: &str, sessions: &str, avatars: Option<&Path>) -> CloneP
     if let Some(folder) = avatars {
         arguments.extend(["--avatars".into(), folder.into()]);
     }
-    CloneProcess::start(Path::new(PROGRAM), name, &arguments).await.unwrap()
+    CloneProcess::start(Path::new(PROGRAM), name, &arguments)
+        .await
+        .unwrap()
 }

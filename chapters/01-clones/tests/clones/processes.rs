@@ -15,13 +15,19 @@ use crate::program::PROGRAM;
 use crate::support::{Front, balance, balance_over, client, log_in};
 
 /// Three clones behind a balancer. `folder` is asked once for each clone.
-async fn three(sessions: &str, folder: impl Fn(&str) -> Option<PathBuf>) -> (Front, Vec<CloneProcess>) {
+async fn three(
+    sessions: &str,
+    folder: impl Fn(&str) -> Option<PathBuf>,
+) -> (Front, Vec<CloneProcess>) {
     let clones = start_three(sessions, folder).await;
     let addresses: Vec<SocketAddr> = clones.iter().map(|clone| clone.address).collect();
     (balance(&addresses).await, clones)
 }
 
-async fn start_three(sessions: &str, folder: impl Fn(&str) -> Option<PathBuf>) -> Vec<CloneProcess> {
+async fn start_three(
+    sessions: &str,
+    folder: impl Fn(&str) -> Option<PathBuf>,
+) -> Vec<CloneProcess> {
     let mut clones = Vec::new();
     for name in ["clone-1", "clone-2", "clone-3"] {
         clones.push(process::start(name, sessions, folder(name).as_deref()).await);
@@ -33,12 +39,22 @@ async fn start_three(sessions: &str, folder: impl Fn(&str) -> Option<PathBuf>) -
 pub async fn three_behind(strategy: StrategyName, sessions: &str) -> (Front, Vec<CloneProcess>) {
     let clones = start_three(sessions, |_| None).await;
     let addresses: Vec<SocketAddr> = clones.iter().map(|clone| clone.address).collect();
-    let front = balance_over(|balancer| balancer.with_strategy(strategy.build(0)), &addresses).await;
+    let front = balance_over(
+        |balancer| balancer.with_strategy(strategy.build(0)),
+        &addresses,
+    )
+    .await;
     (front, clones)
 }
 
 async fn me(client: &reqwest::Client, url: String, cookie: &str) -> StatusCode {
-    client.get(url).header("cookie", cookie).send().await.unwrap().status()
+    client
+        .get(url)
+        .header("cookie", cookie)
+        .send()
+        .await
+        .unwrap()
+        .status()
 }
 
 /// Logs in once. On how many of six turns is the login known?
@@ -120,9 +136,15 @@ async fn a_place_that_cannot_be_one_is_told_before_the_clone_starts() {
     let table = [
         (["--sessions", "memory"], "`local`, `sticky`"),
         (["--sessions", "localhost:6379"], "`redis://127.0.0.1:6379`"),
-        (["--sessions", "rediss://localhost"], "`redis://127.0.0.1:6379`"),
+        (
+            ["--sessions", "rediss://localhost"],
+            "`redis://127.0.0.1:6379`",
+        ),
         (["--sessions", "redis://"], "`redis://HOST:PORT/DATABASE`"),
-        (["--sessions", "redis://localhost/one"], "`redis://HOST:PORT/DATABASE`"),
+        (
+            ["--sessions", "redis://localhost/one"],
+            "`redis://HOST:PORT/DATABASE`",
+        ),
         (["--avatars", file], "`--avatars"),
     ];
     for (arguments, hint) in table {
@@ -135,7 +157,13 @@ async fn a_place_that_cannot_be_one_is_told_before_the_clone_starts() {
             .await
             .unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
-        assert!(told.contains(hint), "{arguments:?}: {hint} is not in\n{told}");
+        assert!(
+            !output.status.success() && output.stdout.is_empty(),
+            "{arguments:?}"
+        );
+        assert!(
+            told.contains(hint),
+            "{arguments:?}: {hint} is not in\n{told}"
+        );
     }
 }

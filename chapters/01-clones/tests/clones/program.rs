@@ -120,8 +120,16 @@ async fn a_changed_file_is_taken_over_under_load_and_no_request_fails() {
         let client = client();
         let mut by = Vec::new();
         loop {
-            let answer = client.get(format!("http://{front}/whoami")).send().await.unwrap();
-            assert_eq!(answer.status(), 200, "the change of the file was seen from outside");
+            let answer = client
+                .get(format!("http://{front}/whoami"))
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(
+                answer.status(),
+                200,
+                "the change of the file was seen from outside"
+            );
             by.push(answer.text().await.unwrap().trim().to_owned());
             if by.last().is_some_and(|name| name == "two") && by.len() > 200 {
                 return by;
@@ -130,7 +138,11 @@ async fn a_changed_file_is_taken_over_under_load_and_no_request_fails() {
     });
 
     // By itself, when the file has changed.
-    std::fs::write(&path, upstream("one", one.addr) + &upstream("two", two.addr)).unwrap();
+    std::fs::write(
+        &path,
+        upstream("one", one.addr) + &upstream("two", two.addr),
+    )
+    .unwrap();
     balancer.line("two at").await;
     assert_eq!(clones(door).await, ["one", "two"]);
     // At once, when somebody says so.
@@ -144,8 +156,13 @@ async fn a_changed_file_is_taken_over_under_load_and_no_request_fails() {
     assert_eq!(clones(door).await, ["two"]);
     // Nonsense changes nothing.
     std::fs::write(&path, "strategy = 'whatever'").unwrap();
-    let by = soon("the visitor to have met both", visiting).await.unwrap();
-    assert!(by.contains(&"one".to_owned()), "the clone that left was never there");
+    let by = soon("the visitor to have met both", visiting)
+        .await
+        .unwrap();
+    assert!(
+        by.contains(&"one".to_owned()),
+        "the clone that left was never there"
+    );
     assert_eq!(clones(door).await, ["two"]);
 }
 
@@ -165,7 +182,11 @@ async fn flags_win_over_the_file() {
         config,
     ]);
     let front = balancer.address("balancer listens").await;
-    let answer = client().get(format!("http://{front}/whoami")).send().await.unwrap();
+    let answer = client()
+        .get(format!("http://{front}/whoami"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.text().await.unwrap(), "two\n");
 }
 
@@ -176,10 +197,14 @@ async fn nonsense_is_told_before_anything_starts() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let (path, nowhere) = (path.to_str().unwrap(), nowhere.to_str().unwrap());
-    let balancer = |more: &[&'static str]| [&["balancer", "--listen", "127.0.0.1:0"], more].concat();
+    let balancer =
+        |more: &[&'static str]| [&["balancer", "--listen", "127.0.0.1:0"], more].concat();
     for (arguments, hint) in [
         (balancer(&[]), "--upstream <ADDR[=WEIGHT]>"),
-        (balancer(&["--upstream", "localhost:8081"]), "127.0.0.1:8081=3"),
+        (
+            balancer(&["--upstream", "localhost:8081"]),
+            "127.0.0.1:8081=3",
+        ),
         (
             balancer(&["--upstream", "127.0.0.1:1", "--strategy", "random"]),
             "round-robin",
@@ -209,15 +234,26 @@ async fn nonsense_is_told_before_anything_starts() {
         (vec!["deploy", nowhere], "is no folder"),
     ] {
         let told = error(&run(&arguments).await);
-        assert!(told.contains(hint), "{arguments:?}: {hint} is not in\n{told}");
+        assert!(
+            told.contains(hint),
+            "{arguments:?}: {hint} is not in\n{told}"
+        );
     }
 }
 
 /// What the other door answers: the status and the text.
-async fn ask(door: SocketAddr, method: &str, path: &str, body: &str, headers: &[(&str, &str)]) -> (u16, String) {
+async fn ask(
+    door: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+    headers: &[(&str, &str)],
+) -> (u16, String) {
     let mut request = client().request(method.parse().unwrap(), format!("http://{door}{path}"));
     if !body.is_empty() {
-        request = request.header("content-type", "application/json").body(body.to_owned());
+        request = request
+            .header("content-type", "application/json")
+            .body(body.to_owned());
     }
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -241,15 +277,31 @@ async fn the_other_door_adds_drains_and_removes_and_tells_prometheus() {
     ]);
     let front = balancer.address("balancer listens").await;
     let door = balancer.address("other door").await;
-    let new = format!("{{\"name\":\"clone-2\",\"addr\":\"{}\",\"weight\":3}}", two.addr);
+    let new = format!(
+        "{{\"name\":\"clone-2\",\"addr\":\"{}\",\"weight\":3}}",
+        two.addr
+    );
 
     assert_eq!(ask(door, "POST", "/upstreams", &new, &[]).await.0, 201);
     assert_eq!(ask(door, "POST", "/upstreams", &new, &[]).await.0, 409);
     assert_eq!(clones(door).await, ["clone-1", "clone-2"]);
-    assert_eq!(ask(door, "POST", "/upstreams/clone-1/drain", "", &[]).await.0, 200);
+    assert_eq!(
+        ask(door, "POST", "/upstreams/clone-1/drain", "", &[])
+            .await
+            .0,
+        200
+    );
     for _ in 0..4 {
-        let answer = client().get(format!("http://{front}/whoami")).send().await.unwrap();
-        assert_eq!(answer.text().await.unwrap(), "two\n", "the other one is drained");
+        let answer = client()
+            .get(format!("http://{front}/whoami"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            answer.text().await.unwrap(),
+            "two\n",
+            "the other one is drained"
+        );
     }
     let (_, metrics) = ask(door, "GET", "/metrics", "", &[]).await;
     for line in [
@@ -262,8 +314,16 @@ async fn the_other_door_adds_drains_and_removes_and_tells_prometheus() {
             "{line} is not in\n{metrics}"
         );
     }
-    assert_eq!(ask(door, "POST", "/upstreams/clone-1/resume", "", &[]).await.0, 204);
-    assert_eq!(ask(door, "DELETE", "/upstreams/clone-2", "", &[]).await.0, 204);
+    assert_eq!(
+        ask(door, "POST", "/upstreams/clone-1/resume", "", &[])
+            .await
+            .0,
+        204
+    );
+    assert_eq!(
+        ask(door, "DELETE", "/upstreams/clone-2", "", &[]).await.0,
+        204
+    );
     assert_eq!(clones(door).await, ["clone-1"]);
 
     for (method, path, body, status) in [
@@ -271,14 +331,24 @@ async fn the_other_door_adds_drains_and_removes_and_tells_prometheus() {
         ("POST", "/upstreams/clone-9/drain", "", 404),
         ("PUT", "/upstreams", "", 405),
         ("GET", "/clones", "", 404),
-        ("POST", "/upstreams", "{\"name\":\"a b\",\"addr\":\"127.0.0.1:1\"}", 422),
+        (
+            "POST",
+            "/upstreams",
+            "{\"name\":\"a b\",\"addr\":\"127.0.0.1:1\"}",
+            422,
+        ),
         (
             "POST",
             "/upstreams",
             "{\"name\":\"a\",\"addr\":\"127.0.0.1:1\",\"weight\":0}",
             422,
         ),
-        ("POST", "/upstreams", "{\"name\":\"a\",\"addr\":\"localhost\"}", 422),
+        (
+            "POST",
+            "/upstreams",
+            "{\"name\":\"a\",\"addr\":\"localhost\"}",
+            422,
+        ),
         ("POST", "/upstreams", "{", 400),
     ] {
         assert_eq!(
@@ -289,7 +359,9 @@ async fn the_other_door_adds_drains_and_removes_and_tells_prometheus() {
     }
     let from_a_page = [("origin", "http://elsewhere.example")];
     assert_eq!(
-        ask(door, "POST", "/upstreams/clone-1/drain", "", &from_a_page).await.0,
+        ask(door, "POST", "/upstreams/clone-1/drain", "", &from_a_page)
+            .await
+            .0,
         403,
         "any page could empty the shop through its reader's browser"
     );

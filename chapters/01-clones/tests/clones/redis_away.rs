@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::redis_sessions::{in_redis, me, session};
-use crate::support::{Running, assert_problem, balance, client, clone_with, log_in, scripted, serve, until};
+use crate::support::{
+    Running, assert_problem, balance, client, clone_with, log_in, scripted, serve, until,
+};
 
 /// What must be true whenever Redis does not answer. The client's own patience is the bound: it gives up after 10 s.
 async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
@@ -19,12 +21,22 @@ async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
         .post(clone.url("/login"))
         .json(&serde_json::json!({ "user": "bob" }));
     // At the same time, because each of them may take as long as the store has patience.
-    let everywhere = client().post(clone.url("/logout-everywhere")).header("cookie", cookie);
+    let everywhere = client()
+        .post(clone.url("/logout-everywhere"))
+        .header("cookie", cookie);
     let front_page = client().get(clone.url("/")).header("cookie", cookie);
-    let (asked, logged_in, logged_out, welcome) =
-        tokio::join!(me(clone, cookie), login.send(), everywhere.send(), front_page.send());
+    let (asked, logged_in, logged_out, welcome) = tokio::join!(
+        me(clone, cookie),
+        login.send(),
+        everywhere.send(),
+        front_page.send()
+    );
     let welcome = welcome.unwrap();
-    assert_eq!(welcome.status(), 200, "a page that only greets needs no session store");
+    assert_eq!(
+        welcome.status(),
+        200,
+        "a page that only greets needs no session store"
+    );
     assert!(welcome.text().await.unwrap().contains("welcome, visitor"));
     assert_problem(asked, 503, "session store").await;
     assert_problem(logged_out.unwrap(), 503, "session store").await;
@@ -37,7 +49,11 @@ async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
         ("/users/ada/avatar", 404),
     ] {
         let answer = client().get(clone.url(path)).send().await.unwrap();
-        assert_eq!(answer.status(), status, "{path} without a cookie asks no session store");
+        assert_eq!(
+            answer.status(),
+            status,
+            "{path} without a cookie asks no session store"
+        );
     }
 }
 
@@ -74,7 +90,10 @@ async fn while_redis_is_dead_no_clone_is_blamed_for_it_and_no_answer_is_a_500() 
     let mut visitors = JoinSet::new();
     for number in 0..60 {
         let path = ["/me", "/", "/whoami"][number % 3];
-        let asking = client().get(front.url(path)).header("cookie", &cookie).send();
+        let asking = client()
+            .get(front.url(path))
+            .header("cookie", &cookie)
+            .send();
         visitors.spawn(async move { (path, asking.await.unwrap().status().as_u16()) });
     }
     for (path, status) in visitors.join_all().await {
@@ -145,7 +164,11 @@ async fn a_redis_that_hangs_is_reported_and_not_waited_for() {
 async fn a_redis_that_is_cut_off_is_reported_and_found_again() {
     let server = Server::start(Service::Redis).await.unwrap();
     let proxy = FaultProxy::before(server.address()).await.unwrap();
-    let clone = serve(clone_with("clone-1", in_redis(&format!("redis://{}", proxy.address())))).await;
+    let clone = serve(clone_with(
+        "clone-1",
+        in_redis(&format!("redis://{}", proxy.address())),
+    ))
+    .await;
     let cookie = log_in(&clone.url("/login"), "ada", None).await;
 
     proxy.inject(Fault::Blackhole);
@@ -181,9 +204,17 @@ async fn an_unavailable_store_says_so_and_not_that_nobody_is_logged_in() {
     let store = in_redis(&format!("redis://{}", nobody.local_addr().unwrap()));
     let id = SessionId::random();
     let loaded = store.load(&id).await;
-    assert!(matches!(loaded, Err(SessionError::Unavailable(_))), "{loaded:?}");
+    assert!(
+        matches!(loaded, Err(SessionError::Unavailable(_))),
+        "{loaded:?}"
+    );
     assert!(store.delete(&id).await.is_err());
-    assert!(store.end_all(&UserName::parse("ada").unwrap()).await.is_err());
+    assert!(
+        store
+            .end_all(&UserName::parse("ada").unwrap())
+            .await
+            .is_err()
+    );
     assert!(store.create(&session()).await.is_err());
 }
 
@@ -240,9 +271,10 @@ async fn a_connection_that_has_gone_silent_for_good_is_replaced() {
 
     happen.send(true).unwrap();
 
-    until("the clone to take another connection to Redis", async || {
-        me(&clone, &cookie).await.status() == 200
-    })
+    until(
+        "the clone to take another connection to Redis",
+        async || me(&clone, &cookie).await.status() == 200,
+    )
     .await;
 }
 
@@ -267,10 +299,19 @@ async fn a_command_whose_answer_got_lost_is_sent_again() {
             }
             "end all" => {
                 let ada = UserName::parse("ada").unwrap();
-                store.end_all(&ada).await.expect("is a command tried again?");
+                store
+                    .end_all(&ada)
+                    .await
+                    .expect("is a command tried again?");
                 assert_eq!(store.load(&id).await.unwrap(), None);
             }
-            "GET" => assert!(store.load(&id).await.expect("is a command tried again?").is_some()),
+            "GET" => assert!(
+                store
+                    .load(&id)
+                    .await
+                    .expect("is a command tried again?")
+                    .is_some()
+            ),
             _ => {
                 store.delete(&id).await.expect("is a command tried again?");
                 assert_eq!(store.load(&id).await.unwrap(), None);

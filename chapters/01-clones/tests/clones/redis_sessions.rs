@@ -58,7 +58,11 @@ async fn redis_itself_forgets_a_session_when_its_time_is_over() {
     );
     store.create(&session()).await.unwrap();
     let all: Vec<String> = keys.keys("*").await.unwrap();
-    assert_eq!(all.len(), 3, "one key a session, and one for their user: {all:?}");
+    assert_eq!(
+        all.len(),
+        3,
+        "one key a session, and one for their user: {all:?}"
+    );
 }
 
 fn key_of(id: &SessionId) -> String {
@@ -103,7 +107,10 @@ async fn the_index_forgets_what_has_expired_or_logged_out() {
     let logged_out = store.create(&session()).await.unwrap();
     // As if they had begun a week ago: Redis has forgotten them, and the index has not heard of that.
     for n in 0..50 {
-        let () = keys.zadd(INDEX, format!("expired-{n}"), 1_000 + n).await.unwrap();
+        let () = keys
+            .zadd(INDEX, format!("expired-{n}"), 1_000 + n)
+            .await
+            .unwrap();
     }
 
     store.delete(&logged_out).await.unwrap();
@@ -117,9 +124,15 @@ async fn the_index_forgets_what_has_expired_or_logged_out() {
         left, expected,
         "the index of a user who never logs out everywhere grows for ever"
     );
-    store.end_all(&UserName::parse("ada").unwrap()).await.unwrap();
+    store
+        .end_all(&UserName::parse("ada").unwrap())
+        .await
+        .unwrap();
     let all: Vec<String> = keys.keys("*").await.unwrap();
-    assert!(all.is_empty(), "{all:?}: something stays of a user without sessions");
+    assert!(
+        all.is_empty(),
+        "{all:?}: something stays of a user without sessions"
+    );
 }
 
 #[tokio::test]
@@ -131,11 +144,16 @@ async fn ten_thousand_sessions_of_one_user_end_at_once() {
     for n in 0..10_000 {
         let id = format!("{n:064}");
         writing.set(format!("session:{id}"), "{}").ignore();
-        writing.zadd(INDEX, id, Utc::now().timestamp() + 1_000).ignore();
+        writing
+            .zadd(INDEX, id, Utc::now().timestamp() + 1_000)
+            .ignore();
     }
     let () = writing.query_async(&mut keys).await.unwrap();
 
-    store.end_all(&UserName::parse("ada").unwrap()).await.unwrap();
+    store
+        .end_all(&UserName::parse("ada").unwrap())
+        .await
+        .unwrap();
 
     let left: usize = redis::cmd("DBSIZE").query_async(&mut keys).await.unwrap();
     assert_eq!(left, 0);
@@ -189,8 +207,13 @@ async fn an_address_that_cannot_be_a_redis_is_told_at_once() {
         let error = RedisSessions::new(url)
             .err()
             .unwrap_or_else(|| panic!("{url:?} was taken"));
-        assert!(error.to_string().contains("redis://127.0.0.1:6379/0"), "{error}");
+        assert!(
+            error.to_string().contains("redis://127.0.0.1:6379/0"),
+            "{error}"
+        );
     }
-    let error = RedisSessions::new("redis://ada:secret@localhost/x").err().unwrap();
+    let error = RedisSessions::new("redis://ada:secret@localhost/x")
+        .err()
+        .unwrap();
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
 }

@@ -12,7 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::support::{balance, balance_with, client, clone, header, read_head, scripted, serve, soon};
+use crate::support::{
+    balance, balance_with, client, clone, header, read_head, scripted, serve, soon,
+};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -73,7 +75,9 @@ async fn a_connection_that_the_clone_closed_while_it_was_idle_fails_no_request_n
     for _ in 0..20 {
         post(&client);
         assert_ok(&mut client, "the clone closed before").await;
-        let connection = soon("the clone to answer", connections.recv()).await.unwrap();
+        let connection = soon("the clone to answer", connections.recv())
+            .await
+            .unwrap();
         drop(connection);
     }
 }
@@ -90,7 +94,9 @@ async fn a_connection_that_the_clone_closes_at_that_very_moment_fails_no_request
     assert_ok(&mut client, "nothing was closed yet").await;
 
     for _ in 0..20 {
-        let connection = soon("the clone to answer", connections.recv()).await.unwrap();
+        let connection = soon("the clone to answer", connections.recv())
+            .await
+            .unwrap();
         post(&client);
         drop(connection);
         assert_ok(&mut client, "the clone closed at that moment").await;
@@ -121,7 +127,11 @@ async fn a_get_that_broke_is_sent_to_another_clone() {
     let front = balance(&[broken, healthy.addr]).await;
 
     for method in [Method::GET, Method::HEAD, Method::GET, Method::HEAD] {
-        let answer = client().request(method, front.url("/whoami")).send().await.unwrap();
+        let answer = client()
+            .request(method, front.url("/whoami"))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(header(&answer, "x-served-by"), "clone-2");
     }
@@ -143,8 +153,14 @@ async fn a_get_is_sent_again_once_and_not_for_ever() {
     let answer = client().get(front.url("/whoami")).send().await.unwrap();
 
     assert_eq!(answer.status(), 502);
-    let taken: usize = clones.iter().map(|(_, taken)| taken.load(Ordering::SeqCst)).sum();
-    assert_eq!(taken, 2, "a sick system must not get the load of all retries as well");
+    let taken: usize = clones
+        .iter()
+        .map(|(_, taken)| taken.load(Ordering::SeqCst))
+        .sum();
+    assert_eq!(
+        taken, 2,
+        "a sick system must not get the load of all retries as well"
+    );
 }
 
 #[tokio::test]
@@ -154,7 +170,12 @@ async fn a_body_too_large_to_be_kept_is_not_sent_again() {
     let front = balance(&[broken, healthy.addr]).await;
 
     let body = "x".repeat(64 * 1024 + 1);
-    let answer = client().put(front.url("/me/avatar")).body(body).send().await.unwrap();
+    let answer = client()
+        .put(front.url("/me/avatar"))
+        .body(body)
+        .send()
+        .await
+        .unwrap();
 
     assert_eq!(
         answer.status(),
@@ -227,7 +248,9 @@ async fn a_small_body_is_sent_again_with_a_request_that_may_be_repeated() {
         (Method::PATCH, None, 502),
     ] {
         let front = balance(&[broken, healthy.addr]).await;
-        let mut request = client().request(method.clone(), front.url("/")).body("hello");
+        let mut request = client()
+            .request(method.clone(), front.url("/"))
+            .body("hello");
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
@@ -278,11 +301,21 @@ async fn a_whole_request_has_a_deadline_however_many_clones_are_tried() {
     let answer = client().get(front.url("/")).send().await.unwrap();
 
     assert_eq!(answer.status(), 504);
-    let requests: u64 = front.balancer.status().iter().map(|status| status.requests).sum();
+    let requests: u64 = front
+        .balancer
+        .status()
+        .iter()
+        .map(|status| status.requests)
+        .sum();
     assert_eq!(
         requests, 1,
         "the time was up, and the request went to another clone all the same"
     );
-    let failures: u64 = front.balancer.status().iter().map(|status| status.failures).sum();
+    let failures: u64 = front
+        .balancer
+        .status()
+        .iter()
+        .map(|status| status.failures)
+        .sum();
     assert_eq!(failures, 1, "a clone that was given no time has not failed");
 }

@@ -25,14 +25,24 @@ async fn half_a_head_does_not_keep_a_connection_open() {
     stream.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
 
     let mut rest = Vec::new();
-    let _ = soon("the server to give up on half a head", stream.read_to_end(&mut rest)).await;
+    let _ = soon(
+        "the server to give up on half a head",
+        stream.read_to_end(&mut rest),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn what_the_balancer_lets_in_a_clone_takes_too() {
     let clone = clone("clone-1").await;
     let front = balance(&[clone.addr]).await;
-    for (fields, status) in [(97, "200"), (98, "200"), (100, "200"), (101, "431"), (128, "431")] {
+    for (fields, status) in [
+        (97, "200"),
+        (98, "200"),
+        (100, "200"),
+        (101, "431"),
+        (128, "431"),
+    ] {
         // `Host` and `Connection` count too.
         let more = "X-More: 1\r\n".repeat(fields - 2);
         let request = format!("GET /whoami HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n");
@@ -89,7 +99,16 @@ async fn a_shutdown_lets_a_request_in_flight_finish_and_takes_no_new_connection(
     let mut server = serve(Router::new().route("/", get(handler))).await;
     let addr = server.addr;
     let url = format!("http://{addr}/");
-    let in_flight = tokio::spawn(async move { client().get(url).send().await.unwrap().text().await.unwrap() });
+    let in_flight = tokio::spawn(async move {
+        client()
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    });
     soon("the request to start", started.recv()).await;
 
     server.begin_stop();
@@ -100,7 +119,10 @@ async fn a_shutdown_lets_a_request_in_flight_finish_and_takes_no_new_connection(
     assert!(!in_flight.is_finished());
     finish.send(true).unwrap();
 
-    assert_eq!(soon("the request in flight", in_flight).await.unwrap(), "finished");
+    assert_eq!(
+        soon("the request in flight", in_flight).await.unwrap(),
+        "finished"
+    );
     server.stopped().await;
 }
 
@@ -141,7 +163,10 @@ async fn a_shutdown_does_not_wait_for_ever() {
     };
     let mut server = serve_with(limits, Router::new().route("/", get(handler))).await;
     let mut stream = TcpStream::connect(server.addr).await.unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
     soon("the request to start", started.recv()).await;
 
     server.begin_stop();

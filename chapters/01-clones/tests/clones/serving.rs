@@ -30,10 +30,20 @@ impl Serving {
         let mut line = String::new();
         while !line.contains("http://") {
             line.clear();
-            let read = soon("the program to say where it listens", output.read_line(&mut line)).await;
+            let read = soon(
+                "the program to say where it listens",
+                output.read_line(&mut line),
+            )
+            .await;
             assert_ne!(read.unwrap(), 0, "it ended before it listened");
         }
-        let address = line.split("http://").nth(1).unwrap().split_whitespace().next().unwrap();
+        let address = line
+            .split("http://")
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap();
         Serving {
             address: address.parse().unwrap(),
             process,

@@ -67,9 +67,20 @@ async fn ask_all(url: String, visitors: &[Visitor]) -> Vec<(StatusCode, String)>
         let (url, client, queue) = (url.clone(), client(), queue.to_vec());
         queues.spawn(async move {
             let mut answers = Vec::new();
-            for Visitor { number, cookies, .. } in queue {
-                let answer = client.get(&url).header("cookie", cookies).send().await.unwrap();
-                answers.push((number, (answer.status(), header(&answer, "x-served-by").to_owned())));
+            for Visitor {
+                number, cookies, ..
+            } in queue
+            {
+                let answer = client
+                    .get(&url)
+                    .header("cookie", cookies)
+                    .send()
+                    .await
+                    .unwrap();
+                answers.push((
+                    number,
+                    (answer.status(), header(&answer, "x-served-by").to_owned()),
+                ));
             }
             answers
         });
@@ -111,11 +122,23 @@ async fn kill_one_of_three(sessions: &str) -> Loss {
     let mut asking = JoinSet::new();
     for visitor in visitors.iter().take(4) {
         let (url, client, cookies) = (front.url("/me"), client(), visitor.cookies.clone());
-        let (answered, failed, enough) = (Arc::clone(&answered), Arc::clone(&failed), Arc::clone(&enough));
+        let (answered, failed, enough) = (
+            Arc::clone(&answered),
+            Arc::clone(&failed),
+            Arc::clone(&enough),
+        );
         asking.spawn(async move {
             while !enough.load(Ordering::SeqCst) {
-                let answer = client.get(&url).header("cookie", &cookies).send().await.unwrap();
-                failed.fetch_add(usize::from(answer.status() != StatusCode::OK), Ordering::SeqCst);
+                let answer = client
+                    .get(&url)
+                    .header("cookie", &cookies)
+                    .send()
+                    .await
+                    .unwrap();
+                failed.fetch_add(
+                    usize::from(answer.status() != StatusCode::OK),
+                    Ordering::SeqCst,
+                );
                 answered.fetch_add(1, Ordering::SeqCst);
             }
         });
@@ -181,7 +204,10 @@ async fn a_killed_clone_loses_no_session() {
 async fn sticky_sessions_lose_the_share_of_the_clone_that_died() {
     let (front, mut clones) = three_behind(StrategyName::Sticky, "sticky").await;
     let visitors = log_in_all(&front.url("/login")).await;
-    for (visitor, (status, clone)) in visitors.iter().zip(ask_all(front.url("/me"), &visitors).await) {
+    for (visitor, (status, clone)) in visitors
+        .iter()
+        .zip(ask_all(front.url("/me"), &visitors).await)
+    {
         assert_eq!(
             (status, &clone),
             (StatusCode::OK, &visitor.clone),
@@ -192,7 +218,10 @@ async fn sticky_sessions_lose_the_share_of_the_clone_that_died() {
     clones.remove(1).kill().await.unwrap();
 
     let mut lost = BTreeSet::new();
-    for (visitor, (status, clone)) in visitors.iter().zip(ask_all(front.url("/me"), &visitors).await) {
+    for (visitor, (status, clone)) in visitors
+        .iter()
+        .zip(ask_all(front.url("/me"), &visitors).await)
+    {
         if status == StatusCode::UNAUTHORIZED {
             lost.insert(visitor.number);
         } else {

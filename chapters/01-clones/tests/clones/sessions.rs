@@ -8,7 +8,9 @@ use ch01_clones::{MemorySessions, Session, SessionId, SessionStore};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Front, Running, assert_problem, balance, client, clone_with, header, log_in, raw, serve};
+use crate::support::{
+    Front, Running, assert_problem, balance, client, clone_with, header, log_in, raw, serve,
+};
 
 /// Three clones behind a balancer. `store` is asked once for each clone.
 async fn three_clones(store: impl Fn() -> Arc<dyn SessionStore>) -> (Front, Vec<Running>) {
@@ -131,7 +133,10 @@ async fn a_logout_ends_the_session_on_all_clones_and_clears_the_cookie() {
         .send()
         .await
         .unwrap();
-    assert_eq!((form.status(), header(&form, "location")), (StatusCode::SEE_OTHER, "/"));
+    assert_eq!(
+        (form.status(), header(&form, "location")),
+        (StatusCode::SEE_OTHER, "/")
+    );
 }
 
 #[tokio::test]
@@ -140,7 +145,11 @@ async fn a_lost_phone_is_logged_out_from_the_laptop_on_all_clones() {
     let phone = log_in(&front.url("/login"), "ada", None).await;
     let laptop = log_in(&front.url("/login"), "ada", None).await;
     let bob = log_in(&front.url("/login"), "bob", None).await;
-    let everywhere = |cookie: &str| client().post(front.url("/logout-everywhere")).header("cookie", cookie);
+    let everywhere = |cookie: &str| {
+        client()
+            .post(front.url("/logout-everywhere"))
+            .header("cookie", cookie)
+    };
 
     let answer = everywhere(&laptop).send().await.unwrap();
 
@@ -169,15 +178,26 @@ async fn a_lost_phone_is_logged_out_from_the_laptop_on_all_clones() {
     );
     assert_eq!(known_turns(&front, &phone).await, 0);
 
-    let form = everywhere(&laptop).form(&[("unused", "")]).send().await.unwrap();
-    assert_eq!((form.status(), header(&form, "location")), (StatusCode::SEE_OTHER, "/"));
+    let form = everywhere(&laptop)
+        .form(&[("unused", "")])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (form.status(), header(&form, "location")),
+        (StatusCode::SEE_OTHER, "/")
+    );
 }
 
 #[tokio::test]
 async fn a_stranger_logs_nobody_out() {
     let (front, _clones) = three_clones(shared()).await;
     let ada = log_in(&front.url("/login"), "ada", None).await;
-    let nobody = client().post(front.url("/logout-everywhere")).send().await.unwrap();
+    let nobody = client()
+        .post(front.url("/logout-everywhere"))
+        .send()
+        .await
+        .unwrap();
     assert_problem(nobody, 401, "`POST /login`").await;
     assert_eq!(known_turns(&front, &ada).await, 6);
 }
@@ -218,7 +238,10 @@ async fn a_garbage_cookie_is_as_no_cookie() {
     ]
     .iter()
     .map(|text| text.as_bytes().to_vec())
-    .chain([b"session=\xff\xfe".to_vec(), format!("session={long}").into_bytes()])
+    .chain([
+        b"session=\xff\xfe".to_vec(),
+        format!("session={long}").into_bytes(),
+    ])
     .chain([
         good.to_uppercase().into_bytes(),
         format!("{good}0").into_bytes(),
@@ -237,7 +260,10 @@ async fn a_garbage_cookie_is_as_no_cookie() {
                     _ => "HTTP/1.1 200",
                 };
                 let shown = String::from_utf8_lossy(&cookie);
-                assert!(answer.starts_with(expected), "{line} with {shown} gave\n{answer}");
+                assert!(
+                    answer.starts_with(expected),
+                    "{line} with {shown} gave\n{answer}"
+                );
             }
         }
     }
@@ -269,7 +295,12 @@ async fn a_form_login_leads_on_to_this_site_only() {
     for (next, expected) in table {
         let mut fields = vec![("user", "ada")];
         fields.extend(next.map(|next| ("next", next)));
-        let answer = client().post(front.url("/login")).form(&fields).send().await.unwrap();
+        let answer = client()
+            .post(front.url("/login"))
+            .form(&fields)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 303, "{next:?}");
         assert_eq!(header(&answer, "location"), expected, "{next:?}");
         assert!(header(&answer, "set-cookie").starts_with("session="));
@@ -280,7 +311,17 @@ async fn a_form_login_leads_on_to_this_site_only() {
 async fn a_name_that_cannot_be_one_is_refused_with_the_rule() {
     let (front, _clones) = three_clones(shared()).await;
     let long = "a".repeat(33);
-    for name in ["", "Ada", "a b", "-a", "_a", "é", "a\n", "../x", long.as_str()] {
+    for name in [
+        "",
+        "Ada",
+        "a b",
+        "-a",
+        "_a",
+        "é",
+        "a\n",
+        "../x",
+        long.as_str(),
+    ] {
         let answer = client()
             .post(front.url("/login"))
             .json(&json!({ "user": name }))
@@ -290,7 +331,10 @@ async fn a_name_that_cannot_be_one_is_refused_with_the_rule() {
         assert_eq!(answer.status(), 422, "{name:?}");
         let problem: Value = answer.json().await.unwrap();
         assert!(
-            problem["detail"].as_str().unwrap().contains("such as `ada`"),
+            problem["detail"]
+                .as_str()
+                .unwrap()
+                .contains("such as `ada`"),
             "{problem}"
         );
     }
@@ -348,16 +392,24 @@ struct Away;
 #[async_trait::async_trait]
 impl SessionStore for Away {
     async fn create(&self, _: &Session) -> Result<SessionId, SessionError> {
-        Err(SessionError::unavailable("redis://:secret@10.0.0.7 refused"))
+        Err(SessionError::unavailable(
+            "redis://:secret@10.0.0.7 refused",
+        ))
     }
     async fn load(&self, _: &SessionId) -> Result<Option<Session>, SessionError> {
-        Err(SessionError::unavailable("redis://:secret@10.0.0.7 refused"))
+        Err(SessionError::unavailable(
+            "redis://:secret@10.0.0.7 refused",
+        ))
     }
     async fn delete(&self, _: &SessionId) -> Result<(), SessionError> {
-        Err(SessionError::unavailable("redis://:secret@10.0.0.7 refused"))
+        Err(SessionError::unavailable(
+            "redis://:secret@10.0.0.7 refused",
+        ))
     }
     async fn end_all(&self, _: &UserName) -> Result<(), SessionError> {
-        Err(SessionError::unavailable("redis://:secret@10.0.0.7 refused"))
+        Err(SessionError::unavailable(
+            "redis://:secret@10.0.0.7 refused",
+        ))
     }
 }
 
@@ -366,17 +418,27 @@ async fn a_store_that_is_away_is_a_503_that_tells_no_secrets() {
     let (front, _clones) = three_clones(|| Arc::new(Away)).await;
     let cookie = format!("session={}", SessionId::random().as_str());
     for request in [
-        client().post(front.url("/login")).json(&json!({ "user": "ada" })),
+        client()
+            .post(front.url("/login"))
+            .json(&json!({ "user": "ada" })),
         client().get(front.url("/me")),
         client().post(front.url("/logout")),
         client().post(front.url("/logout-everywhere")),
     ] {
         let answer = request.header("cookie", &cookie).send().await.unwrap();
-        assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "1"));
+        assert_eq!(
+            (answer.status().as_u16(), header(&answer, "retry-after")),
+            (503, "1")
+        );
         assert!(!answer.text().await.unwrap().contains("secret"));
     }
     assert_eq!(
-        client().get(front.url("/me")).send().await.unwrap().status(),
+        client()
+            .get(front.url("/me"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
         401,
         "no cookie asks no store"
     );

@@ -61,7 +61,11 @@ impl Client {
     async fn answer(&mut self) -> Option<String> {
         loop {
             let end = loop {
-                match self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                match self
+                    .buffer
+                    .windows(4)
+                    .position(|window| window == b"\r\n\r\n")
+                {
                     Some(end) => break end + 4,
                     None => self.more().await?,
                 }
@@ -83,7 +87,9 @@ impl Client {
     }
 
     async fn body(&mut self, head: &str) -> Option<String> {
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
         if self.is_head {
             return Some(String::new());
         }
@@ -95,7 +101,9 @@ impl Client {
             let chunks = String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned();
             return Some(chunks.lines().skip(1).step_by(2).collect());
         }
-        let length = length.map_or(0, |length| length.parse().expect("a length in an answer is a number"));
+        let length = length.map_or(0, |length| {
+            length.parse().expect("a length in an answer is a number")
+        });
         while self.buffer.len() < length {
             self.more().await?;
         }
@@ -106,7 +114,9 @@ impl Client {
     async fn more(&mut self) -> Option<()> {
         let mut piece = [0; 4096];
         let reading = tokio::time::timeout(DEADLINE, self.stream.read(&mut piece)).await;
-        let length = reading.expect("the other side neither answers nor closes").ok()?;
+        let length = reading
+            .expect("the other side neither answers nor closes")
+            .ok()?;
         self.buffer.extend(&piece[..length]);
         (length > 0).then_some(())
     }
@@ -218,12 +228,16 @@ async fn fools_the_naive(case: &Case, believes: Believes) -> bool {
 async fn a_proxy_that_checks_nothing_is_caught() {
     let mut fooled = 0;
     for case in CASES.iter().filter(|case| case.fools_the_naive) {
-        let is_fooled = fools_the_naive(case, Believes::Length).await || fools_the_naive(case, Believes::Coding).await;
+        let is_fooled = fools_the_naive(case, Believes::Length).await
+            || fools_the_naive(case, Believes::Coding).await;
         assert!(is_fooled, "{}: the rule would not notice", case.name);
         fooled += 1;
     }
     assert!(fooled >= 8, "{fooled}");
-    for honest in CASES.iter().filter(|case| case.name == "an honest pipeline") {
+    for honest in CASES
+        .iter()
+        .filter(|case| case.name == "an honest pipeline")
+    {
         let is_fooled = fools_the_naive(honest, Believes::Coding).await;
         assert!(!is_fooled, "it is no proxy at all if it fails at this");
     }

@@ -35,12 +35,19 @@ pub async fn dictated() -> (
                 .map(|piece| piece.map(Ok::<_, std::io::Error>))
         }))
     };
-    (serve(Router::new().route("/", get(handler))).await, pieces, dropped)
+    (
+        serve(Router::new().route("/", get(handler))).await,
+        pieces,
+        dropped,
+    )
 }
 
 pub async fn get_slash(addr: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(addr).await.unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
     stream
 }
 
@@ -70,7 +77,9 @@ async fn a_piece_of_the_answer_arrives_before_the_clone_has_finished() {
     }
     drop(pieces);
     let mut end = [0; 5];
-    soon("the end of the body", stream.read_exact(&mut end)).await.unwrap();
+    soon("the end of the body", stream.read_exact(&mut end))
+        .await
+        .unwrap();
     assert_eq!(&end, b"0\r\n\r\n");
 }
 
@@ -94,7 +103,9 @@ async fn a_piece_of_an_upload_arrives_before_the_client_has_finished() {
 
     for piece in [b"first", b"again"] {
         stream.write_all(piece).await.unwrap();
-        let got = soon("the piece to reach the clone", arrivals.recv()).await.unwrap();
+        let got = soon("the piece to reach the clone", arrivals.recv())
+            .await
+            .unwrap();
         assert_eq!(&got[..], piece);
     }
     assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
@@ -111,7 +122,11 @@ async fn a_client_that_leaves_while_the_answer_comes_reaches_the_clone() {
 
     drop(stream);
 
-    soon("the clone to stop answering a client that has gone", dropped.recv()).await;
+    soon(
+        "the clone to stop answering a client that has gone",
+        dropped.recv(),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -139,10 +154,16 @@ async fn an_upload_that_was_refused_at_once_still_gets_to_know_why() {
     let front = balance(&[clone.addr]).await;
     let body = vec![b'x'; 8 * 1024 * 1024];
 
-    for (way, addr) in [("directly", clone.addr), ("through the balancer", front.addr)] {
+    for (way, addr) in [
+        ("directly", clone.addr),
+        ("through the balancer", front.addr),
+    ] {
         for round in 0..10 {
             let mut stream = TcpStream::connect(addr).await.unwrap();
-            let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+            let head = format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
             stream.write_all(head.as_bytes()).await.unwrap();
             // Like many clients, this one reads the answer only when it has sent everything.
             let sent = soon("the upload to be taken", stream.write_all(&body)).await;
@@ -151,7 +172,10 @@ async fn an_upload_that_was_refused_at_once_still_gets_to_know_why() {
                 "{way}, round {round}: {sent:?}; was the connection closed with unread bytes in it?"
             );
             let answer = read_head(&mut stream).await;
-            assert!(answer.starts_with("HTTP/1.1 413"), "{way}, round {round}: {answer:?}");
+            assert!(
+                answer.starts_with("HTTP/1.1 413"),
+                "{way}, round {round}: {answer:?}"
+            );
         }
     }
 }
@@ -167,7 +191,8 @@ async fn a_client_that_asks_before_it_uploads_is_refused_before_it_uploads() {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "at most 1 MiB, please")
     };
     let clone = serve(Router::new().route("/", post(refuse))).await;
-    let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n";
+    let request =
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n";
     let answer = crate::support::raw(clone.addr, request).await;
     assert!(
         answer.starts_with("HTTP/1.1 413"),

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use ch01_clones::balancer::Timeouts;
 use ch01_clones::server::Limits;
-use ch01_clones::{AvatarStore, Balancer, MemorySessions, SessionStore, Upstream, app, balancer, server};
+use ch01_clones::{
+    AvatarStore, Balancer, MemorySessions, SessionStore, Upstream, app, balancer, server,
+};
 use object_store::memory::InMemory;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -91,7 +93,8 @@ pub fn serve_on(listener: TcpListener, limits: Limits, router: Router) -> Runnin
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async { drop(stopped.await) };
-    let task = tokio::spawn(async move { server::run_with(limits, listener, router, shutdown).await });
+    let task =
+        tokio::spawn(async move { server::run_with(limits, listener, router, shutdown).await });
     Running {
         addr,
         stop: Some(stop),
@@ -143,7 +146,10 @@ pub async fn balance_with(timeouts: Timeouts, clones: &[SocketAddr]) -> Front {
 }
 
 /// The same with a balancer that is changed in any way.
-pub async fn balance_over(change: impl FnOnce(Balancer) -> Balancer, clones: &[SocketAddr]) -> Front {
+pub async fn balance_over(
+    change: impl FnOnce(Balancer) -> Balancer,
+    clones: &[SocketAddr],
+) -> Front {
     let upstreams = (1..)
         .zip(clones)
         .map(|(n, addr)| Upstream::new(format!("clone-{n}"), *addr))
@@ -151,18 +157,32 @@ pub async fn balance_over(change: impl FnOnce(Balancer) -> Balancer, clones: &[S
     let balancer = Arc::new(change(Balancer::new(upstreams)));
     let listener = free_port().await;
     let addr = listener.local_addr().unwrap();
-    let task = tokio::spawn(balancer::run(listener, Arc::clone(&balancer), std::future::pending()));
-    Front { addr, balancer, task }
+    let task = tokio::spawn(balancer::run(
+        listener,
+        Arc::clone(&balancer),
+        std::future::pending(),
+    ));
+    Front {
+        addr,
+        balancer,
+        task,
+    }
 }
 
 /// A client that follows no redirect and keeps no cookie.
 pub fn client() -> reqwest::Client {
     let builder = reqwest::Client::builder().no_proxy().timeout(DEADLINE);
-    builder.redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    builder
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
 }
 
 pub fn header<'a>(response: &'a reqwest::Response, name: &str) -> &'a str {
-    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    response
+        .headers()
+        .get(name)
+        .map_or("", |value| value.to_str().unwrap())
 }
 
 /// Logs in at `POST /login` of some server and gives back the cookie as a browser would send it.
@@ -173,7 +193,11 @@ pub async fn log_in(url: &str, user: &str, cookie: Option<&str>) -> String {
     }
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), 200);
-    header(&answer, "set-cookie").split(';').next().unwrap().to_owned()
+    header(&answer, "set-cookie")
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned()
 }
 
 /// That the answer is a problem document with this status, which tells its reader this much at least.

@@ -79,7 +79,8 @@ async fn a_visitor_who_leaves_reaches_the_clone() {
 
 #[tokio::test]
 async fn a_clone_that_dies_reaches_the_visitor() {
-    let clone = scripted(|_, stream| async move { drop(accept_async(stream).await.unwrap()) }).await;
+    let clone =
+        scripted(|_, stream| async move { drop(accept_async(stream).await.unwrap()) }).await;
     let front = balance(&[clone]).await;
     let end = soon("the end", open(front.addr).await.next()).await;
     assert!(
@@ -106,7 +107,9 @@ async fn a_websocket_is_a_request_in_flight_and_draining_waits_for_it() {
         "somebody is talking to it"
     );
     drop(socket);
-    soon("the drain to end with the WebSocket", draining).await.unwrap();
+    soon("the drain to end with the WebSocket", draining)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -136,7 +139,9 @@ async fn a_websocket_that_nobody_uses_is_closed_and_one_in_use_is_not() {
     }
     let end = soon("the silent WebSocket to be closed", socket.next()).await;
     assert!(!matches!(end, Some(Ok(_))), "{end:?}");
-    soon("the clone to hear it too", leavers.recv()).await.unwrap();
+    soon("the clone to hear it too", leavers.recv())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -168,25 +173,34 @@ async fn ask(fields: &str, answer: &'static str) -> (String, String) {
     let seen = soon("the clone to see it", seen.recv()).await.unwrap();
     let mut got = read_head(&mut client).await;
     client.shutdown().await.unwrap();
-    soon("the rest", client.read_to_string(&mut got)).await.unwrap();
+    soon("the rest", client.read_to_string(&mut got))
+        .await
+        .unwrap();
     (seen.to_lowercase(), got)
 }
 
-const AGREES: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const AGREES: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 const DECLINES: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain";
 
 #[tokio::test]
 async fn only_a_wish_for_a_websocket_goes_on_to_the_clone() {
     for (fields, goes_on) in [
         ("Connection: Upgrade\r\nUpgrade: websocket\r\n", true),
-        ("Connection: keep-alive, UPGRADE\r\nUpgrade: WebSocket\r\n", true),
+        (
+            "Connection: keep-alive, UPGRADE\r\nUpgrade: WebSocket\r\n",
+            true,
+        ),
         // Whoever gets through with this asks a clone for what the balancer would have refused.
         (
             "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
             false,
         ),
         ("Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n", false),
-        ("Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n", false),
+        (
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n",
+            false,
+        ),
         ("Upgrade: websocket\r\n", false),
         ("Connection: Upgrade\r\n", false),
         (
@@ -195,10 +209,24 @@ async fn only_a_wish_for_a_websocket_goes_on_to_the_clone() {
         ),
     ] {
         let (seen, got) = ask(fields, DECLINES).await;
-        assert_eq!(seen.contains("upgrade: websocket"), goes_on, "{fields}\n{seen}");
-        assert_eq!(seen.contains("connection: upgrade"), goes_on, "{fields}\n{seen}");
-        assert!(!seen.contains("h2c") && !seen.contains("http2-settings"), "{seen}");
-        assert!(got.starts_with("HTTP/1.1 200 OK"), "a clone may always decline: {got}");
+        assert_eq!(
+            seen.contains("upgrade: websocket"),
+            goes_on,
+            "{fields}\n{seen}"
+        );
+        assert_eq!(
+            seen.contains("connection: upgrade"),
+            goes_on,
+            "{fields}\n{seen}"
+        );
+        assert!(
+            !seen.contains("h2c") && !seen.contains("http2-settings"),
+            "{seen}"
+        );
+        assert!(
+            got.starts_with("HTTP/1.1 200 OK"),
+            "a clone may always decline: {got}"
+        );
     }
 }
 
@@ -220,11 +248,14 @@ async fn what_the_clone_says_at_once_after_its_agreement_is_not_lost() {
     let clone = scripted(|_, mut stream| async move {
         read_head(&mut stream).await;
         // In one piece, so it comes along with the head.
-        let _ = stream.write_all(format!("{AGREES}first words").as_bytes()).await;
+        let _ = stream
+            .write_all(format!("{AGREES}first words").as_bytes())
+            .await;
     });
     let front = balance(&[clone.await]).await;
     let mut client = TcpStream::connect(front.addr).await.unwrap();
-    let request = "GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let request =
+        "GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     client.write_all(request.as_bytes()).await.unwrap();
     assert!(read_head(&mut client).await.starts_with("HTTP/1.1 101"));
     let mut words = String::new();
@@ -234,5 +265,8 @@ async fn what_the_clone_says_at_once_after_its_agreement_is_not_lost() {
     assert_eq!(words, "first words");
     // Until then the client might have something to say.
     drop(client);
-    until("the tunnel to end", async || front.balancer.status()[0].in_flight == 0).await;
+    until("the tunnel to end", async || {
+        front.balancer.status()[0].in_flight == 0
+    })
+    .await;
 }

@@ -15,7 +15,10 @@ use crate::generator::{DEFAULT_SEED, Generator};
 /// # Panics
 /// Where the catalogue does not keep it; the message names the likely mistake.
 pub async fn catalog(catalog: &dyn Catalog, games: GameId) {
-    assert!(games >= 50, "this contract needs three pages of games, so at least 50");
+    assert!(
+        games >= 50,
+        "this contract needs three pages of games, so at least 50"
+    );
     let generator = Generator::new(DEFAULT_SEED);
     let products: Vec<Product> = (1..=games).map(|id| generator.product(id)).collect();
     what_was_filled_in_comes_out(catalog, &products).await;
@@ -41,9 +44,23 @@ async fn what_was_filled_in_comes_out(catalog: &dyn Catalog, products: &[Product
     }
     let game = catalog.game(7).await.unwrap().value;
     assert_eq!(game.as_ref(), Some(&products[6].game));
-    for unknown in [0, -1, products.len() as GameId + 1, GameId::MAX, GameId::MIN] {
-        assert_eq!(catalog.game(unknown).await.unwrap().value, None, "game {unknown}");
-        assert_eq!(catalog.product(unknown).await.unwrap().value, None, "product {unknown}");
+    for unknown in [
+        0,
+        -1,
+        products.len() as GameId + 1,
+        GameId::MAX,
+        GameId::MIN,
+    ] {
+        assert_eq!(
+            catalog.game(unknown).await.unwrap().value,
+            None,
+            "game {unknown}"
+        );
+        assert_eq!(
+            catalog.product(unknown).await.unwrap().value,
+            None,
+            "product {unknown}"
+        );
     }
     let versions = catalog.versions().await.unwrap().value;
     let expected = products
@@ -99,25 +116,62 @@ async fn pages_follow_each_other(catalog: &dyn Catalog, products: &[Product]) {
     assert_eq!(page_0[0], 1, "page 0 is read as page 1");
 }
 
-async fn filters_let_through_what_fits_and_nothing_else(catalog: &dyn Catalog, products: &[Product]) {
+async fn filters_let_through_what_fits_and_nothing_else(
+    catalog: &dyn Catalog,
+    products: &[Product],
+) {
     let expected = |fits: &dyn Fn(&Game) -> bool| -> Vec<GameId> {
-        let games = products.iter().map(|product| &product.game).filter(|game| fits(game));
+        let games = products
+            .iter()
+            .map(|product| &product.game)
+            .filter(|game| fits(game));
         games.map(|game| game.id).collect()
     };
     for genre in GENRES {
         let found = ids(catalog, &by_genre(genre)).await;
-        assert_eq!(found, expected(&|game| game.genre == genre), "genre {genre}");
+        assert_eq!(
+            found,
+            expected(&|game| game.genre == genre),
+            "genre {genre}"
+        );
     }
     for unknown in ["", "nonesuch", "%", "a\0ction", "🎮"] {
-        assert!(ids(catalog, &by_genre(unknown)).await.is_empty(), "genre {unknown:?}");
+        assert!(
+            ids(catalog, &by_genre(unknown)).await.is_empty(),
+            "genre {unknown:?}"
+        );
     }
-    let word = products[6].game.title.split(' ').next().expect("a title has words");
-    for text in [word, &word.to_uppercase(), &word.to_lowercase(), &word[1..3]] {
+    let word = products[6]
+        .game
+        .title
+        .split(' ')
+        .next()
+        .expect("a title has words");
+    for text in [
+        word,
+        &word.to_uppercase(),
+        &word.to_lowercase(),
+        &word[1..3],
+    ] {
         let fits = |game: &Game| game.title.to_lowercase().contains(&text.to_lowercase());
-        assert_eq!(ids(catalog, &by_text(text)).await, expected(&fits), "text {text:?}");
+        assert_eq!(
+            ids(catalog, &by_text(text)).await,
+            expected(&fits),
+            "text {text:?}"
+        );
     }
     // No title has one of these. A pattern that is not escaped finds all of them, and one that is escaped wrongly is an error.
-    for text in ["%", "_", r"\", r"\%", "%%", "'", "a\0b", "🎮", &"x".repeat(1_000)] {
+    for text in [
+        "%",
+        "_",
+        r"\",
+        r"\%",
+        "%%",
+        "'",
+        "a\0b",
+        "🎮",
+        &"x".repeat(1_000),
+    ] {
         assert!(
             ids(catalog, &by_text(text)).await.is_empty(),
             "{text:?} was found in a title; is it escaped in the pattern?"
@@ -137,7 +191,9 @@ async fn orders_are_kept(catalog: &dyn Catalog, products: &[Product]) {
     let mut games: Vec<&Product> = products.iter().collect();
     games.sort_by(|a, b| {
         let (rated_a, rated_b) = (a.game.rating.unwrap_or(0.0), b.game.rating.unwrap_or(0.0));
-        rated_b.total_cmp(&rated_a).then(b.reviews.len().cmp(&a.reviews.len()))
+        rated_b
+            .total_cmp(&rated_a)
+            .then(b.reviews.len().cmp(&a.reviews.len()))
     });
     let best: Vec<GameId> = games.iter().map(|product| product.game.id).collect();
     assert_eq!(
@@ -160,8 +216,14 @@ async fn a_change_returns_and_stays(catalog: &dyn Catalog, before: &Game) {
         .await
         .unwrap()
         .expect("game 7 exists");
-    assert_eq!((changed.price_cents, &changed.description), (1, &before.description));
-    assert!(changed.updated_at > before.updated_at, "a change is a new version");
+    assert_eq!(
+        (changed.price_cents, &changed.description),
+        (1, &before.description)
+    );
+    assert!(
+        changed.updated_at > before.updated_at,
+        "a change is a new version"
+    );
 
     let described = GameChange {
         price_cents: None,
@@ -176,7 +238,10 @@ async fn a_change_returns_and_stays(catalog: &dyn Catalog, before: &Game) {
         (again.price_cents, again.description.as_str()),
         (1, "Now with a description.")
     );
-    assert!(again.updated_at > changed.updated_at, "and the next one is another");
+    assert!(
+        again.updated_at > changed.updated_at,
+        "and the next one is another"
+    );
     assert_eq!(
         (&again.title, &again.images, again.rating),
         (&before.title, &before.images, before.rating)
@@ -188,8 +253,15 @@ async fn a_change_returns_and_stays(catalog: &dyn Catalog, before: &Game) {
         "a read after the write"
     );
     let versions = catalog.versions().await.unwrap().value;
-    assert_eq!(versions[before.id as usize - 1].updated_at, again.updated_at);
-    assert_eq!(catalog.change(0, &cheaper).await.unwrap(), None, "there is no game 0");
+    assert_eq!(
+        versions[before.id as usize - 1].updated_at,
+        again.updated_at
+    );
+    assert_eq!(
+        catalog.change(0, &cheaper).await.unwrap(),
+        None,
+        "there is no game 0"
+    );
 }
 
 /// A publisher compares versions, and so the last change must have the latest.
@@ -199,7 +271,11 @@ async fn changes_at_once_are_versions_in_a_row(catalog: &dyn Catalog) {
             price_cents: Some(price),
             description: None,
         };
-        catalog.change(9, &change).await.unwrap().expect("game 9 exists")
+        catalog
+            .change(9, &change)
+            .await
+            .unwrap()
+            .expect("game 9 exists")
     }));
     let mut versions = changed.await;
     versions.sort_by_key(|game| game.updated_at);
@@ -220,7 +296,11 @@ async fn text_comes_out_as_it_went_in(catalog: &dyn Catalog) {
             price_cents: None,
             description: Some(text.to_owned()),
         };
-        let changed = catalog.change(8, &change).await.unwrap().expect("game 8 exists");
+        let changed = catalog
+            .change(8, &change)
+            .await
+            .unwrap()
+            .expect("game 8 exists");
         if !text.contains('\0') {
             assert_eq!(changed.description, text);
         }
@@ -230,7 +310,11 @@ async fn text_comes_out_as_it_went_in(catalog: &dyn Catalog) {
             "{text:?} was stored as something else"
         );
         let review = new_review("ada", 3, text);
-        let added = catalog.add_review(8, &review).await.unwrap().expect("game 8 exists");
+        let added = catalog
+            .add_review(8, &review)
+            .await
+            .unwrap()
+            .expect("game 8 exists");
         assert_eq!(reviews(catalog, 8).await.first(), Some(&added));
     }
 }

@@ -35,7 +35,11 @@ async fn sample_orders_come_out(orders: &dyn Orders, games: GameId) {
         );
     }
     let counts = orders.count_by_shard().await.unwrap();
-    assert_eq!(counts.iter().sum::<u64>(), SAMPLE_ORDERS as u64, "{counts:?}");
+    assert_eq!(
+        counts.iter().sum::<u64>(),
+        SAMPLE_ORDERS as u64,
+        "{counts:?}"
+    );
     for unknown in [0, -1, SAMPLE_ORDERS + 1, OrderId::MAX, OrderId::MIN] {
         assert_eq!(orders.get(unknown).await.unwrap(), None, "order {unknown}");
     }
@@ -115,11 +119,16 @@ async fn one_key_at_once_is_one_order(orders: &dyn Orders) {
         (1, 1),
         "20 clients sent one order at once: look for the key and insert are not one step"
     );
-    assert_eq!(orders.of_customer("linus", None, 100).await.unwrap().len(), 1);
+    assert_eq!(
+        orders.of_customer("linus", None, 100).await.unwrap().len(),
+        1
+    );
 }
 
 async fn many_keys_at_once_are_as_many_orders(orders: &dyn Orders) {
-    let new: Vec<NewOrder> = (0..20).map(|n| new_order("barbara", &format!("key-{n}"))).collect();
+    let new: Vec<NewOrder> = (0..20)
+        .map(|n| new_order("barbara", &format!("key-{n}")))
+        .collect();
     let placed = join_all(new.iter().map(async |new| created(orders, new).await.id)).await;
     let ids: HashSet<OrderId> = placed.into_iter().collect();
     assert_eq!(ids.len(), 20, "two orders have one number");
@@ -131,13 +140,28 @@ async fn a_customers_orders_come_newest_first(orders: &dyn Orders) {
         placed.push(created(orders, &new_order("edsger", &format!("key-{n}"))).await);
     }
     placed.reverse();
-    assert_eq!(orders.of_customer("edsger", None, 10).await.unwrap(), placed);
-    assert_eq!(orders.of_customer("edsger", None, 2).await.unwrap(), placed[..2]);
     assert_eq!(
-        orders.of_customer("edsger", Some(placed[1].id), 2).await.unwrap(),
+        orders.of_customer("edsger", None, 10).await.unwrap(),
+        placed
+    );
+    assert_eq!(
+        orders.of_customer("edsger", None, 2).await.unwrap(),
+        placed[..2]
+    );
+    assert_eq!(
+        orders
+            .of_customer("edsger", Some(placed[1].id), 2)
+            .await
+            .unwrap(),
         placed[2..4]
     );
-    assert_eq!(orders.of_customer("edsger", Some(placed[4].id), 2).await.unwrap(), []);
+    assert_eq!(
+        orders
+            .of_customer("edsger", Some(placed[4].id), 2)
+            .await
+            .unwrap(),
+        []
+    );
     for nobody in ["nobody", "", "EDSGER", "eds\0ger", "%"] {
         assert_eq!(
             orders.of_customer(nobody, None, 10).await.unwrap(),
@@ -153,7 +177,13 @@ async fn every_order_lies_in_its_customers_shard(orders: &dyn Orders) {
     for id in 1..=SAMPLE_ORDERS {
         expected[orders.shard_of_order(id)] += 1;
     }
-    for (customer, placed) in [("ada", 1), ("grace", 1), ("linus", 1), ("barbara", 20), ("edsger", 5)] {
+    for (customer, placed) in [
+        ("ada", 1),
+        ("grace", 1),
+        ("linus", 1),
+        ("barbara", 20),
+        ("edsger", 5),
+    ] {
         expected[orders.shard_of_customer(customer)] += placed;
         for order in orders.of_customer(customer, None, 100).await.unwrap() {
             assert_eq!(

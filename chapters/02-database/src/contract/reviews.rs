@@ -7,7 +7,11 @@ use crate::game::{GameId, Product, Review, rating};
 
 pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games: GameId) {
     let id = before.game.id;
-    let stars: i64 = before.reviews.iter().map(|review| i64::from(review.stars)).sum();
+    let stars: i64 = before
+        .reviews
+        .iter()
+        .map(|review| i64::from(review.stars))
+        .sum();
     let count = before.reviews.len() as i64;
 
     let review = catalog
@@ -19,8 +23,17 @@ pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games
         (review.customer.as_str(), review.stars, review.text.as_str()),
         ("ada", 1, "Not for me.")
     );
-    let product = catalog.product(id).await.unwrap().value.expect("the game exists");
-    assert_eq!(product.reviews.first(), Some(&review), "the newest review comes first");
+    let product = catalog
+        .product(id)
+        .await
+        .unwrap()
+        .value
+        .expect("the game exists");
+    assert_eq!(
+        product.reviews.first(),
+        Some(&review),
+        "the newest review comes first"
+    );
     assert_eq!(product.reviews.len() as i64, count + 1);
     assert_eq!(
         product.game.rating,
@@ -37,7 +50,10 @@ pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games
         Deletion::NotYours
     );
     assert_eq!(
-        catalog.delete_review(id + 1, review.id, "ada").await.unwrap(),
+        catalog
+            .delete_review(id + 1, review.id, "ada")
+            .await
+            .unwrap(),
         Deletion::NotFound
     );
     assert_eq!(
@@ -53,14 +69,22 @@ pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games
         catalog.delete_review(id, review.id, "ada").await.unwrap(),
         Deletion::NotFound
     );
-    let product = catalog.product(id).await.unwrap().value.expect("the game exists");
+    let product = catalog
+        .product(id)
+        .await
+        .unwrap()
+        .value
+        .expect("the game exists");
     assert_eq!(
         (&product.reviews, product.game.rating),
         (&before.reviews, before.game.rating)
     );
 
     assert_eq!(
-        catalog.add_review(games + 1, &new_review("ada", 5, "?")).await.unwrap(),
+        catalog
+            .add_review(games + 1, &new_review("ada", 5, "?"))
+            .await
+            .unwrap(),
         None
     );
     assert_eq!(
@@ -73,11 +97,18 @@ pub(super) async fn reviews_at_once_are_all_counted(catalog: &dyn Catalog) {
     let before = reviews(catalog, 4).await;
     let names: Vec<String> = (0..20).map(|n| format!("reviewer-{n}")).collect();
     let added = join_all(names.iter().map(async |name| {
-        let review = catalog.add_review(4, &new_review(name, 5, "Me too.")).await.unwrap();
+        let review = catalog
+            .add_review(4, &new_review(name, 5, "Me too."))
+            .await
+            .unwrap();
         review.expect("game 4 exists")
     }));
     let added = added.await;
-    let stars: i64 = before.iter().chain(&added).map(|review| i64::from(review.stars)).sum();
+    let stars: i64 = before
+        .iter()
+        .chain(&added)
+        .map(|review| i64::from(review.stars))
+        .sum();
     let count = (before.len() + added.len()) as i64;
     let game = catalog.game(4).await.unwrap().value.expect("game 4 exists");
     assert_eq!(
@@ -93,8 +124,15 @@ pub(super) async fn reviews_at_once_are_all_counted(catalog: &dyn Catalog) {
         deleted.expect("the second deletion of a review is no error")
     }));
     let deleted = deleted.await;
-    let count = deleted.iter().filter(|deleted| **deleted == Deletion::Deleted).count();
-    assert_eq!(count, added.len(), "each review can be deleted once: {deleted:?}");
+    let count = deleted
+        .iter()
+        .filter(|deleted| **deleted == Deletion::Deleted)
+        .count();
+    assert_eq!(
+        count,
+        added.len(),
+        "each review can be deleted once: {deleted:?}"
+    );
     assert_eq!(reviews(catalog, 4).await, before);
 }
 

@@ -7,7 +7,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::pick;
 
-pub(super) const STUDIO: [&str; 6] = ["Games", "Interactive", "Studios", "Works", "Softworks", "Play"];
+pub(super) const STUDIO: [&str; 6] = [
+    "Games",
+    "Interactive",
+    "Studios",
+    "Works",
+    "Softworks",
+    "Play",
+];
 pub(super) const PLATFORMS: [&str; 5] = ["Linux", "macOS", "PlayStation", "Switch", "Windows"];
 
 const ADJECTIVES: [&str; 40] = [

@@ -19,7 +19,8 @@ use super::replication::Replicas;
 use super::rows::{game, listing, review};
 use super::{rows, storable, store_error, transact};
 use crate::catalog::{
-    Catalog, Deletion, GAMES_PER_PAGE, GameChange, GameOrder, GamePage, GameQuery, GameVersion, NewReview,
+    Catalog, Deletion, GAMES_PER_PAGE, GameChange, GameOrder, GamePage, GameQuery, GameVersion,
+    NewReview,
 };
 use crate::game::{Game, GameId, Product, REVIEWS_PER_PRODUCT, Review, ReviewId};
 use crate::store::{Node, Read, StoreError};
@@ -64,7 +65,10 @@ impl PgCatalog {
 
     // ANCHOR: read
     /// Asks the replicas in turn, and the primary if none of them answers.
-    async fn read<'s, T, Answer>(&'s self, ask: impl Fn(&'s PgPool) -> Answer) -> Result<Read<T>, StoreError>
+    async fn read<'s, T, Answer>(
+        &'s self,
+        ask: impl Fn(&'s PgPool) -> Answer,
+    ) -> Result<Read<T>, StoreError>
     where
         Answer: Future<Output = Result<T, Error>>,
     {
@@ -74,10 +78,14 @@ impl PgCatalog {
                     let node = Node::Replica(replica.number);
                     return Ok(Read { value, node });
                 }
-                Err(error) if says_the_server_is_away(&error) => replica.leave_out(&error.to_string()),
+                Err(error) if says_the_server_is_away(&error) => {
+                    replica.leave_out(&error.to_string())
+                }
                 // The replica is well, only this statement was not: cancelled by the replay of a change, perhaps, or about a table
                 // that has not come this far yet. Somebody else may do better.
-                Err(error) => tracing::info!(replica = replica.number, %error, "a read failed; asking the next server"),
+                Err(error) => {
+                    tracing::info!(replica = replica.number, %error, "a read failed; asking the next server")
+                }
             }
         }
         let answer = within(PATIENCE, ask(&self.primary)).await;
@@ -89,7 +97,9 @@ impl PgCatalog {
     /// anything yet.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+        work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>>
+        + Send
+        + 'static,
     ) -> Result<T, StoreError> {
         let value = transact(&self.primary, work).await?;
         self.catch_up().await;
@@ -146,7 +156,10 @@ impl Catalog for PgCatalog {
 
     async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
         let price_cents = change.price_cents;
-        let description = change.description.as_deref().map(|text| storable(text).into_owned());
+        let description = change
+            .description
+            .as_deref()
+            .map(|text| storable(text).into_owned());
         self.write(move |db| {
             Box::pin(async move {
                 let sql = format!(
@@ -165,7 +178,11 @@ impl Catalog for PgCatalog {
         .await
     }
 
-    async fn add_review(&self, id: GameId, review: &NewReview) -> Result<Option<Review>, StoreError> {
+    async fn add_review(
+        &self,
+        id: GameId,
+        review: &NewReview,
+    ) -> Result<Option<Review>, StoreError> {
         let (customer, text) = (
             storable(&review.customer).into_owned(),
             storable(&review.text).into_owned(),
@@ -193,7 +210,12 @@ impl Catalog for PgCatalog {
         .await
     }
 
-    async fn delete_review(&self, id: GameId, review: ReviewId, customer: &str) -> Result<Deletion, StoreError> {
+    async fn delete_review(
+        &self,
+        id: GameId,
+        review: ReviewId,
+        customer: &str,
+    ) -> Result<Deletion, StoreError> {
         let customer = storable(customer).into_owned();
         self.write(move |db| {
             Box::pin(async move {
@@ -201,21 +223,23 @@ impl Catalog for PgCatalog {
                     .bind(id)
                     .execute(&mut *db)
                     .await?;
-                let author: Option<String> =
-                    sqlx::query_scalar("SELECT customer FROM reviews WHERE id = $1 AND game_id = $2")
-                        .bind(review)
-                        .bind(id)
-                        .fetch_optional(&mut *db)
-                        .await?;
+                let author: Option<String> = sqlx::query_scalar(
+                    "SELECT customer FROM reviews WHERE id = $1 AND game_id = $2",
+                )
+                .bind(review)
+                .bind(id)
+                .fetch_optional(&mut *db)
+                .await?;
                 match author {
                     None => return Ok(Deletion::NotFound),
                     Some(author) if author != customer => return Ok(Deletion::NotYours),
                     Some(_) => {}
                 }
-                let stars: i16 = sqlx::query_scalar("DELETE FROM reviews WHERE id = $1 RETURNING stars")
-                    .bind(review)
-                    .fetch_one(&mut *db)
-                    .await?;
+                let stars: i16 =
+                    sqlx::query_scalar("DELETE FROM reviews WHERE id = $1 RETURNING stars")
+                        .bind(review)
+                        .fetch_one(&mut *db)
+                        .await?;
                 count_review(db, id, -1, -i64::from(stars)).await?;
                 Ok(Deletion::Deleted)
             })
@@ -225,10 +249,12 @@ impl Catalog for PgCatalog {
 }
 
 async fn find(server: &PgPool, id: GameId) -> Result<Option<Game>, Error> {
-    let row = sqlx::query(AssertSqlSafe(format!("SELECT {GAME} FROM games WHERE id = $1")))
-        .bind(id)
-        .fetch_optional(server)
-        .await?;
+    let row = sqlx::query(AssertSqlSafe(format!(
+        "SELECT {GAME} FROM games WHERE id = $1"
+    )))
+    .bind(id)
+    .fetch_optional(server)
+    .await?;
     row.as_ref().map(game).transpose()
 }
 
@@ -241,7 +267,9 @@ async fn page(server: &PgPool, query: &GameQuery) -> Result<GamePage, Error> {
     }
     if let Some(text) = &query.text {
         let pattern = format!("%{}%", escape_like(&storable(text)));
-        sql.push(" AND title ILIKE ").push_bind(pattern).push(r" ESCAPE '\'");
+        sql.push(" AND title ILIKE ")
+            .push_bind(pattern)
+            .push(r" ESCAPE '\'");
     }
     sql.push(match query.order {
         GameOrder::Id => " ORDER BY id",
@@ -265,16 +293,26 @@ async fn page(server: &PgPool, query: &GameQuery) -> Result<GamePage, Error> {
 }
 
 /// Brings the denormalised columns of a game up to date. Returns how many games there were to update: one or none.
-async fn count_review(db: &mut PgConnection, id: GameId, count: i64, stars: i64) -> Result<u64, Error> {
+async fn count_review(
+    db: &mut PgConnection,
+    id: GameId,
+    count: i64,
+    stars: i64,
+) -> Result<u64, Error> {
     let sql = format!(
         "UPDATE games SET review_count = review_count + $1, review_stars = review_stars + $2, updated_at = {LATER} \
          WHERE id = $3"
     );
-    let counted = sqlx::query(AssertSqlSafe(sql)).bind(count).bind(stars).bind(id);
+    let counted = sqlx::query(AssertSqlSafe(sql))
+        .bind(count)
+        .bind(stars)
+        .bind(id);
     Ok(counted.execute(db).await?.rows_affected())
 }
 
 /// Makes `%` and `_` in what somebody searches for mean themselves.
 fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
 }

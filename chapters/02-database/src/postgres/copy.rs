@@ -55,7 +55,10 @@ struct Escaped<'t>(&'t mut String);
 impl std::fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         // Nearly no text has one of them, and looking first takes a third of the time.
-        if !['\\', '\t', '\n', '\r'].iter().any(|special| text.contains(*special)) {
+        if !['\\', '\t', '\n', '\r']
+            .iter()
+            .any(|special| text.contains(*special))
+        {
             self.0.push_str(text);
             return Ok(());
         }

@@ -27,8 +27,19 @@ pub async fn migrate(primary: &PgPool, shards: &[PgPool]) -> Result<(), StoreErr
     Ok(())
 }
 
-async fn run(pool: &PgPool, notes: &'static str, name: &'static str, sql: &'static str) -> Result<(), StoreError> {
-    let migration = Migration::new(1, name.into(), MigrationType::Simple, sql.into_sql_str(), false);
+async fn run(
+    pool: &PgPool,
+    notes: &'static str,
+    name: &'static str,
+    sql: &'static str,
+) -> Result<(), StoreError> {
+    let migration = Migration::new(
+        1,
+        name.into(),
+        MigrationType::Simple,
+        sql.into_sql_str(),
+        false,
+    );
     let mut migrator = Migrator::with_migrations(vec![migration]);
     migrator.dangerous_set_table_name(notes);
     let mut connection = patient(pool).await.map_err(store_error)?;

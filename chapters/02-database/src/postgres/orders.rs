@@ -51,7 +51,10 @@ impl Orders for PgOrders {
         };
         let bucket = bucket_of_customer(&new.customer);
         let shard = self.map.owner(bucket);
-        let placed = transact(&self.shards[shard], move |db| Box::pin(place(db, bucket, new))).await?;
+        let placed = transact(&self.shards[shard], move |db| {
+            Box::pin(place(db, bucket, new))
+        })
+        .await?;
         placed.ok_or_else(|| {
             StoreError::Corrupt(format!(
                 "the database of shard {shard} does not own bucket {bucket}; are the shards' addresses in the order in which the \
@@ -62,9 +65,11 @@ impl Orders for PgOrders {
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
         let shard = &self.shards[self.shard_of_order(id)];
-        let row = sqlx::query(AssertSqlSafe(format!("SELECT {ORDER} FROM orders WHERE id = $1")))
-            .bind(id)
-            .fetch_optional(shard);
+        let row = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {ORDER} FROM orders WHERE id = $1"
+        )))
+        .bind(id)
+        .fetch_optional(shard);
         let row = within(PATIENCE, row).await.map_err(store_error)?;
         row.as_ref().map(order).transpose().map_err(store_error)
     }
@@ -76,14 +81,19 @@ impl Orders for PgOrders {
         limit: usize,
     ) -> Result<Vec<Order>, StoreError> {
         let shard = &self.shards[self.shard_of_customer(customer)];
-        let sql = format!("SELECT {ORDER} FROM orders WHERE customer = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
+        let sql = format!(
+            "SELECT {ORDER} FROM orders WHERE customer = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+        );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(storable(customer))
             .bind(before.unwrap_or(OrderId::MAX))
             .bind(limit as i64)
             .fetch_all(shard);
         let rows = within(PATIENCE, rows).await.map_err(store_error)?;
-        rows.iter().map(order).collect::<Result<_, _>>().map_err(store_error)
+        rows.iter()
+            .map(order)
+            .collect::<Result<_, _>>()
+            .map_err(store_error)
     }
 
     async fn count_by_shard(&self) -> Result<Vec<u64>, StoreError> {
@@ -106,16 +116,23 @@ impl Orders for PgOrders {
 }
 
 /// Places an order inside a transaction. `None` if this shard does not own the bucket.
-async fn place(db: &mut PgConnection, bucket: Bucket, new: NewOrder) -> Result<Option<Placed>, Error> {
+async fn place(
+    db: &mut PgConnection,
+    bucket: Bucket,
+    new: NewOrder,
+) -> Result<Option<Placed>, Error> {
     if let Some(earlier) = placed_before(db, &new).await? {
         return Ok(Some(earlier));
     }
-    let sequence: Option<i64> =
-        sqlx::query_scalar("UPDATE bucket_sequences SET next = next + 1 WHERE bucket = $1 RETURNING next - 1")
-            .bind(i32::from(bucket))
-            .fetch_optional(&mut *db)
-            .await?;
-    let Some(sequence) = sequence else { return Ok(None) };
+    let sequence: Option<i64> = sqlx::query_scalar(
+        "UPDATE bucket_sequences SET next = next + 1 WHERE bucket = $1 RETURNING next - 1",
+    )
+    .bind(i32::from(bucket))
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(sequence) = sequence else {
+        return Ok(None);
+    };
     // The same key may come twice at once, and then both have looked before either has written. The unique constraint decides: whoever
     // loses finds the winner's order. That leaves a number unused, which an id may.
     let sql = format!(

@@ -40,7 +40,9 @@ const CONNECTIONS: u32 = 5;
 
 /// The text is not the address of a database.
 #[derive(Debug, thiserror::Error)]
-#[error("not the address of a PostgreSQL database ({reason}); write postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+#[error(
+    "not the address of a PostgreSQL database ({reason}); write postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+)]
 pub struct InvalidUrl {
     reason: String,
 }
@@ -71,7 +73,10 @@ fn options(url: &str) -> Result<PgConnectOptions, InvalidUrl> {
     let options = PgConnectOptions::from_str(url).map_err(|error| InvalidUrl {
         reason: error.to_string(),
     })?;
-    let name = options.get_application_name().unwrap_or("game-store").to_owned();
+    let name = options
+        .get_application_name()
+        .unwrap_or("game-store")
+        .to_owned();
     Ok(options.application_name(&name).options([
         ("statement_timeout", "3s"),
         ("lock_timeout", "2s"),
@@ -103,18 +108,25 @@ pub(super) fn says_the_server_is_away(error: &Error) -> bool {
     match error {
         // Classes 08 (connection), 53 (out of connections, memory, disk) and 57P (shutting down, starting up):
         // https://www.postgresql.org/docs/17/errcodes-appendix.html
-        Error::Database(error) => error
-            .code()
-            .is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class))),
+        Error::Database(error) => error.code().is_some_and(|code| {
+            ["08", "53", "57P"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
         Error::Io(_) | Error::PoolTimedOut | Error::Protocol(_) | Error::Tls(_) => true,
         _ => false,
     }
 }
 
 /// Puts an end to waiting. The statement may go on in the server, until that one's own limit.
-pub(super) async fn within<T>(patience: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| {
-        let silence = format!("no answer within {} ms", patience.as_millis());
-        Err(Error::Io(io::Error::new(io::ErrorKind::TimedOut, silence)))
-    })
+pub(super) async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::time::timeout(patience, answer)
+        .await
+        .unwrap_or_else(|_| {
+            let silence = format!("no answer within {} ms", patience.as_millis());
+            Err(Error::Io(io::Error::new(io::ErrorKind::TimedOut, silence)))
+        })
 }

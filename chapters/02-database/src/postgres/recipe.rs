@@ -32,14 +32,21 @@ pub struct Recipe {
 impl Recipe {
     /// What the store was filled with, if its seeding was ever finished.
     pub(super) async fn read(db: &mut PgConnection) -> Result<Option<Recipe>, SeedError> {
-        let rows = sqlx::query("SELECT key, value FROM meta").fetch_all(db).await?;
+        let rows = sqlx::query("SELECT key, value FROM meta")
+            .fetch_all(db)
+            .await?;
         if rows.is_empty() {
             return Ok(None);
         }
-        let meta: HashMap<String, String> = rows.iter().map(|row| (row.get("key"), row.get("value"))).collect();
+        let meta: HashMap<String, String> = rows
+            .iter()
+            .map(|row| (row.get("key"), row.get("value")))
+            .collect();
         let number = |key: &str| {
             let value = meta.get(key).and_then(|value| value.parse::<u64>().ok());
-            value.ok_or_else(|| StoreError::Corrupt(format!("no number for {key:?} in the table meta")))
+            value.ok_or_else(|| {
+                StoreError::Corrupt(format!("no number for {key:?} in the table meta"))
+            })
         };
         Ok(Some(Recipe {
             games: number("games")? as u32,
@@ -72,7 +79,11 @@ impl Recipe {
         ];
         for (flag, stored, asked) in flags {
             if let Some(asked) = asked.filter(|asked| *asked != stored) {
-                return Err(SeedError::OtherSize { flag, stored, asked });
+                return Err(SeedError::OtherSize {
+                    flag,
+                    stored,
+                    asked,
+                });
             }
         }
         Ok(())

@@ -73,7 +73,10 @@ impl Replicas {
     pub(super) fn in_turn(&self) -> impl Iterator<Item = &Arc<Replica>> {
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.all.len().max(1);
         let (earlier, later) = self.all.split_at(first);
-        later.iter().chain(earlier).filter(|replica| !replica.state().left_out)
+        later
+            .iter()
+            .chain(earlier)
+            .filter(|replica| !replica.state().left_out)
     }
 
     // ANCHOR: catch_up
@@ -117,7 +120,10 @@ impl Replica {
         match tokio::time::timeout(patience, self.replayed(lsn)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.leave_out(&error.to_string()),
-            Err(_) => self.leave_out(&format!("it has not replayed {lsn} within {} ms", patience.as_millis())),
+            Err(_) => self.leave_out(&format!(
+                "it has not replayed {lsn} within {} ms",
+                patience.as_millis()
+            )),
         }
     }
 
@@ -141,7 +147,9 @@ impl Replica {
 async fn look_after(replica: Weak<Replica>) {
     loop {
         tokio::time::sleep(NEXT_LOOK).await;
-        let Some(replica) = replica.upgrade() else { return };
+        let Some(replica) = replica.upgrade() else {
+            return;
+        };
         let reached = position(REPLICA_PATIENCE, &replica.pool).await;
         let mut state = replica.state();
         if reached.is_ok_and(|lsn| lsn >= state.must_reach) {

@@ -96,7 +96,13 @@ pub async fn seed(
         for (shard, pool) in shards.iter().enumerate() {
             fill_shard(pool, &map, shard, &generator, GameId::from(recipe.games)).await?;
         }
-        fill_catalog(&mut catalog, &generator, GameId::from(recipe.games), progress).await?;
+        fill_catalog(
+            &mut catalog,
+            &generator,
+            GameId::from(recipe.games),
+            progress,
+        )
+        .await?;
         recipe.write(&mut catalog).await?;
         recipe
     };
@@ -197,7 +203,11 @@ async fn fill_catalog(
 
 fn add(product: &Product, games: &mut Rows, reviews: &mut Rows) {
     let game = &product.game;
-    let stars: i64 = product.reviews.iter().map(|review| i64::from(review.stars)).sum();
+    let stars: i64 = product
+        .reviews
+        .iter()
+        .map(|review| i64::from(review.stars))
+        .sum();
     games
         .column(game.id)
         .column(&game.slug)

@@ -54,7 +54,11 @@ async fn begin_and_commit<T>(
     let value = AssertUnwindSafe(work(&mut *connection))
         .catch_unwind()
         .await
-        .unwrap_or_else(|_| Err(Error::Protocol("the transaction's code panicked".to_owned())))?;
+        .unwrap_or_else(|_| {
+            Err(Error::Protocol(
+                "the transaction's code panicked".to_owned(),
+            ))
+        })?;
     // COMMIT after an error that `work` has kept to itself rolls back, and reports success. The SELECT reports that error.
     connection.execute("SELECT 1; COMMIT").await?;
     Ok(value)
@@ -63,5 +67,7 @@ async fn begin_and_commit<T>(
 /// Ends what is left of a failed transaction. Returns whether the connection is outside of any transaction now.
 async fn roll_back(connection: &mut PgConnection) -> bool {
     // Where there is nothing left to roll back this is a warning, not an error.
-    within(SIGN_OF_LIFE, connection.execute("ROLLBACK")).await.is_ok()
+    within(SIGN_OF_LIFE, connection.execute("ROLLBACK"))
+        .await
+        .is_ok()
 }

@@ -33,7 +33,9 @@ async fn orders_on_one_shard_keep_their_contract() {
     let store = Store::empty().await;
     let shards = vec![store.shards[0].clone()];
     migrate(&store.primary, &shards).await.unwrap();
-    seed(&store.primary, &shards, SIZES, |_, _| ()).await.unwrap();
+    seed(&store.primary, &shards, SIZES, |_, _| ())
+        .await
+        .unwrap();
     contract::orders(&PgOrders::new(shards), GAMES).await;
 }
 

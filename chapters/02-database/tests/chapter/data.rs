@@ -38,7 +38,11 @@ fn slugs_and_review_ids_are_unique() {
     let mut reviews = HashSet::new();
     for id in 1..=2_000 {
         let product = generator.product(id);
-        assert!(slugs.insert(product.game.slug.clone()), "{} twice", product.game.slug);
+        assert!(
+            slugs.insert(product.game.slug.clone()),
+            "{} twice",
+            product.game.slug
+        );
         for review in product.reviews {
             assert!(reviews.insert(review.id), "review {} twice", review.id);
         }
@@ -50,7 +54,11 @@ fn a_sample_order_lies_in_its_customers_bucket() {
     let generator = Generator::new(42);
     for id in 1..=SAMPLE_ORDERS {
         let order = generator.order(id, 50);
-        assert_eq!(bucket_of_customer(&order.customer), bucket_of_order(id), "order {id}");
+        assert_eq!(
+            bucket_of_customer(&order.customer),
+            bucket_of_order(id),
+            "order {id}"
+        );
         assert!((1..=50).contains(&order.game_id));
     }
 }

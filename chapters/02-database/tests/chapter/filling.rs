@@ -37,7 +37,13 @@ async fn processes_that_start_at_once_fill_the_store_once() {
     );
     assert_eq!(count(&store.primary, "games").await, GAMES);
     assert_eq!(
-        store.pg_orders().count_by_shard().await.unwrap().iter().sum::<u64>(),
+        store
+            .pg_orders()
+            .count_by_shard()
+            .await
+            .unwrap()
+            .iter()
+            .sum::<u64>(),
         1_000
     );
 }
@@ -58,7 +64,10 @@ async fn a_store_with_other_numbers_is_refused_by_name() {
         message.contains("--games 60") && message.contains("--games 61"),
         "{message}"
     );
-    let other = Sizes { seed: Some(7), ..SIZES };
+    let other = Sizes {
+        seed: Some(7),
+        ..SIZES
+    };
     let message = refused(&store.shards, other).await;
     assert!(
         message.contains("--seed 42") && message.contains("--seed 7"),
@@ -130,7 +139,13 @@ async fn shards_in_another_order_are_refused_at_the_start_and_by_the_database() 
 
     let refused = seed(&store.primary, &swapped, SIZES, |_, _| ()).await;
     assert!(
-        matches!(refused, Err(SeedError::OtherShard { shard: 1, shards: 4 })),
+        matches!(
+            refused,
+            Err(SeedError::OtherShard {
+                shard: 1,
+                shards: 4
+            })
+        ),
         "{refused:?}"
     );
 
@@ -156,13 +171,21 @@ async fn shards_in_another_order_are_refused_at_the_start_and_by_the_database() 
     );
 
     // And whoever goes around all of it is stopped by the foreign key.
-    let foreign = sqlx::query("INSERT INTO orders VALUES (255 + 256 * 1000, DEFAULT, 'ada', 7, 1, 1, now(), NULL)")
-        .execute(&store.shards[0])
-        .await
-        .unwrap_err();
+    let foreign = sqlx::query(
+        "INSERT INTO orders VALUES (255 + 256 * 1000, DEFAULT, 'ada', 7, 1, 1, now(), NULL)",
+    )
+    .execute(&store.shards[0])
+    .await
+    .unwrap_err();
     assert!(foreign.to_string().contains("foreign key"), "{foreign}");
     assert_eq!(
-        store.pg_orders().count_by_shard().await.unwrap().iter().sum::<u64>(),
+        store
+            .pg_orders()
+            .count_by_shard()
+            .await
+            .unwrap()
+            .iter()
+            .sum::<u64>(),
         1_000
     );
 }
@@ -193,17 +216,26 @@ async fn a_database_of_a_newer_version_is_refused() {
     let newer = "INSERT INTO catalog_migrations SELECT 2, 'stock', now(), true, checksum, 1 FROM catalog_migrations";
     sqlx::query(newer).execute(&store.primary).await.unwrap();
     let refused = migrate(&store.primary, &store.shards).await;
-    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Corrupt(_))),
+        "{refused:?}"
+    );
     // A lock that was left behind would keep the next start waiting for ever.
     let refused = migrate(&store.primary, &store.shards).await;
-    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Corrupt(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_row_that_makes_no_sense_is_damage_and_not_an_outage() {
     let store = Store::filled().await;
     let unreadable = "ALTER TABLE games ALTER COLUMN platform TYPE integer USING 1";
-    sqlx::query(unreadable).execute(&store.primary).await.unwrap();
+    sqlx::query(unreadable)
+        .execute(&store.primary)
+        .await
+        .unwrap();
     let catalog = open(&store.primary, &[]).await;
     let read = catalog.game(7).await;
     assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");

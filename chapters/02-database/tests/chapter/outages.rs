@@ -7,7 +7,9 @@ use ch02_database::{Catalog, Node, Orders, PgCatalog, PgOrders, StoreError};
 use sqlx::PgPool;
 use testbed::{PostgresCluster, Server, Service};
 
-use crate::support::{CHEAPER, SIZES, Store, bounded, fill_catalog, open, poll_until, read_until_all_answer};
+use crate::support::{
+    CHEAPER, SIZES, Store, bounded, fill_catalog, open, poll_until, read_until_all_answer,
+};
 
 /// Reads until only these servers answer.
 async fn read_until_only(catalog: &PgCatalog, nodes: &[Node]) {
@@ -21,7 +23,10 @@ async fn read_until_only(catalog: &PgCatalog, nodes: &[Node]) {
                     .node,
             );
         }
-        answered.iter().all(|node| nodes.contains(node)).then_some(())
+        answered
+            .iter()
+            .all(|node| nodes.contains(node))
+            .then_some(())
     })
     .await;
 }
@@ -57,7 +62,10 @@ async fn a_killed_replica_fails_no_read_and_is_asked_again_when_it_is_back() {
     read_until_only(&catalog, &[Node::Primary]).await;
     bounded(catalog.change(7, &CHEAPER)).await.unwrap();
 
-    let (one, other) = tokio::join!(cluster.replicas()[0].start_again(), cluster.replicas()[1].start_again());
+    let (one, other) = tokio::join!(
+        cluster.replicas()[0].start_again(),
+        cluster.replicas()[1].start_again()
+    );
     one.and(other).unwrap();
     read_until_all_answer(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
 }
@@ -67,14 +75,25 @@ async fn without_the_primary_reads_go_on_and_writes_are_reported_until_it_is_bac
     let cluster = PostgresCluster::start(1).await.unwrap();
     let primary = connect(&cluster.url()).unwrap();
     fill_catalog(&primary).await;
-    let catalog = open(&primary, &[connect_replica(&cluster.replica_urls()[0]).unwrap()]).await;
+    let catalog = open(
+        &primary,
+        &[connect_replica(&cluster.replica_urls()[0]).unwrap()],
+    )
+    .await;
     bounded(catalog.change(7, &CHEAPER)).await.unwrap();
 
     cluster.primary().kill().await.unwrap();
 
-    let (refused, is_healthy) = bounded(async { tokio::join!(catalog.change(7, &CHEAPER), answers(&primary)) }).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    assert!(matches!(is_healthy, Err(StoreError::Unavailable(_))), "{is_healthy:?}");
+    let (refused, is_healthy) =
+        bounded(async { tokio::join!(catalog.change(7, &CHEAPER), answers(&primary)) }).await;
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
+    assert!(
+        matches!(is_healthy, Err(StoreError::Unavailable(_))),
+        "{is_healthy:?}"
+    );
     for _ in 0..20 {
         let read = bounded(catalog.product(7))
             .await
@@ -84,9 +103,15 @@ async fn without_the_primary_reads_go_on_and_writes_are_reported_until_it_is_bac
     // With nobody left to ask, that is reported too.
     cluster.replicas()[0].kill().await.unwrap();
     let refused = bounded(catalog.product(7)).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
 
-    let (one, other) = tokio::join!(cluster.primary().start_again(), cluster.replicas()[0].start_again());
+    let (one, other) = tokio::join!(
+        cluster.primary().start_again(),
+        cluster.replicas()[0].start_again()
+    );
     one.and(other).unwrap();
     // Connections that died with the server are found out before they are used.
     let again = bounded(catalog.change(7, &CHEAPER)).await;
@@ -106,7 +131,9 @@ async fn a_shard_that_is_away_is_away_for_its_own_customers_only() {
     let server = Server::start(Service::Postgres).await.unwrap();
     let mut shards = store.shards.clone();
     shards[2] = connect(&server.url()).unwrap();
-    ch02_database::postgres::migrate(&store.primary, &shards).await.unwrap();
+    ch02_database::postgres::migrate(&store.primary, &shards)
+        .await
+        .unwrap();
     ch02_database::postgres::seed(&store.primary, &shards, SIZES, |_, _| ())
         .await
         .unwrap();
@@ -130,7 +157,9 @@ async fn a_shard_that_is_away_is_away_for_its_own_customers_only() {
     server.kill().await.unwrap();
 
     for shard in [0, 1, 3] {
-        let placed = bounded(orders.place(&new(shard, "meanwhile"))).await.unwrap();
+        let placed = bounded(orders.place(&new(shard, "meanwhile")))
+            .await
+            .unwrap();
         let Placed::Created(order) = placed else {
             panic!("{placed:?}")
         };
@@ -145,8 +174,14 @@ async fn a_shard_that_is_away_is_away_for_its_own_customers_only() {
         )
     };
     let (placed, found, counted) = bounded(asked).await;
-    assert!(matches!(placed, Err(StoreError::Unavailable(_))), "{placed:?}");
-    assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
+    assert!(
+        matches!(placed, Err(StoreError::Unavailable(_))),
+        "{placed:?}"
+    );
+    assert!(
+        matches!(found, Err(StoreError::Unavailable(_))),
+        "{found:?}"
+    );
     assert!(counted.is_err(), "a count of some shards is no count");
 
     server.start_again().await.unwrap();
@@ -154,7 +189,10 @@ async fn a_shard_that_is_away_is_away_for_its_own_customers_only() {
         bounded(orders.place(&new)).await.ok()
     })
     .await;
-    assert!(matches!(placed, Placed::Created(_) | Placed::Repeated(_)), "{placed:?}");
+    assert!(
+        matches!(placed, Placed::Created(_) | Placed::Repeated(_)),
+        "{placed:?}"
+    );
     let placed = orders.of_customer(&new.customer, None, 10).await.unwrap();
     assert_eq!(
         placed.len(),

@@ -39,15 +39,26 @@ async fn writes_go_to_the_primary_and_reads_to_the_replicas_in_turn() {
     poll_until(
         "two replicas answer by turns, and the primary is left in peace",
         async || {
-            let nodes: Vec<Node> = reads(&catalog, 40).await.into_iter().map(|(node, _)| node).collect();
+            let nodes: Vec<Node> = reads(&catalog, 40)
+                .await
+                .into_iter()
+                .map(|(node, _)| node)
+                .collect();
             let by_turns = nodes.chunks(2).all(|two| two == &nodes[..2]) && nodes[0] != nodes[1];
             (by_turns && !nodes.contains(&Node::Primary)).then_some(())
         },
     )
     .await;
 
-    let (primary, replica) = (in_recovery(&store.primary).await, in_recovery(&store.replica).await);
-    assert_eq!((primary, replica), (false, true), "the names say what the servers are");
+    let (primary, replica) = (
+        in_recovery(&store.primary).await,
+        in_recovery(&store.replica).await,
+    );
+    assert_eq!(
+        (primary, replica),
+        (false, true),
+        "the names say what the servers are"
+    );
     let alone = open(&store.primary, &[]).await;
     assert_eq!(reads(&alone, 3).await, [(Node::Primary, 1); 3]);
 }
@@ -62,7 +73,8 @@ async fn a_read_right_after_a_write_may_be_stale_on_a_replica() {
         .iter()
         .map(|url| connect_replica(url).unwrap())
         .collect();
-    let catalog = async |patience| PgCatalog::open(primary.clone(), replicas.clone(), patience).await;
+    let catalog =
+        async |patience| PgCatalog::open(primary.clone(), replicas.clone(), patience).await;
     // They wait here, so both replicas have the games.
     let (fixed, patient) = (
         catalog(Some(Duration::from_millis(300))).await,
@@ -71,7 +83,10 @@ async fn a_read_right_after_a_write_may_be_stale_on_a_replica() {
     patient.change(7, &price(1)).await.unwrap();
 
     // A replica that has heard of a write and not yet replayed it: what "asynchronous" allows at any time, and here lasts.
-    replicas[0].execute("SELECT pg_wal_replay_pause()").await.unwrap();
+    replicas[0]
+        .execute("SELECT pg_wal_replay_pause()")
+        .await
+        .unwrap();
     let naive = catalog(None).await;
     naive.change(7, &price(2)).await.unwrap();
     let shown = poll_until("the paused replica answers", async || {
@@ -86,7 +101,10 @@ async fn a_read_right_after_a_write_may_be_stale_on_a_replica() {
 
     let opened = catalog(Some(Duration::from_millis(300))).await;
     for (node, shown) in reads(&opened, 10).await {
-        assert_eq!(shown, 2, "{node} was trusted at the start and has not caught up");
+        assert_eq!(
+            shown, 2,
+            "{node} was trusted at the start and has not caught up"
+        );
     }
 
     fixed.change(7, &price(3)).await.unwrap();
@@ -103,13 +121,19 @@ async fn a_read_right_after_a_write_may_be_stale_on_a_replica() {
         fixed.change(7, &price(new_price)).await.unwrap();
     }
 
-    replicas[0].execute("SELECT pg_wal_replay_resume()").await.unwrap();
-    let back = poll_until("the replica that has caught up is asked again", async || {
-        let read = fixed.game(7).await.unwrap();
-        let price = read.value.unwrap().price_cents;
-        assert_eq!(price, 8, "{} came back before it had caught up", read.node);
-        (read.node == Node::Replica(1)).then_some(price)
-    });
+    replicas[0]
+        .execute("SELECT pg_wal_replay_resume()")
+        .await
+        .unwrap();
+    let back = poll_until(
+        "the replica that has caught up is asked again",
+        async || {
+            let read = fixed.game(7).await.unwrap();
+            let price = read.value.unwrap().price_cents;
+            assert_eq!(price, 8, "{} came back before it had caught up", read.node);
+            (read.node == Node::Replica(1)).then_some(price)
+        },
+    );
     assert_eq!(back.await, 8);
 
     for new_price in 100..200 {

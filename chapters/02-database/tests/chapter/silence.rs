@@ -16,8 +16,12 @@ use crate::support::{CHEAPER, GAMES, Store, bounded, open, poll_until, read_unti
 #[tokio::test]
 async fn a_server_that_says_nothing_is_reported_and_not_hung_on() {
     let store = Store::filled().await;
-    let primary_proxy = FaultProxy::before(address(&store.catalog.url())).await.unwrap();
-    let replica_proxy = FaultProxy::before(address(&store.catalog.replica_url())).await.unwrap();
+    let primary_proxy = FaultProxy::before(address(&store.catalog.url()))
+        .await
+        .unwrap();
+    let replica_proxy = FaultProxy::before(address(&store.catalog.replica_url()))
+        .await
+        .unwrap();
     let primary = connect(&through(&store.catalog.url(), &primary_proxy)).unwrap();
     let replica = connect_replica(&through(&store.catalog.replica_url(), &replica_proxy)).unwrap();
     let catalog = open(&primary, &[replica]).await;
@@ -27,12 +31,21 @@ async fn a_server_that_says_nothing_is_reported_and_not_hung_on() {
     // Connections stay open, and nothing comes through: an idle one looks as it did before.
     primary_proxy.inject(Fault::Blackhole);
     let refused = bounded(catalog.change(7, &CHEAPER)).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    assert_eq!(bounded(catalog.product(7)).await.unwrap().node, Node::Replica(1));
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
+    assert_eq!(
+        bounded(catalog.product(7)).await.unwrap().node,
+        Node::Replica(1)
+    );
 
     replica_proxy.inject(Fault::Blackhole);
     let refused = bounded(catalog.product(7)).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
 
     primary_proxy.heal();
     replica_proxy.heal();
@@ -46,7 +59,9 @@ async fn a_server_that_says_nothing_is_reported_and_not_hung_on() {
 #[tokio::test]
 async fn a_replica_that_says_nothing_costs_a_wait_and_not_one_for_every_read() {
     let store = Store::filled().await;
-    let proxy = FaultProxy::before(address(&store.catalog.replica_url())).await.unwrap();
+    let proxy = FaultProxy::before(address(&store.catalog.replica_url()))
+        .await
+        .unwrap();
     let silent = connect_replica(&through(&store.catalog.replica_url(), &proxy)).unwrap();
     let catalog = open(&store.primary, &[silent, store.replica.clone()]).await;
     read_until_all_answer(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
@@ -77,7 +92,11 @@ async fn silence_in_the_middle<T>(
     let silence = async {
         let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass";
         poll_until("the read waits for its answer", async || {
-            let count: i64 = sqlx::query_scalar(waits).bind(table).fetch_one(server).await.unwrap();
+            let count: i64 = sqlx::query_scalar(waits)
+                .bind(table)
+                .fetch_one(server)
+                .await
+                .unwrap();
             (count == 1).then_some(())
         })
         .await;
@@ -90,7 +109,9 @@ async fn silence_in_the_middle<T>(
 #[tokio::test]
 async fn a_read_whose_server_falls_silent_in_the_middle_is_answered_by_another_or_reported() {
     let store = Store::filled().await;
-    let proxy = FaultProxy::before(address(&store.catalog.url())).await.unwrap();
+    let proxy = FaultProxy::before(address(&store.catalog.url()))
+        .await
+        .unwrap();
     let url = through(&store.catalog.url(), &proxy);
     // The primary stands in for a replica here, for it can be locked.
     let catalog = open(&store.primary, &[connect_replica(&url).unwrap()]).await;
@@ -117,9 +138,12 @@ async fn a_read_whose_server_falls_silent_in_the_middle_is_answered_by_another_o
 }
 
 #[tokio::test]
-async fn a_transaction_whose_server_falls_silent_is_reported_and_its_connection_is_not_used_again() {
+async fn a_transaction_whose_server_falls_silent_is_reported_and_its_connection_is_not_used_again()
+{
     let store = Store::filled().await;
-    let proxy = FaultProxy::before(address(&store.catalog.url())).await.unwrap();
+    let proxy = FaultProxy::before(address(&store.catalog.url()))
+        .await
+        .unwrap();
     let pool = connect(&through(&store.catalog.url(), &proxy)).unwrap();
     let (begun, is_silent) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (tell, wait) = (begun.clone(), is_silent.clone());
@@ -128,7 +152,9 @@ async fn a_transaction_whose_server_falls_silent_is_reported_and_its_connection_
             db.execute("UPDATE games SET price_cents = 1").await?;
             tell.notify_one();
             wait.notified().await;
-            db.execute("UPDATE games SET price_cents = 2").await.map(drop)
+            db.execute("UPDATE games SET price_cents = 2")
+                .await
+                .map(drop)
         })
     });
     let silence = async {
@@ -139,18 +165,30 @@ async fn a_transaction_whose_server_falls_silent_is_reported_and_its_connection_
 
     let (refused, ()) = bounded(async { tokio::join!(write, silence) }).await;
 
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    assert_eq!(pool.size(), 0, "nobody knows what that connection is in the middle of");
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
+    assert_eq!(
+        pool.size(),
+        0,
+        "nobody knows what that connection is in the middle of"
+    );
     proxy.heal();
     let unchanged = "SELECT count(*) FROM games WHERE price_cents > 2";
-    let count: i64 = sqlx::query_scalar(unchanged).fetch_one(&pool).await.unwrap();
+    let count: i64 = sqlx::query_scalar(unchanged)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     assert_eq!(count, GAMES, "half of a transaction was committed");
 }
 
 #[tokio::test]
 async fn clients_that_leave_a_server_that_says_nothing_do_not_use_up_the_pool() {
     let store = Store::filled().await;
-    let proxy = FaultProxy::before(address(&store.catalog.url())).await.unwrap();
+    let proxy = FaultProxy::before(address(&store.catalog.url()))
+        .await
+        .unwrap();
     let pool = connect(&through(&store.catalog.url(), &proxy)).unwrap();
     let catalog = open(&pool, &[]).await;
 
@@ -160,7 +198,10 @@ async fn clients_that_leave_a_server_that_says_nothing_do_not_use_up_the_pool() 
         let asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' \
              AND state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()";
         poll_until("all connections wait for an answer", async || {
-            let count: i64 = sqlx::query_scalar(asleep).fetch_one(&store.primary).await.unwrap();
+            let count: i64 = sqlx::query_scalar(asleep)
+                .fetch_one(&store.primary)
+                .await
+                .unwrap();
             (count == 5).then_some(())
         })
         .await;
@@ -178,7 +219,10 @@ async fn clients_that_leave_a_server_that_says_nothing_do_not_use_up_the_pool() 
     })
     .await;
     proxy.heal();
-    assert_eq!(bounded(catalog.product(7)).await.unwrap().node, Node::Primary);
+    assert_eq!(
+        bounded(catalog.product(7)).await.unwrap().node,
+        Node::Primary
+    );
 }
 
 fn address(url: &str) -> SocketAddr {

@@ -64,7 +64,9 @@ impl Store {
     /// What every process does at its start.
     pub async fn fill(&self, sizes: Sizes) {
         migrate(&self.primary, &self.shards).await.unwrap();
-        seed(&self.primary, &self.shards, sizes, |_, _| ()).await.unwrap();
+        seed(&self.primary, &self.shards, sizes, |_, _| ())
+            .await
+            .unwrap();
     }
 
     /// The catalogue, with the one replica twice: it takes turns as two would.
@@ -87,7 +89,12 @@ pub async fn fill_catalog(primary: &PgPool) {
 
 /// A catalogue whose writes wait for its replicas.
 pub async fn open(primary: &PgPool, replicas: &[PgPool]) -> PgCatalog {
-    PgCatalog::open(primary.clone(), replicas.to_vec(), Some(PgCatalog::PATIENCE)).await
+    PgCatalog::open(
+        primary.clone(),
+        replicas.to_vec(),
+        Some(PgCatalog::PATIENCE),
+    )
+    .await
 }
 
 /// Asks until the answer is `Some`.

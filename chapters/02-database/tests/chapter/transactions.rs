@@ -32,7 +32,10 @@ async fn count(pool: &PgPool) -> i64 {
 }
 
 async fn insert(pool: &PgPool) -> Result<(), StoreError> {
-    transact(pool, |db| Box::pin(async move { db.execute(INSERT).await.map(drop) })).await
+    transact(pool, |db| {
+        Box::pin(async move { db.execute(INSERT).await.map(drop) })
+    })
+    .await
 }
 
 /// Lets a future go this many steps, then drops it: what axum does to a handler when its client hangs up. A step ends when the future has to
@@ -47,7 +50,11 @@ async fn drop_after(steps: usize, future: impl Future) -> bool {
             return Poll::Ready(false);
         }
         left = left.saturating_sub(1);
-        if left == 0 { Poll::Ready(true) } else { Poll::Pending }
+        if left == 0 {
+            Poll::Ready(true)
+        } else {
+            Poll::Pending
+        }
     })
     .await
 }
@@ -78,7 +85,8 @@ async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished()
         .await
         .unwrap();
 
-    let (dropped, poisoned) = abandon_a_thousand(&pool, async || insert(&pool).await.unwrap()).await;
+    let (dropped, poisoned) =
+        abandon_a_thousand(&pool, async || insert(&pool).await.unwrap()).await;
 
     assert!(
         dropped >= 200,
@@ -141,7 +149,9 @@ async fn a_failed_write_leaves_nothing_behind() {
     let failed = transact(&pool, |db| {
         Box::pin(async move {
             db.execute("INSERT INTO notes (n) VALUES (1)").await?;
-            db.execute("INSERT INTO notes (n) VALUES (1)").await.map(drop)
+            db.execute("INSERT INTO notes (n) VALUES (1)")
+                .await
+                .map(drop)
         })
     });
     assert!(failed.await.is_err());
@@ -188,7 +198,10 @@ async fn whoever_waits_for_a_lock_is_told_in_time() {
     let mut holder = pool.acquire().await.unwrap();
     holder.execute("BEGIN; LOCK TABLE notes").await.unwrap();
     let refused = bounded(insert(&pool)).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
     holder.execute("ROLLBACK").await.unwrap();
     insert(&pool).await.unwrap();
 }
@@ -204,8 +217,14 @@ async fn a_write_that_goes_astray_is_refused_by_a_replica_and_by_its_pool() {
     };
     let read_only = Some("25006".to_owned());
     // The replica itself, and a primary that was taken for a replica.
-    assert_eq!(code(&connect(&database.replica_url()).unwrap()).await, read_only);
-    assert_eq!(code(&connect_replica(&database.url()).unwrap()).await, read_only);
+    assert_eq!(
+        code(&connect(&database.replica_url()).unwrap()).await,
+        read_only
+    );
+    assert_eq!(
+        code(&connect_replica(&database.url()).unwrap()).await,
+        read_only
+    );
 }
 
 #[tokio::test]

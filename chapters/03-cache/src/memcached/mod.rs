@@ -50,7 +50,10 @@ impl MemcachedCache {
     /// A cache on these nodes, such as `["10.0.0.1:11211", "10.0.0.2:11211"]`. All clones must be given the same addresses,
     /// letter for letter, in whatever order. Names are looked up now; nothing is connected yet. All keys begin with `prefix`:
     /// up to 100 printable ASCII characters without a space, or none.
-    pub async fn new(nodes: &[impl ToString], prefix: impl Into<String>) -> Result<Self, CacheError> {
+    pub async fn new(
+        nodes: &[impl ToString],
+        prefix: impl Into<String>,
+    ) -> Result<Self, CacheError> {
         MemcachedCache::with_patience(nodes, prefix, PATIENCE).await
     }
 
@@ -75,7 +78,9 @@ impl MemcachedCache {
             prefix,
         };
         for address in nodes {
-            cache.nodes.push(Node::new(address.to_string(), patience).await?);
+            cache
+                .nodes
+                .push(Node::new(address.to_string(), patience).await?);
         }
         Ok(cache)
     }
@@ -96,11 +101,14 @@ impl Node {
         let builder = AsyncMetaClient::builder()
             .connect_timeout(Some(patience))
             .io_timeout(Some(patience));
-        let client = builder.connect_async(address.as_str()).await.map_err(|error| {
-            CacheError::Misconfigured(format!(
-                "{address:?} does not name a Memcached node ({error}); expected HOST:PORT"
-            ))
-        })?;
+        let client = builder
+            .connect_async(address.as_str())
+            .await
+            .map_err(|error| {
+                CacheError::Misconfigured(format!(
+                    "{address:?} does not name a Memcached node ({error}); expected HOST:PORT"
+                ))
+            })?;
         Ok(Node {
             address,
             client,
@@ -151,13 +159,19 @@ impl Cache for MemcachedCache {
         let ttl = Ttl::from(ttl.min(LONGEST_TTL));
         // A node that refuses the new value, because it is over 1 MiB or there is no memory to be had, drops the old one by
         // itself.
-        let stored = node.client.set(slot.name(), slot.seal(&value)).ttl(ttl).send().await;
+        let stored = node
+            .client
+            .set(slot.name(), slot.seal(&value))
+            .ttl(ttl)
+            .send()
+            .await;
         node.learn(stored).map(drop)
     }
 
     /// Tries even while reads are turned away: what is not deleted now is served until it expires.
     async fn delete(&self, key: &str) -> Result<(), CacheError> {
         let (node, slot) = self.node_and_slot(key);
-        node.learn(node.client.delete(slot.name()).send().await).map(drop)
+        node.learn(node.client.delete(slot.name()).send().await)
+            .map(drop)
     }
 }

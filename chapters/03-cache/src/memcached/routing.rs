@@ -17,7 +17,9 @@ use ch02_database::sharding::fnv1a;
 /// If there is no node.
 pub(super) fn node_of<'a>(key: &str, nodes: impl Iterator<Item = &'a str>) -> usize {
     let key = fnv1a(key.as_bytes());
-    let draws = nodes.map(|node| scatter(key ^ fnv1a(node.as_bytes()))).enumerate();
+    let draws = nodes
+        .map(|node| scatter(key ^ fnv1a(node.as_bytes())))
+        .enumerate();
     let winner = draws.max_by_key(|&(_, number)| number);
     winner.expect("a cache is not made without a node").0
 }

@@ -32,16 +32,26 @@ async fn reads_of_each_game(catalog: &CountingCatalog, clones: &[ProductCache]) 
 
 #[tokio::test]
 async fn three_maps_ask_the_database_three_times_and_a_shared_cache_once() {
-    let (redis, nodes) = (testbed::redis().await.unwrap(), testbed::memcached().await.unwrap());
+    let (redis, nodes) = (
+        testbed::redis().await.unwrap(),
+        testbed::memcached().await.unwrap(),
+    );
     let memcached: Arc<dyn Cache> = patient_memcached(&nodes).await;
     let catalog = seven_games();
 
     let three_maps = reads_of_each_game(&catalog, &clones(&catalog, a_map)).await;
-    let one_redis = reads_of_each_game(&catalog, &clones(&catalog, || patient_redis(&redis.url()))).await;
+    let one_redis =
+        reads_of_each_game(&catalog, &clones(&catalog, || patient_redis(&redis.url()))).await;
     let three_nodes = reads_of_each_game(&catalog, &clones(&catalog, || memcached.clone())).await;
 
-    assert_eq!(three_maps, 3, "a map in each clone: each has to fill its own");
-    assert_eq!(one_redis, 1, "with one Redis, do the clones use the same key?");
+    assert_eq!(
+        three_maps, 3,
+        "a map in each clone: each has to fill its own"
+    );
+    assert_eq!(
+        one_redis, 1,
+        "with one Redis, do the clones use the same key?"
+    );
     assert_eq!(
         three_nodes, 1,
         "with three Memcached nodes, does every clone ask the same node for a key?"
@@ -67,14 +77,20 @@ async fn prices_after_a_change(cache: impl Fn() -> Arc<dyn Cache>) -> [i64; 3] {
 
 #[tokio::test]
 async fn an_invalidation_reaches_one_of_three_maps_and_every_clone_of_a_shared_cache() {
-    let (redis, nodes) = (testbed::redis().await.unwrap(), testbed::memcached().await.unwrap());
+    let (redis, nodes) = (
+        testbed::redis().await.unwrap(),
+        testbed::memcached().await.unwrap(),
+    );
     let memcached: Arc<dyn Cache> = patient_memcached(&nodes).await;
 
     let three_maps = prices_after_a_change(a_map).await;
     let one_redis = prices_after_a_change(|| patient_redis(&redis.url())).await;
     let three_nodes = prices_after_a_change(|| memcached.clone()).await;
 
-    assert_eq!(three_maps[0], 1, "the clone that invalidated must see the new price");
+    assert_eq!(
+        three_maps[0], 1,
+        "the clone that invalidated must see the new price"
+    );
     let stale = three_maps.iter().filter(|&&cents| cents != 1).count();
     assert_eq!(
         stale, 2,

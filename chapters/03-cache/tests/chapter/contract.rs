@@ -34,7 +34,10 @@ async fn redis_keeps_the_contract() {
 #[tokio::test]
 async fn three_memcached_nodes_keep_the_contract() {
     let nodes = testbed::memcached().await.unwrap();
-    let (one, other) = (patient_memcached(&nodes).await, patient_memcached(&nodes).await);
+    let (one, other) = (
+        patient_memcached(&nodes).await,
+        patient_memcached(&nodes).await,
+    );
     holds(one, other, Duration::from_secs(1)).await;
 }
 
@@ -43,7 +46,8 @@ async fn three_memcached_nodes_keep_the_contract() {
 async fn one_memcached_node_keeps_the_contract() {
     let nodes = testbed::memcached().await.unwrap();
     let open = async || {
-        let cache = MemcachedCache::with_patience(&nodes.nodes()[..1], nodes.prefix(), DEADLINE).await;
+        let cache =
+            MemcachedCache::with_patience(&nodes.nodes()[..1], nodes.prefix(), DEADLINE).await;
         Arc::new(cache.unwrap())
     };
     holds(open().await, open().await, Duration::from_secs(1)).await;
@@ -51,14 +55,21 @@ async fn one_memcached_node_keeps_the_contract() {
 
 #[tokio::test]
 async fn two_prefixes_are_two_caches() {
-    let (redis, nodes) = (testbed::redis().await.unwrap(), testbed::memcached().await.unwrap());
+    let (redis, nodes) = (
+        testbed::redis().await.unwrap(),
+        testbed::memcached().await.unwrap(),
+    );
     let in_redis = |prefix| RedisCache::with_patience(&redis.url(), prefix, DEADLINE);
     do_not_meet(&in_redis("a:").unwrap(), &in_redis("b:").unwrap()).await;
     let in_memcached = async |name| {
         let prefix = format!("{}{name}", nodes.prefix());
         MemcachedCache::with_patience(nodes.nodes(), prefix, DEADLINE).await
     };
-    do_not_meet(&in_memcached("a:").await.unwrap(), &in_memcached("b:").await.unwrap()).await;
+    do_not_meet(
+        &in_memcached("a:").await.unwrap(),
+        &in_memcached("b:").await.unwrap(),
+    )
+    .await;
 }
 
 async fn do_not_meet(one: &dyn Cache, other: &dyn Cache) {
@@ -78,7 +89,9 @@ async fn without_a_prefix_even_the_empty_key_is_a_key() {
         .await
         .unwrap();
     // Other tests could use the same name at the same time, so what is found there later says nothing.
-    let answer = cache.set("", Bytes::from_static(b"x"), Duration::from_secs(1)).await;
+    let answer = cache
+        .set("", Bytes::from_static(b"x"), Duration::from_secs(1))
+        .await;
     assert!(
         answer.is_ok(),
         "Memcached knows no empty key, so it has to be called something else: {answer:?}"
@@ -96,7 +109,11 @@ async fn what_is_too_large_for_memcached_leaves_no_old_value_behind() {
     let cache = patient_memcached(&nodes).await;
     a_value_too_large_drops_the_old_one(&*cache, 2 * MIB).await;
     let refusal = cache
-        .set("huge", Bytes::from(vec![b'x'; 2 * MIB]), Duration::from_mins(1))
+        .set(
+            "huge",
+            Bytes::from(vec![b'x'; 2 * MIB]),
+            Duration::from_mins(1),
+        )
         .await;
     assert!(
         matches!(refusal, Err(CacheError::Refused(_))),

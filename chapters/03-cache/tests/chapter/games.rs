@@ -40,7 +40,14 @@ pub async fn set_price(catalog: &Arc<Counting<impl Catalog>>, cents: i64) {
 
 /// What the seventh game costs, as a reader sees it.
 pub async fn price(products: &ProductCache) -> i64 {
-    products.get(7).await.unwrap().product.unwrap().game.price_cents
+    products
+        .get(7)
+        .await
+        .unwrap()
+        .product
+        .unwrap()
+        .game
+        .price_cents
 }
 
 pub struct Games(Mutex<Vec<Product>>);

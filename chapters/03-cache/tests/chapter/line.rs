@@ -43,7 +43,11 @@ impl Line {
         tokio::spawn(async move {
             loop {
                 let (mut client, _) = door.accept().await.unwrap();
-                let server = if flag.load(Ordering::SeqCst) { redis } else { proxy };
+                let server = if flag.load(Ordering::SeqCst) {
+                    redis
+                } else {
+                    proxy
+                };
                 tokio::spawn(async move {
                     let mut server = TcpStream::connect(server).await.unwrap();
                     tokio::io::copy_bidirectional(&mut client, &mut server).await

@@ -28,7 +28,10 @@ async fn every_key_lies_on_one_node_and_the_nodes_hold_about_the_same() {
     let mut held = [0; 3];
     for number in 0..600 {
         let key = format!("product:{number}");
-        cache.set(&key, Bytes::from_static(b"x"), PRODUCT_TTL).await.unwrap();
+        cache
+            .set(&key, Bytes::from_static(b"x"), PRODUCT_TTL)
+            .await
+            .unwrap();
         for (position, node) in alone.iter().enumerate() {
             let is_here = node.get(&key).await.unwrap().is_some();
             let expected = position == cache.node_of(&key);
@@ -49,7 +52,12 @@ async fn every_key_lies_on_one_node_and_the_nodes_hold_about_the_same() {
 async fn a_new_node_takes_its_share_and_leaves_the_other_keys_where_they_are() {
     let three = ["10.0.0.1:11211", "10.0.0.2:11211", "10.0.0.3:11211"];
     // Another clone may be given the same nodes in another order.
-    let four = ["10.0.0.4:11211", "10.0.0.3:11211", "10.0.0.2:11211", "10.0.0.1:11211"];
+    let four = [
+        "10.0.0.4:11211",
+        "10.0.0.3:11211",
+        "10.0.0.2:11211",
+        "10.0.0.1:11211",
+    ];
     let before = MemcachedCache::new(&three, "").await.unwrap();
     let after = MemcachedCache::new(&four, "").await.unwrap();
     let keys = 4_000;
@@ -64,7 +72,10 @@ async fn a_new_node_takes_its_share_and_leaves_the_other_keys_where_they_are() {
         moved_by_modulo += u32::from(hash % 3 != hash % 4);
     }
 
-    assert_eq!(moved_to_old, 0, "keys moved between nodes that were there before");
+    assert_eq!(
+        moved_to_old, 0,
+        "keys moved between nodes that were there before"
+    );
     // A quarter, with a standard deviation of 27.
     assert!(
         (850..=1_150).contains(&moved),
@@ -115,7 +126,10 @@ async fn a_dead_node_takes_its_own_keys_along_and_no_others() {
         products.invalidate(lost[0]).await.is_err(),
         "a writer has to know that nothing was invalidated"
     );
-    assert!(products.invalidate(kept[0]).await.is_ok(), "this key's node is alive");
+    assert!(
+        products.invalidate(kept[0]).await.is_ok(),
+        "this key's node is alive"
+    );
 
     mortal.start_again().await.unwrap();
     until("hits from the node that is back", async || {
@@ -139,7 +153,10 @@ async fn a_node_that_hangs_costs_a_few_callers_a_time_out_and_the_other_nodes_no
     for key in hung.iter().take(50) {
         let asked = Instant::now();
         let answer = soon("an answer", cache.get(key)).await;
-        assert!(matches!(answer, Err(CacheError::Unavailable(_))), "{key}: {answer:?}");
+        assert!(
+            matches!(answer, Err(CacheError::Unavailable(_))),
+            "{key}: {answer:?}"
+        );
         readers_waited += u32::from(asked.elapsed() >= PATIENCE);
     }
     for key in hung.iter().take(50) {
@@ -163,7 +180,10 @@ async fn a_node_that_hangs_costs_a_few_callers_a_time_out_and_the_other_nodes_no
     .await;
 
     proxy.heal();
-    until("the node that hung", async || cache.get(&hung[0]).await.is_ok()).await;
+    until("the node that hung", async || {
+        cache.get(&hung[0]).await.is_ok()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -174,7 +194,10 @@ async fn an_invalidation_is_tried_even_while_readers_are_turned_away() {
     let cache = MemcachedCache::with_patience(&[proxy.address()], shared.prefix(), DEADLINE)
         .await
         .unwrap();
-    cache.get("x").await.expect_err("the node cannot be reached");
+    cache
+        .get("x")
+        .await
+        .expect_err("the node cannot be reached");
 
     // From now on readers are turned away for a second.
     proxy.heal();
@@ -196,14 +219,19 @@ async fn what_cannot_be_a_cache_is_refused_when_it_is_opened() {
     let refusals = [
         (
             "a prefix with a space",
-            MemcachedCache::new(&["127.0.0.1:11211"], "game store:").await.err(),
+            MemcachedCache::new(&["127.0.0.1:11211"], "game store:")
+                .await
+                .err(),
         ),
         ("no node", MemcachedCache::new(&no_nodes, "").await.err()),
         (
             "a node without a port",
             MemcachedCache::new(&["127.0.0.1"], "").await.err(),
         ),
-        ("another protocol", RedisCache::new("http://127.0.0.1:6379", "").err()),
+        (
+            "another protocol",
+            RedisCache::new("http://127.0.0.1:6379", "").err(),
+        ),
     ];
     for (what, refusal) in refusals {
         let Some(CacheError::Misconfigured(message)) = refusal else {

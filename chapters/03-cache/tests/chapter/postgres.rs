@@ -13,7 +13,8 @@ use crate::line::Line;
 use crate::support::patient_redis;
 
 #[tokio::test]
-async fn a_page_comes_from_postgresql_once_then_from_redis_and_from_postgresql_again_when_redis_is_away() {
+async fn a_page_comes_from_postgresql_once_then_from_redis_and_from_postgresql_again_when_redis_is_away()
+ {
     let database = testbed::postgres().await.unwrap();
     let pool = postgres::connect(&database.url()).unwrap();
     let shards = [pool.clone()];
@@ -22,8 +23,12 @@ async fn a_page_comes_from_postgresql_once_then_from_redis_and_from_postgresql_a
         games: Some(7),
         ..Sizes::default()
     };
-    postgres::seed(&pool, &shards, seven, |_, _| ()).await.unwrap();
-    let catalog = Arc::new(Counting::over(PgCatalog::open(pool, Vec::new(), None).await));
+    postgres::seed(&pool, &shards, seven, |_, _| ())
+        .await
+        .unwrap();
+    let catalog = Arc::new(Counting::over(
+        PgCatalog::open(pool, Vec::new(), None).await,
+    ));
     let line = Line::new().await;
     let products = ProductCache::new(patient_redis(&line.url()), catalog.clone());
 

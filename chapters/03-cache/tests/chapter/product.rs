@@ -39,7 +39,11 @@ async fn a_hundred_reads_ask_the_database_once() {
 
     for n in 0..100 {
         let lookup = products.get(7).await.unwrap();
-        let expected = if n == 0 { CacheStatus::Miss } else { CacheStatus::Hit };
+        let expected = if n == 0 {
+            CacheStatus::Miss
+        } else {
+            CacheStatus::Hit
+        };
         assert_eq!(lookup.status, expected, "read {n}");
         assert_eq!(lookup.node, (n == 0).then_some(Node::Primary));
         assert_eq!(lookup.product.as_ref(), Some(&seventh()));
@@ -85,7 +89,10 @@ async fn a_reader_overtaken_by_a_write_does_not_cache_what_it_read() {
         on_another_clone.invalidate(7).await.unwrap();
     });
 
-    assert_ne!(overtaken, 1, "the reader was not overtaken, so this test shows nothing");
+    assert_ne!(
+        overtaken, 1,
+        "the reader was not overtaken, so this test shows nothing"
+    );
     assert_eq!(
         price(&products).await,
         1,
@@ -113,7 +120,10 @@ impl Cache for SlowToSet {
 #[tokio::test]
 async fn a_write_that_comes_while_a_reader_fills_the_cache_waits_and_then_invalidates() {
     let catalog = seven_games();
-    let products = ProductCache::new(Arc::new(SlowToSet(MemoryCache::new(1 << 20))), catalog.clone());
+    let products = ProductCache::new(
+        Arc::new(SlowToSet(MemoryCache::new(1 << 20))),
+        catalog.clone(),
+    );
 
     let (overtaken, ()) = tokio::join!(biased; price(&products), async {
         // Meanwhile the reader gets its answer, sees that nothing was invalidated, and begins to set.
@@ -122,7 +132,10 @@ async fn a_write_that_comes_while_a_reader_fills_the_cache_waits_and_then_invali
         products.invalidate(7).await.unwrap();
     });
 
-    assert_ne!(overtaken, 1, "the reader was not overtaken, so this test shows nothing");
+    assert_ne!(
+        overtaken, 1,
+        "the reader was not overtaken, so this test shows nothing"
+    );
     assert_eq!(
         price(&products).await,
         1,
@@ -135,9 +148,15 @@ async fn a_bypass_neither_asks_nor_fills_the_cache() {
     let catalog = seven_games();
     let (products, _) = cached(&catalog);
 
-    assert_eq!(products.bypass(7).await.unwrap().status, CacheStatus::Bypass);
+    assert_eq!(
+        products.bypass(7).await.unwrap().status,
+        CacheStatus::Bypass
+    );
     assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Miss);
-    assert_eq!(products.bypass(7).await.unwrap().status, CacheStatus::Bypass);
+    assert_eq!(
+        products.bypass(7).await.unwrap().status,
+        CacheStatus::Bypass
+    );
     assert_eq!(catalog.take_queries(), 3 * QUERIES_PER_PRODUCT);
 }
 
@@ -216,7 +235,10 @@ async fn an_unreadable_entry_is_replaced() {
     let catalog = seven_games();
     let (products, cache) = cached(&catalog);
     let garbage = Bytes::from_static(b"{\"from\":\"an older version\"}");
-    cache.set("product:7", garbage, Duration::from_mins(1)).await.unwrap();
+    cache
+        .set("product:7", garbage, Duration::from_mins(1))
+        .await
+        .unwrap();
 
     assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Miss);
     assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Hit);

@@ -21,7 +21,10 @@ async fn status(products: &ProductCache) -> CacheStatus {
 }
 
 async fn until_hits(products: &ProductCache) {
-    until("hits again", async || status(products).await == CacheStatus::Hit).await;
+    until("hits again", async || {
+        status(products).await == CacheStatus::Hit
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -35,10 +38,17 @@ async fn the_page_still_comes_from_the_database_when_redis_is_killed() {
     for _ in 0..20 {
         let lookup = products.get(7).await.unwrap();
         assert_eq!(lookup.product.as_ref(), Some(&seventh()));
-        assert_eq!(lookup.status, CacheStatus::Bypass, "who answered, if Redis is dead?");
+        assert_eq!(
+            lookup.status,
+            CacheStatus::Bypass,
+            "who answered, if Redis is dead?"
+        );
     }
     let reported = products.invalidate(7).await;
-    assert!(reported.is_err(), "a writer has to know that nothing was invalidated");
+    assert!(
+        reported.is_err(),
+        "a writer has to know that nothing was invalidated"
+    );
 
     redis.start_again().await.unwrap();
     until_hits(&products).await;
@@ -75,7 +85,10 @@ async fn a_redis_that_hangs_costs_a_few_callers_a_time_out_and_not_all() {
         "{waited} of 50 callers waited for a Redis that hangs: is it left out after a failure?"
     );
     let reported = soon("an answer for the writer", products.invalidate(7)).await;
-    assert!(reported.is_err(), "a writer has to know that nothing was invalidated");
+    assert!(
+        reported.is_err(),
+        "a writer has to know that nothing was invalidated"
+    );
 
     line.proxy.heal();
     until_hits(&products).await;
@@ -104,7 +117,10 @@ async fn a_cache_can_be_made_before_its_redis_is_there() {
 
     let cache = RedisCache::new(&line.url(), "").unwrap();
     let begin = Instant::now();
-    assert!(matches!(cache.get("x").await, Err(CacheError::Unavailable(_))));
+    assert!(matches!(
+        cache.get("x").await,
+        Err(CacheError::Unavailable(_))
+    ));
     assert!(
         begin.elapsed() < 20 * PATIENCE,
         "Redis refuses, and somebody tries again while a reader waits"
@@ -137,7 +153,8 @@ async fn an_invalidation_is_tried_even_while_readers_are_turned_away() {
 
 /// The confession in `redis_cache.rs`. Nothing of this is right, and nothing of it can be mended at this end.
 #[tokio::test]
-async fn when_an_invalidation_fails_and_redis_returns_the_old_price_is_shown_until_its_time_is_over() {
+async fn when_an_invalidation_fails_and_redis_returns_the_old_price_is_shown_until_its_time_is_over()
+ {
     let line = Line::new().await;
     let catalog = seven_games();
     let products = ProductCache::new(patient_redis(&line.url()), catalog.clone());
@@ -146,7 +163,10 @@ async fn when_an_invalidation_fails_and_redis_returns_the_old_price_is_shown_unt
     line.proxy.inject(Fault::Refuse);
     set_price(&catalog, 1).await;
     let reported = products.invalidate(7).await;
-    assert!(reported.is_err(), "the writer was told that the old price is gone");
+    assert!(
+        reported.is_err(),
+        "the writer was told that the old price is gone"
+    );
     assert_eq!(
         price(&products).await,
         1,
@@ -186,21 +206,38 @@ async fn a_redis_whose_memory_is_full_refuses_leaves_no_old_value_behind_and_is_
         .unwrap();
     let cache = patient_redis(&redis.url());
     let minute = Duration::from_mins(1);
-    cache.set("read", Bytes::from_static(b"x"), minute).await.unwrap();
-    cache.set("grown", Bytes::from_static(b"old"), minute).await.unwrap();
+    cache
+        .set("read", Bytes::from_static(b"x"), minute)
+        .await
+        .unwrap();
+    cache
+        .set("grown", Bytes::from_static(b"old"), minute)
+        .await
+        .unwrap();
 
     let large = Bytes::from(vec![b'x'; 1 << 20]);
     let mut fits = Ok(());
     for number in 0..40 {
-        fits = fits.and(cache.set(&format!("filler-{number}"), large.clone(), minute).await);
+        fits = fits.and(
+            cache
+                .set(&format!("filler-{number}"), large.clone(), minute)
+                .await,
+        );
     }
     assert!(
         matches!(fits, Err(CacheError::Refused(_))),
         "40 MiB in 32 MB: does Redis evict by itself? {fits:?}"
     );
-    cache.set("grown", large, minute).await.expect_err("the memory is full");
+    cache
+        .set("grown", large, minute)
+        .await
+        .expect_err("the memory is full");
 
-    assert_eq!(cache.get("grown").await.unwrap(), None, "the old value is still served");
+    assert_eq!(
+        cache.get("grown").await.unwrap(),
+        None,
+        "the old value is still served"
+    );
     let read = cache.get("read").await.unwrap();
     assert!(
         read.is_some(),

@@ -36,8 +36,7 @@ async fn every_update_is_a_step_of_the_job(one: &dyn JobBoard, other: &dyn JobBo
     let message = message();
     let mut expected = one.open(&message).await.expect("the board opens a job");
     // Text in which a database, or the way there, might stumble over something.
-    let result =
-        json!({ "csv": "a,b\r\n\"Łódź\",'; --\u{0}", "big": u64::MAX, "small": 0.1, "none": null, "list": [] });
+    let result = json!({ "csv": "a,b\r\n\"Łódź\",'; --\u{0}", "big": u64::MAX, "small": 0.1, "none": null, "list": [] });
     let life = [
         JobUpdate::Started,
         JobUpdate::Progress(50),
@@ -58,7 +57,10 @@ async fn every_update_is_a_step_of_the_job(one: &dyn JobBoard, other: &dyn JobBo
 }
 
 async fn a_final_record_never_changes(one: &dyn JobBoard, other: &dyn JobBoard) {
-    for last in [JobUpdate::Done(json!("a cake")), JobUpdate::Dead("no flour".to_owned())] {
+    for last in [
+        JobUpdate::Done(json!("a cake")),
+        JobUpdate::Dead("no flour".to_owned()),
+    ] {
         let message = message();
         one.open(&message).await.expect("the board opens a job");
         let ended = update(one, message.id, last).await;
@@ -88,7 +90,9 @@ async fn the_unfinished_jobs_come_oldest_first(one: &dyn JobBoard, other: &dyn J
     let messages: Vec<_> = (0..5).map(|_| message()).collect();
     // Not in the order of their age: the order is by when a job was made, not by when its row was written.
     for at in [3, 0, 4, 1, 2] {
-        one.open(&messages[at]).await.expect("the board opens a job");
+        one.open(&messages[at])
+            .await
+            .expect("the board opens a job");
     }
     update(one, messages[1].id, JobUpdate::Started).await;
     update(one, messages[2].id, JobUpdate::Failed("once".to_owned())).await;
@@ -137,7 +141,11 @@ async fn a_change_is_heard_by_everybody(one: &dyn JobBoard, other: &dyn JobBoard
     heard(&mut there, message.id).await;
     // Whoever looks after the last change was told sees the end.
     let state = get(other, message.id).await.map(|job| job.state);
-    assert_eq!(state, Some(JobState::Done), "told before it was there to be seen");
+    assert_eq!(
+        state,
+        Some(JobState::Done),
+        "told before it was there to be seen"
+    );
 }
 
 /// Waits until a change of this job is told. Others may be told too.
@@ -167,7 +175,10 @@ async fn get(board: &dyn JobBoard, id: Uuid) -> Option<Job> {
 }
 
 async fn update(board: &dyn JobBoard, id: Uuid, update: JobUpdate) -> Option<Job> {
-    board.update(id, update).await.expect("the board takes an update")
+    board
+        .update(id, update)
+        .await
+        .expect("the board takes an update")
 }
 
 async fn finish(board: &dyn JobBoard, id: Uuid) {

@@ -29,7 +29,10 @@ async fn every_queue_gets_every_event_that_fits(one: &dyn Events, other: &dyn Ev
     publish(one, "news").await;
     let small = publish(one, "order.cake.small").await;
 
-    for (queue, expected) in [(&cakes, vec![&big, &small]), (&orders, vec![&big, &bread, &small])] {
+    for (queue, expected) in [
+        (&cakes, vec![&big, &small]),
+        (&orders, vec![&big, &bread, &small]),
+    ] {
         for event in expected {
             let delivery = receive(&**queue).await;
             assert_eq!(
@@ -61,7 +64,10 @@ async fn the_consumers_of_a_queue_share_its_events(one: &dyn Events, other: &dyn
     };
     let (mine, theirs) = futures_util::join!(three(&*first), three(&*second));
     let both: BTreeSet<_> = mine.union(&theirs).copied().collect();
-    assert_eq!(both, sent, "an event was lost, or given to both consumers of one queue");
+    assert_eq!(
+        both, sent,
+        "an event was lost, or given to both consumers of one queue"
+    );
 }
 
 async fn an_event_waits_for_a_consumer_that_is_away(one: &dyn Events, other: &dyn Events) {
@@ -69,7 +75,10 @@ async fn an_event_waits_for_a_consumer_that_is_away(one: &dyn Events, other: &dy
     let event = publish(other, "away.it").await;
     let back = subscribe(other, "away", "away.*").await;
     let delivery = receive(&*back).await;
-    assert_eq!(delivery.event, event, "the queue went away with its consumer");
+    assert_eq!(
+        delivery.event, event,
+        "the queue went away with its consumer"
+    );
     ack(delivery).await;
 }
 
@@ -94,7 +103,10 @@ async fn a_requeued_event_bothers_no_other_queue(one: &dyn Events, other: &dyn E
         subscribe(one, "bothered", "letter.*").await,
         subscribe(other, "calm", "letter.*").await,
     );
-    let (event, next) = (publish(one, "letter.it").await, publish(one, "letter.it").await);
+    let (event, next) = (
+        publish(one, "letter.it").await,
+        publish(one, "letter.it").await,
+    );
     receive(&*bothered)
         .await
         .requeue()
@@ -127,7 +139,11 @@ async fn an_event_for_nobody_is_no_error(one: &dyn Events) {
 }
 
 async fn subscribe(events: &dyn Events, queue: &str, pattern: &str) -> Box<dyn Subscription> {
-    let subscription = soon(events.subscribe(queue, pattern), "a subscription is not answered").await;
+    let subscription = soon(
+        events.subscribe(queue, pattern),
+        "a subscription is not answered",
+    )
+    .await;
     subscription.expect("one can subscribe")
 }
 
@@ -143,10 +159,17 @@ async fn publish(events: &dyn Events, topic: &str) -> Event {
 }
 
 async fn receive(subscription: &dyn Subscription) -> EventDelivery {
-    let delivery = soon(subscription.receive(), "no event: is somebody else holding it?").await;
+    let delivery = soon(
+        subscription.receive(),
+        "no event: is somebody else holding it?",
+    )
+    .await;
     delivery.expect("the queue delivers")
 }
 
 async fn ack(delivery: EventDelivery) {
-    delivery.ack().await.expect("the queue takes an acknowledgement");
+    delivery
+        .ack()
+        .await
+        .expect("the queue takes an acknowledgement");
 }

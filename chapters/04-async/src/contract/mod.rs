@@ -22,7 +22,10 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Waits for what should come.
 async fn soon<T>(what: impl Future<Output = T>, otherwise: &str) -> T {
     let Ok(value) = tokio::time::timeout(DEADLINE, what).await else {
-        panic!("nothing came within {} seconds: {otherwise}", DEADLINE.as_secs());
+        panic!(
+            "nothing came within {} seconds: {otherwise}",
+            DEADLINE.as_secs()
+        );
     };
     value
 }

@@ -22,7 +22,10 @@ pub async fn queue(one: &dyn JobQueue, other: &dyn JobQueue) {
     a_worker_that_does_not_come_back_keeps_nothing(one, other).await;
 }
 
-async fn what_was_confirmed_is_delivered_once_and_in_order(one: &dyn JobQueue, other: &dyn JobQueue) {
+async fn what_was_confirmed_is_delivered_once_and_in_order(
+    one: &dyn JobQueue,
+    other: &dyn JobQueue,
+) {
     let sent = publish(one, 5).await;
     let mut received = Vec::new();
     for _ in &sent {
@@ -41,7 +44,11 @@ async fn a_message_in_hand_is_not_given_to_others(one: &dyn JobQueue, other: &dy
     let sent = publish(one, 2).await;
     let (mine, theirs) = (receive(one).await, receive(other).await);
     let in_hand = [mine.message.clone(), theirs.message.clone()];
-    assert_eq!(ids(&in_hand), ids(&sent), "a message was given to two workers at once");
+    assert_eq!(
+        ids(&in_hand),
+        ids(&sent),
+        "a message was given to two workers at once"
+    );
     ack(mine).await;
     ack(theirs).await;
     is_empty(one, other).await;
@@ -118,7 +125,10 @@ async fn a_worker_that_does_not_come_back_keeps_nothing(one: &dyn JobQueue, othe
 async fn is_empty(one: &dyn JobQueue, other: &dyn JobQueue) {
     let last = publish(one, 1).await;
     let delivery = receive(other).await;
-    assert_eq!(delivery.message, last[0], "an acknowledged message came again");
+    assert_eq!(
+        delivery.message, last[0],
+        "an acknowledged message came again"
+    );
     ack(delivery).await;
 }
 
@@ -144,7 +154,10 @@ async fn receive(queue: &dyn JobQueue) -> Delivery {
 }
 
 async fn ack(delivery: Delivery) {
-    delivery.ack().await.expect("the queue takes an acknowledgement");
+    delivery
+        .ack()
+        .await
+        .expect("the queue takes an acknowledgement");
 }
 
 /// The ids of this many messages, each acknowledged as soon as it came.

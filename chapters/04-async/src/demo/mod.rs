@@ -38,7 +38,9 @@ pub async fn run() -> anyhow::Result<()> {
 
 async fn tell() -> anyhow::Result<()> {
     println!("A bakery. One cake takes half a second. Ada orders {CAKES}.");
-    println!("Looking for the workshop's PostgreSQL and RabbitMQ, or starting them in containers ...\n");
+    println!(
+        "Looking for the workshop's PostgreSQL and RabbitMQ, or starting them in containers ...\n"
+    );
     let (database, broker) = tokio::try_join!(testbed::postgres(), testbed::rabbitmq())?;
     let board = PgBoard::open(postgres::connect(&database.url())?).await?;
     let program = std::env::current_exe()?;
@@ -48,7 +50,10 @@ async fn tell() -> anyhow::Result<()> {
     // No more happens in the meantime, neither here nor to Ada.
     tokio::time::sleep(FIFTH * 5 * CAKES as u32).await;
     let waited = begin.elapsed();
-    println!("   Ada waited {} ms for her {CAKES} cakes.\n", waited.as_millis());
+    println!(
+        "   Ada waited {} ms for her {CAKES} cakes.\n",
+        waited.as_millis()
+    );
 
     println!("2. The store takes the orders, answers, and bakes later, from a list in its memory.");
     let naive = from_memory(&board, &program, &database.url()).await?;
@@ -59,7 +64,10 @@ async fn tell() -> anyhow::Result<()> {
     println!("4. Ada says that she comes to the launch: one event, two channels.");
     notices::tell(&broker.url()).await?;
 
-    println!("   {:<34} {:>10} {:>10} {:>10}", "", "waits", "done", "lost");
+    println!(
+        "   {:<34} {:>10} {:>10} {:>10}",
+        "", "waits", "done", "lost"
+    );
     row("1. the store bakes, then answers", waited, CAKES, 0);
     row(
         "2. a list in memory, kill -9",
@@ -81,7 +89,11 @@ async fn tell() -> anyhow::Result<()> {
 }
 
 /// Orders, the death of the store, and its second life.
-async fn from_memory(board: &PgBoard, program: &Path, database: &str) -> anyhow::Result<(Duration, Tally)> {
+async fn from_memory(
+    board: &PgBoard,
+    program: &Path,
+    database: &str,
+) -> anyhow::Result<(Duration, Tally)> {
     let cakes = CAKES.to_string();
     let alone = ["alone", "--database", database];
     let mut store = Baker::start(program, &[&alone[..], &["--cakes", &cakes]].concat()).await?;
@@ -121,7 +133,15 @@ async fn from_the_broker(
     let worker = async |name: &str| {
         Baker::start(
             program,
-            &["worker", "--name", name, "--amqp", broker, "--database", database],
+            &[
+                "worker",
+                "--name",
+                name,
+                "--amqp",
+                broker,
+                "--database",
+                database,
+            ],
         )
         .await
     };
@@ -156,12 +176,18 @@ async fn from_the_broker(
 async fn in_the_second_cake(watch: &mut Watch<'_>) -> anyhow::Result<()> {
     watch.until(|job| job.state == JobState::Done, 1).await?;
     watch
-        .until(|job| job.state == JobState::Running && job.progress >= 40, 1)
+        .until(
+            |job| job.state == JobState::Running && job.progress >= 40,
+            1,
+        )
         .await
 }
 
 fn row(what: &str, waited: Duration, done: usize, lost: usize) {
-    println!("   {what:<34} {:>7} ms {done:>10} {lost:>10}", waited.as_millis());
+    println!(
+        "   {what:<34} {:>7} ms {done:>10} {lost:>10}",
+        waited.as_millis()
+    );
 }
 
 async fn explain_by_hand() -> anyhow::Result<()> {
@@ -171,7 +197,9 @@ async fn explain_by_hand() -> anyhow::Result<()> {
     println!("\nTry it by hand: a queue as in RabbitMQ's first tutorial, in two terminals.");
     println!("   cargo run -p ch04-async --example receive");
     println!("   cargo run -p ch04-async --example send -- \"hello\"");
-    println!("Send while nobody receives. Kill the receiver between two messages. Start two receivers.");
+    println!(
+        "Send while nobody receives. Kill the receiver between two messages. Start two receivers."
+    );
     println!("A worker of the kind that was killed above:");
     println!(
         "   cargo run -p ch04-async -- worker --amqp {} --database {}",

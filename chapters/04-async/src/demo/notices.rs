@@ -23,7 +23,10 @@ struct Told(Sender<String>);
 #[async_trait]
 impl Outbox for Told {
     async fn send(&self, channel: &str, _: Uuid, rsvp: &Rsvp) -> Result<(), String> {
-        let notice = format!("{channel}: {} comes to launch {}", rsvp.customer, rsvp.event_id);
+        let notice = format!(
+            "{channel}: {} comes to launch {}",
+            rsvp.customer, rsvp.event_id
+        );
         self.0.send(notice).await.map_err(|error| error.to_string())
     }
 }
@@ -52,7 +55,9 @@ pub async fn tell(broker: &str) -> anyhow::Result<()> {
     };
     events.publish(&rsvp.created()).await?;
     println!("   {}", next(&mut sent).await?);
-    println!("   push is away. The event waits in its queue, and e-mail has noticed nothing. Push comes back:");
+    println!(
+        "   push is away. The event waits in its queue, and e-mail has noticed nothing. Push comes back:"
+    );
     start("push");
     println!("   {}\n", next(&mut sent).await?);
     Ok(())

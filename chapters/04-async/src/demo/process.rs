@@ -36,7 +36,12 @@ impl Baker {
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         let input = process.stdin.take().context("the input was to be piped")?;
-        let mut output = BufReader::new(process.stdout.take().context("the output was to be piped")?);
+        let mut output = BufReader::new(
+            process
+                .stdout
+                .take()
+                .context("the output was to be piped")?,
+        );
         let mut line = String::new();
         let reading = tokio::time::timeout(START, output.read_line(&mut line));
         reading

@@ -50,7 +50,11 @@ impl<'b> Watch<'b> {
     }
 
     /// Waits until so many jobs at once are as they should be.
-    pub async fn until(&mut self, is_so: impl Fn(&Job) -> bool, count: usize) -> anyhow::Result<()> {
+    pub async fn until(
+        &mut self,
+        is_so: impl Fn(&Job) -> bool,
+        count: usize,
+    ) -> anyhow::Result<()> {
         let reached = async {
             // Look first: what has happened already is not told again.
             while self.look().await?.iter().filter(|job| is_so(job)).count() < count {
@@ -79,7 +83,12 @@ impl<'b> Watch<'b> {
     async fn look(&self) -> anyhow::Result<Vec<Job>> {
         let mut jobs = Vec::new();
         for id in &self.jobs {
-            jobs.push(self.board.get(*id).await?.context("a record has vanished")?);
+            jobs.push(
+                self.board
+                    .get(*id)
+                    .await?
+                    .context("a record has vanished")?,
+            );
         }
         Ok(jobs)
     }

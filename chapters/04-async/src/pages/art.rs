@@ -124,8 +124,13 @@ impl Scene {
     fn new(id: GameId, view: u64, w: i64, h: i64) -> Self {
         // Multiplied by a number that shares no factor with the length, so that neighbours in a list look different
         // and all the motifs and palettes are seen; a hash would now and then put two alike side by side.
-        let nth = |factor: u64, len: usize| (id.cast_unsigned().wrapping_mul(factor) % len as u64) as usize;
-        let (colours, motif) = (PALETTES[nth(5, PALETTES.len())], MOTIFS[nth(3, MOTIFS.len())]);
+        let nth = |factor: u64, len: usize| {
+            (id.cast_unsigned().wrapping_mul(factor) % len as u64) as usize
+        };
+        let (colours, motif) = (
+            PALETTES[nth(5, PALETTES.len())],
+            MOTIFS[nth(3, MOTIFS.len())],
+        );
         Self {
             w,
             h,
@@ -224,7 +229,10 @@ fn append(d: &mut String, more: std::fmt::Arguments<'_>) {
 /// `percent` of the way from one colour to the other, channel by channel.
 fn mix(from: Colour, to: Colour, percent: i64) -> Colour {
     [16, 8, 0].into_iter().fold(0, |mixed, shift| {
-        let (a, b) = (i64::from(from >> shift & 0xff), i64::from(to >> shift & 0xff));
+        let (a, b) = (
+            i64::from(from >> shift & 0xff),
+            i64::from(to >> shift & 0xff),
+        );
         mixed << 8 | (a + (b - a) * percent / 100) as Colour
     })
 }
@@ -274,7 +282,11 @@ mod tests {
     fn every_drawing_is_small_well_formed_and_refers_to_nothing_outside() {
         for drawing in drawings(1..300).chain([ICON_SVG.into()]) {
             assert!(drawing.starts_with("<svg xmlns="), "{drawing}");
-            assert!(drawing.len() < 3 * 1024, "{} bytes: {drawing}", drawing.len());
+            assert!(
+                drawing.len() < 3 * 1024,
+                "{} bytes: {drawing}",
+                drawing.len()
+            );
             assert_eq!(
                 drawing.matches("http").count(),
                 1,

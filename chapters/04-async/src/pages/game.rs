@@ -14,13 +14,21 @@ use super::{Page, Visitor, capital, layout, price, stars};
 
 /// The page of one game. `order_key` is the idempotency key that the buy form carries: whoever clicks twice, or reloads
 /// after a lost answer, sends the same key and gets the same order.
-pub fn game_page(product: &Product, visitor: Visitor<'_>, made: Option<&str>, order_key: Option<&str>) -> Markup {
+pub fn game_page(
+    product: &Product,
+    visitor: Visitor<'_>,
+    made: Option<&str>,
+    order_key: Option<&str>,
+) -> Markup {
     let game = &product.game;
     let page = Page {
         made,
         ..Page::new(&game.title, visitor)
     };
-    let (screens, cover) = (game.images.get(1..).unwrap_or_default(), game.images.first());
+    let (screens, cover) = (
+        game.images.get(1..).unwrap_or_default(),
+        game.images.first(),
+    );
     let body = html! {
         article.product {
             @if let Some(cover) = cover {
@@ -165,7 +173,10 @@ mod tests {
             release_date: chrono::NaiveDate::default(),
             price_cents: 1999,
             rating: Some(4.3),
-            images: vec!["/static/art/7/cover.svg".into(), "/static/art/7/screen-1.svg".into()],
+            images: vec![
+                "/static/art/7/cover.svg".into(),
+                "/static/art/7/screen-1.svg".into(),
+            ],
             trailer: "/static/art/7/trailer.svg".into(),
             updated_at,
         };
@@ -177,9 +188,18 @@ mod tests {
 
     #[test]
     fn whatever_people_typed_is_escaped() {
-        let html = game_page(&product(ATTACK), Visitor::LoggedIn(ATTACK), Some(ATTACK), Some(ATTACK)).into_string();
+        let html = game_page(
+            &product(ATTACK),
+            Visitor::LoggedIn(ATTACK),
+            Some(ATTACK),
+            Some(ATTACK),
+        )
+        .into_string();
         assert!(!html.contains("<script"), "a tag came through: {html}");
-        assert!(!html.contains("\" onload=\""), "an attribute came through: {html}");
+        assert!(
+            !html.contains("\" onload=\""),
+            "an attribute came through: {html}"
+        );
         assert!(
             html.contains("&lt;script&gt;"),
             "the text must still be there to read: {html}"
@@ -188,7 +208,13 @@ mod tests {
 
     #[test]
     fn a_page_made_in_advance_carries_no_form_token_and_no_name() {
-        let html = game_page(&product("Skyfall"), Visitor::Unknown, Some("rendered in advance"), None).into_string();
+        let html = game_page(
+            &product("Skyfall"),
+            Visitor::Unknown,
+            Some("rendered in advance"),
+            None,
+        )
+        .into_string();
         assert!(
             !html.contains("idempotency_key") && !html.contains("method=\"post\""),
             "a form for one visitor: {html}"
@@ -198,13 +224,25 @@ mod tests {
             html.contains("<a class=\"button primary\" href=\"/games/7\">Buy</a>"),
             "no way to buy: {html}"
         );
-        assert!(html.contains("/login?next=/games/7"), "no way to review: {html}");
+        assert!(
+            html.contains("/login?next=/games/7"),
+            "no way to review: {html}"
+        );
     }
 
     #[test]
     fn a_customer_can_buy_once_and_write_a_review() {
-        let html = game_page(&product("Skyfall"), Visitor::LoggedIn("ada"), None, Some("key-1")).into_string();
-        assert!(html.contains("name=\"idempotency_key\" value=\"key-1\""), "{html}");
+        let html = game_page(
+            &product("Skyfall"),
+            Visitor::LoggedIn("ada"),
+            None,
+            Some("key-1"),
+        )
+        .into_string();
+        assert!(
+            html.contains("name=\"idempotency_key\" value=\"key-1\""),
+            "{html}"
+        );
         assert!(
             html.contains("action=\"/games/7/reviews\"") && html.contains("$19.99"),
             "{html}"
@@ -226,7 +264,8 @@ mod tests {
 
     #[test]
     fn whoever_is_not_logged_in_is_sent_to_the_login_and_back() {
-        let html = game_page(&product("Skyfall"), Visitor::Anonymous, None, Some("key-1")).into_string();
+        let html =
+            game_page(&product("Skyfall"), Visitor::Anonymous, None, Some("key-1")).into_string();
         assert!(
             html.contains("href=\"/login?next=/games/7\">Log in to buy"),
             "no way to buy: {html}"

@@ -167,9 +167,9 @@ pub fn stars(rating: Option<f64>) -> Markup {
 /// ```
 pub fn capital(word: &str) -> String {
     let mut letters = word.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 #[cfg(test)]
@@ -214,7 +214,10 @@ mod tests {
             ..Page::new("</title><script>", Visitor::LoggedIn("<b>"))
         };
         let html = layout(page, html! {}).into_string();
-        assert!(!html.contains("<script") && !html.contains("<b></span>"), "{html}");
+        assert!(
+            !html.contains("<script") && !html.contains("<b></span>"),
+            "{html}"
+        );
     }
 
     #[test]

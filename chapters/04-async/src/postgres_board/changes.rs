@@ -34,8 +34,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// What may have changed since a moment at which everything before had been heard. A minute more than that, because a transaction that
 /// was open at that moment has an earlier time than its commit; a change that is told twice does no harm.
-const CHANGED_SINCE: &str =
-    "SELECT id::text FROM jobs WHERE changed_at > $1::timestamptz - interval '1 minute' ORDER BY changed_at";
+const CHANGED_SINCE: &str = "SELECT id::text FROM jobs WHERE changed_at > $1::timestamptz - interval '1 minute' ORDER BY changed_at";
 
 /// Tells this process of changes, until it is dropped.
 pub(super) struct Changes {
@@ -111,7 +110,11 @@ impl Listener {
         }
     }
 
-    async fn catch_up(pool: &PgPool, since: &str, tell: &Sender<Uuid>) -> Result<Listener, sqlx::Error> {
+    async fn catch_up(
+        pool: &PgPool,
+        since: &str,
+        tell: &Sender<Uuid>,
+    ) -> Result<Listener, sqlx::Error> {
         let mut listener = Self::connect(pool).await?;
         let changed = sqlx::query(CHANGED_SINCE).bind(since);
         for row in answered(changed.fetch_all(&mut listener.connection)).await? {
@@ -155,7 +158,9 @@ async fn now(connection: &mut PgListener) -> Result<String, sqlx::Error> {
     Ok(answered(row).await?.get("now"))
 }
 
-async fn answered<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+async fn answered<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
     timeout(PROOF_WITHIN, answer)
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))

@@ -35,15 +35,13 @@ const MIGRATED_WITHIN: Duration = Duration::from_secs(30);
 /// The table that notes which migrations are done. Each chapter has its own, so that they can share a database.
 const NOTES: &str = "async_migrations";
 
-const GET: &str =
-    "SELECT id::text, job, customer, state, progress, attempts, result::text FROM jobs WHERE id = $1::uuid";
+const GET: &str = "SELECT id::text, job, customer, state, progress, attempts, result::text FROM jobs WHERE id = $1::uuid";
 // FOR UPDATE: of two processes that change a job at once, the second waits, and then sees what the first one wrote.
 const GET_TO_CHANGE: &str = "SELECT id::text, job, customer, state, progress, attempts, result::text FROM jobs \
     WHERE id = $1::uuid FOR UPDATE";
 const UNFINISHED: &str =
     "SELECT id::text, job, customer FROM jobs WHERE state NOT IN ('done', 'dead') ORDER BY jobs.id";
-const INSERT: &str =
-    "INSERT INTO jobs (id, job, customer, state, progress, attempts) VALUES ($1::uuid, $2, $3, $4, $5, $6)";
+const INSERT: &str = "INSERT INTO jobs (id, job, customer, state, progress, attempts) VALUES ($1::uuid, $2, $3, $4, $5, $6)";
 const UPDATE: &str = "UPDATE jobs SET state = $2, progress = $3, attempts = $4, result = $5::json, \
     changed_at = clock_timestamp() WHERE id = $1::uuid";
 
@@ -80,12 +78,17 @@ impl JobBoard for PgBoard {
                 .await?;
             tell(db, row.id).await
         };
-        transact(&self.pool, move |db| Box::pin(async move { insert(db).await })).await?;
+        transact(&self.pool, move |db| {
+            Box::pin(async move { insert(db).await })
+        })
+        .await?;
         Ok(job)
     }
 
     async fn get(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
-        let row = sqlx::query(GET).bind(id.to_string()).fetch_optional(&self.pool);
+        let row = sqlx::query(GET)
+            .bind(id.to_string())
+            .fetch_optional(&self.pool);
         within(row).await?.as_ref().map(job).transpose()
     }
 
@@ -142,24 +145,32 @@ async fn tell(db: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
 fn message(row: &PgRow) -> Result<JobMessage, StoreError> {
     let id: String = row.get("id");
     Ok(JobMessage {
-        id: Uuid::parse_str(&id).map_err(|error| StoreError::Corrupt(format!("job id {id:?}: {error}")))?,
+        id: Uuid::parse_str(&id)
+            .map_err(|error| StoreError::Corrupt(format!("job id {id:?}: {error}")))?,
         job: row.get("job"),
         customer: row.get("customer"),
     })
 }
 
 fn job(row: &PgRow) -> Result<Job, StoreError> {
-    let corrupt = |what: &str| StoreError::Corrupt(format!("job {}: {what}", row.get::<String, _>("id")));
+    let corrupt =
+        |what: &str| StoreError::Corrupt(format!("job {}: {what}", row.get::<String, _>("id")));
     let (progress, attempts): (i16, i64) = (row.get("progress"), row.get("attempts"));
     let result: Option<String> = row.get("result");
-    let result = result.map(|result| serde_json::from_str(&result)).transpose();
+    let result = result
+        .map(|result| serde_json::from_str(&result))
+        .transpose();
     let JobMessage { id, job, customer } = message(row)?;
     Ok(Job {
         id,
         job,
         state: JobState::parse(row.get("state")).ok_or_else(|| corrupt("unknown state"))?,
-        progress: progress.try_into().map_err(|_| corrupt("progress is no percentage"))?,
-        attempts: attempts.try_into().map_err(|_| corrupt("attempts is no count"))?,
+        progress: progress
+            .try_into()
+            .map_err(|_| corrupt("progress is no percentage"))?,
+        attempts: attempts
+            .try_into()
+            .map_err(|_| corrupt("attempts is no count"))?,
         result: result.map_err(|_| corrupt("result is no JSON"))?,
         customer,
     })
@@ -179,7 +190,9 @@ async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
         .map_err(StoreError::unavailable)?
         .map_err(|error| match error {
             MigrateError::Execute(error) => store_error(error),
-            other => StoreError::Corrupt(format!("the table of jobs cannot be brought up to date: {other}")),
+            other => StoreError::Corrupt(format!(
+                "the table of jobs cannot be brought up to date: {other}"
+            )),
         })
 }
 

@@ -39,7 +39,9 @@ const HEARTBEAT_SECONDS: u16 = 5;
 #[derive(Debug, thiserror::Error)]
 pub enum RabbitError {
     /// The text is not an address.
-    #[error("{0:?} is not the address of a RabbitMQ server; write amqp://USER:PASSWORD@HOST:PORT/VHOST")]
+    #[error(
+        "{0:?} is not the address of a RabbitMQ server; write amqp://USER:PASSWORD@HOST:PORT/VHOST"
+    )]
     Address(String),
     /// It did not answer in time: it hangs, or the network has cut it off.
     #[error("the broker did not {what} within {} seconds", ANSWER_WITHIN.as_secs())]
@@ -100,7 +102,9 @@ pub(super) struct Link {
 impl Link {
     /// A connection to this address. Nothing is sent yet.
     pub(super) fn to(url: &str, name: &'static str) -> Result<Self, RabbitError> {
-        let mut uri: AMQPUri = url.parse().map_err(|_| RabbitError::Address(url.to_owned()))?;
+        let mut uri: AMQPUri = url
+            .parse()
+            .map_err(|_| RabbitError::Address(url.to_owned()))?;
         uri.query.heartbeat = Some(HEARTBEAT_SECONDS);
         Ok(Link {
             uri,
@@ -123,11 +127,17 @@ impl Link {
         *current = None;
         let properties = ConnectionProperties::default().with_connection_name(self.name.into());
         // A limit of its own, for the sake of callers that are not dropped with their caller: the lock must come free.
-        let connecting = timeout(ANSWER_WITHIN, Connection::connect_uri(self.uri.clone(), properties));
+        let connecting = timeout(
+            ANSWER_WITHIN,
+            Connection::connect_uri(self.uri.clone(), properties),
+        );
         let what = "accept a connection";
         let connection = connecting.await.map_err(|_| RabbitError::Silent { what })?;
         let connection = connection.map_err(failed(what))?;
-        let channel = connection.create_channel().await.map_err(failed("open a channel"))?;
+        let channel = connection
+            .create_channel()
+            .await
+            .map_err(failed("open a channel"))?;
         *current = Some(connection);
         Ok(channel)
     }

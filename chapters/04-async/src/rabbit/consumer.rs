@@ -129,7 +129,12 @@ impl Consumers {
         // No name of our own: the broker chooses one, and so none is taken twice.
         let (queue, name) = (self.queue.as_str().into(), "".into());
         channel
-            .basic_consume(queue, name, BasicConsumeOptions::default(), FieldTable::default())
+            .basic_consume(
+                queue,
+                name,
+                BasicConsumeOptions::default(),
+                FieldTable::default(),
+            )
             .await
             .map_err(failed("open a consumer"))
     }
@@ -163,7 +168,8 @@ impl Taken {
             requeue: false,
             ..BasicNackOptions::default()
         };
-        self.answer(async |delivery| delivery.acker.nack(options).await).await
+        self.answer(async |delivery| delivery.acker.nack(options).await)
+            .await
     }
 
     async fn forget(self) -> Result<(), RabbitError> {
@@ -173,7 +179,10 @@ impl Taken {
 
     /// An answer is sent and not confirmed: `Ok` says that it left this process over a connection that seemed whole. If the broker
     /// never hears it, the message comes again.
-    async fn answer(self, how: impl AsyncFnOnce(&Delivery) -> lapin::Result<bool>) -> Result<(), RabbitError> {
+    async fn answer(
+        self,
+        how: impl AsyncFnOnce(&Delivery) -> lapin::Result<bool>,
+    ) -> Result<(), RabbitError> {
         let answered = within("take an answer", async {
             how(&self.delivery).await.map_err(failed("take an answer"))
         })

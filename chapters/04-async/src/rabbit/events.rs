@@ -21,7 +21,10 @@ impl RabbitEvents {
     /// The events of the broker at `url`. Nothing is sent yet.
     pub fn new(url: &str) -> Result<Self, RabbitError> {
         Ok(RabbitEvents {
-            publisher: Arc::new(Publisher::new(Link::to(url, "events: publishing")?, Topology::Events)),
+            publisher: Arc::new(Publisher::new(
+                Link::to(url, "events: publishing")?,
+                Topology::Events,
+            )),
             url: url.to_owned(),
         })
     }
@@ -43,7 +46,11 @@ impl Events for RabbitEvents {
         Ok(self.publisher.publish_once_ready(&letter).await?)
     }
 
-    async fn subscribe(&self, queue: &str, pattern: &str) -> Result<Box<dyn Subscription>, QueueError> {
+    async fn subscribe(
+        &self,
+        queue: &str,
+        pattern: &str,
+    ) -> Result<Box<dyn Subscription>, QueueError> {
         let topology = Topology::Subscription {
             queue: queue.to_owned(),
             pattern: pattern.to_owned(),

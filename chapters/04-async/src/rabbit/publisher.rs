@@ -92,7 +92,11 @@ impl Publisher {
     }
 
     async fn publish_on_some_channel(&self, letter: &Letter<'_>) -> Result<(), RabbitError> {
-        let _place = self.places.acquire().await.expect("nobody closes the semaphore");
+        let _place = self
+            .places
+            .acquire()
+            .await
+            .expect("nobody closes the semaphore");
         let kept = self.idle().pop();
         // A channel whose connection broke while nobody used it is not this message's fault.
         let channel = match kept.filter(|channel| channel.status().connected()) {
@@ -110,7 +114,10 @@ impl Publisher {
         let channel = self.link.channel().await?;
         self.topology.declare(&channel).await?;
         let confirm = ConfirmSelectOptions::default();
-        channel.confirm_select(confirm).await.map_err(failed("confirm"))?;
+        channel
+            .confirm_select(confirm)
+            .await
+            .map_err(failed("confirm"))?;
         Ok(channel)
     }
 
@@ -170,7 +177,11 @@ mod tests {
         // A quorum queue refuses messages in its first moments.
         while publisher.publish(&letter(JOBS)).await.is_err() {}
         let publish = async |number: usize| {
-            let routing_key = if number.is_multiple_of(2) { JOBS } else { "nowhere" };
+            let routing_key = if number.is_multiple_of(2) {
+                JOBS
+            } else {
+                "nowhere"
+            };
             (routing_key, publisher.publish(&letter(routing_key)).await)
         };
         for (routing_key, outcome) in join_all((0..600).map(publish)).await {

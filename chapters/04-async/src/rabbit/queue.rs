@@ -52,7 +52,10 @@ impl RabbitQueue {
     pub fn with(url: &str, settings: Settings) -> Result<Self, RabbitError> {
         let Settings { prefetch, capacity } = settings;
         let topology = Topology::Jobs { capacity };
-        let publisher = Arc::new(Publisher::new(Link::to(url, "jobs: publishing")?, topology.clone()));
+        let publisher = Arc::new(Publisher::new(
+            Link::to(url, "jobs: publishing")?,
+            topology.clone(),
+        ));
         let link = Link::to(url, "jobs: consuming")?;
         Ok(RabbitQueue {
             consumers: Consumers::new(link, topology, JOBS, prefetch, publisher.clone()),

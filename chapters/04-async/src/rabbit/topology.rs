@@ -65,11 +65,15 @@ impl Topology {
                 queue(channel, JOBS, jobs(*capacity)).await
             }
             Topology::Events => exchange(channel).await,
-            Topology::Subscription { queue: name, pattern } => {
+            Topology::Subscription {
+                queue: name,
+                pattern,
+            } => {
                 exchange(channel).await?;
                 queue(channel, DEAD_EVENTS, dead_letters()).await?;
                 queue(channel, name, events()).await?;
-                let (queue, exchange, pattern) = (name.as_str().into(), EVENTS.into(), pattern.as_str().into());
+                let (queue, exchange, pattern) =
+                    (name.as_str().into(), EVENTS.into(), pattern.as_str().into());
                 channel
                     .queue_bind(
                         queue,
@@ -132,7 +136,11 @@ enum Argument {
     Number(i64),
 }
 
-async fn queue(channel: &Channel, name: &str, arguments: Vec<(&'static str, Argument)>) -> Result<(), RabbitError> {
+async fn queue(
+    channel: &Channel,
+    name: &str,
+    arguments: Vec<(&'static str, Argument)>,
+) -> Result<(), RabbitError> {
     let mut table = FieldTable::default();
     for (name, argument) in arguments {
         let value = match argument {
@@ -154,7 +162,12 @@ async fn exchange(channel: &Channel) -> Result<(), RabbitError> {
         ..ExchangeDeclareOptions::default()
     };
     channel
-        .exchange_declare(EVENTS.into(), ExchangeKind::Topic, options, FieldTable::default())
+        .exchange_declare(
+            EVENTS.into(),
+            ExchangeKind::Topic,
+            options,
+            FieldTable::default(),
+        )
         .await
         .map_err(failed("declare an exchange"))
 }

@@ -13,7 +13,9 @@ use crate::support::{message, receive_at_last, until, within_the_deadline};
 
 /// A channel of somebody else's, who does not keep to our rules.
 async fn stranger(url: &str) -> (Connection, Channel) {
-    let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+    let connection = Connection::connect(url, ConnectionProperties::default())
+        .await
+        .unwrap();
     let channel = connection.create_channel().await.unwrap();
     (connection, channel)
 }
@@ -51,7 +53,10 @@ async fn a_job_for_which_there_is_no_queue_is_an_error_and_the_next_one_finds_it
     let Err(QueueError::Unavailable(reason)) = lost else {
         panic!("the broker threw the message away, and it passed for confirmed: {lost:?}");
     };
-    assert!(reason.to_string().contains("no queue for \"jobs\""), "{reason}");
+    assert!(
+        reason.to_string().contains("no queue for \"jobs\""),
+        "{reason}"
+    );
     published(&queue, 1).await;
     assert_eq!(queue.waiting().await.unwrap(), 1);
 }
@@ -74,7 +79,10 @@ async fn a_message_that_is_no_job_becomes_a_dead_letter_and_its_neighbours_go_on
         assert_eq!(&delivery.message, expected);
         delivery.ack().await.unwrap();
     }
-    until("it is a dead letter", async || queue.dead_letters().await.unwrap() == 1).await;
+    until("it is a dead letter", async || {
+        queue.dead_letters().await.unwrap() == 1
+    })
+    .await;
     let letter = channel
         .basic_get(DEAD_JOBS.into(), BasicGetOptions::default())
         .await
@@ -96,8 +104,16 @@ async fn a_dead_letter_that_is_put_back_is_a_job_again() {
     let understood_by_now = message("job");
     assert_eq!(queue.dead_letters().await.unwrap(), 0);
     let (_connection, channel) = stranger(&broker.url()).await;
-    smuggle(&channel, DEAD_JOBS, &serde_json::to_vec(&understood_by_now).unwrap()).await;
-    until("it is a dead letter", async || queue.dead_letters().await.unwrap() == 1).await;
+    smuggle(
+        &channel,
+        DEAD_JOBS,
+        &serde_json::to_vec(&understood_by_now).unwrap(),
+    )
+    .await;
+    until("it is a dead letter", async || {
+        queue.dead_letters().await.unwrap() == 1
+    })
+    .await;
 
     assert_eq!(queue.replay_dead_letters().await.unwrap(), 1);
 
@@ -133,7 +149,11 @@ async fn a_full_queue_refuses_new_jobs_but_none_that_it_has_confirmed() {
         received.insert(delivery.message.id);
         delivery.ack().await.unwrap();
     }
-    assert_eq!(received.len(), confirmed, "one was dropped to make room, or came twice");
+    assert_eq!(
+        received.len(),
+        confirmed,
+        "one was dropped to make room, or came twice"
+    );
     assert_eq!(queue.waiting().await.unwrap(), 0);
     until("there is room again", async || {
         queue.publish(&message("job")).await.is_ok()
@@ -160,12 +180,18 @@ async fn a_dropped_job_comes_before_those_that_nobody_has_received_yet() {
     let sent = published(&queue, 3).await;
 
     let in_hand = receive_at_last(&queue).await;
-    until("one is in hand", async || queue.waiting().await.unwrap() == 2).await;
+    until("one is in hand", async || {
+        queue.waiting().await.unwrap() == 2
+    })
+    .await;
     drop(in_hand);
     until("it is back", async || queue.waiting().await.unwrap() == 3).await;
 
     let next = receive_at_last(&queue).await;
-    assert_eq!(next.message, sent[0], "its worker died, and it has waited longest");
+    assert_eq!(
+        next.message, sent[0],
+        "its worker died, and it has waited longest"
+    );
 }
 
 #[tokio::test]
@@ -179,8 +205,12 @@ async fn what_lies_in_a_workers_pocket_depends_on_the_prefetch() {
         let queue = RabbitQueue::with(&broker.url(), settings).unwrap();
         published(&queue, 5).await;
         let in_hand = receive_at_last(&queue).await;
-        let what = format!("with a prefetch of {prefetch}, {left_for_others} of 5 are left for others");
-        until(&what, async || queue.waiting().await.unwrap() == left_for_others).await;
+        let what =
+            format!("with a prefetch of {prefetch}, {left_for_others} of 5 are left for others");
+        until(&what, async || {
+            queue.waiting().await.unwrap() == left_for_others
+        })
+        .await;
         drop(in_hand);
         until("all come back, from hand and pocket", async || {
             queue.waiting().await.unwrap() == 5
@@ -214,7 +244,9 @@ async fn broker_behind_a_proxy() -> (testbed::RabbitMq, FaultProxy, String) {
     let broker = testbed::rabbitmq().await.unwrap();
     let address = testbed::shared(Service::RabbitMq).await.unwrap().address();
     let proxy = FaultProxy::before(address).await.unwrap();
-    let url = broker.url().replace(&address.to_string(), &proxy.address().to_string());
+    let url = broker
+        .url()
+        .replace(&address.to_string(), &proxy.address().to_string());
     (broker, proxy, url)
 }
 
@@ -227,12 +259,14 @@ async fn a_broker_that_is_not_there_is_reported_and_so_is_an_address_that_is_non
         queue.publish(&message("job")).await,
         Err(QueueError::Unavailable(_))
     ));
-    assert!(matches!(queue.receive().await, Err(QueueError::Unavailable(_))));
+    assert!(matches!(
+        queue.receive().await,
+        Err(QueueError::Unavailable(_))
+    ));
     assert!(begin.elapsed() < 2 * ANSWER_WITHIN + Duration::from_secs(5));
 
     let nonsense = RabbitQueue::new("localhost:5672").err().unwrap();
-    let expected =
-        "\"localhost:5672\" is not the address of a RabbitMQ server; write amqp://USER:PASSWORD@HOST:PORT/VHOST";
+    let expected = "\"localhost:5672\" is not the address of a RabbitMQ server; write amqp://USER:PASSWORD@HOST:PORT/VHOST";
     assert_eq!(nonsense.to_string(), expected);
 }
 
@@ -249,14 +283,20 @@ async fn a_broker_that_says_nothing_is_reported_and_its_worker_loses_the_job_to_
     let lost = within_the_deadline("publishing hangs", cut_off.publish(&message("job"))).await;
     assert!(matches!(lost, Err(QueueError::Unavailable(_))), "{lost:?}");
     let patience = begin.elapsed();
-    assert!(patience < 2 * ANSWER_WITHIN, "reported only after {patience:?}");
+    assert!(
+        patience < 2 * ANSWER_WITHIN,
+        "reported only after {patience:?}"
+    );
 
     let other = RabbitQueue::new(&broker.url()).unwrap();
     let (received, heard_nothing) = futures_util::join!(
         receive_at_last(&other),
         within_the_deadline("receiving hangs", cut_off.receive())
     );
-    assert_eq!(received.message, sent[0], "the worker's job is stuck with the worker");
+    assert_eq!(
+        received.message, sent[0],
+        "the worker's job is stuck with the worker"
+    );
     received.ack().await.unwrap();
     assert!(matches!(heard_nothing, Err(QueueError::Unavailable(_))));
     // The worker has worked on, and is done now.

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use ch04_async::worker::{Handlers, MAX_ATTEMPTS};
 use ch04_async::{
-    Job, JobBoard, JobHandler, JobMessage, JobQueue, JobState, MemoryBoard, MemoryQueue, Progress, Worker,
+    Job, JobBoard, JobHandler, JobMessage, JobQueue, JobState, MemoryBoard, MemoryQueue, Progress,
+    Worker,
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -52,7 +53,11 @@ impl Workshop {
     }
 
     async fn job(&self, id: Uuid) -> Job {
-        self.board.get(id).await.unwrap().expect("the job has a record")
+        self.board
+            .get(id)
+            .await
+            .unwrap()
+            .expect("the job has a record")
     }
 
     /// Waits until the job is in this state.
@@ -64,7 +69,8 @@ impl Workshop {
     /// Waits until the handler has begun this attempt and reported its progress.
     async fn until_at_work(&self, id: Uuid, attempt: u32) -> Job {
         let at_work = |job: &Job| job.attempts == attempt && job.progress == HALF_WAY;
-        self.until_it(&format!("began attempt {attempt}"), id, at_work).await
+        self.until_it(&format!("began attempt {attempt}"), id, at_work)
+            .await
     }
 
     /// Waits until the job is as it should be, woken by the board's own changes.
@@ -124,7 +130,9 @@ impl JobHandler for Failing {
     async fn run(&self, _: &JobMessage, _: &Progress) -> Result<Value, String> {
         let left = self
             .times
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
         match left {
             Err(_) => Ok(json!("at last")),
             Ok(_) if self.panics => panic!("on purpose"),

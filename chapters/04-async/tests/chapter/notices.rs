@@ -35,7 +35,8 @@ impl Outbox for Notes {
         if self.hangs.swap(false, Ordering::SeqCst) {
             pending::<()>().await;
         }
-        if self.fails_for == Some(&*rsvp.customer) && !self.has_failed.swap(true, Ordering::SeqCst) {
+        if self.fails_for == Some(&*rsvp.customer) && !self.has_failed.swap(true, Ordering::SeqCst)
+        {
             return Err("no such mailbox today".to_owned());
         }
         let notice = (channel.to_owned(), event, rsvp.customer.clone());
@@ -43,7 +44,10 @@ impl Outbox for Notes {
     }
 }
 
-fn notes(hangs: bool, fails_for: Option<&'static str>) -> (Arc<Notes>, mpsc::UnboundedReceiver<Notice>) {
+fn notes(
+    hangs: bool,
+    fails_for: Option<&'static str>,
+) -> (Arc<Notes>, mpsc::UnboundedReceiver<Notice>) {
     let (sent, seen) = mpsc::unbounded_channel();
     let notes = Notes {
         sent,
@@ -74,7 +78,9 @@ fn rsvp(customer: &str) -> Event {
 }
 
 async fn next(seen: &mut mpsc::UnboundedReceiver<Notice>) -> Notice {
-    within_the_deadline("a notice is sent", seen.recv()).await.unwrap()
+    within_the_deadline("a notice is sent", seen.recv())
+        .await
+        .unwrap()
 }
 
 async fn each_channel_tells_of_each_rsvp_once(events: Arc<dyn Events>) {
@@ -95,7 +101,8 @@ async fn each_channel_tells_of_each_rsvp_once(events: Arc<dyn Events>) {
         notices.push(next(&mut seen).await);
     }
     notices.sort();
-    let expect = |channel: &str, event: &Event, who: &str| (channel.to_owned(), event.id, who.to_owned());
+    let expect =
+        |channel: &str, event: &Event, who: &str| (channel.to_owned(), event.id, who.to_owned());
     let mut expected = vec![
         expect("email", &ada, "ada"),
         expect("email", &bob, "bob"),
@@ -139,7 +146,10 @@ async fn a_notice_whose_notifier_was_killed_is_sent_by_another() {
     let _ = first.await;
     start("email", &events, &outbox);
 
-    assert_eq!(next(&mut seen).await, ("email".to_owned(), event.id, "ada".to_owned()));
+    assert_eq!(
+        next(&mut seen).await,
+        ("email".to_owned(), event.id, "ada".to_owned())
+    );
 }
 
 #[tokio::test]

@@ -156,7 +156,10 @@ async fn after_an_orderly_stop_every_page_is_kept() {
         tell.send(2).await.unwrap();
         drop(tell);
     };
-    tokio::join!(publisher.run(changes, std::future::pending()), change_a_price);
+    tokio::join!(
+        publisher.run(changes, std::future::pending()),
+        change_a_price
+    );
 
     let (pages, publisher) = runs.start();
 
@@ -175,7 +178,11 @@ async fn a_page_that_is_older_than_its_game_is_not_served_after_a_crash_whatever
         runs.shelf.set_price_at(2, 123_456, now);
 
         let (pages, publisher) = runs.start();
-        assert_eq!(publisher.withdraw_stale().await.unwrap(), 1, "changed at {now}");
+        assert_eq!(
+            publisher.withdraw_stale().await.unwrap(),
+            1,
+            "changed at {now}"
+        );
 
         assert_eq!(html(&pages, 2).await, None, "the old page would be served");
         assert!(html(&pages, 1).await.is_some(), "the other pages are right");
@@ -227,14 +234,32 @@ async fn pages_of_another_template_of_no_game_or_without_a_manifest_are_taken_do
         .await
         .unwrap();
     let (_, publisher) = runs.start();
-    assert_eq!(publisher.withdraw_stale().await.unwrap(), 1, "there is no game 9");
+    assert_eq!(
+        publisher.withdraw_stale().await.unwrap(),
+        1,
+        "there is no game 9"
+    );
 
-    let saved = runs.objects.get(&manifest).await.unwrap().bytes().await.unwrap();
+    let saved = runs
+        .objects
+        .get(&manifest)
+        .await
+        .unwrap()
+        .bytes()
+        .await
+        .unwrap();
     let mut json: serde_json::Value = serde_json::from_slice(&saved).unwrap();
     json["template"] = "of last year".into();
-    runs.objects.put(&manifest, json.to_string().into()).await.unwrap();
+    runs.objects
+        .put(&manifest, json.to_string().into())
+        .await
+        .unwrap();
     let (_, publisher) = runs.start();
-    assert_eq!(publisher.withdraw_stale().await.unwrap(), 3, "the template has changed");
+    assert_eq!(
+        publisher.withdraw_stale().await.unwrap(),
+        3,
+        "the template has changed"
+    );
 
     assert_eq!(fill(&publisher).await, 3);
     runs.objects

@@ -49,10 +49,21 @@ async fn a_job_of_a_killed_worker_is_done_by_another() {
     let (database, broker) = (&database.url(), &broker.url());
     let board = board(database).await;
     let mut changes = board.changes();
-    let worker = ["worker", "--amqp", broker, "--database", database, "--fifth"];
+    let worker = [
+        "worker",
+        "--amqp",
+        broker,
+        "--database",
+        database,
+        "--fifth",
+    ];
     let job = message("bake-cake");
     board.open(&job).await.unwrap();
-    RabbitQueue::new(broker).unwrap().publish(&job).await.unwrap();
+    RabbitQueue::new(broker)
+        .unwrap()
+        .publish(&job)
+        .await
+        .unwrap();
 
     let mut first = start(&[&worker[..], &[FOR_EVER]].concat()).await;
     let begun = |job: &Job| job.state == JobState::Running;
@@ -74,14 +85,23 @@ async fn a_queue_in_memory_dies_with_its_process() {
     let store = ["alone", "--database", database, "--cakes", "1", "--fifth"];
 
     let mut first = start(&[&store[..], &[FOR_EVER]].concat()).await;
-    assert!(first.said.ends_with("for the orders of 1 cakes\n"), "{}", first.said);
+    assert!(
+        first.said.ends_with("for the orders of 1 cakes\n"),
+        "{}",
+        first.said
+    );
     let lost = board.unfinished().await.unwrap()[0].id;
     let begun = |job: &Job| job.state == JobState::Running;
     until(&board, &mut changes, "the store begins", begun, lost).await;
     first.kill().await.unwrap();
     let _second = start(&[&store[..], &[AT_ONCE]].concat()).await;
     // The new order is behind all that the store might still know of.
-    let new = board.unfinished().await.unwrap().into_iter().find(|job| job.id != lost);
+    let new = board
+        .unfinished()
+        .await
+        .unwrap()
+        .into_iter()
+        .find(|job| job.id != lost);
     if let Some(new) = new {
         let done = |job: &Job| job.state == JobState::Done;
         until(&board, &mut changes, "the new order is done", done, new.id).await;

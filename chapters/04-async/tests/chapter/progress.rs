@@ -33,7 +33,10 @@ async fn two_clones() -> TwoClones {
 }
 
 /// `noticed`: how to tell that the listener has given its connection up.
-async fn what_was_missed_is_heard_later(fault: Fault, noticed: impl AsyncFn(&TwoClones, usize) -> bool) {
+async fn what_was_missed_is_heard_later(
+    fault: Fault,
+    noticed: impl AsyncFn(&TwoClones, usize) -> bool,
+) {
     let clones = two_clones().await;
     let job = message("bake-cake");
     let mut changes = clones.cut_off.changes();
@@ -46,7 +49,10 @@ async fn what_was_missed_is_heard_later(fault: Fault, noticed: impl AsyncFn(&Two
 
     let connections = clones.proxy.connections();
     clones.proxy.inject(fault);
-    until("the listener notices", async || noticed(&clones, connections).await).await;
+    until("the listener notices", async || {
+        noticed(&clones, connections).await
+    })
+    .await;
     clones
         .well
         .update(job.id, JobUpdate::Done(serde_json::json!("a cake")))
@@ -84,9 +90,15 @@ async fn a_database_that_says_nothing_is_reported_and_found_again() {
     assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
     let write = clones.cut_off.update(job.id, JobUpdate::Started);
     let write = within_the_deadline("writing hangs", write).await;
-    assert!(matches!(write, Err(StoreError::Unavailable(_))), "{write:?}");
+    assert!(
+        matches!(write, Err(StoreError::Unavailable(_))),
+        "{write:?}"
+    );
     let patience = begin.elapsed();
-    assert!(patience < Duration::from_secs(25), "reported only after {patience:?}");
+    assert!(
+        patience < Duration::from_secs(25),
+        "reported only after {patience:?}"
+    );
 
     clones.proxy.heal();
     until("the database is found again", async || {

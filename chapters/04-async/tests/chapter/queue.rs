@@ -17,14 +17,20 @@ async fn a_dropped_message_is_the_next_and_a_requeued_one_the_last() {
 
     drop(queue.receive().await.unwrap());
     let again = queue.receive().await.unwrap();
-    assert_eq!(again.message, first, "its worker died, and it has waited longest");
+    assert_eq!(
+        again.message, first,
+        "its worker died, and it has waited longest"
+    );
     // The bound is reached meanwhile, and does not count for a message that was confirmed.
     queue.publish(&message("job")).await.unwrap();
     again.requeue().await.unwrap();
 
     assert_eq!(queue.len(), 3);
     let next = queue.receive().await.unwrap();
-    assert_eq!(next.message, second, "a requeued message goes behind the others");
+    assert_eq!(
+        next.message, second,
+        "a requeued message goes behind the others"
+    );
 }
 
 #[tokio::test]
@@ -40,7 +46,10 @@ async fn restored_messages_are_taken_past_the_bound_and_wake_every_worker() {
         panic!("a worker sleeps beside a waiting job: was the wake-up passed on?");
     };
     let (first, second) = (first.unwrap(), second.unwrap());
-    assert_eq!([&first.message, &second.message], [&messages[0], &messages[1]]);
+    assert_eq!(
+        [&first.message, &second.message],
+        [&messages[0], &messages[1]]
+    );
     assert_eq!(queue.len(), 1);
     let refused = queue.publish(&message("job")).await;
     assert!(
@@ -72,7 +81,10 @@ async fn a_full_queue_refuses_instead_of_growing() {
     for _ in 0..2 {
         queue.publish(&message("job")).await.unwrap();
     }
-    assert!(matches!(queue.publish(&message("job")).await, Err(QueueError::Full(2))));
+    assert!(matches!(
+        queue.publish(&message("job")).await,
+        Err(QueueError::Full(2))
+    ));
     assert_eq!(queue.len(), 2);
 }
 

@@ -50,5 +50,7 @@ pub async fn receive_at_last(queue: &dyn JobQueue) -> Delivery {
 }
 
 pub async fn board(url: &str) -> PgBoard {
-    PgBoard::open(postgres::connect(url).unwrap()).await.unwrap()
+    PgBoard::open(postgres::connect(url).unwrap())
+        .await
+        .unwrap()
 }

@@ -82,10 +82,12 @@ impl JobBoard for SqliteBoard {
     }
 
     async fn unfinished(&self) -> Result<Vec<JobMessage>, StoreError> {
-        let rows = sqlx::query("SELECT id, job, customer FROM jobs WHERE state NOT IN ('done', 'dead') ORDER BY id")
-            .fetch_all(self.db.readers())
-            .await
-            .map_err(StoreError::unavailable)?;
+        let rows = sqlx::query(
+            "SELECT id, job, customer FROM jobs WHERE state NOT IN ('done', 'dead') ORDER BY id",
+        )
+        .fetch_all(self.db.readers())
+        .await
+        .map_err(StoreError::unavailable)?;
         rows.iter()
             .map(|row| {
                 Ok(JobMessage {
@@ -124,7 +126,8 @@ fn job(row: &SqliteRow) -> Result<Job, StoreError> {
     Ok(Job {
         id: uuid(row)?,
         job: row.get("job"),
-        state: JobState::parse(&state).ok_or_else(|| StoreError::Corrupt(format!("job state {state:?}")))?,
+        state: JobState::parse(&state)
+            .ok_or_else(|| StoreError::Corrupt(format!("job state {state:?}")))?,
         progress: row.get("progress"),
         attempts: row.get("attempts"),
         result: result

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use ch02_database::catalog::{
     Deletion, GAMES_PER_PAGE, GameChange, GameOrder, GamePage, GameQuery, GameVersion, NewReview,
 };
-use ch02_database::game::{Game, Listing, Product, REVIEWS_PER_PRODUCT, Review, ReviewId, ReviewSummary};
+use ch02_database::game::{
+    Game, Listing, Product, REVIEWS_PER_PRODUCT, Review, ReviewId, ReviewSummary,
+};
 use ch02_database::{Catalog, GameId, Read, StoreError};
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use sqlx::sqlite::SqliteRow;
@@ -32,11 +34,13 @@ impl SqliteCatalog {
     }
 
     async fn find(&self, id: GameId) -> Result<Option<Game>, StoreError> {
-        let row = sqlx::query(AssertSqlSafe(format!("SELECT {GAME} FROM games WHERE id = ?")))
-            .bind(id)
-            .fetch_optional(self.db.readers())
-            .await
-            .map_err(StoreError::unavailable)?;
+        let row = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {GAME} FROM games WHERE id = ?"
+        )))
+        .bind(id)
+        .fetch_optional(self.db.readers())
+        .await
+        .map_err(StoreError::unavailable)?;
         row.as_ref().map(game).transpose()
     }
 }
@@ -73,7 +77,10 @@ impl Catalog for SqliteCatalog {
         // A filter that is not set is left out of the text instead of being written as `? IS NULL OR …`, which would hide the
         // index from the planner. Only fixed text goes into the statement; what the client sent is bound.
         let mut sql = format!("SELECT {GAME} FROM games WHERE true");
-        let text = query.text.as_deref().map(|text| format!("%{}%", escape_like(text)));
+        let text = query
+            .text
+            .as_deref()
+            .map(|text| format!("%{}%", escape_like(text)));
         if query.genre.is_some() {
             sql.push_str(" AND genre = ?");
         }
@@ -114,7 +121,9 @@ impl Catalog for SqliteCatalog {
                 updated_at: time(row, "updated_at")?,
             })
         });
-        Ok(Read::from_primary(versions.collect::<Result<_, StoreError>>()?))
+        Ok(Read::from_primary(
+            versions.collect::<Result<_, StoreError>>()?,
+        ))
     }
 
     async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
@@ -143,7 +152,11 @@ impl Catalog for SqliteCatalog {
         row.as_ref().map(game).transpose()
     }
 
-    async fn add_review(&self, id: GameId, review: &NewReview) -> Result<Option<Review>, StoreError> {
+    async fn add_review(
+        &self,
+        id: GameId,
+        review: &NewReview,
+    ) -> Result<Option<Review>, StoreError> {
         let new = review.clone();
         let row = self
             .db
@@ -170,16 +183,23 @@ impl Catalog for SqliteCatalog {
         row.as_ref().map(self::review).transpose()
     }
 
-    async fn delete_review(&self, id: GameId, review: ReviewId, customer: &str) -> Result<Deletion, StoreError> {
+    async fn delete_review(
+        &self,
+        id: GameId,
+        review: ReviewId,
+        customer: &str,
+    ) -> Result<Deletion, StoreError> {
         let customer = customer.to_owned();
         self.db
             .write(move |db| {
                 Box::pin(async move {
-                    let found = sqlx::query("SELECT customer, stars FROM reviews WHERE id = ? AND game_id = ?")
-                        .bind(review)
-                        .bind(id)
-                        .fetch_optional(&mut *db)
-                        .await?;
+                    let found = sqlx::query(
+                        "SELECT customer, stars FROM reviews WHERE id = ? AND game_id = ?",
+                    )
+                    .bind(review)
+                    .bind(id)
+                    .fetch_optional(&mut *db)
+                    .await?;
                     let Some(found) = found else {
                         return Ok(Deletion::NotFound);
                     };
@@ -199,7 +219,12 @@ impl Catalog for SqliteCatalog {
 }
 
 /// Brings the denormalised columns of a game up to date. Returns how many games there were to update: one or none.
-async fn count_review(db: &mut SqliteConnection, id: GameId, count: i64, stars: i64) -> Result<u64, sqlx::Error> {
+async fn count_review(
+    db: &mut SqliteConnection,
+    id: GameId,
+    count: i64,
+    stars: i64,
+) -> Result<u64, sqlx::Error> {
     let counted = sqlx::query(
         "UPDATE games SET review_count = review_count + ?1, review_stars = review_stars + ?2, \
          rating = round(CAST(review_stars + ?2 AS REAL) / nullif(review_count + ?1, 0), 1), updated_at = ?3 WHERE id = ?4",
@@ -225,9 +250,9 @@ fn game(row: &SqliteRow) -> Result<Game, StoreError> {
         developer: row.get("developer"),
         publisher: row.get("publisher"),
         platform: row.get("platform"),
-        release_date: release_date
-            .parse::<NaiveDate>()
-            .map_err(|error| StoreError::Corrupt(format!("release date {release_date:?}: {error}")))?,
+        release_date: release_date.parse::<NaiveDate>().map_err(|error| {
+            StoreError::Corrupt(format!("release date {release_date:?}: {error}"))
+        })?,
         price_cents: row.get("price_cents"),
         rating: row.get("rating"),
         images: serde_json::from_str(&images)
@@ -278,5 +303,7 @@ pub(super) fn now() -> String {
 fn escape_like(text: &str) -> String {
     // SQLite takes a NUL for the pattern's end. No title has the character that stands for it here.
     let text = text.replace('\0', "\u{fffd}");
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
 }

@@ -29,7 +29,9 @@ pub enum DataDirError {
     #[error("this system names no folder for application data; choose one with --data-dir DIR")]
     NoDefault,
     /// The folder cannot be made or written.
-    #[error("the data directory {path} cannot be used: {reason}; choose another one with --data-dir DIR")]
+    #[error(
+        "the data directory {path} cannot be used: {reason}; choose another one with --data-dir DIR"
+    )]
     Unusable {
         /// The folder.
         path: PathBuf,
@@ -119,10 +121,15 @@ impl Recipe {
         if rows.is_empty() {
             return Ok(None);
         }
-        let meta: HashMap<String, String> = rows.iter().map(|row| (row.get("key"), row.get("value"))).collect();
+        let meta: HashMap<String, String> = rows
+            .iter()
+            .map(|row| (row.get("key"), row.get("value")))
+            .collect();
         let number = |key: &str| {
             let value = meta.get(key).and_then(|value| value.parse::<u64>().ok());
-            value.ok_or_else(|| StoreError::Corrupt(format!("no number for {key:?} in the table meta")))
+            value.ok_or_else(|| {
+                StoreError::Corrupt(format!("no number for {key:?} in the table meta"))
+            })
         };
         Ok(Some(Recipe {
             games: number("games")? as u32,

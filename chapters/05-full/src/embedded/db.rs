@@ -18,7 +18,9 @@ use ch02_database::StoreError;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{SqlSafeStr, SqliteConnection};
 
 /// How many reads of one database run side by side. Each connection is a thread with its own page cache.
@@ -78,7 +80,10 @@ impl Db {
         let db = if let Some(file) = file {
             let options = options.filename(file).create_if_missing(true);
             // The writer first: it creates the file that the readers open.
-            let writer = pool(1).connect_with(options.clone()).await.map_err(explain)?;
+            let writer = pool(1)
+                .connect_with(options.clone())
+                .await
+                .map_err(explain)?;
             let readers = pool(READERS)
                 .connect_with(options.read_only(true))
                 .await
@@ -86,7 +91,10 @@ impl Db {
             Db { readers, writer }
         } else {
             // Each connection to ":memory:" is a database of its own, so everybody shares a single one.
-            let only = pool(1).connect_with(options.in_memory(true)).await.map_err(explain)?;
+            let only = pool(1)
+                .connect_with(options.in_memory(true))
+                .await
+                .map_err(explain)?;
             Db {
                 readers: only.clone(),
                 writer: only,
@@ -97,7 +105,9 @@ impl Db {
             .run(&db.writer)
             .await
             .map_err(|error| match error {
-                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(error),
+                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                    explain(error)
+                }
                 other => OpenError::Unusable {
                     file: name.clone(),
                     reason: other.to_string(),
@@ -130,7 +140,9 @@ impl Db {
     pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>
+            + Send
+            + 'static,
     {
         let writer = self.writer.clone();
         let transaction = async move {
@@ -181,11 +193,17 @@ async fn transact<T>(
 ) -> Result<T, sqlx::Error> {
     // IMMEDIATE takes the write lock at once. A transaction that begins as a reader may find at its first write that another
     // process was faster.
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut *connection)
+        .await?;
     let value = AssertUnwindSafe(work(&mut *connection))
         .catch_unwind()
         .await
-        .unwrap_or_else(|_| Err(sqlx::Error::Protocol("the transaction's code panicked".to_owned())))?;
+        .unwrap_or_else(|_| {
+            Err(sqlx::Error::Protocol(
+                "the transaction's code panicked".to_owned(),
+            ))
+        })?;
     sqlx::query("COMMIT").execute(connection).await?;
     Ok(value)
 }
@@ -230,7 +248,9 @@ fn explain(file: &str, error: &sqlx::Error) -> OpenError {
         .map(|code| code & 0xff);
     let (file, reason) = (file.to_owned(), error.to_string());
     match (code, error) {
-        (Some(CORRUPT | NOT_A_DATABASE), _) | (_, sqlx::Error::Decode(_)) => OpenError::Damaged { file, reason },
+        (Some(CORRUPT | NOT_A_DATABASE), _) | (_, sqlx::Error::Decode(_)) => {
+            OpenError::Damaged { file, reason }
+        }
         (Some(FULL), _) => OpenError::DiskFull { file },
         _ => OpenError::Unusable { file, reason },
     }

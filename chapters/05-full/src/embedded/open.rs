@@ -102,7 +102,9 @@ impl Embedded {
     ) -> Result<Embedded, EmbeddedError> {
         let lock = dir.lock()?;
         let store = database(dir, "store.db", STORE).await?;
-        let stored = Recipe::read(&store).await.map_err(|error| seeding(dir, &error))?;
+        let stored = Recipe::read(&store)
+            .await
+            .map_err(|error| seeding(dir, &error))?;
         let recipe = match stored {
             Some(stored) => compare(dir, stored, sizes)?,
             None => Recipe {
@@ -147,11 +149,14 @@ impl Embedded {
         };
         let recipe = match Recipe::read(&Db::look_at(&file).await?).await {
             Ok(Some(recipe)) => recipe,
-            Ok(None) | Err(StoreError::Unavailable(_)) => return Err(nothing("a store was begun and never filled")),
+            Ok(None) | Err(StoreError::Unavailable(_)) => {
+                return Err(nothing("a store was begun and never filled"));
+            }
             Err(error) => return Err(seeding(dir, &error)),
         };
         let mut shards = Vec::with_capacity(recipe.shards);
-        for file in (0..recipe.shards).filter_map(|number| dir.join(&format!("shard-{number}.db"))) {
+        for file in (0..recipe.shards).filter_map(|number| dir.join(&format!("shard-{number}.db")))
+        {
             shards.push(Db::look_at(&file).await?);
         }
         let counts = SqliteOrders::new(shards).count_by_shard().await;
@@ -167,7 +172,11 @@ impl Embedded {
     }
 }
 
-async fn database(dir: &DataDir, name: &str, migrations: &[&'static str]) -> Result<Db, EmbeddedError> {
+async fn database(
+    dir: &DataDir,
+    name: &str,
+    migrations: &[&'static str],
+) -> Result<Db, EmbeddedError> {
     Ok(Db::open(dir.join(name).as_deref(), migrations).await?)
 }
 
@@ -176,7 +185,11 @@ fn compare(dir: &DataDir, stored: Recipe, asked: Sizes) -> Result<Recipe, Embedd
     let flags = [
         ("games", u64::from(stored.games), asked.games.map(u64::from)),
         ("seed", stored.seed, asked.seed),
-        ("shards", stored.shards as u64, asked.shards.map(|shards| shards as u64)),
+        (
+            "shards",
+            stored.shards as u64,
+            asked.shards.map(|shards| shards as u64),
+        ),
     ];
     for (flag, stored, asked) in flags {
         if let Some(asked) = asked.filter(|asked| *asked != stored) {
@@ -200,7 +213,8 @@ fn objects(dir: &DataDir, name: &str) -> Result<Arc<dyn ObjectStore>, EmbeddedEr
         reason,
     };
     std::fs::create_dir_all(&path).map_err(|error| unusable(error.to_string()))?;
-    let folder = LocalFileSystem::new_with_prefix(&path).map_err(|error| unusable(error.to_string()))?;
+    let folder =
+        LocalFileSystem::new_with_prefix(&path).map_err(|error| unusable(error.to_string()))?;
     Ok(Arc::new(folder))
 }
 

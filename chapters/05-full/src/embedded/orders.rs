@@ -58,13 +58,15 @@ impl Orders for SqliteOrders {
         before: Option<OrderId>,
         limit: usize,
     ) -> Result<Vec<Order>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM orders WHERE customer = ? AND id < ? ORDER BY id DESC LIMIT ?")
-            .bind(customer)
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(limit as i64)
-            .fetch_all(self.shards[self.shard_of_customer(customer)].readers())
-            .await
-            .map_err(StoreError::unavailable)?;
+        let rows = sqlx::query(
+            "SELECT * FROM orders WHERE customer = ? AND id < ? ORDER BY id DESC LIMIT ?",
+        )
+        .bind(customer)
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(limit as i64)
+        .fetch_all(self.shards[self.shard_of_customer(customer)].readers())
+        .await
+        .map_err(StoreError::unavailable)?;
         rows.iter().map(order).collect()
     }
 

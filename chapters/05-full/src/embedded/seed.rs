@@ -32,7 +32,9 @@ pub(super) async fn seed(
             .filter(|id| map.owner(bucket_of_order(*id)) == number)
             .map(|id| generator.order(id, games))
             .collect();
-        shard.write(move |db| Box::pin(insert_orders(db, orders))).await?;
+        shard
+            .write(move |db| Box::pin(insert_orders(db, orders)))
+            .await?;
     }
     store
         .write(move |db| {
@@ -52,14 +54,21 @@ pub(super) async fn seed(
         .await
 }
 
-async fn insert_products(db: &mut SqliteConnection, products: &[Product]) -> Result<(), sqlx::Error> {
+async fn insert_products(
+    db: &mut SqliteConnection,
+    products: &[Product],
+) -> Result<(), sqlx::Error> {
     let mut games = QueryBuilder::<Sqlite>::new(
         "INSERT INTO games (id, slug, title, description, genre, developer, publisher, platform, release_date, \
          price_cents, images, trailer, updated_at, review_count, review_stars, rating) ",
     );
     games.push_values(products, |mut row, product| {
         let game = &product.game;
-        let stars: i64 = product.reviews.iter().map(|review| i64::from(review.stars)).sum();
+        let stars: i64 = product
+            .reviews
+            .iter()
+            .map(|review| i64::from(review.stars))
+            .sum();
         row.push_bind(game.id)
             .push_bind(&game.slug)
             .push_bind(&game.title)
@@ -81,11 +90,17 @@ async fn insert_products(db: &mut SqliteConnection, products: &[Product]) -> Res
 
     let reviews: Vec<_> = products
         .iter()
-        .flat_map(|product| product.reviews.iter().map(move |review| (product.game.id, review)))
+        .flat_map(|product| {
+            product
+                .reviews
+                .iter()
+                .map(move |review| (product.game.id, review))
+        })
         .collect();
     for chunk in reviews.chunks(ROWS) {
-        let mut insert =
-            QueryBuilder::<Sqlite>::new("INSERT INTO reviews (id, game_id, customer, stars, text, created_at) ");
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO reviews (id, game_id, customer, stars, text, created_at) ",
+        );
         insert.push_values(chunk, |mut row, (game, review)| {
             row.push_bind(review.id)
                 .push_bind(game)

@@ -60,8 +60,9 @@ impl SessionStore for SqliteSessions {
             .await
             .map_err(SessionError::unavailable)?;
         let Some(row) = row else { return Ok(None) };
-        let session: Session = serde_json::from_str(row.get("session"))
-            .map_err(|error| SessionError::unavailable(StoreError::Corrupt(format!("a session: {error}"))))?;
+        let session: Session = serde_json::from_str(row.get("session")).map_err(|error| {
+            SessionError::unavailable(StoreError::Corrupt(format!("a session: {error}")))
+        })?;
         Ok(Some(session).filter(|session| !session.is_expired(Utc::now())))
     }
 

@@ -28,7 +28,12 @@ pub struct Child {
 
 impl Child {
     /// Starts this program with these arguments, and waits for its first line.
-    pub async fn start(name: &str, arguments: &[&str], addresses: &Addresses, folder: &Path) -> anyhow::Result<Child> {
+    pub async fn start(
+        name: &str,
+        arguments: &[&str],
+        addresses: &Addresses,
+        folder: &Path,
+    ) -> anyhow::Result<Child> {
         let program = std::env::current_exe().context("this program does not find itself")?;
         let mut process = Command::new(program)
             .args(arguments)
@@ -47,7 +52,9 @@ impl Child {
         BufReader::new(stdout).read_line(&mut first_line).await?;
         if first_line.is_empty() {
             let status = process.wait().await?;
-            bail!("{name} ended while it started ({status}); it has said why on the standard error");
+            bail!(
+                "{name} ended while it started ({status}); it has said why on the standard error"
+            );
         }
         Ok(Child {
             name: name.to_owned(),

@@ -66,7 +66,10 @@ impl Containers {
     pub(super) fn prefix(&self) -> &str {
         // `workshop-OWNER-PROCESS-NUMBER-ROLE`
         let name = self.redis.name();
-        let end = name.match_indices('-').nth(2).map_or(name.len(), |(at, _)| at);
+        let end = name
+            .match_indices('-')
+            .nth(2)
+            .map_or(name.len(), |(at, _)| at);
         &name[..end]
     }
 

@@ -64,7 +64,8 @@ impl Fleet {
         let containers = Box::pin(Containers::start(args.replicas(), args.shards())).await?;
         let addresses = containers.addresses();
         let folder = args.data_dir.is_none().then(tempfile::tempdir).transpose();
-        let folder = folder.context("no temporary folder can be made; choose one with --data-dir DIR")?;
+        let folder =
+            folder.context("no temporary folder can be made; choose one with --data-dir DIR")?;
         let path = match (&args.data_dir, &folder) {
             (Some(path), _) => path.clone(),
             (None, Some(temporary)) => temporary.path().to_owned(),
@@ -82,7 +83,10 @@ impl Fleet {
         let clones = (1..=args.clones()).map(|number| clone(number, &addresses, &path));
         let (clones, workers) = tokio::try_join!(try_join_all(clones), try_join_all(workers))?;
 
-        let named: Vec<_> = clones.iter().map(|(child, addr)| (child.name.clone(), *addr)).collect();
+        let named: Vec<_> = clones
+            .iter()
+            .map(|(child, addr)| (child.name.clone(), *addr))
+            .collect();
         let balancer = roles::balancer::over(&named);
         let metrics = Metrics::default();
         metrics.set_balancer(balancer.clone());
@@ -97,7 +101,11 @@ impl Fleet {
             workers,
             publisher,
             addresses,
-            balancer: tokio::spawn(roles::balancer::run(listener, balancer, stop.clone().cancelled_owned())),
+            balancer: tokio::spawn(roles::balancer::run(
+                listener,
+                balancer,
+                stop.clone().cancelled_owned(),
+            )),
             stop: stop.clone(),
             servers: servers.clone(),
             folder,
@@ -146,7 +154,11 @@ impl Fleet {
     }
 }
 
-async fn clone(number: u16, addresses: &Addresses, folder: &Path) -> anyhow::Result<(Child, SocketAddr)> {
+async fn clone(
+    number: u16,
+    addresses: &Addresses,
+    folder: &Path,
+) -> anyhow::Result<(Child, SocketAddr)> {
     let name = format!("clone-{number}");
     let child = Child::start(
         &name,
@@ -156,7 +168,8 @@ async fn clone(number: u16, addresses: &Addresses, folder: &Path) -> anyhow::Res
     )
     .await?;
     let address = child.first_line.trim_start_matches("http://").parse();
-    let address = address.with_context(|| format!("{name} said {:?} instead of its address", child.first_line))?;
+    let address = address
+        .with_context(|| format!("{name} said {:?} instead of its address", child.first_line))?;
     Ok((child, address))
 }
 

@@ -6,7 +6,9 @@
 use ch01_clones::login::SESSION_COOKIE;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, ContentBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type};
+use utoipa::openapi::{
+    Content, ContentBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type,
+};
 
 /// 401 in a handler's annotation. It makes the session cookie a requirement of the operation.
 pub(super) const NOBODY: &str = "Nobody is logged in";
@@ -28,22 +30,37 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
             &mut item.patch,
             &mut item.delete,
         ];
-        operations.into_iter().flatten().for_each(complete_operation);
+        operations
+            .into_iter()
+            .flatten()
+            .for_each(complete_operation);
     }
     document
 }
 
 fn complete_operation(operation: &mut Operation) {
     if operation.parameters.iter().flatten().any(in_url) {
-        add(operation, "400", "A part of the path or of the query does not fit");
+        add(
+            operation,
+            "400",
+            "A part of the path or of the query does not fit",
+        );
     }
     if operation.request_body.is_some() {
         add(operation, "400", "The body cannot be read");
-        add(operation, "413", "The body is larger than this server reads");
+        add(
+            operation,
+            "413",
+            "The body is larger than this server reads",
+        );
         add(operation, "415", "The body is of another kind");
     }
     if operation.responses.responses.contains_key("401") {
-        add(operation, "303", "A browser without a session is sent to `/login`");
+        add(
+            operation,
+            "303",
+            "A browser without a session is sent to `/login`",
+        );
         let session = SecurityRequirement::new(SESSION_COOKIE, <[&str; 0]>::default());
         operation.security.get_or_insert_with(|| vec![session]);
     }
@@ -81,7 +98,9 @@ fn problem(status: &str, response: &mut Response) {
         .content
         .insert("application/problem+json".to_owned(), RefOr::T(document));
     if status != "401" {
-        response.content.insert("text/html".to_owned(), RefOr::T(html()));
+        response
+            .content
+            .insert("text/html".to_owned(), RefOr::T(html()));
     }
 }
 

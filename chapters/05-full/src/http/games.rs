@@ -71,7 +71,12 @@ pub(super) async fn list(
         text: search_term("q", params.q)?,
         order: GameOrder::Id,
     };
-    let read = state.services.catalog.list(&query).await.map_err(unavailable)?;
+    let read = state
+        .services
+        .catalog
+        .list(&query)
+        .await
+        .map_err(unavailable)?;
     let explained = Explained::by(state.identity.name()).db(Some(read.node));
     let next = read.value.has_more.then(|| page_url(&query, number + 1));
     if wants_html(&headers) {
@@ -111,7 +116,9 @@ pub(super) async fn show(
     };
     let found = found.map_err(unavailable)?;
     state.metrics.cache_lookup(found.status.as_str());
-    let explained = Explained::by(state.identity.name()).cache(found.status).db(found.node);
+    let explained = Explained::by(state.identity.name())
+        .cache(found.status)
+        .db(found.node);
     let Some(product) = found.product else {
         return Ok(explained.explain(no_game(id)));
     };
@@ -119,7 +126,12 @@ pub(super) async fn show(
     if wants_html(&headers) {
         // A key for the order that this page may become. Reloading makes another one; sending the form twice does not.
         let key = Uuid::new_v4().to_string();
-        let html = pages::game_page(&product, visitor(user.as_deref()), Some(&explained.made), Some(&key));
+        let html = pages::game_page(
+            &product,
+            visitor(user.as_deref()),
+            Some(&explained.made),
+            Some(&key),
+        );
         return Ok(explained.explain(page(&html)));
     }
     Ok(explained.explain(Json(product)))
@@ -174,7 +186,12 @@ pub(super) async fn change(
             "`price_cents` is 0 to {MAX_PRICE_CENTS}, so it cannot be {price}"
         )));
     }
-    let changed = state.services.catalog.change(id, &change).await.map_err(unavailable)?;
+    let changed = state
+        .services
+        .catalog
+        .change(id, &change)
+        .await
+        .map_err(unavailable)?;
     let explained = Explained::by(state.identity.name()).db(Some(Node::Primary));
     let Some(game) = changed else {
         return Ok(explained.explain(no_game(id)));
@@ -194,13 +211,16 @@ fn says_no_cache(headers: &HeaderMap) -> bool {
 
 /// The answer to an id that no game has.
 pub(super) fn no_game(id: GameId) -> Problem {
-    Problem::not_found(format!("there is no game {id}; `GET /games` lists those that exist"))
+    Problem::not_found(format!(
+        "there is no game {id}; `GET /games` lists those that exist"
+    ))
 }
 
 fn page_url(query: &GameQuery, number: u32) -> String {
     let mut params = vec![("page", number.to_string())];
     params.extend(query.genre.iter().map(|genre| ("genre", genre.clone())));
     params.extend(query.text.iter().map(|text| ("q", text.clone())));
-    let query = serde_urlencoded::to_string(params).expect("names and strings can always be encoded");
+    let query =
+        serde_urlencoded::to_string(params).expect("names and strings can always be encoded");
     format!("/games?{query}")
 }

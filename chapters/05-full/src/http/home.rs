@@ -29,15 +29,26 @@ pub(super) async fn home(
 ) -> Result<Response, Problem> {
     let explained = Explained::by(state.identity.name());
     if !wants_html(&headers) {
-        return Ok(explained.explain(format!("SERVER {}: the game store is open\n", state.identity.name())));
+        return Ok(explained.explain(format!(
+            "SERVER {}: the game store is open\n",
+            state.identity.name()
+        )));
     }
     let best = window(&state, GameOrder::BestRated);
     let newest = window(&state, GameOrder::Newest);
-    let html = views::home(&best.await?, &newest.await?, visitor(user.as_deref()), &explained.made);
+    let html = views::home(
+        &best.await?,
+        &newest.await?,
+        visitor(user.as_deref()),
+        &explained.made,
+    );
     Ok(explained.rendered("dynamic").explain(page(&html)))
 }
 
-async fn window(state: &CloneState, order: GameOrder) -> Result<Vec<ch02_database::game::Listing>, Problem> {
+async fn window(
+    state: &CloneState,
+    order: GameOrder,
+) -> Result<Vec<ch02_database::game::Listing>, Problem> {
     let query = GameQuery {
         order,
         ..GameQuery::default()

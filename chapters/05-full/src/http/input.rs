@@ -74,14 +74,29 @@ mod tests {
         let id = |text: &str| Id::try_from(text.to_owned()).ok();
         assert_eq!(id("7"), Some(Id(7)));
         assert_eq!(id("-1"), Some(Id(-1)));
-        for text in ["+7", "007", "-0", " 7", "7 ", "", "7.0", "٧", "9223372036854775808"] {
-            assert_eq!(id(text), None, "{text:?} is a second name for something, or no name");
+        for text in [
+            "+7",
+            "007",
+            "-0",
+            " 7",
+            "7 ",
+            "",
+            "7.0",
+            "٧",
+            "9223372036854775808",
+        ] {
+            assert_eq!(
+                id(text),
+                None,
+                "{text:?} is a second name for something, or no name"
+            );
         }
     }
 
     #[test]
     fn text_is_trimmed_and_its_line_ends_are_those_of_unix() {
-        let text = |text: &str| plain_text("text", text, 10).map_err(|problem| problem.status().as_u16());
+        let text =
+            |text: &str| plain_text("text", text, 10).map_err(|problem| problem.status().as_u16());
         assert_eq!(text(" one\r\n\ttwo \r\n"), Ok("one\n\ttwo".to_owned()));
         assert_eq!(text("ten, é日本語x\r\n"), Ok("ten, é日本語x".to_owned()));
         for bad in [

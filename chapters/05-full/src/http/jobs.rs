@@ -66,7 +66,12 @@ pub(super) async fn work(
         job,
         customer,
     };
-    let job = state.services.board.open(&message).await.map_err(unavailable)?;
+    let job = state
+        .services
+        .board
+        .open(&message)
+        .await
+        .map_err(unavailable)?;
     if let Err(error) = state.services.queue.publish(&message).await {
         tracing::error!(%error, "a job was not confirmed");
         // Whoever asks for this job later should learn that nobody will do it.
@@ -85,7 +90,11 @@ pub(super) async fn work(
     if wants_html(&headers) {
         return Ok(private(Redirect::to(&location)));
     }
-    Ok(private((StatusCode::ACCEPTED, [(LOCATION, location)], Json(job))))
+    Ok(private((
+        StatusCode::ACCEPTED,
+        [(LOCATION, location)],
+        Json(job),
+    )))
 }
 
 /// How a job stands. Only its customer may see it.

@@ -10,7 +10,9 @@ use ch01_clones::Problem;
 use ch01_clones::avatar::MAX_AVATAR_BYTES;
 use ch04_async::pages::Visitor;
 use futures_util::FutureExt;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, Method, StatusCode};
 
 use super::negotiate::{page, wants_html};
@@ -21,7 +23,11 @@ use crate::views;
 ///
 /// axum drops a handler when its connection closes. A price change dropped between its commit and the invalidation would leave
 /// the old price in the cache, with nobody left to remove it. Reads may be dropped: nobody wants their answer any more.
-pub(super) async fn finish_writes(State(state): State<CloneState>, request: Request, next: Next) -> Response {
+pub(super) async fn finish_writes(
+    State(state): State<CloneState>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
     }
@@ -62,7 +68,9 @@ pub(super) async fn refuse_large_bodies(request: Request, next: Next) -> Respons
     };
     match announced {
         Some(bytes) if bytes > limit as u64 => {
-            let detail = format!("the body is larger than this server reads: {bytes} bytes, and the limit is {limit}");
+            let detail = format!(
+                "the body is larger than this server reads: {bytes} bytes, and the limit is {limit}"
+            );
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response()
         }
         _ => next.run(request).await,
@@ -89,20 +97,29 @@ pub(super) async fn problems_for_people(request: Request, next: Next) -> Respons
     }
     // It may be over in a moment, and may be true of this visitor only.
     let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().entry(CACHE_CONTROL).or_insert(no_store);
+    response
+        .headers_mut()
+        .entry(CACHE_CONTROL)
+        .or_insert(no_store);
     if !is_person {
         return response;
     }
     if response.status() == StatusCode::UNAUTHORIZED {
         let next = if is_look { path } else { "/".to_owned() };
-        let query = serde_urlencoded::to_string([("next", next)]).expect("a string can always be encoded");
+        let query =
+            serde_urlencoded::to_string([("next", next)]).expect("a string can always be encoded");
         return Redirect::to(&format!("/login?{query}")).into_response();
     }
     let (mut parts, body) = response.into_parts();
     let document = to_bytes(body, 64 * 1024).await.unwrap_or_default();
     let document: serde_json::Value = serde_json::from_slice(&document).unwrap_or_default();
     let text = |key: &str| document[key].as_str().unwrap_or_default();
-    let html = views::problem(parts.status.as_u16(), text("title"), text("detail"), Visitor::Unknown);
+    let html = views::problem(
+        parts.status.as_u16(),
+        text("title"),
+        text("detail"),
+        Visitor::Unknown,
+    );
     let html = page(&html).into_response();
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.extend(html.headers().clone());
@@ -113,11 +130,16 @@ pub(super) async fn problems_for_people(request: Request, next: Next) -> Respons
 /// line of defence behind the escaping of everything that customers type.
 pub(super) async fn security_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let policy =
-        HeaderValue::from_static("default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'");
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    let policy = HeaderValue::from_static(
+        "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
+    );
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
     let no_sniffing = HeaderValue::from_static("nosniff");
-    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, no_sniffing);
+    response
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, no_sniffing);
     response
 }
 
@@ -129,17 +151,24 @@ pub(super) async fn count(
     next: Next,
 ) -> Response {
     let method = match *request.method() {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
-            request.method().to_string()
-        }
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS => request.method().to_string(),
         // A client may invent methods; it may not invent time series.
         _ => "other".to_owned(),
     };
     let response = next.run(request).await;
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    state
-        .metrics
-        .request(state.identity.name(), &method, route, response.status().as_u16());
+    state.metrics.request(
+        state.identity.name(),
+        &method,
+        route,
+        response.status().as_u16(),
+    );
     response
 }
 
@@ -161,10 +190,16 @@ mod tests {
         }
         let router = Router::new()
             .route("/panics", get(panics))
-            .route("/away", get(async || Problem::unavailable("the database is away")))
+            .route(
+                "/away",
+                get(async || Problem::unavailable("the database is away")),
+            )
             .layer(from_fn(catch_panics))
             .layer(from_fn(problems_for_people));
-        let request = Request::get(path).header(ACCEPT, accept).body(Body::empty()).unwrap();
+        let request = Request::get(path)
+            .header(ACCEPT, accept)
+            .body(Body::empty())
+            .unwrap();
         let (head, body) = router.oneshot(request).await.unwrap().into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();
@@ -182,7 +217,10 @@ mod tests {
             (&500.into(), true),
             "{body}"
         );
-        assert!(!body.contains("on purpose"), "what a panic says is for the log: {body}");
+        assert!(
+            !body.contains("on purpose"),
+            "what a panic says is for the log: {body}"
+        );
         let (_, page) = answer("/panics", "text/html").await;
         assert!(page.contains("<h1"), "{page}");
     }
@@ -194,7 +232,10 @@ mod tests {
             assert_eq!(head.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(head.headers()[RETRY_AFTER], "1", "for {accept}");
             assert!(
-                head.headers()[CACHE_CONTROL].to_str().unwrap().contains("no-"),
+                head.headers()[CACHE_CONTROL]
+                    .to_str()
+                    .unwrap()
+                    .contains("no-"),
                 "a cache may keep a 503 that has long been over"
             );
         }

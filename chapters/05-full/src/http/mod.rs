@@ -105,7 +105,10 @@ pub fn router(state: CloneState) -> Router {
         .to_pretty_json()
         .expect("a document made of strings is always JSON");
     let router = router
-        .route("/openapi.json", get(|| async { operations::openapi(document) }))
+        .route(
+            "/openapi.json",
+            get(|| async { operations::openapi(document) }),
+        )
         // For people only, so not in the document.
         .route("/login", get(home::login_page))
         .route("/account", get(home::account))
@@ -127,7 +130,10 @@ pub fn router(state: CloneState) -> Router {
 }
 
 /// A store that does not answer is nobody's mistake but ours, and may be over in a second: 503.
-#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes by value")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "made for `map_err`, which passes by value"
+)]
 fn unavailable(error: StoreError) -> Problem {
     // The cause names files and hosts, so it goes into the log and not to the client.
     tracing::error!(error = &error as &dyn std::error::Error, "a request failed");

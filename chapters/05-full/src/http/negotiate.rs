@@ -14,8 +14,14 @@ use maud::Markup;
 ///
 /// The rules are those of RFC 9110, section 12.5.1, but for a range's own parameters (`text/html;level=1`), which are not looked at.
 pub(super) fn wants_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let ranges: Vec<_> = accept.flat_map(|value| value.split(',')).map(range).collect();
+    let accept = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let ranges: Vec<_> = accept
+        .flat_map(|value| value.split(','))
+        .map(range)
+        .collect();
     let html = liking(&ranges, ["text/html", "text/*", "*/*"]);
     let json = liking(&ranges, ["application/json", "application/*", "*/*"]);
     html.0 > 0.0 && html > json
@@ -27,16 +33,31 @@ fn range(text: &str) -> (&str, f32) {
     let kind = parts.next().unwrap_or_default();
     let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
     let weight = weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
-    (kind, if (0.0..=1.0).contains(&weight) { weight } else { 0.0 })
+    (
+        kind,
+        if (0.0..=1.0).contains(&weight) {
+            weight
+        } else {
+            0.0
+        },
+    )
 }
 
 /// How much a kind is liked, to be compared with another one: the weight of the narrowest range that it is in, then how narrow
 /// that range is, then how early it stands.
-fn liking(ranges: &[(&str, f32)], narrowest_first: [&str; 3]) -> (f32, Reverse<usize>, Reverse<usize>) {
-    let found = narrowest_first.iter().enumerate().find_map(|(breadth, name)| {
-        let place = ranges.iter().position(|(kind, _)| kind.eq_ignore_ascii_case(name))?;
-        Some((ranges[place].1, Reverse(breadth), Reverse(place)))
-    });
+fn liking(
+    ranges: &[(&str, f32)],
+    narrowest_first: [&str; 3],
+) -> (f32, Reverse<usize>, Reverse<usize>) {
+    let found = narrowest_first
+        .iter()
+        .enumerate()
+        .find_map(|(breadth, name)| {
+            let place = ranges
+                .iter()
+                .position(|(kind, _)| kind.eq_ignore_ascii_case(name))?;
+            Some((ranges[place].1, Reverse(breadth), Reverse(place)))
+        });
     found.unwrap_or((0.0, Reverse(usize::MAX), Reverse(usize::MAX)))
 }
 
@@ -108,7 +129,9 @@ impl Explained {
         let mut response = response.into_response();
         response.headers_mut().extend(self.headers);
         if !response.headers().contains_key(VARY) {
-            response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+            response
+                .headers_mut()
+                .insert(VARY, HeaderValue::from_static("accept"));
         }
         response
     }
@@ -133,14 +156,19 @@ mod tests {
             headers.insert(ACCEPT, HeaderValue::from_str(accept).unwrap());
             wants_html(&headers)
         };
-        assert!(html("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"));
+        assert!(html(
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+        ));
         assert!(html("application/json;q=0.5, text/html;q=0.9"));
         assert!(!html("*/*"));
         assert!(!html("application/json"));
         assert!(!html("application/json, text/html"));
         assert!(!html("text/html;q=0"));
         for no_weight in ["nonsense", "NaN", "inf", "2", "-1", ""] {
-            assert!(!html(&format!("text/html;q={no_weight}")), "{no_weight:?} is no weight");
+            assert!(
+                !html(&format!("text/html;q={no_weight}")),
+                "{no_weight:?} is no weight"
+            );
         }
         assert!(
             html("text/html, */*"),

@@ -26,7 +26,12 @@ pub(super) async fn readyz(State(state): State<CloneState>) -> Result<&'static s
     (status = 503, description = AWAY),
 ))]
 pub(super) async fn metrics(State(state): State<CloneState>) -> Result<Response, Problem> {
-    let orders = state.services.orders.count_by_shard().await.map_err(unavailable)?;
+    let orders = state
+        .services
+        .orders
+        .count_by_shard()
+        .await
+        .map_err(unavailable)?;
     let kind = HeaderValue::from_static(METRICS_TYPE);
     Ok(([(CONTENT_TYPE, kind)], state.metrics.encode(&orders)).into_response())
 }

@@ -66,8 +66,15 @@ pub(super) async fn place(
         )));
     }
     // From the catalogue and not from the cache: what somebody pays must not come from a copy.
-    let game = state.services.catalog.game(game_id).await.map_err(unavailable)?.value;
-    let game = game.ok_or_else(|| Problem::unprocessable(format!("`game_id`: there is no game {game_id}")))?;
+    let game = state
+        .services
+        .catalog
+        .game(game_id)
+        .await
+        .map_err(unavailable)?
+        .value;
+    let game = game
+        .ok_or_else(|| Problem::unprocessable(format!("`game_id`: there is no game {game_id}")))?;
     let order = NewOrder {
         customer,
         game_id,
@@ -76,7 +83,13 @@ pub(super) async fn place(
         idempotency_key,
     };
     let shard = state.services.orders.shard_of_customer(&order.customer);
-    let order = match state.services.orders.place(&order).await.map_err(unavailable)? {
+    let order = match state
+        .services
+        .orders
+        .place(&order)
+        .await
+        .map_err(unavailable)?
+    {
         Placed::Created(order) | Placed::Repeated(order) => order,
         Placed::KeyReused => {
             return Err(Problem::unprocessable(
@@ -116,7 +129,10 @@ pub(super) struct OrderList {
 /// What `GET /orders` answers: with `id` the one order, else a page of them.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "for the description only; the handler sends one or the other")]
+#[expect(
+    dead_code,
+    reason = "for the description only; the handler sends one or the other"
+)]
 pub(super) enum Found {
     One(Order),
     Many(OrderList),
@@ -145,7 +161,11 @@ pub(super) async fn find(
             r#"whose orders? Send `POST /login` with {"user":"ada"} first; sample orders are public: `/orders?id=1`"#,
         ));
     };
-    if params.customer.as_ref().is_some_and(|customer| *customer != user) {
+    if params
+        .customer
+        .as_ref()
+        .is_some_and(|customer| *customer != user)
+    {
         return Err(Problem::not_found(
             "a customer's orders are shown to that customer only",
         ));
@@ -163,18 +183,32 @@ pub(super) async fn find(
         .last()
         .filter(|_| has_more)
         .map(|last| format!("/orders?before={}", last.id));
-    let explained = Explained::by(state.identity.name()).shard(store.orders.shard_of_customer(&user));
+    let explained =
+        Explained::by(state.identity.name()).shard(store.orders.shard_of_customer(&user));
     if wants_html(&headers) {
         // The join in the application: orders from their shard, titles from the catalogue.
         let mut titled = Vec::with_capacity(orders.len());
         for order in orders {
-            let game = store.catalog.game(order.game_id).await.map_err(unavailable)?.value;
+            let game = store
+                .catalog
+                .game(order.game_id)
+                .await
+                .map_err(unavailable)?
+                .value;
             titled.push((order, game.map(|game| game.title)));
         }
-        let html = views::orders(&titled, next.as_deref(), visitor(Some(&user)), &explained.made);
+        let html = views::orders(
+            &titled,
+            next.as_deref(),
+            visitor(Some(&user)),
+            &explained.made,
+        );
         return Ok(explained.explain(page(&html)));
     }
-    Ok(explained.explain(private(Json(OrderList { items: orders, next }))))
+    Ok(explained.explain(private(Json(OrderList {
+        items: orders,
+        next,
+    }))))
 }
 
 /// One order. Sample orders, ids 1 to 1,000, are public; any other is for its customer alone.
@@ -193,16 +227,30 @@ pub(super) async fn show(
     one(&state, user.as_deref(), &headers, id).await
 }
 
-async fn one(state: &CloneState, user: Option<&str>, headers: &HeaderMap, id: OrderId) -> Result<Response, Problem> {
+async fn one(
+    state: &CloneState,
+    user: Option<&str>,
+    headers: &HeaderMap,
+    id: OrderId,
+) -> Result<Response, Problem> {
     let store = &state.services;
     let found = store.orders.get(id).await.map_err(unavailable)?;
     // The same answer for "not yours" as for "not there": whether an order exists is nobody else's business.
     let order = found
         .filter(|order| order.id <= SAMPLE_ORDERS || user == Some(&order.customer))
-        .ok_or_else(|| Problem::not_found(format!("there is no order {id} that you may see; are you logged in?")))?;
+        .ok_or_else(|| {
+            Problem::not_found(format!(
+                "there is no order {id} that you may see; are you logged in?"
+            ))
+        })?;
     let explained = Explained::by(state.identity.name()).shard(store.orders.shard_of_order(id));
     if wants_html(headers) {
-        let game = store.catalog.game(order.game_id).await.map_err(unavailable)?.value;
+        let game = store
+            .catalog
+            .game(order.game_id)
+            .await
+            .map_err(unavailable)?
+            .value;
         let html = views::order(&order, game.as_ref(), visitor(user), &explained.made);
         return Ok(explained.explain(page(&html)));
     }
@@ -218,9 +266,9 @@ fn key(headers: &HeaderMap, in_form: Option<String>) -> Result<String, Problem> 
         .map(|key| key.to_str().unwrap_or_default().to_owned());
     let key = match (in_headers.next(), in_headers.next(), in_form) {
         (Some(_), Some(_), _) => Err("send one `Idempotency-Key`, not several"),
-        (Some(header), None, Some(field)) if header != field => {
-            Err("the header `Idempotency-Key` and the field `idempotency_key` differ; send one of them")
-        }
+        (Some(header), None, Some(field)) if header != field => Err(
+            "the header `Idempotency-Key` and the field `idempotency_key` differ; send one of them",
+        ),
         (Some(key), ..) | (None, _, Some(key)) => Ok(key),
         (None, _, None) => Err(
             "send an `Idempotency-Key`, any text of your own that is new for each order; with it you may send the order again \
@@ -228,7 +276,8 @@ fn key(headers: &HeaderMap, in_form: Option<String>) -> Result<String, Problem> 
         ),
     };
     let key = key.map_err(Problem::bad_request)?;
-    let fits = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let fits = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len())
+        && key.bytes().all(|byte| byte.is_ascii_graphic());
     if !fits {
         return Err(Problem::bad_request(format!(
             "an `Idempotency-Key` has 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters and no spaces"

@@ -27,7 +27,11 @@ pub(super) struct WriteReview {
     #[schema(example = 5, minimum = 1, maximum = 5)]
     stars: u8,
     /// 1 to 2,000 characters of plain text.
-    #[schema(example = "My whole family plays it now.", min_length = 1, max_length = 2_000)]
+    #[schema(
+        example = "My whole family plays it now.",
+        min_length = 1,
+        max_length = 2_000
+    )]
     text: String,
 }
 
@@ -55,7 +59,11 @@ pub(super) async fn add(
         )));
     }
     let text = plain_text("text", &text, MAX_REVIEW_CHARS)?;
-    let review = NewReview { customer, stars, text };
+    let review = NewReview {
+        customer,
+        stars,
+        text,
+    };
     let added = state
         .services
         .catalog
@@ -100,7 +108,11 @@ pub(super) async fn delete(
             state.services.game_changed(id).await;
             explained.explain(StatusCode::NO_CONTENT)
         }
-        Deletion::NotFound => explained.explain(Problem::not_found(format!("game {id} has no review {review}"))),
-        Deletion::NotYours => explained.explain(Problem::forbidden("only who wrote a review may delete it")),
+        Deletion::NotFound => explained.explain(Problem::not_found(format!(
+            "game {id} has no review {review}"
+        ))),
+        Deletion::NotYours => {
+            explained.explain(Problem::forbidden("only who wrote a review may delete it"))
+        }
     })
 }

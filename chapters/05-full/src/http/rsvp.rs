@@ -41,7 +41,12 @@ pub(super) async fn answer(
     CurrentUser(customer): CurrentUser,
     Path(Id(event_id)): Path<Id>,
 ) -> Result<Response, Problem> {
-    let game = state.services.catalog.game(event_id).await.map_err(unavailable)?;
+    let game = state
+        .services
+        .catalog
+        .game(event_id)
+        .await
+        .map_err(unavailable)?;
     if game.value.is_none() {
         return Err(Problem::not_found(format!("there is no event {event_id}")));
     }
@@ -56,7 +61,15 @@ pub(super) async fn answer(
             "your answer was not taken, for nobody could pass it on; try again in a second",
         ));
     }
-    let Rsvp { event_id, customer, at } = rsvp;
-    let taken = Taken { event_id, customer, at };
+    let Rsvp {
+        event_id,
+        customer,
+        at,
+    } = rsvp;
+    let taken = Taken {
+        event_id,
+        customer,
+        at,
+    };
     Ok(private((StatusCode::ACCEPTED, Json(taken))))
 }

@@ -33,7 +33,9 @@ pub(super) async fn game_page(
     let Id(id) = name
         .strip_suffix(".html")
         .and_then(|id| Id::try_from(id.to_owned()).ok())
-        .ok_or_else(|| Problem::not_found("pages are named by their game, such as `/static/games/7.html`"))?;
+        .ok_or_else(|| {
+            Problem::not_found("pages are named by their game, such as `/static/games/7.html`")
+        })?;
     let explained = Explained::by(state.identity.name());
     let stored = match state.services.pages.game(id).await {
         Ok(stored) => stored,
@@ -52,11 +54,17 @@ pub(super) async fn game_page(
             return Ok(explained.explain(no_game(id)));
         };
         let explained = explained.rendered("dynamic");
-        let html = pages::game_page(&product, Visitor::Unknown, Some("rendered for this request"), None);
+        let html = pages::game_page(
+            &product,
+            Visitor::Unknown,
+            Some("rendered for this request"),
+            None,
+        );
         return Ok(explained.explain(([revalidate], Html(html.into_string()))));
     };
     let explained = explained.rendered("static");
-    let etag = HeaderValue::try_from(format!("\"{}\"", stored.etag)).expect("an object store's tags are ASCII");
+    let etag = HeaderValue::try_from(format!("\"{}\"", stored.etag))
+        .expect("an object store's tags are ASCII");
     let headers = if matches(&headers, &etag) {
         return Ok(explained.explain((StatusCode::NOT_MODIFIED, [revalidate, (ETAG, etag)])));
     } else {
@@ -74,7 +82,9 @@ pub(super) async fn game_page(
 ))]
 pub(super) async fn art(Path((Id(id), name)): Path<(Id, String)>) -> Result<Response, Problem> {
     let svg = art::svg(&name, id).ok_or_else(|| {
-        Problem::not_found("a game's drawings are `cover.svg`, `screen-1.svg`, `screen-2.svg` and `trailer.svg`")
+        Problem::not_found(
+            "a game's drawings are `cover.svg`, `screen-1.svg`, `screen-2.svg` and `trailer.svg`",
+        )
     })?;
     Ok(file("image/svg+xml", "public, max-age=86400", svg))
 }
@@ -91,7 +101,11 @@ pub(super) async fn icon() -> Response {
 
 /// `GET /static/job.js`
 pub(super) async fn job_script() -> Response {
-    file("text/javascript; charset=utf-8", "public, max-age=60", views::JOB_JS)
+    file(
+        "text/javascript; charset=utf-8",
+        "public, max-age=60",
+        views::JOB_JS,
+    )
 }
 
 fn file(kind: &'static str, caching: &'static str, content: impl IntoResponse) -> Response {

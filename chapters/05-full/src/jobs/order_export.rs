@@ -45,7 +45,9 @@ impl JobHandler for OrderExport {
                     order.game_id,
                     order.quantity,
                     order.total_cents,
-                    order.created_at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+                    order
+                        .created_at
+                        .to_rfc3339_opts(SecondsFormat::AutoSi, true)
                 )
                 .expect("writing to a String cannot fail");
                 count += 1;

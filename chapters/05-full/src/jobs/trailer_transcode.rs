@@ -44,7 +44,9 @@ impl JobHandler for TrailerTranscode {
 fn encode(batch: u64) -> [u64; RENDITIONS.len()] {
     let mut bytes = [0; RENDITIONS.len()];
     for frame in batch * FRAMES_PER_BATCH..(batch + 1) * FRAMES_PER_BATCH {
-        let pixels: Vec<u8> = (0..WIDTH * HEIGHT).map(|at| pixel(at as u64, frame)).collect();
+        let pixels: Vec<u8> = (0..WIDTH * HEIGHT)
+            .map(|at| pixel(at as u64, frame))
+            .collect();
         for (sum, (_, step)) in bytes.iter_mut().zip(RENDITIONS) {
             let mut last = None;
             for y in (0..HEIGHT).step_by(step) {

@@ -28,12 +28,19 @@ pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// A balancer over clones, each with its name.
 pub fn over(clones: &[(String, SocketAddr)]) -> Arc<Balancer> {
-    let upstreams = clones.iter().map(|(name, addr)| Upstream::new(name, *addr)).collect();
+    let upstreams = clones
+        .iter()
+        .map(|(name, addr)| Upstream::new(name, *addr))
+        .collect();
     Arc::new(Balancer::new(upstreams))
 }
 
 /// Balances until `shutdown` resolves and the requests in flight are answered.
-pub async fn run(listener: TcpListener, balancer: Arc<Balancer>, shutdown: impl Future<Output = ()> + Send) {
+pub async fn run(
+    listener: TcpListener,
+    balancer: Arc<Balancer>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     balancer::run(listener, balancer, shutdown).await;
 }
 
@@ -53,6 +60,7 @@ async fn encoded(
     State((metrics, orders)): State<(Metrics, Arc<dyn Orders>)>,
 ) -> Result<([(http::HeaderName, &'static str); 1], String), Problem> {
     let counts = orders.count_by_shard().await;
-    let counts = counts.map_err(|_| Problem::unavailable("a shard does not answer; try again in a second"))?;
+    let counts = counts
+        .map_err(|_| Problem::unavailable("a shard does not answer; try again in a second"))?;
     Ok(([(CONTENT_TYPE, METRICS_TYPE)], metrics.encode(&counts)))
 }

@@ -6,6 +6,10 @@ use tokio::net::TcpListener;
 use crate::http::{CloneState, router};
 
 /// Serves until `shutdown` resolves and the requests in flight are answered.
-pub async fn run(listener: TcpListener, state: CloneState, shutdown: impl Future<Output = ()> + Send) {
+pub async fn run(
+    listener: TcpListener,
+    state: CloneState,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     server::run(listener, router(state), shutdown).await;
 }

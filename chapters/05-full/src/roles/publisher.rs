@@ -24,11 +24,19 @@ pub fn publisher(services: &Services) -> Publisher {
 
 /// Makes sure that changes are kept for the publisher, from before the first request.
 pub async fn subscribe(services: &Services) -> Result<(), QueueError> {
-    services.events.subscribe(QUEUE, GAME_CHANGED).await.map(drop)
+    services
+        .events
+        .subscribe(QUEUE, GAME_CHANGED)
+        .await
+        .map(drop)
 }
 
 /// Publishes what is missing and then what changes, until `shutdown` resolves.
-pub async fn run(publisher: Publisher, events: Arc<dyn Events>, shutdown: impl Future<Output = ()> + Send) {
+pub async fn run(
+    publisher: Publisher,
+    events: Arc<dyn Events>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     let (tell, changed) = mpsc::channel(WAITING_PAGES);
     tokio::select! {
         () = publisher.run(changed, shutdown) => {}
@@ -54,7 +62,9 @@ async fn pass_on(events: &dyn Events, tell: &mpsc::Sender<GameId>) -> Result<(),
         match delivery.event.payload.as_i64() {
             Some(id) if tell.send(id).await.is_err() => return Ok(()),
             Some(_) => {}
-            None => tracing::error!(payload = %delivery.event.payload, "an event that names no game"),
+            None => {
+                tracing::error!(payload = %delivery.event.payload, "an event that names no game")
+            }
         }
         // Before the page is there. If the publisher ends now, the page is rendered on demand until its next start.
         delivery.ack().await?;

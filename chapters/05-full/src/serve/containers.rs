@@ -48,7 +48,10 @@ fn tour_of(fleet: &Fleet) -> Tour {
         more.push("Break it; nobody is logged out, and no job is lost:".to_owned());
         more.push(format!("kill -9 {}    # {}", clone.pid, clone.name));
         more.push(format!("kill -9 {}    # {}", worker.pid, worker.name));
-        more.push(format!("docker ps --filter name={}", fleet.container_prefix()));
+        more.push(format!(
+            "docker ps --filter name={}",
+            fleet.container_prefix()
+        ));
     }
     Tour {
         address: fleet.address,

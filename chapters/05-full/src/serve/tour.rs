@@ -22,7 +22,9 @@ impl Tour {
     /// Of a store whose roles are all in this process.
     pub(super) fn of_one_process(store: &Store) -> Tour {
         let clones = store.clones.iter();
-        let clones: Vec<_> = clones.map(|(name, addr)| format!("{name} {}", addr.port())).collect();
+        let clones: Vec<_> = clones
+            .map(|(name, addr)| format!("{name} {}", addr.port()))
+            .collect();
         let resumed = match store.resumed_jobs {
             0 => String::new(),
             jobs => format!(", going on with {jobs} unfinished jobs"),

@@ -42,7 +42,9 @@ impl Addresses {
     }
 
     /// The same from any source of variables.
-    pub fn from_variables(variable: impl Fn(&'static str) -> Option<String>) -> Result<Addresses, AddressError> {
+    pub fn from_variables(
+        variable: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Addresses, AddressError> {
         let mut missing = Vec::new();
         let list = |name| -> Vec<String> {
             let text = variable(name).unwrap_or_default();
@@ -123,9 +125,14 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
-        let error = Addresses::from_variables(|name| complete(name).filter(|_| name == "REDIS_URL")).unwrap_err();
+        let error =
+            Addresses::from_variables(|name| complete(name).filter(|_| name == "REDIS_URL"))
+                .unwrap_err();
         let said = error.to_string();
-        assert!(said.contains("not set: DATABASE_URL, AMQP_URL, SHARD_URLS."), "{said}");
+        assert!(
+            said.contains("not set: DATABASE_URL, AMQP_URL, SHARD_URLS."),
+            "{said}"
+        );
     }
 
     #[test]
@@ -139,7 +146,9 @@ mod tests {
     fn another_process_reads_what_this_one_hands_it() {
         let addresses = Addresses::from_variables(complete).unwrap();
         let env = addresses.to_env();
-        let read = Addresses::from_variables(|name| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone()));
+        let read = Addresses::from_variables(|name| {
+            env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone())
+        });
         assert_eq!(read, Ok(addresses));
     }
 }

@@ -60,7 +60,9 @@ pub enum ServersError {
     #[error("AMQP_URL: {0}")]
     Amqp(#[source] RabbitError),
     /// A database cannot be reached.
-    #[error("{which} cannot be reached or used ({reason}); is it running, and is the address right?")]
+    #[error(
+        "{which} cannot be reached or used ({reason}); is it running, and is the address right?"
+    )]
     Database {
         /// The variable that holds its address.
         which: &'static str,
@@ -71,7 +73,9 @@ pub enum ServersError {
     #[error(transparent)]
     Seed(#[from] SeedError),
     /// The folder for pages and avatars.
-    #[error("{path} cannot be used for pages and pictures: {reason}; choose another folder with --data-dir DIR")]
+    #[error(
+        "{path} cannot be used for pages and pictures: {reason}; choose another folder with --data-dir DIR"
+    )]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -89,7 +93,11 @@ impl Servers {
         progress: impl Fn(u64, u64) + Send + Sync,
     ) -> Result<Servers, ServersError> {
         let primary = pool("DATABASE_URL", &addresses.database, postgres::connect)?;
-        let replicas = pools("REPLICA_URLS", &addresses.replicas, postgres::connect_replica)?;
+        let replicas = pools(
+            "REPLICA_URLS",
+            &addresses.replicas,
+            postgres::connect_replica,
+        )?;
         let shards = pools("SHARD_URLS", &addresses.shards, postgres::connect)?;
         let sessions = Arc::new(RedisSessions::new(&addresses.redis)?);
         let cache = cache(addresses).await.map_err(ServersError::Cache)?;
@@ -105,7 +113,9 @@ impl Servers {
         let recipe = postgres::seed(&primary, &shards, sizes, progress).await?;
         let board = PgBoard::open(primary.clone()).await;
         Ok(Servers {
-            catalog: Arc::new(PgCatalog::open(primary.clone(), replicas, Some(PgCatalog::PATIENCE)).await),
+            catalog: Arc::new(
+                PgCatalog::open(primary.clone(), replicas, Some(PgCatalog::PATIENCE)).await,
+            ),
             orders: Arc::new(PgOrders::new(shards.clone())),
             sessions,
             cache,
@@ -148,7 +158,9 @@ async fn cache(addresses: &Addresses) -> Result<Arc<dyn Cache>, CacheError> {
         return Ok(Arc::new(RedisCache::new(&addresses.redis, prefix)?));
     }
     let nodes = addresses.memcached.iter();
-    let nodes: Vec<_> = nodes.map(|url| url.trim_start_matches("memcache://")).collect();
+    let nodes: Vec<_> = nodes
+        .map(|url| url.trim_start_matches("memcache://"))
+        .collect();
     Ok(Arc::new(MemcachedCache::new(&nodes, prefix).await?))
 }
 
@@ -165,11 +177,15 @@ fn pools(
     urls: &[String],
     connect: impl Fn(&str) -> Result<PgPool, InvalidUrl>,
 ) -> Result<Vec<PgPool>, ServersError> {
-    urls.iter().map(|url| pool(variable, url, &connect)).collect()
+    urls.iter()
+        .map(|url| pool(variable, url, &connect))
+        .collect()
 }
 
 async fn reachable(which: &'static str, pool: &PgPool) -> Result<(), ServersError> {
-    postgres::answers(pool).await.map_err(|error| unusable(which, &error))
+    postgres::answers(pool)
+        .await
+        .map_err(|error| unusable(which, &error))
 }
 
 fn unusable(which: &'static str, error: &StoreError) -> ServersError {
@@ -185,6 +201,7 @@ fn objects(path: &Path) -> Result<Arc<dyn ObjectStore>, ServersError> {
         reason,
     };
     std::fs::create_dir_all(path).map_err(|error| unusable(error.to_string()))?;
-    let folder = LocalFileSystem::new_with_prefix(path).map_err(|error| unusable(error.to_string()))?;
+    let folder =
+        LocalFileSystem::new_with_prefix(path).map_err(|error| unusable(error.to_string()))?;
     Ok(Arc::new(folder))
 }

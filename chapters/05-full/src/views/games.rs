@@ -118,13 +118,19 @@ mod tests {
             html.contains("<input type=\"hidden\" name=\"q\" value=\"moon &amp; sun\">"),
             "{html}"
         );
-        assert!(html.contains("value=\"puzzle\" aria-current=\"true\""), "{html}");
+        assert!(
+            html.contains("value=\"puzzle\" aria-current=\"true\""),
+            "{html}"
+        );
     }
 
     #[test]
     fn only_neighbours_that_exist_are_linked() {
         let html = rendered(&GameQuery::default(), Some("/games?page=2&genre=puzzle"));
-        assert!(html.contains("href=\"/games?page=2&amp;genre=puzzle\""), "{html}");
+        assert!(
+            html.contains("href=\"/games?page=2&amp;genre=puzzle\""),
+            "{html}"
+        );
         assert!(!html.contains("rel=\"prev\""), "{html}");
     }
 }

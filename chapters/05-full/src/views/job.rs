@@ -25,7 +25,10 @@ pub struct JobView<'a> {
 
 /// What each state means to whoever waits.
 const STATES: [(&str, &str); 5] = [
-    ("queued", "The queue has confirmed the job; no worker has begun it yet."),
+    (
+        "queued",
+        "The queue has confirmed the job; no worker has begun it yet.",
+    ),
     (
         "running",
         "A worker is at it. Should the worker die, another one begins again.",
@@ -109,7 +112,13 @@ mod tests {
     #[test]
     fn a_finished_job_shows_its_result_and_needs_no_script() {
         let html = rendered("done", Some("order,total\n263,59.97"));
-        assert!(html.contains("263,59.97") && !html.contains("hidden>"), "{html}");
-        assert!(!html.contains("job.js") && !html.contains("Reload"), "{html}");
+        assert!(
+            html.contains("263,59.97") && !html.contains("hidden>"),
+            "{html}"
+        );
+        assert!(
+            !html.contains("job.js") && !html.contains("Reload"),
+            "{html}"
+        );
     }
 }

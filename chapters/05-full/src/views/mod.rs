@@ -114,7 +114,11 @@ mod tests {
 
     #[test]
     fn whatever_people_typed_is_escaped_on_every_page() {
-        let (who, listing, order) = (Visitor::LoggedIn(ATTACK), listing(ATTACK), sample_order(ATTACK));
+        let (who, listing, order) = (
+            Visitor::LoggedIn(ATTACK),
+            listing(ATTACK),
+            sample_order(ATTACK),
+        );
         let query = GameQuery {
             page: 1,
             genre: Some(ATTACK.into()),
@@ -134,19 +138,36 @@ mod tests {
             result: Some(ATTACK),
         };
         for (name, page) in [
-            ("home", home(from_ref(&listing), from_ref(&listing), who, ATTACK)),
-            ("games", games(&found, &query, Some(ATTACK), Some(ATTACK), who, ATTACK)),
-            ("order", self::order(&order, Some(&listing.game), who, ATTACK)),
+            (
+                "home",
+                home(from_ref(&listing), from_ref(&listing), who, ATTACK),
+            ),
+            (
+                "games",
+                games(&found, &query, Some(ATTACK), Some(ATTACK), who, ATTACK),
+            ),
+            (
+                "order",
+                self::order(&order, Some(&listing.game), who, ATTACK),
+            ),
             (
                 "orders",
-                orders(&[(order.clone(), Some(ATTACK.into()))], Some(ATTACK), who, ATTACK),
+                orders(
+                    &[(order.clone(), Some(ATTACK.into()))],
+                    Some(ATTACK),
+                    who,
+                    ATTACK,
+                ),
             ),
             ("job", job(&view, who, ATTACK)),
             ("login", login(Some(ATTACK), Visitor::Anonymous, ATTACK)),
             ("problem", problem(404, ATTACK, ATTACK, who)),
         ] {
             let html = page.into_string();
-            assert!(!html.contains("<script>"), "{name}: a tag came through: {html}");
+            assert!(
+                !html.contains("<script>"),
+                "{name}: a tag came through: {html}"
+            );
             assert!(
                 !html.contains("\" onload=\""),
                 "{name}: an attribute came through: {html}"

@@ -51,7 +51,12 @@ pub fn order(order: &Order, game: Option<&Game>, visitor: Visitor<'_>, made: &st
 }
 
 /// A customer's orders, each with the title of its game where it is known. `next` is the address of the older ones.
-pub fn orders(orders: &[(Order, Option<String>)], next: Option<&str>, visitor: Visitor<'_>, made: &str) -> Markup {
+pub fn orders(
+    orders: &[(Order, Option<String>)],
+    next: Option<&str>,
+    visitor: Visitor<'_>,
+    made: &str,
+) -> Markup {
     let body = html! {
         div.heading {
             h1 { "Your orders" }
@@ -133,14 +138,21 @@ mod tests {
     #[test]
     fn a_receipt_shows_what_was_paid_and_where_the_order_lies() {
         let html = order(&ORDER(), None, Visitor::LoggedIn("ada"), "").into_string();
-        for part in ["$19.99", "$59.97", "Game 7", "bucket 7:", "1 January 1970, 00:00 UTC"] {
+        for part in [
+            "$19.99",
+            "$59.97",
+            "Game 7",
+            "bucket 7:",
+            "1 January 1970, 00:00 UTC",
+        ] {
             assert!(html.contains(part), "no {part} in {html}");
         }
     }
 
     #[test]
     fn the_export_is_offered_only_when_there_is_something_to_export() {
-        let page = |orders: &[_]| self::orders(orders, None, Visitor::LoggedIn("ada"), "").into_string();
+        let page =
+            |orders: &[_]| self::orders(orders, None, Visitor::LoggedIn("ada"), "").into_string();
         assert!(page(&[(ORDER(), None)]).contains("action=\"/work?job=order-export\""));
         assert!(!page(&[]).contains("/work"));
     }

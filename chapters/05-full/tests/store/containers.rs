@@ -37,9 +37,14 @@ async fn a_store_in_containers_passes_the_tour_survives_a_kill_and_leaves_nothin
         );
         assert_ne!(me.header("x-served-by"), "clone-1");
     }
-    let job = ada.post("/work?job=order-export", serde_json::json!({})).await;
+    let job = ada
+        .post("/work?job=order-export", serde_json::json!({}))
+        .await;
     let done = ada.finished_job(job.location()).await;
-    assert_eq!(done["state"], "done", "a worker is left, but did not do it: {done}");
+    assert_eq!(
+        done["state"], "done",
+        "a worker is left, but did not do it: {done}"
+    );
 
     let containers = containers.to_owned();
     let children: Vec<u32> = ["clone-2", "clone-3", "worker-2"]
@@ -116,6 +121,10 @@ fn docker(arguments: &[&str]) -> String {
         .args(arguments)
         .output()
         .expect("docker is installed");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }

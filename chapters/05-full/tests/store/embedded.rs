@@ -25,8 +25,15 @@ async fn open(dir: &DataDir, sizes: Sizes) -> Embedded {
 
 async fn execute(db: &Db, statement: &str) -> Result<(), ch02_database::StoreError> {
     let statement = statement.to_owned();
-    db.write(|db| Box::pin(async move { sqlx::query(AssertSqlSafe(statement)).execute(db).await.map(drop) }))
-        .await
+    db.write(|db| {
+        Box::pin(async move {
+            sqlx::query(AssertSqlSafe(statement))
+                .execute(db)
+                .await
+                .map(drop)
+        })
+    })
+    .await
 }
 
 #[tokio::test]
@@ -52,7 +59,9 @@ async fn writes_work_again_when_the_disk_has_space_again() {
         "reads go on"
     );
 
-    execute(&db, "PRAGMA max_page_count = 100000").await.unwrap();
+    execute(&db, "PRAGMA max_page_count = 100000")
+        .await
+        .unwrap();
 
     execute(&db, big)
         .await
@@ -72,7 +81,9 @@ async fn a_transaction_that_panics_is_rolled_back_and_the_next_one_works() {
     let panicked: Result<(), _> = db
         .write(|db| {
             Box::pin(async move {
-                sqlx::query("INSERT INTO notes VALUES (1)").execute(db).await?;
+                sqlx::query("INSERT INTO notes VALUES (1)")
+                    .execute(db)
+                    .await?;
                 panic!("on purpose")
             })
         })
@@ -134,7 +145,11 @@ async fn a_session_ends_after_its_time_and_is_swept_by_a_later_login() {
     let fresh = sessions.create(&ago(an_hour_before)).await.unwrap();
     let old = sessions.create(&ago(SESSION_TTL + second)).await.unwrap();
     assert!(sessions.load(&fresh).await.unwrap().is_some());
-    assert_eq!(sessions.load(&old).await.unwrap(), None, "a session outlived its time");
+    assert_eq!(
+        sessions.load(&old).await.unwrap(),
+        None,
+        "a session outlived its time"
+    );
 
     sessions.create(&ago(second)).await.unwrap();
     let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions")
@@ -163,7 +178,10 @@ async fn a_store_of_an_older_version_keeps_its_logins_and_learns_to_end_them_all
         sessions.load(&id).await.unwrap().is_some(),
         "an update logs everybody out"
     );
-    sessions.end_all(&UserName::parse("ada").unwrap()).await.unwrap();
+    sessions
+        .end_all(&UserName::parse("ada").unwrap())
+        .await
+        .unwrap();
     assert_eq!(sessions.load(&id).await.unwrap(), None);
     let plan = sqlx::query("EXPLAIN QUERY PLAN DELETE FROM sessions WHERE session ->> 'user' = ?")
         .fetch_one(embedded.store.readers())
@@ -202,7 +220,16 @@ async fn a_seeding_that_was_cut_off_begins_anew_with_whatever_sizes() {
     )
     .await;
 
-    let embedded = Arc::new(open(&dir, Sizes { seed: Some(7), ..SMALL }).await);
+    let embedded = Arc::new(
+        open(
+            &dir,
+            Sizes {
+                seed: Some(7),
+                ..SMALL
+            },
+        )
+        .await,
+    );
 
     let (services, _) = Services::embedded(&embedded).await.unwrap();
     let counts = services.orders.count_by_shard().await.unwrap();
@@ -222,7 +249,10 @@ async fn looking_at_a_store_that_was_never_filled_does_not_fill_it() {
             cut_off_seeding(temp.path(), SMALL).await;
         }
         let refused = Embedded::count_orders(&dir).await.unwrap_err().to_string();
-        assert!(refused.contains("`cargo run -p ch05-full` makes one"), "{refused}");
+        assert!(
+            refused.contains("`cargo run -p ch05-full` makes one"),
+            "{refused}"
+        );
     }
     // So it can still be made in another size than the default one.
     open(
@@ -233,7 +263,14 @@ async fn looking_at_a_store_that_was_never_filled_does_not_fill_it() {
         },
     )
     .await;
-    assert_eq!(Embedded::count_orders(&dir).await.unwrap().iter().sum::<u64>(), 1_000);
+    assert_eq!(
+        Embedded::count_orders(&dir)
+            .await
+            .unwrap()
+            .iter()
+            .sum::<u64>(),
+        1_000
+    );
 }
 
 #[tokio::test]
@@ -241,11 +278,18 @@ async fn a_count_in_the_store_that_is_no_number_is_damage_and_not_an_empty_store
     let temp = tempfile::tempdir().unwrap();
     let dir = DataDir::Folder(temp.path().to_owned());
     let embedded = open(&dir, SMALL).await;
-    execute(&embedded.store, "UPDATE meta SET value = 'many' WHERE key = 'games'")
-        .await
-        .unwrap();
+    execute(
+        &embedded.store,
+        "UPDATE meta SET value = 'many' WHERE key = 'games'",
+    )
+    .await
+    .unwrap();
     embedded.close().await;
     drop(embedded);
-    let refused = Embedded::open(&dir, SMALL, |_, _| ()).await.err().unwrap().to_string();
+    let refused = Embedded::open(&dir, SMALL, |_, _| ())
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(refused.contains("games"), "{refused}");
 }

@@ -28,7 +28,9 @@ const SCHEMA: &str = "CREATE TABLE notes (n INTEGER PRIMARY KEY) STRICT";
 async fn drop_after(polls: usize, future: impl Future) {
     let mut future = pin!(future);
     for _ in 0..polls {
-        let ready = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await;
+        let ready =
+            std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready()))
+                .await;
         if ready {
             return;
         }
@@ -44,8 +46,14 @@ async fn abandon_a_thousand(pool: &SqlitePool, write_and_abandon: impl AsyncFn(u
         let mut connection = pool.acquire().await.unwrap();
         // "cannot start a transaction within a transaction" is how a poisoned connection shows.
         let begin = sqlx::query("BEGIN").execute(&mut *connection).await;
-        assert!(begin.is_ok(), "round {round} poisoned the connection: {begin:?}");
-        sqlx::query("ROLLBACK").execute(&mut *connection).await.unwrap();
+        assert!(
+            begin.is_ok(),
+            "round {round} poisoned the connection: {begin:?}"
+        );
+        sqlx::query("ROLLBACK")
+            .execute(&mut *connection)
+            .await
+            .unwrap();
     }
     // The last ones may still be under way.
     let count = async || {
@@ -99,7 +107,10 @@ async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished()
         let write = async {
             #[expect(clippy::disallowed_methods, reason = "to show what it does")]
             let mut transaction = naive.begin().await.unwrap();
-            sqlx::query(INSERT).execute(&mut *transaction).await.unwrap();
+            sqlx::query(INSERT)
+                .execute(&mut *transaction)
+                .await
+                .unwrap();
             transaction.commit().await.unwrap();
         };
         drop_after(polls, write).await;
@@ -174,16 +185,28 @@ async fn an_order_whose_client_hung_up_can_be_sent_again_and_is_there_once() {
     let cookie = session_cookie(&ada.post("/login", json!({ "user": "ada" })).await);
     for n in 0..100 {
         let key = format!("Idempotency-Key: key-{n}\r\n{cookie}");
-        send_and_hang_up(&store.url, &key, "POST /orders", r#"{"game_id":7,"quantity":1}"#).await;
+        send_and_hang_up(
+            &store.url,
+            &key,
+            "POST /orders",
+            r#"{"game_id":7,"quantity":1}"#,
+        )
+        .await;
     }
     for n in 0..100 {
-        assert_eq!(ada.order(7, 1, &format!("key-{n}")).await.status, StatusCode::CREATED);
+        assert_eq!(
+            ada.order(7, 1, &format!("key-{n}")).await.status,
+            StatusCode::CREATED
+        );
     }
     assert_eq!(ada.all_orders().await.len(), 100);
 }
 
 fn session_cookie(login: &crate::support::Answer) -> String {
-    format!("cookie: {}", login.header("set-cookie").split(';').next().unwrap())
+    format!(
+        "cookie: {}",
+        login.header("set-cookie").split(';').next().unwrap()
+    )
 }
 
 /// Sends a whole request and closes the connection without waiting for its answer.
@@ -192,14 +215,20 @@ async fn send_and_hang_up(url: &str, headers: &str, request_line: &str, body: &s
         "{request_line} HTTP/1.1\r\nhost: x\r\n{headers}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://"))
+        .await
+        .unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
 }
 /// The router alone, since over a connection one cannot choose when a client hangs up.
 #[tokio::test]
 async fn a_write_is_counted_also_when_its_client_has_hung_up_or_was_refused() {
     let dir = DataDir::resolve(Some(":memory:".as_ref())).unwrap();
-    let embedded = Arc::new(Embedded::open(&dir, small().sizes(), |_, _| ()).await.unwrap());
+    let embedded = Arc::new(
+        Embedded::open(&dir, small().sizes(), |_, _| ())
+            .await
+            .unwrap(),
+    );
     let (services, _) = Services::embedded(&embedded).await.unwrap();
     let metrics = Metrics::default();
     let clone = ch05_full::http::router(CloneState {

@@ -3,7 +3,10 @@
 #[path = "contract/mod.rs"]
 mod on_embedded;
 #[path = "contract/mod.rs"]
-#[allow(clippy::duplicate_mod, reason = "the same contract for two kinds of store")]
+#[allow(
+    clippy::duplicate_mod,
+    reason = "the same contract for two kinds of store"
+)]
 mod on_servers;
 
 mod containers;

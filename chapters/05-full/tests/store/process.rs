@@ -40,7 +40,9 @@ async fn kill_9_during_orders_loses_none_that_was_acknowledged_and_doubles_none(
                         .header("idempotency-key", &key)
                         .json(&body);
                     // After the kill there is no answer, or half of one.
-                    let Ok(response) = request.send().await else { continue };
+                    let Ok(response) = request.send().await else {
+                        continue;
+                    };
                     if response.status() != StatusCode::CREATED {
                         continue;
                     }
@@ -52,7 +54,10 @@ async fn kill_9_during_orders_loses_none_that_was_acknowledged_and_doubles_none(
             }
         });
         let killer = async {
-            poll_until(async || (acknowledged.lock().unwrap().len() >= already + 100).then_some(())).await;
+            poll_until(async || {
+                (acknowledged.lock().unwrap().len() >= already + 100).then_some(())
+            })
+            .await;
             process.child.kill().unwrap();
             over.store(true, Ordering::SeqCst);
         };
@@ -62,7 +67,10 @@ async fn kill_9_during_orders_loses_none_that_was_acknowledged_and_doubles_none(
     let process = Process::start(dir.path());
     let ada = process.client();
     ada.login("ada").await;
-    let (acknowledged, sent) = (acknowledged.into_inner().unwrap(), sent.into_inner().unwrap());
+    let (acknowledged, sent) = (
+        acknowledged.into_inner().unwrap(),
+        sent.into_inner().unwrap(),
+    );
     for (key, order) in &acknowledged {
         let found = ada.get(&format!("/orders/{}", order["id"])).await;
         assert_eq!(
@@ -93,7 +101,12 @@ async fn a_second_start_finds_orders_jobs_sessions_and_prices() {
     let first = Process::start(dir.path());
     let ada = first.client();
     let login = ada.post("/login", json!({ "user": "ada" })).await;
-    let cookie = login.header("set-cookie").split(';').next().unwrap().to_owned();
+    let cookie = login
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
     let order = ada.order(7, 1, "key").await.json();
     ada.set_price(7, 4_242).await;
     let job = send(ada.request(Method::POST, "/work?job=order-export"))
@@ -109,9 +122,14 @@ async fn a_second_start_finds_orders_jobs_sessions_and_prices() {
 
     let second = Process::start(dir.path());
     let visitor = second.client();
-    let ada = async |path: &str| send(visitor.request(Method::GET, path).header("cookie", &cookie)).await;
+    let ada =
+        async |path: &str| send(visitor.request(Method::GET, path).header("cookie", &cookie)).await;
 
-    assert_eq!(ada("/me").await.json(), json!({ "user": "ada" }), "the login is gone");
+    assert_eq!(
+        ada("/me").await.json(),
+        json!({ "user": "ada" }),
+        "the login is gone"
+    );
     assert_eq!(ada("/orders").await.json()["items"], json!([order]));
     assert_eq!(ada("/games/7").await.json()["price_cents"], 4_242);
     assert_eq!(ada(&job).await.json(), job_before);
@@ -155,7 +173,11 @@ async fn a_stop_signal_ends_it_in_time_and_with_exit_code_0() {
 
         assert_eq!(status.code(), Some(0), "SIG{signal}: {status}");
         // The endless answer was brought to an end, not cut off.
-        while let Some(_event) = events.chunk().await.expect("the answer breaks off in the middle") {}
+        while let Some(_event) = events
+            .chunk()
+            .await
+            .expect("the answer breaks off in the middle")
+        {}
         // The bound is the store's own deadline with a second for the process to come and go; nothing here has to be fast.
         let took = begin.elapsed();
         assert!(
@@ -174,7 +196,12 @@ async fn a_request_in_flight_is_finished_before_the_end() {
     // Half of an order is here when the signal comes; the other half follows after it.
     let address = process.url.trim_start_matches("http://").to_owned();
     let login = ada.post("/login", json!({ "user": "ada" })).await;
-    let cookie = login.header("set-cookie").split(';').next().unwrap().to_owned();
+    let cookie = login
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
     let body = r#"{"game_id":7,"quantity":1}"#;
     let (first, second) = body.split_at(10);
     let head = format!(
@@ -189,7 +216,13 @@ async fn a_request_in_flight_is_finished_before_the_end() {
     // The request has arrived when a clone has been asked: nothing tells us but a later request on the same path through it.
     poll_until(async || ada.get("/healthz").await.status.is_success().then_some(())).await;
     process.signal("TERM");
-    poll_until(async || tokio::net::TcpStream::connect(&address).await.is_err().then_some(())).await;
+    poll_until(async || {
+        tokio::net::TcpStream::connect(&address)
+            .await
+            .is_err()
+            .then_some(())
+    })
+    .await;
 
     tokio::io::AsyncWriteExt::write_all(&mut stream, second.as_bytes())
         .await
@@ -206,7 +239,11 @@ async fn every_line_of_the_tour_works_when_it_is_pasted() {
     let dir = tempfile::tempdir().unwrap();
     let mut process = Process::start(dir.path());
     let printed = process.tour();
-    assert!(printed.len() < 30, "{} lines are too many to read", printed.len());
+    assert!(
+        printed.len() < 30,
+        "{} lines are too many to read",
+        printed.len()
+    );
     paste(&printed);
 }
 
@@ -232,7 +269,9 @@ async fn the_book_shows_the_tour_as_it_is_printed() {
     if std::env::var_os("UPDATE_BOOK").is_some() {
         std::fs::write(&page, &shown).unwrap();
     }
-    let in_the_book = std::fs::read_to_string(&page).unwrap_or_default().replace("\r\n", "\n");
+    let in_the_book = std::fs::read_to_string(&page)
+        .unwrap_or_default()
+        .replace("\r\n", "\n");
     assert_eq!(
         in_the_book, shown,
         "run this test with UPDATE_BOOK=1 to bring the book up to date"
@@ -245,7 +284,10 @@ async fn inspect_shows_clones_and_shards_of_a_running_store_and_shards_of_a_stop
     let path = dir.path().to_str().unwrap();
     let process = Process::start(dir.path());
     process.client().get("/whoami").await;
-    for arguments in [["inspect", "--data-dir", path], ["inspect", "--url", &process.url]] {
+    for arguments in [
+        ["inspect", "--data-dir", path],
+        ["inspect", "--url", &process.url],
+    ] {
         let shown = String::from_utf8(run(&arguments).stdout).unwrap();
         for part in [
             "running at http://",
@@ -256,12 +298,18 @@ async fn inspect_shows_clones_and_shards_of_a_running_store_and_shards_of_a_stop
             "shard-3",
             "1000",
         ] {
-            assert!(shown.contains(part), "{arguments:?} does not show {part}: {shown}");
+            assert!(
+                shown.contains(part),
+                "{arguments:?} does not show {part}: {shown}"
+            );
         }
     }
     drop(process);
     let shown = String::from_utf8(run(&["inspect", "--data-dir", path]).stdout).unwrap();
-    assert!(shown.contains("not running") && shown.contains("shard-3"), "{shown}");
+    assert!(
+        shown.contains("not running") && shown.contains("shard-3"),
+        "{shown}"
+    );
     // Looking at a store must not keep it from starting again.
     Process::start(dir.path());
 }
@@ -273,7 +321,10 @@ async fn who_stops_reading_is_told_nothing() {
     let process = Process::start(dir.path());
     for command in [&["inspect"][..], &["load", "--games", "60"]] {
         let complaints = run_unread(&[command, &["--url", &process.url]].concat());
-        assert_eq!(complaints, "", "{command:?} complains to a person who has read enough");
+        assert_eq!(
+            complaints, "",
+            "{command:?} complains to a person who has read enough"
+        );
     }
 }
 
@@ -305,7 +356,15 @@ async fn a_load_is_measured_with_and_without_the_cache() {
     );
     // More games than the store has: 404s are not a result.
     assert_refused(
-        &run(&["load", "--url", &process.url, "--games", "61", "--seconds", "1"]),
+        &run(&[
+            "load",
+            "--url",
+            &process.url,
+            "--games",
+            "61",
+            "--seconds",
+            "1",
+        ]),
         "were not 200",
     );
     assert_refused(

@@ -111,12 +111,19 @@ pub fn signal(pid: u32, name: &str) {
 
 /// Pastes every `curl` line of a tour into a shell, each in a new one, as a slow typist would.
 pub fn paste(tour: &[String]) {
-    let commands: Vec<_> = tour.iter().filter(|line| line.starts_with("curl ")).collect();
+    let commands: Vec<_> = tour
+        .iter()
+        .filter(|line| line.starts_with("curl "))
+        .collect();
     assert!(commands.len() >= 10, "{tour:#?}");
     let pasted_in = tempfile::tempdir().unwrap();
     for command in commands {
         // --fail: an answer of 400 or more is a failure of curl.
-        let checked = command.replacen("curl ", "curl --fail --silent --show-error --noproxy '*' ", 1);
+        let checked = command.replacen(
+            "curl ",
+            "curl --fail --silent --show-error --noproxy '*' ",
+            1,
+        );
         let output = Command::new("sh")
             .args(["-c", &checked])
             .current_dir(pasted_in.path())
@@ -158,7 +165,10 @@ pub fn run(arguments: &[&str]) -> Output {
 /// Runs the program to its end with an output that nobody reads, and returns what it complains about.
 pub fn run_unread(arguments: &[&str]) -> String {
     let mut command = program();
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     drop(child.stdout.take());
     String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
@@ -174,5 +184,8 @@ pub fn assert_refused(output: &Output, says: &str) {
         !message.contains("panicked") && !message.contains("RUST_BACKTRACE"),
         "{message}"
     );
-    assert!(message.lines().count() < 12, "too long to be read: {message}");
+    assert!(
+        message.lines().count() < 12,
+        "too long to be read: {message}"
+    );
 }

@@ -14,7 +14,10 @@ async fn a_port_in_use_is_said_in_a_sentence_and_nothing_is_made() {
     let data = dir.path().join("data");
     let output = run(&["--listen", &address, "--data-dir", data.to_str().unwrap()]);
     assert_refused(&output, &format!("cannot listen on {address}"));
-    assert!(!data.exists(), "a store that cannot start makes no data directory");
+    assert!(
+        !data.exists(),
+        "a store that cannot start makes no data directory"
+    );
 }
 
 #[tokio::test]
@@ -32,13 +35,19 @@ async fn a_wrong_flag_is_said_before_anything_happens() {
             vec!["--services", "docker", "--data-dir", ":memory:"],
             "for the embedded store",
         ),
-        (vec!["--services", "external", "--shards", "2"], "SHARD_URLS"),
+        (
+            vec!["--services", "external", "--shards", "2"],
+            "SHARD_URLS",
+        ),
         // All that is missing at once.
         (
             vec!["--services", "external"],
             "DATABASE_URL, REDIS_URL, AMQP_URL, SHARD_URLS",
         ),
-        (vec!["clone", "--listen", "127.0.0.1:0"], "shares its servers"),
+        (
+            vec!["clone", "--listen", "127.0.0.1:0"],
+            "shares its servers",
+        ),
         (vec!["balancer"], "--upstream"),
     ] {
         assert_refused(&run(&arguments), says);
@@ -49,7 +58,12 @@ async fn a_wrong_flag_is_said_before_anything_happens() {
 async fn a_data_directory_that_cannot_be_used_is_said_and_left_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let start = |path: &Path, more: &[&str]| {
-        let mut arguments = vec!["--listen", "127.0.0.1:0", "--data-dir", path.to_str().unwrap()];
+        let mut arguments = vec![
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+            path.to_str().unwrap(),
+        ];
         arguments.extend(more);
         run(&arguments)
     };
@@ -82,7 +96,10 @@ async fn a_data_directory_that_cannot_be_used_is_said_and_left_as_it_was() {
             bytes = damage.as_bytes().repeat(100);
         }
         std::fs::write(&file, &bytes).unwrap();
-        assert_refused(&start(&store, &[]), &format!("{name} is not a readable database"));
+        assert_refused(
+            &start(&store, &[]),
+            &format!("{name} is not a readable database"),
+        );
         assert_eq!(
             std::fs::read(&file).unwrap(),
             bytes,
@@ -97,7 +114,12 @@ async fn a_data_directory_that_cannot_be_used_is_said_and_left_as_it_was() {
 async fn two_stores_cannot_share_a_data_directory() {
     let dir = tempfile::tempdir().unwrap();
     let first = Process::start(dir.path());
-    let second = run(&["--listen", "127.0.0.1:0", "--data-dir", dir.path().to_str().unwrap()]);
+    let second = run(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        dir.path().to_str().unwrap(),
+    ]);
     assert_refused(&second, "belongs to a store that is running");
     assert_eq!(first.client().get("/readyz").await.status, StatusCode::OK);
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ch05_full::embedded::{DataDir, Embedded, Sizes, SqliteBoard, SqliteCatalog, SqliteOrders, SqliteSessions};
+use ch05_full::embedded::{
+    DataDir, Embedded, Sizes, SqliteBoard, SqliteCatalog, SqliteOrders, SqliteSessions,
+};
 
 const GAMES: i64 = 60;
 
@@ -11,7 +13,9 @@ async fn embedded() -> Embedded {
         games: Some(GAMES as u32),
         ..Sizes::default()
     };
-    Embedded::open(&DataDir::Memory, sizes, |_, _| ()).await.unwrap()
+    Embedded::open(&DataDir::Memory, sizes, |_, _| ())
+        .await
+        .unwrap()
 }
 
 #[tokio::test]

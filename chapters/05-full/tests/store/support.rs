@@ -82,7 +82,9 @@ impl TestStore {
             services: ServiceSource::External,
             ..small()
         };
-        let store = Store::start_on(&addresses, &args).await.expect("the store starts");
+        let store = Store::start_on(&addresses, &args)
+            .await
+            .expect("the store starts");
         TestStore {
             url: format!("http://{}", store.address),
             reads_from: "replica-1",
@@ -162,7 +164,11 @@ impl Client {
     }
 
     pub async fn get_html(&self, path: &str) -> Answer {
-        send(self.request(Method::GET, path).header("accept", "text/html")).await
+        send(
+            self.request(Method::GET, path)
+                .header("accept", "text/html"),
+        )
+        .await
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
@@ -236,7 +242,9 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     pub fn location(&self) -> &str {
@@ -245,7 +253,8 @@ impl Answer {
 
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {} {}", self.status, self.body))
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {} {}", self.status, self.body))
     }
 
     /// Asserts that this is a problem document with this status, and returns its detail.
@@ -258,9 +267,15 @@ impl Answer {
         );
         let problem = self.json();
         assert_eq!(problem["status"], status);
-        assert!(problem["title"].is_string() && problem["type"].is_string(), "{problem}");
+        assert!(
+            problem["title"].is_string() && problem["type"].is_string(),
+            "{problem}"
+        );
         let detail = problem["detail"].as_str().unwrap_or_default();
-        assert!(!detail.is_empty(), "a problem has to say what was wrong: {problem}");
+        assert!(
+            !detail.is_empty(),
+            "a problem has to say what was wrong: {problem}"
+        );
         detail.to_owned()
     }
 }
@@ -292,7 +307,9 @@ pub fn poll_until<T>(ask: impl AsyncFn() -> Option<T>) -> impl Future<Output = T
         };
         match tokio::time::timeout(DEADLINE, asking).await {
             Ok(answer) => answer,
-            Err(elapsed) => panic!("{elapsed}: what {caller} waits for has not come in {DEADLINE:?}"),
+            Err(elapsed) => {
+                panic!("{elapsed}: what {caller} waits for has not come in {DEADLINE:?}")
+            }
         }
     }
 }

@@ -13,7 +13,13 @@ pub struct Wrong {
     pub says: &'static str,
 }
 
-fn json_body(method: &'static str, path: impl Into<String>, body: &str, status: u16, says: &'static str) -> Wrong {
+fn json_body(
+    method: &'static str,
+    path: impl Into<String>,
+    body: &str,
+    status: u16,
+    says: &'static str,
+) -> Wrong {
     Wrong {
         method,
         path: path.into(),
@@ -32,7 +38,8 @@ fn get(path: impl Into<String>, status: u16, says: &'static str) -> Wrong {
 pub fn wrong_requests() -> Vec<Wrong> {
     let order = |body: &str, status, says| json_body("POST", "/orders", body, status, says);
     let change = |body: &str, status, says| json_body("PATCH", "/games/7", body, status, says);
-    let review = |body: &str, status, says| json_body("POST", "/games/7/reviews", body, status, says);
+    let review =
+        |body: &str, status, says| json_body("POST", "/games/7/reviews", body, status, says);
     let login = |body: &str, status, says| json_body("POST", "/login", body, status, says);
     let long = |n: usize| "x".repeat(n);
     vec![
@@ -47,7 +54,13 @@ pub fn wrong_requests() -> Vec<Wrong> {
         get("/games/%2B7", 400, "`+7` is written `7`"),
         get("/games/007", 400, "`007` is written `7`"),
         get("/orders/01", 400, "`01` is written `1`"),
-        json_body("DELETE", "/games/7/reviews/+1", "", 400, "`+1` is written `1`"),
+        json_body(
+            "DELETE",
+            "/games/7/reviews/+1",
+            "",
+            400,
+            "`+1` is written `1`",
+        ),
         get("/games/%00", 400, "path does not fit"),
         get("/games/%ff", 400, "path does not fit"),
         get("/games/7/", 404, "nothing at"),
@@ -64,7 +77,13 @@ pub fn wrong_requests() -> Vec<Wrong> {
         json_body("BREW", "/games/7", "", 405, "Allow"),
         json_body("DELETE", "/games/7/reviews/999999", "", 404, "no review"),
         json_body("DELETE", "/games/8/reviews/50", "", 404, "no review"),
-        json_body("PATCH", "/games/999999", r#"{"price_cents":1}"#, 404, "no game"),
+        json_body(
+            "PATCH",
+            "/games/999999",
+            r#"{"price_cents":1}"#,
+            404,
+            "no game",
+        ),
         json_body(
             "POST",
             "/games/999999/reviews",
@@ -78,13 +97,21 @@ pub fn wrong_requests() -> Vec<Wrong> {
         get("/games?page=4294967295", 400, "counted from 1"),
         get("/games?page=99999999999999", 400, "does not fit"),
         get("/games?page=1&page=2", 400, "does not fit"),
-        get(format!("/games?q={}", long(101)), 400, "`q` has up to 100 characters"),
+        get(
+            format!("/games?q={}", long(101)),
+            400,
+            "`q` has up to 100 characters",
+        ),
         get(
             format!("/games?q={}", long(50_001)),
             400,
             "`q` has up to 100 characters",
         ),
-        get(format!("/games?genre={}", long(101)), 400, "`genre` has up to 100"),
+        get(
+            format!("/games?genre={}", long(101)),
+            400,
+            "`genre` has up to 100",
+        ),
         get("/games?q=%00", 400, "`q` has a control character"),
         get("/games?q=a%0Ab", 400, "`q` has a control character"),
         get("/games?genre=%7F", 400, "`genre` has a control character"),
@@ -101,11 +128,27 @@ pub fn wrong_requests() -> Vec<Wrong> {
         order(r#"{"game_id":"7","quantity":1}"#, 422, "game_id"),
         order(r#"{"game_id":7,"quantity":1.5}"#, 422, "quantity"),
         order(r#"{"game_id":7,"quantity":1,"gift":true}"#, 422, "gift"),
-        order(r#"{"game_id":7,"quantity":1,"quantity":2}"#, 422, "quantity"),
-        order("{\"game_id\":7,\"quantity\":1,\"\u{0}\":1}", 400, "not JSON"),
+        order(
+            r#"{"game_id":7,"quantity":1,"quantity":2}"#,
+            422,
+            "quantity",
+        ),
+        order(
+            "{\"game_id\":7,\"quantity\":1,\"\u{0}\":1}",
+            400,
+            "not JSON",
+        ),
         // The right shape with impossible values.
-        order(r#"{"game_id":7,"quantity":0}"#, 422, "`quantity` is 1 to 100"),
-        order(r#"{"game_id":7,"quantity":101}"#, 422, "`quantity` is 1 to 100"),
+        order(
+            r#"{"game_id":7,"quantity":0}"#,
+            422,
+            "`quantity` is 1 to 100",
+        ),
+        order(
+            r#"{"game_id":7,"quantity":101}"#,
+            422,
+            "`quantity` is 1 to 100",
+        ),
         order(r#"{"game_id":7,"quantity":-1}"#, 422, "quantity"),
         order(r#"{"game_id":7,"quantity":4294967296}"#, 422, "quantity"),
         order(r#"{"game_id":999999,"quantity":1}"#, 422, "no game 999999"),
@@ -116,7 +159,11 @@ pub fn wrong_requests() -> Vec<Wrong> {
         change(r#"{"price_cents":"free"}"#, 422, "price_cents"),
         change(r#"{"description":""}"#, 422, "`description` has 1 to"),
         change(r#"{"description":" \n "}"#, 422, "`description` has 1 to"),
-        change(r#"{"description":"a\u0000b"}"#, 422, "`description` is plain text"),
+        change(
+            r#"{"description":"a\u0000b"}"#,
+            422,
+            "`description` is plain text",
+        ),
         change(
             &json!({ "description": long(5_001) }).to_string(),
             422,
@@ -127,7 +174,11 @@ pub fn wrong_requests() -> Vec<Wrong> {
         review(r#"{"stars":6,"text":"x"}"#, 422, "`stars` is 1 to 5"),
         review(r#"{"stars":256,"text":"x"}"#, 422, "stars"),
         review(r#"{"stars":5,"text":"   "}"#, 422, "`text` has 1 to"),
-        review(r#"{"stars":5,"text":"\u001b[31mred"}"#, 422, "`text` is plain text"),
+        review(
+            r#"{"stars":5,"text":"\u001b[31mred"}"#,
+            422,
+            "`text` is plain text",
+        ),
         review(
             &json!({ "stars": 5, "text": long(2_001) }).to_string(),
             422,
@@ -160,7 +211,11 @@ pub fn wrong_requests() -> Vec<Wrong> {
         get("/static/games/+7.html", 404, "named by their game"),
         get("/static/art/007/cover.svg", 400, "`007` is written `7`"),
         get("/static/games/7.htm", 404, "named by their game"),
-        get("/static/games/..%2F..%2Fstore.db", 404, "named by their game"),
+        get(
+            "/static/games/..%2F..%2Fstore.db",
+            404,
+            "named by their game",
+        ),
         get(
             "/static/games/%2e%2e%2f%2e%2e%2fetc%2fpasswd.html",
             404,

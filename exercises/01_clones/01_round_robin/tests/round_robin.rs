@@ -103,7 +103,11 @@ fn the_turns_of_a_clone_that_is_down_go_to_all_others() {
         let mut counts = count(&balancer, 300);
 
         let down = balancer.upstreams()[down].name();
-        assert_eq!(counts.remove(down), Some(0), "{down} is down, and was sent requests");
+        assert_eq!(
+            counts.remove(down),
+            Some(0),
+            "{down} is down, and was sent requests"
+        );
         // Exactly 100 each, or one more or less if your turns began in the middle of a round.
         assert!(
             counts.values().all(|count| count.abs_diff(100) <= 1),
@@ -146,7 +150,10 @@ fn without_anybody_up_there_is_no_turn() {
         upstream.set_up(false);
     }
     for _ in 0..5 {
-        assert!(balancer.pick().is_none(), "both are down, and one of them was picked");
+        assert!(
+            balancer.pick().is_none(),
+            "both are down, and one of them was picked"
+        );
     }
 
     balancer.upstreams()[1].set_up(true);

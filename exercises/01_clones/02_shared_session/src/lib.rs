@@ -30,7 +30,12 @@
 //! Left out: cookies, passwords, and trying again when a connection broke. Chapter 1's `src/redis_sessions.rs` has the last one.
 
 #![warn(missing_docs)]
-#![allow(dead_code, unused_variables, clippy::unused_async, reason = "delete when finished")]
+#![allow(
+    dead_code,
+    unused_variables,
+    clippy::unused_async,
+    reason = "delete when finished"
+)]
 
 use std::time::Duration;
 
@@ -71,7 +76,9 @@ impl Sessions {
     ///
     /// `sent` is the id that the browser sent along, if any: a session of before, or something that somebody made up.
     pub async fn log_in(&self, user: &str, sent: Option<&str>) -> Result<String, Unavailable> {
-        todo!("return a new random id, under which Redis keeps `user` for `TTL`, and delete what is under `sent`")
+        todo!(
+            "return a new random id, under which Redis keeps `user` for `TTL`, and delete what is under `sent`"
+        )
     }
 
     /// Whose session this is, or `None` if nobody is logged in with this id. The session's time begins anew.

@@ -17,7 +17,11 @@ impl Store {
     async fn open() -> Store {
         let database = testbed::redis().await.unwrap();
         let [one, other] = [(); 2].map(|()| Sessions::new(&database.url()).unwrap());
-        Store { database, one, other }
+        Store {
+            database,
+            one,
+            other,
+        }
     }
 
     /// A connection of the test's own, to look at what is there.
@@ -29,10 +33,18 @@ impl Store {
     /// Each key, with its seconds to live; -1 means for ever.
     async fn keys(&self) -> Vec<(String, i64)> {
         let mut redis = self.redis().await;
-        let names: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut redis).await.unwrap();
+        let names: Vec<String> = redis::cmd("KEYS")
+            .arg("*")
+            .query_async(&mut redis)
+            .await
+            .unwrap();
         let mut keys = Vec::new();
         for name in names {
-            let seconds = redis::cmd("TTL").arg(&name).query_async(&mut redis).await.unwrap();
+            let seconds = redis::cmd("TTL")
+                .arg(&name)
+                .query_async(&mut redis)
+                .await
+                .unwrap();
             keys.push((name, seconds));
         }
         keys
@@ -90,7 +102,12 @@ async fn ids_cannot_be_guessed() {
             "{id:?} is too short for 128 bits: at 6 bits a character, that takes 22"
         );
         // Random characters agree by chance only. Numbers that follow each other agree nearly everywhere.
-        let alike = |other: &String| id.chars().zip(other.chars()).filter(|(a, b)| a == b).count();
+        let alike = |other: &String| {
+            id.chars()
+                .zip(other.chars())
+                .filter(|(a, b)| a == b)
+                .count()
+        };
         let most = ids
             .iter()
             .filter(|other| *other != id)
@@ -120,7 +137,10 @@ async fn a_login_makes_a_new_id_and_the_one_before_is_worth_nothing() {
             None,
             "the id from before the login still works"
         );
-        assert_eq!(store.one.visit(&after).await.unwrap().as_deref(), Some("ada"));
+        assert_eq!(
+            store.one.visit(&after).await.unwrap().as_deref(),
+            Some("ada")
+        );
     }
 }
 
@@ -145,14 +165,20 @@ async fn redis_ends_a_session_by_itself_and_a_visit_puts_that_off() {
         soon.exec_async(&mut store.redis().await).await.unwrap();
     }
 
-    assert_eq!(store.other.visit(&id).await.unwrap().as_deref(), Some("ada"));
+    assert_eq!(
+        store.other.visit(&id).await.unwrap().as_deref(),
+        Some("ada")
+    );
 
     for (key, seconds) in store.keys().await {
         assert!(
             seconds > 100,
             "after a visit {key:?} still ends in {seconds} s: ada is thrown out while she shops"
         );
-        assert!(seconds <= ttl, "{key:?} lives for {seconds} s, and not for {ttl}");
+        assert!(
+            seconds <= ttl,
+            "{key:?} lives for {seconds} s, and not for {ttl}"
+        );
     }
     let clear = redis::cmd("FLUSHDB");
     clear.exec_async(&mut store.redis().await).await.unwrap();
@@ -196,7 +222,10 @@ async fn redis_away_is_an_error_and_nobody_is_logged_out() {
     let seen = loop {
         match clone.visit(&id).await {
             Ok(seen) => break seen,
-            Err(error) => assert!(Instant::now() < deadline, "Redis is back for 20 s, and still: {error}"),
+            Err(error) => assert!(
+                Instant::now() < deadline,
+                "Redis is back for 20 s, and still: {error}"
+            ),
         }
     };
     assert_eq!(seen.as_deref(), Some("ada"), "ada never logged out");

@@ -95,7 +95,10 @@ fn probes_take_a_clone_down_after_some_in_a_row_and_up_again_after_some_in_a_row
     );
 
     lab.probe(1, &[BAD, BAD]);
-    assert!(lab.is_asked(1, 0), "it has come back, so it takes three bad ones again");
+    assert!(
+        lab.is_asked(1, 0),
+        "it has come back, so it takes three bad ones again"
+    );
 }
 
 #[test]
@@ -236,7 +239,10 @@ fn never_more_than_half_are_ejected() {
             clones - stay.len()
         );
         let expected: Vec<usize> = (most..clones).collect();
-        assert_eq!(stay, expected, "they fail one after the other, so the first {most} go");
+        assert_eq!(
+            stay, expected,
+            "they fail one after the other, so the first {most} go"
+        );
     }
 }
 
@@ -291,7 +297,11 @@ fn when_all_look_sick_all_are_asked() {
         "all probes fail, and nobody is asked any more: the shop is closed by its own health check"
     );
     lab.probe(1, &[GOOD, GOOD]);
-    assert_eq!(lab.asked(0), [1], "clone 1 is well, so the others need not be asked");
+    assert_eq!(
+        lab.asked(0),
+        [1],
+        "clone 1 is well, so the others need not be asked"
+    );
 
     // One ejected and one down are all as well.
     let mut lab = Lab::of(2);

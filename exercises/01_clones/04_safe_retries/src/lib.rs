@@ -115,6 +115,8 @@ impl Retries {
         deadline: Instant,
         now: Instant,
     ) -> Result<usize, GiveUp> {
-        todo!("return a clone that is not in `met`, and pay for it if the budget is needed, or say why not")
+        todo!(
+            "return a clone that is not in `met`, and pay for it if the budget is needed, or say why not"
+        )
     }
 }

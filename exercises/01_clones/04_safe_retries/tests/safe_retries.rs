@@ -32,7 +32,12 @@ fn after_requests(count: usize, now: Instant) -> Retries {
 }
 
 /// What is decided after the first attempt, at clone 0, with a minute left.
-fn decide(retries: &mut Retries, request: &Request, failure: Failure, now: Instant) -> Result<usize, GiveUp> {
+fn decide(
+    retries: &mut Retries,
+    request: &Request,
+    failure: Failure,
+    now: Instant,
+) -> Result<usize, GiveUp> {
     retries.again(request, failure, &[0], now + Duration::from_mins(1), now)
 }
 
@@ -46,7 +51,13 @@ fn repeated(retries: &mut Retries, broken: usize, now: Instant) -> usize {
 /// Somebody who decides whether to try again.
 trait Balancer {
     fn note_request(&mut self, now: Instant);
-    fn again(&mut self, request: &Request, failure: Failure, met: &[usize], now: Instant) -> Option<usize>;
+    fn again(
+        &mut self,
+        request: &Request,
+        failure: Failure,
+        met: &[usize],
+        now: Instant,
+    ) -> Option<usize>;
 }
 
 impl Balancer for Retries {
@@ -54,7 +65,13 @@ impl Balancer for Retries {
         Retries::note_request(self, now);
     }
 
-    fn again(&mut self, request: &Request, failure: Failure, met: &[usize], now: Instant) -> Option<usize> {
+    fn again(
+        &mut self,
+        request: &Request,
+        failure: Failure,
+        met: &[usize],
+        now: Instant,
+    ) -> Option<usize> {
         let deadline = now + Duration::from_mins(1);
         Retries::again(self, request, failure, met, deadline, now).ok()
     }
@@ -66,7 +83,13 @@ struct ThreeTries;
 impl Balancer for ThreeTries {
     fn note_request(&mut self, _now: Instant) {}
 
-    fn again(&mut self, _request: &Request, _failure: Failure, met: &[usize], _now: Instant) -> Option<usize> {
+    fn again(
+        &mut self,
+        _request: &Request,
+        _failure: Failure,
+        met: &[usize],
+        _now: Instant,
+    ) -> Option<usize> {
         (met.len() < 3).then_some(met.len())
     }
 }
@@ -88,7 +111,10 @@ fn carry(
         let again = fate.and_then(|failure| balancer.again(request, failure, &met, now));
         let Some(clone) = again else { return seen };
         met.push(clone);
-        assert!(met.len() < 50, "one request was sent 50 times: when does it end?");
+        assert!(
+            met.len() < 50,
+            "one request was sent 50 times: when does it end?"
+        );
     }
 }
 
@@ -97,7 +123,12 @@ fn what_nobody_has_seen_goes_to_another_clone_whatever_it_asks_for() {
     let now = Instant::now();
     let mut retries = after_requests(1_000, now);
     for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH] {
-        let decision = decide(&mut retries, &request(method.clone()), Failure::NotSent, now);
+        let decision = decide(
+            &mut retries,
+            &request(method.clone()),
+            Failure::NotSent,
+            now,
+        );
         assert!(
             decision.is_ok(),
             "nobody has seen this {method}, so to send it elsewhere does nothing twice; and you say {decision:?}"
@@ -118,9 +149,18 @@ fn what_nobody_has_seen_goes_to_another_clone_whatever_it_asks_for() {
 fn what_a_clone_may_have_seen_is_sent_again_only_if_twice_is_like_once() {
     let now = Instant::now();
     let mut retries = after_requests(1_000, now);
-    for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE] {
+    for method in [
+        Method::GET,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::PUT,
+        Method::DELETE,
+    ] {
         let decision = decide(&mut retries, &request(method.clone()), Failure::Broken, now);
-        assert!(decision.is_ok(), "{method} is idempotent, and you say {decision:?}");
+        assert!(
+            decision.is_ok(),
+            "{method} is idempotent, and you say {decision:?}"
+        );
     }
     for method in [
         Method::POST,
@@ -207,7 +247,8 @@ fn each_attempt_goes_to_a_clone_that_the_request_has_not_met() {
         for first in 0..CLONES {
             let mut met = vec![first];
             while met.len() < CLONES {
-                let clone = again(&met).expect("it has not met everybody, there is time, and there is a budget");
+                let clone = again(&met)
+                    .expect("it has not met everybody, there is time, and there is a budget");
                 assert!(
                     clone < CLONES,
                     "there is no clone {clone}; they are 0 to {}",
@@ -234,9 +275,13 @@ fn after_the_deadline_nobody_waits_for_the_answer() {
     let now = before + Duration::from_secs(1);
     let mut retries = after_requests(1_000, now);
     for failure in [Failure::Broken, Failure::NotSent] {
-        let mut with = |deadline| retries.again(&request(Method::GET), failure, &[0], deadline, now);
+        let mut with =
+            |deadline| retries.again(&request(Method::GET), failure, &[0], deadline, now);
         let decision = with(now + Duration::from_millis(1));
-        assert!(decision.is_ok(), "there is time left, and you say {decision:?}");
+        assert!(
+            decision.is_ok(),
+            "there is time left, and you say {decision:?}"
+        );
         for late in [now, before] {
             assert_eq!(
                 with(late),
@@ -254,7 +299,9 @@ fn when_all_clones_are_sick_they_get_a_fifth_more_and_not_three_times_as_much() 
         let sent: usize = (0..5_000)
             .map(|number| {
                 let now = begin + step * number;
-                carry(balancer, &request(Method::GET), now, || Some(Failure::Broken))
+                carry(balancer, &request(Method::GET), now, || {
+                    Some(Failure::Broken)
+                })
             })
             .sum();
         f64::from(u32::try_from(sent).expect("each was sent fewer than 50 times")) / 5_000.0
@@ -308,7 +355,11 @@ fn what_was_spent_is_missing_for_ten_seconds() {
     let begin = Instant::now();
     let at = |millis| begin + Duration::from_millis(millis);
     let mut retries = after_requests(1_000, at(500));
-    assert_eq!(repeated(&mut retries, 1_000, at(9_500)), 200, "a fifth of 1000");
+    assert_eq!(
+        repeated(&mut retries, 1_000, at(9_500)),
+        200,
+        "a fifth of 1000"
+    );
 
     (0..1_000).for_each(|_| retries.note_request(at(11_000)));
     assert_eq!(
@@ -333,7 +384,10 @@ fn only_what_is_sent_again_is_paid_for() {
         let minute = now + Duration::from_mins(1);
         let mut refused = |request: Request, met: &[usize], deadline| {
             let decision = retries.again(&request, Failure::Broken, met, deadline, now);
-            assert!(decision.is_err(), "{request:?} that met {met:?}: {decision:?}");
+            assert!(
+                decision.is_err(),
+                "{request:?} that met {met:?}: {decision:?}"
+            );
         };
         refused(request(Method::POST), &[0], minute);
         refused(request(Method::GET), &[0], now);

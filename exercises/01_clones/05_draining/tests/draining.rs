@@ -66,7 +66,10 @@ async fn a_clone_says_that_it_leaves_before_it_closes_its_door() {
         gate.enter().is_none(),
         "the drain is over, and the door is open: who comes in now is cut off"
     );
-    assert!(!gate.is_ready(), "the door is closed, and it says that it is ready");
+    assert!(
+        !gate.is_ready(),
+        "the door is closed, and it says that it is ready"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,14 +99,20 @@ async fn it_waits_for_a_handler_that_is_at_work() {
 async fn it_waits_for_the_last_byte_of_an_answer_and_not_only_for_its_head() {
     let gate = Gate::new();
     let (sender, body) = body();
-    let mut answer = gate.serve(future::ready(body)).await.expect("the door is open");
+    let mut answer = gate
+        .serve(future::ready(body))
+        .await
+        .expect("the door is open");
     let mut drain = pin!(gate.drain(NOTICE, LIMIT));
 
     assert!(
         goes_on(drain.as_mut(), NOTICE + SECOND).await,
         "the handler has returned, its body is on its way, and the drain is over: the client has half a page"
     );
-    sender.send("half a page".to_owned()).await.expect("the body is there");
+    sender
+        .send("half a page".to_owned())
+        .await
+        .expect("the body is there");
     assert_eq!(answer.next().await.as_deref(), Some("half a page"));
     assert!(
         goes_on(drain.as_mut(), SECOND).await,
@@ -123,7 +132,9 @@ async fn it_waits_for_the_last_byte_of_an_answer_and_not_only_for_its_head() {
 #[tokio::test(start_paused = true)]
 async fn it_waits_for_all_and_not_for_the_first() {
     let gate = Gate::new();
-    let mut inside: Vec<_> = (0..3).map(|_| gate.enter().expect("the door is open")).collect();
+    let mut inside: Vec<_> = (0..3)
+        .map(|_| gate.enter().expect("the door is open"))
+        .collect();
     let mut drain = pin!(gate.drain(NOTICE, LIMIT));
     assert!(
         goes_on(drain.as_mut(), NOTICE + SECOND).await,
@@ -159,8 +170,14 @@ async fn a_client_that_leaves_in_the_middle_is_not_waited_for() {
     }
     // and one in the middle of the body.
     let (sender, body) = body();
-    let mut answer = gate.serve(future::ready(body)).await.expect("the door is open");
-    sender.send("half a page".to_owned()).await.expect("the body is there");
+    let mut answer = gate
+        .serve(future::ready(body))
+        .await
+        .expect("the door is open");
+    sender
+        .send("half a page".to_owned())
+        .await
+        .expect("the body is there");
     answer.next().await;
     drop(answer);
 
@@ -257,7 +274,9 @@ const LEFT: u8 = 2;
 #[test]
 fn nobody_slips_in_while_the_door_is_being_closed() {
     // One thread goes in and out as fast as it can, and the other closes the door. Many times, to meet the moment.
-    let rounds: Vec<(Gate, AtomicU8)> = (0..ROUNDS).map(|_| (Gate::new(), AtomicU8::new(OPEN))).collect();
+    let rounds: Vec<(Gate, AtomicU8)> = (0..ROUNDS)
+        .map(|_| (Gate::new(), AtomicU8::new(OPEN)))
+        .collect();
     let (at, has_stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
     let visit = || {
         let _stop = Stop(&has_stopped);
@@ -295,7 +314,10 @@ fn nobody_slips_in_while_the_door_is_being_closed() {
             }
             (0..round % 50).for_each(|_| spin_loop());
             let how = runtime.block_on(gate.drain(Duration::ZERO, LIMIT));
-            drained.store(if how == Drained::Quiet { QUIET } else { LEFT }, Ordering::SeqCst);
+            drained.store(
+                if how == Drained::Quiet { QUIET } else { LEFT },
+                Ordering::SeqCst,
+            );
         }
     };
     thread::scope(|scope| {

@@ -106,6 +106,8 @@ impl TwoChoices {
 
     /// The clone that gets the next request, which counts as in flight from now on. `None` if there is no clone.
     pub fn pick(&self) -> Option<Ticket> {
-        todo!("return a ticket for the less busy one of two different clones, drawn by lot, and count it")
+        todo!(
+            "return a ticket for the less busy one of two different clones, drawn by lot, and count it"
+        )
     }
 }

@@ -25,7 +25,9 @@ fn pick(balancer: &TwoChoices) -> Ticket {
 /// The number in a clone's name.
 fn number(ticket: &Ticket) -> usize {
     let name = ticket.upstream().name();
-    let number = name.strip_prefix("clone-").and_then(|number| number.parse().ok());
+    let number = name
+        .strip_prefix("clone-")
+        .and_then(|number| number.parse().ok());
     number.expect("only clones that were given are picked")
 }
 
@@ -180,7 +182,11 @@ fn two_choices_make_the_pile_almost_flat() {
         let balls: Vec<Ticket> = (0..10_000).map(|_| pick(&balancer)).collect();
 
         let counts = in_flight(&balancer);
-        assert_eq!(counts.iter().sum::<usize>(), balls.len(), "each ball is in one bin");
+        assert_eq!(
+            counts.iter().sum::<usize>(),
+            balls.len(),
+            "each ball is in one bin"
+        );
         let most = counts.into_iter().max().unwrap_or_default();
         assert!(
             most <= 106,
@@ -213,7 +219,10 @@ fn a_slow_clone_gets_less() {
     };
     let mut lots = SmallRng::seed_from_u64(3);
     let (by_lot, queue) = run(&mut || lots.random_range(0..4), &mut |_| {});
-    assert!(queue > 3_000, "one choice has to be caught: {by_lot:?}, {queue} wait");
+    assert!(
+        queue > 3_000,
+        "one choice has to be caught: {by_lot:?}, {queue} wait"
+    );
 
     let balancer = clones(4, 3);
     let tickets: [_; 4] = std::array::from_fn(|_| std::cell::RefCell::new(VecDeque::new()));

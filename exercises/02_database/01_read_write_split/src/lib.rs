@@ -29,7 +29,12 @@
 //! limit for each wait. Chapter 2 has all three, from `src/postgres/catalog.rs` on.
 
 #![warn(missing_docs)]
-#![allow(dead_code, unused_variables, clippy::unused_async, reason = "delete when finished")]
+#![allow(
+    dead_code,
+    unused_variables,
+    clippy::unused_async,
+    reason = "delete when finished"
+)]
 
 use sqlx::PgPool;
 
@@ -37,8 +42,7 @@ use sqlx::PgPool;
 pub const READ: &str = "SELECT cents FROM prices WHERE game = $1";
 
 /// Sets the price of a game (`$1`) to so many cents (`$2`).
-pub const WRITE: &str =
-    "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
+pub const WRITE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
 
 /// How old an answer may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +57,9 @@ pub enum Freshness {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The primary did not confirm a change, and nobody else may make it. Reads go on.
-    #[error("the primary did not confirm the change, and only it can make one; try again when it is back")]
+    #[error(
+        "the primary did not confirm the change, and only it can make one; try again when it is back"
+    )]
     Write(#[source] sqlx::Error),
     /// None of the servers that may answer this read does.
     #[error("no server answers that has what this read asks for; try again in a moment")]

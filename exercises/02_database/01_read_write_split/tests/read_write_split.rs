@@ -32,7 +32,11 @@ impl Servers {
     async fn start() -> Servers {
         let (primary, late) = (Server::start().await, Server::start().await);
         let prices = Prices::new(primary.through_proxy.clone(), late.through_proxy.clone());
-        Servers { prices, primary, late }
+        Servers {
+            prices,
+            primary,
+            late,
+        }
     }
 }
 
@@ -59,7 +63,10 @@ impl Server {
             "CREATE SCHEMA {schema}; CREATE TABLE {schema}.prices (game bigint PRIMARY KEY, cents bigint NOT NULL);
              INSERT INTO {schema}.prices VALUES ({GAME}, {OLD})"
         );
-        sqlx::raw_sql(AssertSqlSafe(table)).execute(&direct).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(table))
+            .execute(&direct)
+            .await
+            .unwrap();
         Server {
             through_proxy: pool(address.port(proxy.address().port()), &schema),
             database,
@@ -81,7 +88,10 @@ impl Server {
 }
 
 async fn ask(server: &PgPool) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(READ).bind(GAME).fetch_optional(server).await
+    sqlx::query_scalar(READ)
+        .bind(GAME)
+        .fetch_optional(server)
+        .await
 }
 
 /// The first test makes a database, and the last one that uses it drops it.
@@ -99,7 +109,9 @@ async fn database() -> Arc<Postgres> {
 fn pool(address: PgConnectOptions, schema: &str) -> PgPool {
     let address = address.options([("search_path", schema)]);
     let patience = Duration::from_secs(20);
-    let options = PgPoolOptions::new().max_connections(2).acquire_timeout(patience);
+    let options = PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(patience);
     options.connect_lazy_with(address)
 }
 
@@ -154,9 +166,15 @@ async fn a_replica_that_is_away_costs_nobody_an_error() {
     servers.prices.set_price(GAME, NEW).await.unwrap();
     for freshness in [Freshness::Any, Freshness::Latest] {
         match servers.prices.price(GAME, freshness).await {
-            Ok(price) => assert_eq!(price, Some(NEW), "only the primary can be asked, and it has {NEW}"),
+            Ok(price) => assert_eq!(
+                price,
+                Some(NEW),
+                "only the primary can be asked, and it has {NEW}"
+            ),
             Err(error) => {
-                panic!("the replica is away, the primary is well, and a read ({freshness:?}) fails: {error:?}")
+                panic!(
+                    "the replica is away, the primary is well, and a read ({freshness:?}) fails: {error:?}"
+                )
             }
         }
     }
@@ -208,12 +226,18 @@ async fn a_real_replica_follows_by_itself() {
         ..
     } = Server::start().await;
     let replica = pool(database.replica_url().parse().unwrap(), &schema);
-    until("the replica has the table", async || ask(&replica).await.is_ok()).await;
+    until("the replica has the table", async || {
+        ask(&replica).await.is_ok()
+    })
+    .await;
     let prices = Prices::new(direct, replica);
 
     prices.set_price(GAME, NEW).await.unwrap();
 
-    assert_eq!(prices.price(GAME, Freshness::Latest).await.unwrap(), Some(NEW));
+    assert_eq!(
+        prices.price(GAME, Freshness::Latest).await.unwrap(),
+        Some(NEW)
+    );
     until("a read from the replica shows the change", async || {
         prices.price(GAME, Freshness::Any).await.unwrap() == Some(NEW)
     })
@@ -231,6 +255,9 @@ async fn a_real_replica_follows_by_itself() {
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !is_so().await {
-        assert!(Instant::now() < deadline, "waited for 20 s, and it is not so: {what}");
+        assert!(
+            Instant::now() < deadline,
+            "waited for 20 s, and it is not so: {what}"
+        );
     }
 }

@@ -33,7 +33,12 @@
 //! from there, in `src/product.rs`.
 
 #![warn(missing_docs)]
-#![allow(dead_code, unused_variables, clippy::unused_async, reason = "delete when finished")]
+#![allow(
+    dead_code,
+    unused_variables,
+    clippy::unused_async,
+    reason = "delete when finished"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +97,9 @@ impl Prices {
     /// Changes the price of a game, in cents. `Ok` says that the database has it; whether the cache could be told is not the caller's
     /// business.
     pub async fn set_price(&self, game: u64, cents: u64) -> Result<(), DatabaseError> {
-        todo!("return the database's outcome, after the change is made and the cache no longer has the old price")
+        todo!(
+            "return the database's outcome, after the change is made and the cache no longer has the old price"
+        )
     }
 }
 

@@ -96,7 +96,9 @@ impl Store {
     /// The names of all keys.
     async fn keys(&self) -> Vec<String> {
         let keys = redis::cmd("KEYS").arg("*").to_owned();
-        keys.query_async(&mut self.connection().await).await.unwrap()
+        keys.query_async(&mut self.connection().await)
+            .await
+            .unwrap()
     }
 }
 
@@ -129,7 +131,10 @@ async fn all_that_is_kept_has_an_end_and_nothing_is_kept_of_a_game_that_does_not
     assert!(!keys.is_empty(), "a miss leaves nothing in Redis");
     for key in keys {
         let ttl = redis::cmd("TTL").arg(&key).to_owned();
-        let seconds: i64 = ttl.query_async(&mut store.connection().await).await.unwrap();
+        let seconds: i64 = ttl
+            .query_async(&mut store.connection().await)
+            .await
+            .unwrap();
         assert_ne!(
             seconds, -1,
             "Redis keeps {key:?} for ever, and with it any mistake of ours"
@@ -205,7 +210,10 @@ async fn without_redis_everything_is_slower_and_nothing_is_an_error() {
         "only the cache is away, and a read says {price:?}"
     );
     let change = prices.set_price(GAME, NEW).await;
-    assert!(change.is_ok(), "only the cache is away, and a change says {change:?}");
+    assert!(
+        change.is_ok(),
+        "only the cache is away, and a change says {change:?}"
+    );
     let price = prices.price(GAME).await;
     assert!(
         matches!(price, Ok(Some(NEW))),
@@ -217,8 +225,14 @@ async fn without_redis_everything_is_slower_and_nothing_is_an_error() {
 async fn an_error_of_the_database_is_an_error_and_not_a_price() {
     let store = Store::open().await;
     store.database.is_down.store(true, Ordering::SeqCst);
-    assert!(store.one.price(GAME).await.is_err(), "nobody knows the price");
-    assert!(store.one.set_price(GAME, NEW).await.is_err(), "the change was not made");
+    assert!(
+        store.one.price(GAME).await.is_err(),
+        "nobody knows the price"
+    );
+    assert!(
+        store.one.set_price(GAME, NEW).await.is_err(),
+        "the change was not made"
+    );
     store.database.is_down.store(false, Ordering::SeqCst);
     let price = store.one.price(GAME).await.unwrap();
     assert_eq!(

@@ -4,7 +4,9 @@ use std::future::pending;
 use std::time::Duration;
 
 use hello_queue::{CAPACITY, QUEUE, QueueError, Sender, Worker, channel, connect};
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions,
+};
 use lapin::{BasicProperties, Channel, Connection};
 use testbed::{Fault, FaultProxy, RabbitMq};
 use tokio::sync::Notify;
@@ -46,9 +48,9 @@ impl Broker {
 
     async fn takes_a_message(&self) -> bool {
         let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
-        let publish = self
-            .channel
-            .basic_publish("".into(), QUEUE.into(), options, b"first", properties);
+        let publish =
+            self.channel
+                .basic_publish("".into(), QUEUE.into(), options, b"first", properties);
         publish.await.unwrap().await.unwrap().is_ack()
     }
 
@@ -73,7 +75,10 @@ impl Broker {
 /// Does one job, and says which.
 async fn do_one(worker: &mut Worker) -> String {
     let mut done = String::new();
-    worker.work_one(async |job| job.clone_into(&mut done)).await.unwrap();
+    worker
+        .work_one(async |job| job.clone_into(&mut done))
+        .await
+        .unwrap();
     done
 }
 
@@ -87,8 +92,15 @@ async fn jobs_are_done_in_their_order_and_each_once() {
     }
 
     for job in ["export 1", "export 2", "export 3"] {
-        let done = soon("no job comes: was the one before acknowledged?", do_one(&mut worker)).await;
-        assert_eq!(done, job, "each job comes once, in the order in which they were sent");
+        let done = soon(
+            "no job comes: was the one before acknowledged?",
+            do_one(&mut worker),
+        )
+        .await;
+        assert_eq!(
+            done, job,
+            "each job comes once, in the order in which they were sent"
+        );
     }
 }
 
@@ -97,9 +109,17 @@ async fn a_job_that_no_queue_takes_is_an_error() {
     let broker = Broker::start().await;
     let mut sender = broker.sender().await;
     let delete = QueueDeleteOptions::default();
-    broker.channel.queue_delete(QUEUE.into(), delete).await.unwrap();
+    broker
+        .channel
+        .queue_delete(QUEUE.into(), delete)
+        .await
+        .unwrap();
 
-    let sent = soon("the broker's answer to a job without a queue", sender.send("export 1")).await;
+    let sent = soon(
+        "the broker's answer to a job without a queue",
+        sender.send("export 1"),
+    )
+    .await;
 
     assert!(
         matches!(sent, Err(QueueError::Unroutable)),
@@ -138,7 +158,9 @@ async fn a_worker_that_dies_in_the_middle_loses_no_job() {
     let (user, rest) = url.split_once('@').unwrap();
     let (address, name) = rest.split_once('/').unwrap();
     let proxy = FaultProxy::before(address.parse().unwrap()).await.unwrap();
-    let cable = connect(&format!("{user}@{}/{name}", proxy.address())).await.unwrap();
+    let cable = connect(&format!("{user}@{}/{name}", proxy.address()))
+        .await
+        .unwrap();
     let mut mortal = Worker::open(&cable).await.unwrap();
     broker.sender().await.send("export 1").await.unwrap();
 

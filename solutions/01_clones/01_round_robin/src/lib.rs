@@ -90,7 +90,11 @@ impl RoundRobin {
     /// The clone that gets the next request, or `None` if none is up.
     pub fn pick(&self) -> Option<&Upstream> {
         // Who is down is not in the list at all, so nobody in particular inherits its turns: everybody moves up.
-        let up: Vec<&Upstream> = self.upstreams.iter().filter(|upstream| upstream.is_up()).collect();
+        let up: Vec<&Upstream> = self
+            .upstreams
+            .iter()
+            .filter(|upstream| upstream.is_up())
+            .collect();
         if up.is_empty() {
             // Before the division by the length, which would panic.
             return None;

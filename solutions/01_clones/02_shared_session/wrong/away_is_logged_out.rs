@@ -44,7 +44,10 @@ impl Sessions {
     pub async fn visit(&self, id: &str) -> Result<Option<String>, Unavailable> {
         let mut command = redis::cmd("GETEX");
         command.arg(key(id)).arg("EX").arg(TTL.as_secs());
-        Ok(command.query_async(&mut self.redis.clone()).await.unwrap_or(None))
+        Ok(command
+            .query_async(&mut self.redis.clone())
+            .await
+            .unwrap_or(None))
     }
 
     pub async fn log_out(&self, id: &str) -> Result<(), Unavailable> {

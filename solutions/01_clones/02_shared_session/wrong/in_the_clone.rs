@@ -48,7 +48,10 @@ impl Sessions {
     }
 
     pub async fn log_out(&self, id: &str) -> Result<(), Unavailable> {
-        self.users.lock().expect("nobody panics with the lock").remove(id);
+        self.users
+            .lock()
+            .expect("nobody panics with the lock")
+            .remove(id);
         Ok(())
     }
 }

@@ -80,7 +80,8 @@ struct Ejection {
 impl Member {
     /// There is no event "the ejection is over", and so nobody has to be told: whoever asks compares.
     fn is_ejected(&self, now: Instant) -> bool {
-        self.last_ejection.is_some_and(|ejection| now < ejection.until)
+        self.last_ejection
+            .is_some_and(|ejection| now < ejection.until)
     }
 
     fn is_out(&self, now: Instant) -> bool {
@@ -152,14 +153,21 @@ impl Fleet {
     /// Who may be sent a request at `now`, in ascending order.
     pub fn candidates(&self, now: Instant) -> Vec<usize> {
         let all = 0..self.members.len();
-        let well: Vec<usize> = all.clone().filter(|clone| !self.members[*clone].is_out(now)).collect();
+        let well: Vec<usize> = all
+            .clone()
+            .filter(|clone| !self.members[*clone].is_out(now))
+            .collect();
         // Fail open: wrong about all of them is likelier than right about all of them, and a failed try costs little.
         if well.is_empty() { all.collect() } else { well }
     }
 
     /// Whether at most half of all clones would be out if this one went too.
     fn may_go(&self, clone: usize, now: Instant) -> bool {
-        let others = self.members.iter().enumerate().filter(|(number, _)| *number != clone);
+        let others = self
+            .members
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| *number != clone);
         // Only those that are out *now*: an ejection that is over makes room.
         let out = others.filter(|(_, other)| other.is_out(now)).count();
         // With the one that would go. Without the `+ 1`, two of three could be out.

@@ -75,12 +75,16 @@ impl Fleet {
 
     /// A probe of this clone has ended.
     pub fn note_probe(&mut self, clone: usize, is_well: bool) {
-        todo!("take the clone down after `fall` bad probes in a row, and up again after `rise` good ones in a row")
+        todo!(
+            "take the clone down after `fall` bad probes in a row, and up again after `rise` good ones in a row"
+        )
     }
 
     /// A visitor's request to this clone has ended at `now`. Calls come in the order of time.
     pub fn note_request(&mut self, clone: usize, is_well: bool, now: Instant) {
-        todo!("eject the clone after `failures` bad requests in a row, unless more than half would be out with it")
+        todo!(
+            "eject the clone after `failures` bad requests in a row, unless more than half would be out with it"
+        )
     }
 
     /// Who may be sent a request at `now`, in ascending order.

@@ -35,7 +35,8 @@ struct Ejection {
 
 impl Member {
     fn is_ejected(&self, now: Instant) -> bool {
-        self.last_ejection.is_some_and(|ejection| now < ejection.until)
+        self.last_ejection
+            .is_some_and(|ejection| now < ejection.until)
     }
 
     fn is_out(&self, now: Instant) -> bool {
@@ -95,12 +96,19 @@ impl Fleet {
 
     pub fn candidates(&self, now: Instant) -> Vec<usize> {
         let all = 0..self.members.len();
-        let well: Vec<usize> = all.clone().filter(|clone| !self.members[*clone].is_out(now)).collect();
+        let well: Vec<usize> = all
+            .clone()
+            .filter(|clone| !self.members[*clone].is_out(now))
+            .collect();
         if well.is_empty() { all.collect() } else { well }
     }
 
     fn may_go(&self, clone: usize, now: Instant) -> bool {
-        let others = self.members.iter().enumerate().filter(|(number, _)| *number != clone);
+        let others = self
+            .members
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| *number != clone);
         let out = others.filter(|(_, other)| other.is_out(now)).count();
         2 * (out + 1) <= self.members.len()
     }

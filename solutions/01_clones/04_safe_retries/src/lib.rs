@@ -153,7 +153,8 @@ impl Retries {
         forget(&mut self.requests, now);
         forget(&mut self.repetitions, now);
         // In whole numbers, which do not round. The `+ 1` is the one that is asked for.
-        let is_affordable = (self.repetitions.len() + 1) * REQUESTS_PER_REPETITION <= self.requests.len();
+        let is_affordable =
+            (self.repetitions.len() + 1) * REQUESTS_PER_REPETITION <= self.requests.len();
         if is_affordable {
             self.repetitions.push_back(now);
         }
@@ -172,7 +173,10 @@ fn is_idempotent(request: &Request) -> bool {
 
 /// Drops what is older than the window. The queue is in the order of time, so it is all at the front.
 fn forget(times: &mut VecDeque<Instant>, now: Instant) {
-    while times.front().is_some_and(|time| now.duration_since(*time) >= WINDOW) {
+    while times
+        .front()
+        .is_some_and(|time| now.duration_since(*time) >= WINDOW)
+    {
         times.pop_front();
     }
 }

@@ -96,7 +96,10 @@ impl Retries {
     }
 
     fn turn(&mut self, now: Instant) {
-        if self.window.is_none_or(|begin| now.duration_since(begin) >= WINDOW) {
+        if self
+            .window
+            .is_none_or(|begin| now.duration_since(begin) >= WINDOW)
+        {
             self.window = Some(now);
             self.requests = 0;
             self.repetitions = 0;

@@ -87,7 +87,8 @@ impl Retries {
     fn pay(&mut self, now: Instant) -> bool {
         forget(&mut self.requests, now);
         forget(&mut self.repetitions, now);
-        let is_affordable = (self.repetitions.len() + 1) * REQUESTS_PER_REPETITION <= self.requests.len();
+        let is_affordable =
+            (self.repetitions.len() + 1) * REQUESTS_PER_REPETITION <= self.requests.len();
         if is_affordable {
             self.repetitions.push_back(now);
         }
@@ -103,7 +104,10 @@ fn is_idempotent(request: &Request) -> bool {
 }
 
 fn forget(times: &mut VecDeque<Instant>, now: Instant) {
-    while times.front().is_some_and(|time| now.duration_since(*time) >= WINDOW) {
+    while times
+        .front()
+        .is_some_and(|time| now.duration_since(*time) >= WINDOW)
+    {
         times.pop_front();
     }
 }

@@ -90,7 +90,8 @@ impl Retries {
     fn pay(&mut self, now: Instant) -> bool {
         forget(&mut self.requests, now);
         forget(&mut self.repetitions, now);
-        let is_affordable = (self.repetitions.len() + 1) * REQUESTS_PER_REPETITION <= self.requests.len();
+        let is_affordable =
+            (self.repetitions.len() + 1) * REQUESTS_PER_REPETITION <= self.requests.len();
         if is_affordable {
             self.repetitions.push_back(now);
         }

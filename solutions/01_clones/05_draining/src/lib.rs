@@ -92,7 +92,10 @@ pub enum Drained {
 impl Body {
     /// A body of these pieces. It ends when the sender is dropped.
     pub fn new(pieces: mpsc::Receiver<String>) -> Self {
-        Body { pieces, guard: None }
+        Body {
+            pieces,
+            guard: None,
+        }
     }
 
     /// Waits for the next piece. `None` is the end.

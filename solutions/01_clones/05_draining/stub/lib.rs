@@ -34,7 +34,12 @@
 //! `chapters/01-clones/src/server.rs`, and the balancer's side of it in `balancer/upstream.rs`.
 
 #![warn(missing_docs)]
-#![allow(dead_code, unused_variables, clippy::unused_async, reason = "delete when finished")]
+#![allow(
+    dead_code,
+    unused_variables,
+    clippy::unused_async,
+    reason = "delete when finished"
+)]
 
 use std::time::Duration;
 
@@ -101,7 +106,9 @@ impl Gate {
     ///
     /// A client that leaves while the handler is at work drops this future.
     pub async fn serve(&self, handler: impl Future<Output = Body>) -> Option<Body> {
-        todo!("return the handler's body, which has to keep the request counted as long as it lives")
+        todo!(
+            "return the handler's body, which has to keep the request counted as long as it lives"
+        )
     }
 
     /// Says that the clone is not ready, serves on for the time of the `notice`, closes the door, and waits until nobody is inside, for

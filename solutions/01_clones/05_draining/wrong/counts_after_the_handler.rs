@@ -45,7 +45,10 @@ pub enum Drained {
 
 impl Body {
     pub fn new(pieces: mpsc::Receiver<String>) -> Self {
-        Body { pieces, guard: None }
+        Body {
+            pieces,
+            guard: None,
+        }
     }
 
     pub async fn next(&mut self) -> Option<String> {

@@ -48,7 +48,10 @@ pub enum Drained {
 
 impl Body {
     pub fn new(pieces: mpsc::Receiver<String>) -> Self {
-        Body { pieces, guard: None }
+        Body {
+            pieces,
+            guard: None,
+        }
     }
 
     pub async fn next(&mut self) -> Option<String> {
@@ -92,7 +95,8 @@ impl Gate {
         time::sleep(notice).await;
         self.state.is_closed.store(true, Ordering::SeqCst);
         let left = self.state.left.notified();
-        if self.state.inside.load(Ordering::SeqCst) > 0 && time::timeout(limit, left).await.is_ok() {
+        if self.state.inside.load(Ordering::SeqCst) > 0 && time::timeout(limit, left).await.is_ok()
+        {
             return Drained::Quiet;
         }
         match self.state.inside.load(Ordering::SeqCst) {

@@ -119,11 +119,19 @@ impl TwoChoices {
             return None;
         }
         // Held until the end. So to compare and to count are one step, and no other thread finds the winner as idle as we did.
-        let mut lots = self.lots.lock().expect("no code panics while it holds this lock");
+        let mut lots = self
+            .lots
+            .lock()
+            .expect("no code panics while it holds this lock");
         let first = lots.random_range(0..count);
         // One of the others, as likely as any: it is so many places further on. To draw the same clone twice would be no choice.
-        let distance = if count > 1 { lots.random_range(1..count) } else { 0 };
-        let [first, second] = [first, (first + distance) % count].map(|position| &self.upstreams[position]);
+        let distance = if count > 1 {
+            lots.random_range(1..count)
+        } else {
+            0
+        };
+        let [first, second] =
+            [first, (first + distance) % count].map(|position| &self.upstreams[position]);
         // Two are compared, not all. Balancers that do not see each other's requests draw other pairs, so they do not all run to the
         // same clone. With a tie it is the first, which was drawn by lot.
         let winner = if second.in_flight() < first.in_flight() {

@@ -71,11 +71,19 @@ impl TwoChoices {
         if count == 0 {
             return None;
         }
-        let _lots = self.lots.lock().expect("no code panics while it holds this lock");
+        let _lots = self
+            .lots
+            .lock()
+            .expect("no code panics while it holds this lock");
         let mut lots = rand::rng();
         let first = lots.random_range(0..count);
-        let distance = if count > 1 { lots.random_range(1..count) } else { 0 };
-        let [first, second] = [first, (first + distance) % count].map(|position| &self.upstreams[position]);
+        let distance = if count > 1 {
+            lots.random_range(1..count)
+        } else {
+            0
+        };
+        let [first, second] =
+            [first, (first + distance) % count].map(|position| &self.upstreams[position]);
         let winner = if second.in_flight() < first.in_flight() {
             second
         } else {

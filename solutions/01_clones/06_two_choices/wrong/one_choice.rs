@@ -71,7 +71,10 @@ impl TwoChoices {
         if count == 0 {
             return None;
         }
-        let mut lots = self.lots.lock().expect("no code panics while it holds this lock");
+        let mut lots = self
+            .lots
+            .lock()
+            .expect("no code panics while it holds this lock");
         let first = lots.random_range(0..count);
         let winner = &self.upstreams[first];
         winner.in_flight.fetch_add(1, Ordering::SeqCst);

@@ -71,13 +71,17 @@ impl TwoChoices {
         if count == 0 {
             return None;
         }
-        let mut lots = self.lots.lock().expect("no code panics while it holds this lock");
+        let mut lots = self
+            .lots
+            .lock()
+            .expect("no code panics while it holds this lock");
         let first = lots.random_range(0..count);
         let mut distance = lots.random_range(0..count);
         if distance == 0 {
             distance = 1;
         }
-        let [first, second] = [first, (first + distance) % count].map(|position| &self.upstreams[position]);
+        let [first, second] =
+            [first, (first + distance) % count].map(|position| &self.upstreams[position]);
         let winner = if second.in_flight() < first.in_flight() {
             second
         } else {

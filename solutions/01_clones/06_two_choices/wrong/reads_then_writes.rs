@@ -73,12 +73,16 @@ impl TwoChoices {
             return None;
         }
         let lot = |range| {
-            let mut lots = self.lots.lock().expect("no code panics while it holds this lock");
+            let mut lots = self
+                .lots
+                .lock()
+                .expect("no code panics while it holds this lock");
             lots.random_range(range)
         };
         let first = lot(0..count);
         let distance = if count > 1 { lot(1..count) } else { 0 };
-        let [first, second] = [first, (first + distance) % count].map(|position| &self.upstreams[position]);
+        let [first, second] =
+            [first, (first + distance) % count].map(|position| &self.upstreams[position]);
         let winner = if second.in_flight() < first.in_flight() {
             second
         } else {

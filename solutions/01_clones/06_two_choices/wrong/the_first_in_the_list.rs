@@ -71,9 +71,16 @@ impl TwoChoices {
         if count == 0 {
             return None;
         }
-        let mut lots = self.lots.lock().expect("no code panics while it holds this lock");
+        let mut lots = self
+            .lots
+            .lock()
+            .expect("no code panics while it holds this lock");
         let first = lots.random_range(0..count);
-        let distance = if count > 1 { lots.random_range(1..count) } else { 0 };
+        let distance = if count > 1 {
+            lots.random_range(1..count)
+        } else {
+            0
+        };
         let mut pair = [first, (first + distance) % count];
         pair.sort_unstable();
         let [first, second] = pair.map(|position| &self.upstreams[position]);

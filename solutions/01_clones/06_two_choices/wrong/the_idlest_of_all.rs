@@ -71,8 +71,14 @@ impl TwoChoices {
         if count == 0 {
             return None;
         }
-        let _lots = self.lots.lock().expect("no code panics while it holds this lock");
-        let winner = self.upstreams.iter().min_by_key(|upstream| upstream.in_flight())?;
+        let _lots = self
+            .lots
+            .lock()
+            .expect("no code panics while it holds this lock");
+        let winner = self
+            .upstreams
+            .iter()
+            .min_by_key(|upstream| upstream.in_flight())?;
         winner.in_flight.fetch_add(1, Ordering::SeqCst);
         Some(Ticket {
             upstream: Arc::clone(winner),

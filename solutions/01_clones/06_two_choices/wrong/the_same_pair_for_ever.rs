@@ -73,8 +73,13 @@ impl TwoChoices {
         }
         let mut lots = SmallRng::seed_from_u64(self.seed);
         let first = lots.random_range(0..count);
-        let distance = if count > 1 { lots.random_range(1..count) } else { 0 };
-        let [first, second] = [first, (first + distance) % count].map(|position| &self.upstreams[position]);
+        let distance = if count > 1 {
+            lots.random_range(1..count)
+        } else {
+            0
+        };
+        let [first, second] =
+            [first, (first + distance) % count].map(|position| &self.upstreams[position]);
         let winner = if second.in_flight() < first.in_flight() {
             second
         } else {

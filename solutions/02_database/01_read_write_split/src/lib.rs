@@ -36,8 +36,7 @@ use sqlx::PgPool;
 pub const READ: &str = "SELECT cents FROM prices WHERE game = $1";
 
 /// Sets the price of a game (`$1`) to so many cents (`$2`).
-pub const WRITE: &str =
-    "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
+pub const WRITE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
 
 /// How old an answer may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +51,9 @@ pub enum Freshness {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The primary did not confirm a change, and nobody else may make it. Reads go on.
-    #[error("the primary did not confirm the change, and only it can make one; try again when it is back")]
+    #[error(
+        "the primary did not confirm the change, and only it can make one; try again when it is back"
+    )]
     Write(#[source] sqlx::Error),
     /// None of the servers that may answer this read does.
     #[error("no server answers that has what this read asks for; try again in a moment")]
@@ -77,7 +78,10 @@ impl Prices {
     pub async fn set_price(&self, game: i64, cents: i64) -> Result<(), StoreError> {
         // No second try anywhere else. Even if a replica took it, the primary would never hear of it.
         let write = sqlx::query(WRITE).bind(game).bind(cents);
-        write.execute(&self.primary).await.map_err(StoreError::Write)?;
+        write
+            .execute(&self.primary)
+            .await
+            .map_err(StoreError::Write)?;
         Ok(())
     }
 
@@ -97,5 +101,8 @@ impl Prices {
 
 /// Reads from this server and no other.
 async fn ask(server: &PgPool, game: i64) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(READ).bind(game).fetch_optional(server).await
+    sqlx::query_scalar(READ)
+        .bind(game)
+        .fetch_optional(server)
+        .await
 }

@@ -6,8 +6,7 @@ use sqlx::PgPool;
 
 pub const READ: &str = "SELECT cents FROM prices WHERE game = $1";
 
-pub const WRITE: &str =
-    "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
+pub const WRITE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
@@ -35,7 +34,10 @@ impl Prices {
 
     pub async fn set_price(&self, game: i64, cents: i64) -> Result<(), StoreError> {
         let write = sqlx::query(WRITE).bind(game).bind(cents);
-        write.execute(&self.primary).await.map_err(StoreError::Write)?;
+        write
+            .execute(&self.primary)
+            .await
+            .map_err(StoreError::Write)?;
         Ok(())
     }
 
@@ -52,5 +54,8 @@ impl Prices {
 }
 
 async fn ask(server: &PgPool, game: i64) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(READ).bind(game).fetch_optional(server).await
+    sqlx::query_scalar(READ)
+        .bind(game)
+        .fetch_optional(server)
+        .await
 }

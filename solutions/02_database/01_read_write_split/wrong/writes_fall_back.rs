@@ -6,8 +6,7 @@ use sqlx::PgPool;
 
 pub const READ: &str = "SELECT cents FROM prices WHERE game = $1";
 
-pub const WRITE: &str =
-    "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
+pub const WRITE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
@@ -35,7 +34,13 @@ impl Prices {
 
     pub async fn set_price(&self, game: i64, cents: i64) -> Result<(), StoreError> {
         for server in [&self.primary, &self.replica] {
-            if sqlx::query(WRITE).bind(game).bind(cents).execute(server).await.is_ok() {
+            if sqlx::query(WRITE)
+                .bind(game)
+                .bind(cents)
+                .execute(server)
+                .await
+                .is_ok()
+            {
                 return Ok(());
             }
         }
@@ -53,5 +58,8 @@ impl Prices {
 }
 
 async fn ask(server: &PgPool, game: i64) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(READ).bind(game).fetch_optional(server).await
+    sqlx::query_scalar(READ)
+        .bind(game)
+        .fetch_optional(server)
+        .await
 }

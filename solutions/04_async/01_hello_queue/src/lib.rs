@@ -31,8 +31,8 @@
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
+    ConfirmSelectOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
@@ -70,10 +70,16 @@ pub async fn channel(connection: &Connection) -> Result<Channel, QueueError> {
     let channel = connection.create_channel().await?;
     let mut arguments = FieldTable::default();
     // A quorum queue writes each message to disk before it confirms it, and in a cluster to several.
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert(
+        "x-queue-type".into(),
+        AMQPValue::LongString("quorum".into()),
+    );
     // When it is full it says no to the sender, instead of dropping the oldest job.
     arguments.insert("x-max-length".into(), CAPACITY.into());
-    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    arguments.insert(
+        "x-overflow".into(),
+        AMQPValue::LongString("reject-publish".into()),
+    );
     // Durable: the queue is still there after the broker was restarted.
     channel
         .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), arguments)
@@ -91,7 +97,9 @@ impl Sender {
     pub async fn open(connection: &Connection) -> Result<Self, QueueError> {
         let channel = channel(connection).await?;
         // Without this, publishing ends with a buffer of this process, and the broker never says anything.
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await?;
         Ok(Sender { channel })
     }
 
@@ -105,9 +113,13 @@ impl Sender {
             ..BasicPublishOptions::default()
         };
         let properties = BasicProperties::default();
-        let publish = self
-            .channel
-            .basic_publish("".into(), QUEUE.into(), options, job.as_bytes(), properties);
+        let publish = self.channel.basic_publish(
+            "".into(),
+            QUEUE.into(),
+            options,
+            job.as_bytes(),
+            properties,
+        );
         // The first wait ends when the job has left this process, the second when the broker has it.
         match publish.await?.await? {
             Confirmation::Ack(None) => Ok(()),
@@ -145,6 +157,10 @@ impl Worker {
         work(&String::from_utf8_lossy(&delivery.data)).await;
         // Now and not before: until here the job is the broker's as well, and it gives it to somebody else if our connection ends.
         let is_heard = delivery.acker.ack(BasicAckOptions::default()).await?;
-        if is_heard { Ok(()) } else { Err(QueueError::Gone) }
+        if is_heard {
+            Ok(())
+        } else {
+            Err(QueueError::Gone)
+        }
     }
 }

@@ -28,7 +28,12 @@
 //! before its acknowledgement, so what is never lost is now and then *repeated*: chapter 4 makes that harmless.
 
 #![warn(missing_docs)]
-#![allow(dead_code, unused_variables, clippy::unused_async, reason = "delete when finished")]
+#![allow(
+    dead_code,
+    unused_variables,
+    clippy::unused_async,
+    reason = "delete when finished"
+)]
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
@@ -67,10 +72,16 @@ pub async fn channel(connection: &Connection) -> Result<Channel, QueueError> {
     let channel = connection.create_channel().await?;
     let mut arguments = FieldTable::default();
     // A quorum queue writes each message to disk before it confirms it, and in a cluster to several.
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert(
+        "x-queue-type".into(),
+        AMQPValue::LongString("quorum".into()),
+    );
     // When it is full it says no to the sender, instead of dropping the oldest job.
     arguments.insert("x-max-length".into(), CAPACITY.into());
-    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    arguments.insert(
+        "x-overflow".into(),
+        AMQPValue::LongString("reject-publish".into()),
+    );
     // Durable: the queue is still there after the broker was restarted.
     channel
         .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), arguments)
@@ -108,13 +119,17 @@ pub struct Worker {
 impl Worker {
     /// A worker with a channel of its own, to which the broker begins to send at once.
     pub async fn open(connection: &Connection) -> Result<Self, QueueError> {
-        todo!("return a worker whose channel holds one unacknowledged job at most, and which consumes `QUEUE`")
+        todo!(
+            "return a worker whose channel holds one unacknowledged job at most, and which consumes `QUEUE`"
+        )
     }
 
     /// Waits for the next job, lets `work` do it, and only then tells the broker that it is done.
     ///
     /// Dropped in the middle, as when the process dies, it has told the broker nothing.
     pub async fn work_one(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
-        todo!("return `Ok` when the next job is done and acknowledged, and `Gone` if the broker sends no more")
+        todo!(
+            "return `Ok` when the next job is done and acknowledged, and `Gone` if the broker sends no more"
+        )
     }
 }

@@ -4,7 +4,8 @@
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
@@ -32,9 +33,15 @@ pub async fn connect(url: &str) -> Result<Connection, QueueError> {
 pub async fn channel(connection: &Connection) -> Result<Channel, QueueError> {
     let channel = connection.create_channel().await?;
     let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert(
+        "x-queue-type".into(),
+        AMQPValue::LongString("quorum".into()),
+    );
     arguments.insert("x-max-length".into(), CAPACITY.into());
-    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    arguments.insert(
+        "x-overflow".into(),
+        AMQPValue::LongString("reject-publish".into()),
+    );
     channel
         .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), arguments)
         .await?;
@@ -48,7 +55,9 @@ pub struct Sender {
 impl Sender {
     pub async fn open(connection: &Connection) -> Result<Self, QueueError> {
         let channel = channel(connection).await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await?;
         Ok(Sender { channel })
     }
 
@@ -58,9 +67,13 @@ impl Sender {
             ..BasicPublishOptions::default()
         };
         let properties = BasicProperties::default();
-        let publish = self
-            .channel
-            .basic_publish("".into(), QUEUE.into(), options, job.as_bytes(), properties);
+        let publish = self.channel.basic_publish(
+            "".into(),
+            QUEUE.into(),
+            options,
+            job.as_bytes(),
+            properties,
+        );
         match publish.await?.await? {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::NotRequested => Err(QueueError::Unroutable),

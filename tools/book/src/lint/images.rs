@@ -11,11 +11,17 @@ use crate::repository::{Repository, read};
 use crate::site::files_below;
 
 /// Checks the images on the pages, and every SVG file of the book.
-pub fn check(pages: Pages, repository: &Repository, source: &Path, findings: &mut Findings) -> anyhow::Result<()> {
+pub fn check(
+    pages: Pages,
+    repository: &Repository,
+    source: &Path,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
     for (page, rendered) in pages {
         for image in &rendered.html.without_alt {
             let line = page.lines_with(image).next().unwrap_or(1);
-            let what = format!("image `{image}` has no alt text; say between the brackets what it shows");
+            let what =
+                format!("image `{image}` has no alt text; say between the brackets what it shows");
             findings.add(&page.file, line, what);
         }
     }
@@ -106,9 +112,14 @@ fn has_background(tags: &[Tag]) -> bool {
     };
     let covers = |size: &str, whole: &str| size == "100%" || !size.is_empty() && size == whole;
     tags.iter().filter(|tag| tag.name == "rect").any(|rect| {
-        let is_empty =
-            rect.attribute("fill") == "none" || rect.attribute("style").replace(' ', "").contains("fill:none");
-        covers(rect.attribute("width"), width) && covers(rect.attribute("height"), height) && !is_empty
+        let is_empty = rect.attribute("fill") == "none"
+            || rect
+                .attribute("style")
+                .replace(' ', "")
+                .contains("fill:none");
+        covers(rect.attribute("width"), width)
+            && covers(rect.attribute("height"), height)
+            && !is_empty
     })
 }
 
@@ -116,8 +127,7 @@ fn has_background(tags: &[Tag]) -> bool {
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        r##"<svg viewBox="0 0 96 52"><title>A</title><desc>B</desc><rect width="96" height="52" fill="#fff"/></svg>"##;
+    const GOOD: &str = r##"<svg viewBox="0 0 96 52"><title>A</title><desc>B</desc><rect width="96" height="52" fill="#fff"/></svg>"##;
 
     #[test]
     fn a_good_drawing_lacks_nothing() {

@@ -14,9 +14,11 @@ use super::{Findings, Pages, did_you_mean};
 use crate::page::Lines;
 
 /// As mdBook finds them, escaped ones first.
-static INCLUDE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\\\{\{#.*\}\}|\{\{\s*#(\w+)\s+([^}]+)\}\}").expect("it is tested"));
-static ANCHOR: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"ANCHOR(_END)?:\s*([\w-]+)").expect("it is tested"));
+static INCLUDE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\\\{\{#.*\}\}|\{\{\s*#(\w+)\s+([^}]+)\}\}").expect("it is tested")
+});
+static ANCHOR: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"ANCHOR(_END)?:\s*([\w-]+)").expect("it is tested"));
 
 /// An included page may include another. mdBook goes no deeper than this.
 const MAX_DEPTH: usize = 10;
@@ -62,7 +64,13 @@ impl Include<'_> {
         })
     }
 
-    fn check(&self, folder: &Path, depth: usize, included: &mut BTreeSet<PathBuf>, checked: &mut Vec<String>) {
+    fn check(
+        &self,
+        folder: &Path,
+        depth: usize,
+        included: &mut BTreeSet<PathBuf>,
+        checked: &mut Vec<String>,
+    ) {
         let file = self.file;
         if Path::new(file).is_absolute() {
             checked.push(format!(
@@ -74,7 +82,9 @@ impl Include<'_> {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if path.exists() => {
-                checked.push(format!("`{file}` cannot be included: {error}; include a text file"));
+                checked.push(format!(
+                    "`{file}` cannot be included: {error}; include a text file"
+                ));
                 return;
             }
             Err(_) => {
@@ -85,7 +95,10 @@ impl Include<'_> {
             }
         };
         checked.extend(self.check_part(&text));
-        if included.insert(path.clone()) && depth < MAX_DEPTH && path.extension().is_some_and(|it| it == "md") {
+        if included.insert(path.clone())
+            && depth < MAX_DEPTH
+            && path.extension().is_some_and(|it| it == "md")
+        {
             let folder = path.parent().unwrap_or(folder);
             for include in Include::all_in(&text) {
                 include.check(folder, depth + 1, included, checked);
@@ -99,7 +112,9 @@ impl Include<'_> {
         let first = part.split(':').next().unwrap_or_default();
         if first.is_empty() || first.parse::<usize>().is_ok() {
             let count = text.lines().count();
-            let numbers = part.split(':').filter_map(|number| number.parse::<usize>().ok());
+            let numbers = part
+                .split(':')
+                .filter_map(|number| number.parse::<usize>().ok());
             let beyond = numbers.max().filter(|last| *last > count)?;
             return Some(format!(
                 "`{file}` has {count} lines and no line {beyond}; include an anchor, which moves with the code"
@@ -112,13 +127,18 @@ impl Include<'_> {
                 .enumerate()
                 .filter_map(|(line, text)| Some((line, ANCHOR.captures(text)?)));
             marks.filter_map(move |(line, mark)| {
-                (mark.get(1).is_some() == end).then(|| (line, mark.get(2).map_or("", |name| name.as_str())))
+                (mark.get(1).is_some() == end)
+                    .then(|| (line, mark.get(2).map_or("", |name| name.as_str())))
             })
         };
         let Some((opened, _)) = marks(false).find(|(_, name)| *name == first) else {
-            let otherwise = format!("put `ANCHOR: {first}` and `ANCHOR_END: {first}` into comments around the lines");
+            let otherwise = format!(
+                "put `ANCHOR: {first}` and `ANCHOR_END: {first}` into comments around the lines"
+            );
             let hint = did_you_mean(first, marks(false).map(|(_, name)| name), &otherwise);
-            return Some(format!("`{file}` has no anchor `{first}`, so nothing is shown{hint}"));
+            return Some(format!(
+                "`{file}` has no anchor `{first}`, so nothing is shown{hint}"
+            ));
         };
         let is_closed = marks(true).any(|(line, name)| name == first && line > opened);
         (!is_closed).then(|| {
@@ -146,7 +166,12 @@ mod tests {
     use super::*;
 
     fn checked(file: &str, part: &str, text: &str) -> Option<String> {
-        Include { start: 0, file, part }.check_part(text)
+        Include {
+            start: 0,
+            file,
+            part,
+        }
+        .check_part(text)
     }
 
     #[test]
@@ -161,7 +186,11 @@ mod tests {
     fn an_anchor_is_opened_and_then_closed() {
         let closed = "// ANCHOR: a\nx\n// ANCHOR_END: a\n";
         assert_eq!(checked("f", "a", closed), None);
-        assert!(checked("f", "b", closed).unwrap().contains("has no anchor `b`"));
+        assert!(
+            checked("f", "b", closed)
+                .unwrap()
+                .contains("has no anchor `b`")
+        );
         assert!(
             checked("f", "a", "// ANCHOR: a\nx\n")
                 .unwrap()

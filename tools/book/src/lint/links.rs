@@ -16,7 +16,10 @@ pub fn check(pages: Pages, site: &Site, findings: &mut Findings) {
         for reference in &rendered.html.references {
             if let Some(what) = follow(reference, rendered, site) {
                 // The second dead link to the same place is in the second line that names it, if there is one: mdBook shows an image twice.
-                let earlier = dead.iter().filter(|target| **target == reference.target).count();
+                let earlier = dead
+                    .iter()
+                    .filter(|target| **target == reference.target)
+                    .count();
                 dead.push(&reference.target);
                 findings.add(&page.file, line(page, &reference.target, earlier), what);
             }
@@ -93,7 +96,10 @@ pub fn leads_elsewhere(target: &str) -> bool {
                 .chars()
                 .all(|it| it.is_ascii_alphanumeric() || "+-.".contains(it))
     };
-    target.starts_with("//") || target.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme))
+    target.starts_with("//")
+        || target
+            .split_once(':')
+            .is_some_and(|(scheme, _)| is_scheme(scheme))
 }
 
 /// `caf%C3%A9` is `café`.

@@ -41,7 +41,9 @@ pub fn lint(repository: &Repository) -> anyhow::Result<Report> {
     let mut findings = Findings::default();
     let files = repository.files()?;
     let known = repository.names(&files)?;
-    let source = repository.book.join(crate::site::config(&repository.book)?.book.src);
+    let source = repository
+        .book
+        .join(crate::site::config(&repository.book)?.book.src);
 
     let (summary, named) = summary::read(repository, &source, &mut findings)?;
     let site = Site::build(&repository.book, summary)?;
@@ -90,7 +92,11 @@ impl Findings {
 }
 
 /// `; did you mean x?`, if anything that exists is near to what is missing, and else `otherwise`.
-pub fn did_you_mean<'name>(missing: &str, existing: impl IntoIterator<Item = &'name str>, otherwise: &str) -> String {
+pub fn did_you_mean<'name>(
+    missing: &str,
+    existing: impl IntoIterator<Item = &'name str>,
+    otherwise: &str,
+) -> String {
     let existing: Vec<&str> = existing.into_iter().collect();
     match similar::get_close_matches(missing, &existing, 1, 0.6).first() {
         Some(near) => format!("; did you mean `{near}`?"),

@@ -18,10 +18,16 @@ const BUILT: &str = "book/book";
 
 /// Checks one page.
 pub fn check(page: &Page, repository: &Repository, names: &Names, findings: &mut Findings) {
-    let pieces = page.code.iter().map(|piece| (piece.line, piece.text.as_str()));
+    let pieces = page
+        .code
+        .iter()
+        .map(|piece| (piece.line, piece.text.as_str()));
     for (line, text) in pieces.chain(shell_lines(page)) {
         let mut found = Vec::new();
-        found.extend(text.split_whitespace().filter_map(|word| path(word, repository)));
+        found.extend(
+            text.split_whitespace()
+                .filter_map(|word| path(word, repository)),
+        );
         found.extend(test(text, names));
         for command in text.split(['|', ';', '&']) {
             found.extend(package(command, names));
@@ -45,7 +51,10 @@ pub fn check_known(names: &Names, findings: &mut Findings) {
 /// What a reader types, without comments. In a `console` block those are the lines behind a prompt.
 fn shell_lines(page: &Page) -> impl Iterator<Item = (usize, &str)> {
     let is_shell = |language: &str| ["sh", "bash", "shell", "console"].contains(&language);
-    let blocks = page.blocks.iter().filter(move |block| is_shell(block.language()));
+    let blocks = page
+        .blocks
+        .iter()
+        .filter(move |block| is_shell(block.language()));
     blocks.flat_map(|block| {
         let lines = block.text.lines().enumerate();
         lines.filter_map(|(index, line)| {
@@ -61,7 +70,8 @@ fn shell_lines(page: &Page) -> impl Iterator<Item = (usize, &str)> {
 
 /// A path that does not exist. `:line`, `::item`, globs, ellipses and placeholders are left out of account.
 fn path(word: &str, repository: &Repository) -> Option<String> {
-    static LINE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r":\d+([-:]\d+)*$").expect("it is tested"));
+    static LINE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r":\d+([-:]\d+)*$").expect("it is tested"));
     static ANYTHING: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"[*?{}<>\[\]$…]|\.\.\.|NN|NAME|ID").expect("it is tested"));
 
@@ -72,17 +82,26 @@ fn path(word: &str, repository: &Repository) -> Option<String> {
     let whole = word.split("::").next().unwrap_or_default();
     let whole = LINE.replace(whole, "");
     let known = ANYTHING.find(&whole).map_or(&*whole, |found| {
-        whole[..found.start()].rsplit_once('/').map_or("", |(folder, _)| folder)
+        whole[..found.start()]
+            .rsplit_once('/')
+            .map_or("", |(folder, _)| folder)
     });
     let exists = repository.root.join(known).exists();
-    (!exists).then(|| format!("`{known}` does not exist; correct the path, which begins at the repository's root"))
+    (!exists).then(|| {
+        format!("`{known}` does not exist; correct the path, which begins at the repository's root")
+    })
 }
 
 /// A test that is gone.
 fn test(text: &str, names: &Names) -> Option<String> {
-    static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[a-z][a-z0-9_]*$").expect("it is tested"));
+    static NAME: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^[a-z][a-z0-9_]*$").expect("it is tested"));
 
-    let name = text.rsplit("::").next().unwrap_or_default().trim_end_matches("()");
+    let name = text
+        .rsplit("::")
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches("()");
     if !NAME.is_match(name) || !is_sentence(name) || names.sentences.contains(name) {
         return None;
     }
@@ -91,14 +110,19 @@ fn test(text: &str, names: &Names) -> Option<String> {
         .sentences
         .iter()
         .filter(|other| other.split('_').next() == name.split('_').next());
-    let hint = did_you_mean(name, alike.map(String::as_str), "name the test that shows it now");
+    let hint = did_you_mean(
+        name,
+        alike.map(String::as_str),
+        "name the test that shows it now",
+    );
     Some(format!("no function is called `{name}`{hint}"))
 }
 
 /// `cargo run -p x` where there is no package `x`. A name in capitals, or with `…`, stands for another.
 fn package(command: &str, names: &Names) -> Option<String> {
     static PACKAGE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^\s*(?:\w+=\S+\s+)*cargo\s.*?\s(?:-p\s*|--package[ =])([a-z0-9_-]+)(\S?)").expect("it is tested")
+        Regex::new(r"^\s*(?:\w+=\S+\s+)*cargo\s.*?\s(?:-p\s*|--package[ =])([a-z0-9_-]+)(\S?)")
+            .expect("it is tested")
     });
 
     let to_cargo = command.split(" -- ").next().unwrap_or_default();
@@ -176,7 +200,10 @@ mod tests {
 
     #[test]
     fn a_test_that_is_gone_is_found_and_its_new_name_suggested() {
-        assert_eq!(test("sessions::a_killed_clone_loses_no_session", &names()), None);
+        assert_eq!(
+            test("sessions::a_killed_clone_loses_no_session", &names()),
+            None
+        );
         assert_eq!(test("only_three_under_scores", &names()), None);
         assert_eq!(test("a_killed_clone_loses_…", &names()), None);
         let said = test("a_killed_clone_loses_no_sessions", &names()).unwrap();
@@ -199,7 +226,11 @@ mod tests {
         ] {
             assert_eq!(package(good, &names()), None, "{good}");
         }
-        for bad in ["cargo run -p ch5-full", "cargo test --package x", "A=1 cargo build -px"] {
+        for bad in [
+            "cargo run -p ch5-full",
+            "cargo test --package x",
+            "A=1 cargo build -px",
+        ] {
             assert!(package(bad, &names()).is_some(), "{bad}");
         }
     }

@@ -18,8 +18,9 @@ pub fn check(
     known: &Names,
     findings: &mut Findings,
 ) -> anyhow::Result<usize> {
-    let is_outside =
-        |file: &&PathBuf| file.extension() == Some(OsStr::new("md")) && !file.starts_with(&repository.book);
+    let is_outside = |file: &&PathBuf| {
+        file.extension() == Some(OsStr::new("md")) && !file.starts_with(&repository.book)
+    };
     let mut count = 0;
     for file in files.iter().filter(is_outside) {
         let page = Page::read(repository.name(file), read(file)?);
@@ -44,7 +45,8 @@ fn follow(link: &Piece, from: &Page, repository: &Repository) -> Option<String> 
         from.file.clone()
     } else {
         let folder = from.file.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let arrived = join(folder, &decoded(path)).filter(|arrived| repository.root.join(arrived).exists());
+        let arrived =
+            join(folder, &decoded(path)).filter(|arrived| repository.root.join(arrived).exists());
         let Some(arrived) = arrived else {
             return Some(format!(
                 "`{target}` leads to nothing; correct the path, which begins at this file's folder"
@@ -57,7 +59,11 @@ fn follow(link: &Piece, from: &Page, repository: &Repository) -> Option<String> 
         return None;
     }
     let page = Page::read(arrived.clone(), read(&path).ok()?);
-    let ids: Vec<String> = page.headings.iter().map(|heading| id(&heading.text)).collect();
+    let ids: Vec<String> = page
+        .headings
+        .iter()
+        .map(|heading| id(&heading.text))
+        .collect();
     let fragment = decoded(fragment);
     if ids.contains(&fragment) {
         return None;

@@ -12,7 +12,11 @@ use crate::site::files_below;
 pub const FOLDER: &str = "sessions";
 
 /// Compares the folder with the list. A book without the folder needs none.
-pub fn check(repository: &Repository, source: &Path, findings: &mut Findings) -> anyhow::Result<()> {
+pub fn check(
+    repository: &Repository,
+    source: &Path,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
     let folder = source.join(FOLDER);
     let list = Sessions::path(repository);
     if !folder.exists() && !list.exists() {
@@ -28,7 +32,9 @@ pub fn check(repository: &Repository, source: &Path, findings: &mut Findings) ->
     let lines = Lines::of(&text);
     for session in &sessions.session {
         if !present.contains(&session.file) {
-            let line = text.find(&format!("\"{}\"", session.file)).map_or(1, |at| lines.at(at));
+            let line = text
+                .find(&format!("\"{}\"", session.file))
+                .map_or(1, |at| lines.at(at));
             let what = format!(
                 "`{}` has not been made; run `cargo run -p book -- output {0}`",
                 session.file

@@ -22,7 +22,8 @@ pub fn read(
 ) -> anyhow::Result<(Summary, BTreeSet<PathBuf>)> {
     let path = source.join("SUMMARY.md");
     let text = repository::read(&path)?;
-    let mut summary = parse_summary(&text).with_context(|| format!("mdBook cannot read {}", path.display()))?;
+    let mut summary =
+        parse_summary(&text).with_context(|| format!("mdBook cannot read {}", path.display()))?;
     let mut entries = Entries {
         page: Page::read(repository.name(&path), text),
         source,
@@ -45,10 +46,16 @@ struct Entries<'lint> {
 impl Entries<'_> {
     fn read(&mut self, items: &mut [SummaryItem]) {
         for item in items {
-            let SummaryItem::Link(entry) = item else { continue };
+            let SummaryItem::Link(entry) = item else {
+                continue;
+            };
             match &entry.location {
                 None => {
-                    let line = self.page.lines_with(&format!("[{}]", entry.name)).next().unwrap_or(1);
+                    let line = self
+                        .page
+                        .lines_with(&format!("[{}]", entry.name))
+                        .next()
+                        .unwrap_or(1);
                     let what = format!(
                         "\"{}\" is a draft, an entry without a page; write the page, or remove the entry",
                         entry.name
@@ -60,9 +67,18 @@ impl Entries<'_> {
                 }
                 Some(location) => {
                     let location = repository::slashes(location);
-                    let is_it = |link: &&Piece| repository::join("", &link.text).as_deref() == Some(&location);
-                    let line = self.page.links.iter().find(is_it).map_or(1, |link| link.line);
-                    let what = format!("the page `{location}` does not exist; write it, or remove the entry");
+                    let is_it = |link: &&Piece| {
+                        repository::join("", &link.text).as_deref() == Some(&location)
+                    };
+                    let line = self
+                        .page
+                        .links
+                        .iter()
+                        .find(is_it)
+                        .map_or(1, |link| link.line);
+                    let what = format!(
+                        "the page `{location}` does not exist; write it, or remove the entry"
+                    );
                     self.findings.add(&self.page.file, line, what);
                     entry.location = None;
                 }

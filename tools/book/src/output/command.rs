@@ -47,9 +47,9 @@ impl Running {
             .stderr(Stdio::piped());
         own_group(command);
         let program = command.get_program().to_string_lossy().into_owned();
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("`{program}` could not be started; install it, or correct book/sessions.toml"))?;
+        let mut child = command.spawn().with_context(|| {
+            format!("`{program}` could not be started; install it, or correct book/sessions.toml")
+        })?;
 
         let last = Arc::new(Mutex::new(VecDeque::new()));
         let (sender, lines) = mpsc::channel();
@@ -162,7 +162,10 @@ impl Drop for Running {
 fn read_lines(from: impl Read, last: &Mutex<VecDeque<String>>, mut each: impl FnMut(String)) {
     let mut from = BufReader::new(from);
     let mut bytes = Vec::new();
-    while from.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
+    while from
+        .read_until(b'\n', &mut bytes)
+        .is_ok_and(|count| count > 0)
+    {
         let line = String::from_utf8_lossy(&bytes).into_owned();
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() == LAST_LINES {
@@ -251,7 +254,9 @@ mod tests {
     fn a_command_that_does_not_exist_is_told_by_its_name() {
         let mut command = Command::new("no-such-program-anywhere");
 
-        let said = Running::start(&mut command, "x", LONG).unwrap_err().to_string();
+        let said = Running::start(&mut command, "x", LONG)
+            .unwrap_err()
+            .to_string();
         assert!(
             said.contains("`no-such-program-anywhere` could not be started"),
             "{said}"
@@ -273,8 +278,12 @@ mod tests {
             let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
             let deadline = Instant::now() + LONG;
             while Instant::now() < deadline {
-                let is_zombie = std::fs::read_to_string(format!("/proc/{pid}/stat"))
-                    .is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')));
+                let is_zombie =
+                    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+                        stat.rsplit(") ")
+                            .next()
+                            .is_some_and(|rest| rest.starts_with('Z'))
+                    });
                 if test_kill_process(pid).is_err() || is_zombie {
                     return true;
                 }
@@ -294,7 +303,10 @@ mod tests {
 
             let said = running.finish().unwrap_err().to_string();
 
-            assert!(said.contains("was still running after 0 s and was ended"), "{said}");
+            assert!(
+                said.contains("was still running after 0 s and was ended"),
+                "{said}"
+            );
             assert!(said.contains("  | on its way"), "{said}");
             assert!(
                 is_gone(&grandchild),

@@ -109,8 +109,8 @@ impl Sessions {
     /// Reads the list.
     pub fn read(repository: &Repository) -> anyhow::Result<Sessions> {
         let path = Sessions::path(repository);
-        let sessions: Sessions =
-            toml::from_str(&read(&path)?).with_context(|| format!("{} is not a list of sessions", path.display()))?;
+        let sessions: Sessions = toml::from_str(&read(&path)?)
+            .with_context(|| format!("{} is not a list of sessions", path.display()))?;
         for session in &sessions.session {
             let file = &session.file;
             let is_plain = session.name() != file && !file.contains(['/', '\\']);
@@ -120,7 +120,13 @@ impl Sessions {
                     path.display()
                 );
             }
-            if sessions.session.iter().filter(|other| other.file == *file).count() > 1 {
+            if sessions
+                .session
+                .iter()
+                .filter(|other| other.file == *file)
+                .count()
+                > 1
+            {
                 bail!("{}: `{file}` is listed twice", path.display());
             }
         }
@@ -134,7 +140,8 @@ impl Sessions {
 
     /// The sessions of these names, or all if there are none.
     pub fn choose(&self, names: &[String]) -> anyhow::Result<Vec<&Session>> {
-        let is_called = |session: &Session, name: &String| session.name() == name || session.file == *name;
+        let is_called =
+            |session: &Session, name: &String| session.name() == name || session.file == *name;
         for name in names {
             if !self.session.iter().any(|session| is_called(session, name)) {
                 let all: Vec<_> = self.session.iter().map(Session::name).collect();
@@ -144,7 +151,9 @@ impl Sessions {
                 );
             }
         }
-        let is_chosen = |session: &&Session| names.is_empty() || names.iter().any(|name| is_called(session, name));
+        let is_chosen = |session: &&Session| {
+            names.is_empty() || names.iter().any(|name| is_called(session, name))
+        };
         Ok(self.session.iter().filter(is_chosen).collect())
     }
 }
@@ -161,7 +170,8 @@ mod tests {
         Sessions::read(&Repository::of_book(book)).map_err(|error| format!("{error:#}"))
     }
 
-    const TWO: &str = "[[session]]\nfile = 'a.txt'\ncommand = 'x'\n[[session]]\nfile = 'b.txt'\ncommand = 'y'\n";
+    const TWO: &str =
+        "[[session]]\nfile = 'a.txt'\ncommand = 'x'\n[[session]]\nfile = 'b.txt'\ncommand = 'y'\n";
 
     #[test]
     fn a_session_is_chosen_by_its_name_or_its_file() {
@@ -169,14 +179,22 @@ mod tests {
         let chosen = |names: &[&str]| {
             let names: Vec<_> = names.iter().map(ToString::to_string).collect();
             let chosen = sessions.choose(&names).map_err(|error| error.to_string())?;
-            Ok::<_, String>(chosen.iter().map(|session| session.name()).collect::<Vec<_>>())
+            Ok::<_, String>(
+                chosen
+                    .iter()
+                    .map(|session| session.name())
+                    .collect::<Vec<_>>(),
+            )
         };
 
         assert_eq!(chosen(&[]).unwrap(), ["a", "b"]);
         assert_eq!(chosen(&["b.txt"]).unwrap(), ["b"]);
         assert_eq!(chosen(&["b", "a"]).unwrap(), ["a", "b"]);
         let said = chosen(&["c"]).unwrap_err();
-        assert!(said.contains("no session `c`") && said.ends_with("a, b"), "{said}");
+        assert!(
+            said.contains("no session `c`") && said.ends_with("a, b"),
+            "{said}"
+        );
     }
 
     #[test]
@@ -191,7 +209,10 @@ mod tests {
                 "[[session]]\nfile = '../a.txt'\ncommand = 'x'\n",
                 "no name for a session",
             ),
-            ("[[session]]\nfile = 'a.txt'\ncommand = 'x'\nneeds = 'luck'\n", "luck"),
+            (
+                "[[session]]\nfile = 'a.txt'\ncommand = 'x'\nneeds = 'luck'\n",
+                "luck",
+            ),
             (
                 "[[session]]\nfile = 'a.txt'\ncommand = 'x'\nreplace = [{ pattern = '(', with = '' }]\n",
                 "regex",

@@ -97,8 +97,12 @@ impl Maker<'_> {
             self.ask_docker()?;
         }
         let words = shlex::split(&session.command).filter(|words| !words.is_empty());
-        let mut words =
-            words.with_context(|| format!("`{}` is not a command; correct book/sessions.toml", session.command))?;
+        let mut words = words.with_context(|| {
+            format!(
+                "`{}` is not a command; correct book/sessions.toml",
+                session.command
+            )
+        })?;
         if self.check && session.measured {
             // Only the words are compared, and a debug build prints the same ones without minutes of building.
             words.retain(|word| word != "--release");
@@ -119,7 +123,8 @@ impl Maker<'_> {
         }
         let folder = path.parent().expect("it lies in a folder");
         fs::create_dir_all(folder)?;
-        fs::write(&path, shown).with_context(|| format!("{} could not be written", path.display()))?;
+        fs::write(&path, shown)
+            .with_context(|| format!("{} could not be written", path.display()))?;
         Ok(Renewed::Written)
     }
 
@@ -136,7 +141,8 @@ impl Maker<'_> {
         } else {
             None
         };
-        let printed = Running::start(&mut self.command(&words), &session.command, limit)?.finish()?;
+        let printed =
+            Running::start(&mut self.command(&words), &session.command, limit)?.finish()?;
         Ok(match store {
             Some(store) => printed.replace(store.address(), "127.0.0.1:8080"),
             None => printed,
@@ -144,7 +150,12 @@ impl Maker<'_> {
     }
 
     /// Runs a test that writes the file by itself, or compares it.
-    fn run_writer(&self, session: &Session, words: &[String], variable: &str) -> anyhow::Result<Renewed> {
+    fn run_writer(
+        &self,
+        session: &Session,
+        words: &[String],
+        variable: &str,
+    ) -> anyhow::Result<Renewed> {
         let path = self.path(session);
         let before = fs::read(&path).ok();
         let mut command = self.command(words);
@@ -155,13 +166,22 @@ impl Maker<'_> {
         }
         let limit = Duration::from_secs(session.limit_seconds);
         Running::start(&mut command, &session.command, limit)?.finish()?;
-        let after = fs::read(&path).with_context(|| format!("{} was not written", path.display()))?;
+        let after =
+            fs::read(&path).with_context(|| format!("{} was not written", path.display()))?;
         let is_same = before.as_ref() == Some(&after);
-        Ok(if is_same { Renewed::Same } else { Renewed::Written })
+        Ok(if is_same {
+            Renewed::Same
+        } else {
+            Renewed::Written
+        })
     }
 
     fn path(&self, session: &Session) -> PathBuf {
-        self.repository.book.join("src").join(FOLDER).join(&session.file)
+        self.repository
+            .book
+            .join("src")
+            .join(FOLDER)
+            .join(&session.file)
     }
 
     /// A command as a learner would type it: in the root, without colours, and without what cargo has told us about this package.
@@ -186,7 +206,8 @@ impl Maker<'_> {
     fn ask_docker(&self) -> anyhow::Result<()> {
         let mut docker = Command::new(self.docker);
         docker.args(["info", "--format", "{{.ServerVersion}}"]);
-        let answer = Running::start(&mut docker, "docker info", DOCKER_ANSWERS).and_then(Running::finish);
+        let answer =
+            Running::start(&mut docker, "docker info", DOCKER_ANSWERS).and_then(Running::finish);
         if let Err(error) = answer {
             bail!(
                 "this session needs Docker, which does not answer; `cargo workshop doctor` tells how to get it ({error:#})"

@@ -28,7 +28,11 @@ pub struct Store {
 
 impl Store {
     /// Starts the program of these words: `cargo run -p ch05-full -- inspect` gives `… -- serve`. Cargo may have to build it first.
-    pub fn start(words: &[String], command: impl Fn(&[String]) -> Command, limit: Duration) -> anyhow::Result<Store> {
+    pub fn start(
+        words: &[String],
+        command: impl Fn(&[String]) -> Command,
+        limit: Duration,
+    ) -> anyhow::Result<Store> {
         let data = tempfile::tempdir().context("no temporary folder")?;
         let program = words.split(|word| word == "--").next().unwrap_or_default();
         let mut words = program.to_vec();
@@ -55,14 +59,18 @@ impl Store {
     pub fn flag(&self, way: Way) -> [String; 2] {
         match way {
             Way::Url => ["--url".to_owned(), self.url.clone()],
-            Way::DataDir => ["--data-dir".to_owned(), self.data.path().display().to_string()],
+            Way::DataDir => [
+                "--data-dir".to_owned(),
+                self.data.path().display().to_string(),
+            ],
         }
     }
 
     /// One visitor asks for the server's name. By hand, for an HTTP client takes longer to build than all the rest.
     pub fn visit(&self) -> anyhow::Result<()> {
         let address = self.address();
-        let mut stream = TcpStream::connect(address).with_context(|| format!("nobody answers at {address}"))?;
+        let mut stream =
+            TcpStream::connect(address).with_context(|| format!("nobody answers at {address}"))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         write!(
             stream,

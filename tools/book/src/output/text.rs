@@ -11,11 +11,21 @@ use super::list::Session;
 pub fn shown(session: &Session, printed: &str) -> String {
     let mut text = printed.replace("\r\n", "\n");
     for rule in &session.replace {
-        text = rule.pattern.replace_all(&text, rule.with.as_str()).into_owned();
+        text = rule
+            .pattern
+            .replace_all(&text, rule.with.as_str())
+            .into_owned();
     }
     let prompt = session.prompt.then(|| format!("$ {}", session.command));
-    let lines = text.trim_matches('\n').lines().map(|line| line.trim_end().to_owned());
-    let mut shown = prompt.into_iter().chain(lines).collect::<Vec<_>>().join("\n");
+    let lines = text
+        .trim_matches('\n')
+        .lines()
+        .map(|line| line.trim_end().to_owned());
+    let mut shown = prompt
+        .into_iter()
+        .chain(lines)
+        .collect::<Vec<_>>()
+        .join("\n");
     shown.push('\n');
     shown
 }
@@ -27,13 +37,17 @@ pub fn difference(session: &Session, in_the_book: &str, now: &str) -> Option<Str
         return None;
     }
     let diff = TextDiff::from_lines(&old, &new);
-    let header = (format!("book/src/sessions/{}", session.file), "printed now".to_owned());
+    let header = (
+        format!("book/src/sessions/{}", session.file),
+        "printed now".to_owned(),
+    );
     Some(diff.unified_diff().header(&header.0, &header.1).to_string())
 }
 
 /// Of a measured session, only the words: every number is `0`, every run of blanks is one, and every bar is as long as any other.
 fn comparable(session: &Session, text: &str) -> String {
-    static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[0-9]+(?:[.,][0-9]+)*").expect("it is tested"));
+    static NUMBER: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"[0-9]+(?:[.,][0-9]+)*").expect("it is tested"));
     static BLANKS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[ \t]+").expect("it is tested"));
     static BAR: LazyLock<Regex> = LazyLock::new(|| Regex::new("[█-▏]+").expect("it is tested"));
 
@@ -59,7 +73,10 @@ mod tests {
 
     #[test]
     fn the_command_stands_before_what_it_printed() {
-        assert_eq!(shown(&session(""), "\nx  \r\n y\n\n"), "$ cargo run\nx\n y\n");
+        assert_eq!(
+            shown(&session(""), "\nx  \r\n y\n\n"),
+            "$ cargo run\nx\n y\n"
+        );
         assert_eq!(shown(&session("prompt = false"), "x"), "x\n");
     }
 

@@ -48,8 +48,7 @@ const CLONES: &str = "\
 ```
 ";
 
-const SVG: &str =
-    "<svg viewBox=\"0 0 9 9\"><title>t</title><desc>d</desc><rect width=\"9\" height=\"9\" fill=\"#fff\"/></svg>\n";
+const SVG: &str = "<svg viewBox=\"0 0 9 9\"><title>t</title><desc>d</desc><rect width=\"9\" height=\"9\" fill=\"#fff\"/></svg>\n";
 
 impl Fixture {
     fn new() -> Fixture {
@@ -63,12 +62,18 @@ impl Fixture {
                 "exercises/README.md",
                 "# Exercises\n\n## Rules\n\n`cargo test -p ch01-clones`\n",
             ),
-            ("chapters/01-clones/Cargo.toml", "[package]\nname = \"ch01-clones\"\n"),
+            (
+                "chapters/01-clones/Cargo.toml",
+                "[package]\nname = \"ch01-clones\"\n",
+            ),
             (
                 "chapters/01-clones/src/lib.rs",
                 "// ANCHOR: turn\nfn turn() {}\n// ANCHOR_END: turn\n\nfn a_killed_clone_loses_no_session() {}\n",
             ),
-            ("tools/workshop/Cargo.toml", "[package]\nname = \"workshop\"\n"),
+            (
+                "tools/workshop/Cargo.toml",
+                "[package]\nname = \"workshop\"\n",
+            ),
             (
                 "tools/workshop/src/cli.rs",
                 "#[derive(Subcommand)]\nenum Command {\n    Doctor,\n}\n",
@@ -84,7 +89,10 @@ impl Fixture {
             ),
             ("book/src/introduction.md", INTRODUCTION),
             ("book/src/clones/index.md", CLONES),
-            ("book/src/sessions/one.txt", "$ cargo --version\ncargo 1.95.0\n"),
+            (
+                "book/src/sessions/one.txt",
+                "$ cargo --version\ncargo 1.95.0\n",
+            ),
             ("book/src/images/one.svg", SVG),
         ] {
             fixture.write(file, text);
@@ -116,7 +124,9 @@ impl Fixture {
     }
 
     fn report(&self) -> String {
-        lint(&Repository::of_book(self.path("book"))).unwrap().to_string()
+        lint(&Repository::of_book(self.path("book")))
+            .unwrap()
+            .to_string()
     }
 
     /// Expects one finding, in this place and with these words, and nothing else.
@@ -124,7 +134,9 @@ impl Fixture {
     fn finds(&self, place: &str, words: &str) {
         let report = self.report();
         assert!(
-            report.starts_with(&format!("{place}: ")) && report.contains(words) && report.ends_with("\n1 finding"),
+            report.starts_with(&format!("{place}: "))
+                && report.contains(words)
+                && report.ends_with("\n1 finding"),
             "expected one finding in {place} that says {words:?}, and got:\n{report}"
         );
     }
@@ -143,11 +155,17 @@ fn the_program_prints_the_findings_and_fails_only_if_there_are_any() {
             .arg(book)
             .output()
             .unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
     };
 
     let clean = Fixture::new();
-    assert_eq!(run(&clean.path("book")), (Some(0), "4 pages, no finding\n".to_owned()));
+    assert_eq!(
+        run(&clean.path("book")),
+        (Some(0), "4 pages, no finding\n".to_owned())
+    );
     let (code, report) = run(&clean.rot("README.md", "book/src", "book/scr").path("book"));
     assert_eq!(code, Some(1));
     assert!(

@@ -67,21 +67,30 @@ fn an_include_in_an_included_page_is_checked_too() {
         .with("book/src/clones/part.md", "{{#include gone.md}}\n")
         .rot(PAGE, "## A killed", "{{#include part.md}}\n\n## A killed");
 
-    fixture.finds("book/src/clones/index.md:7", "`gone.md` is included and does not exist");
+    fixture.finds(
+        "book/src/clones/index.md:7",
+        "`gone.md` is included and does not exist",
+    );
 }
 
 #[test]
 fn an_empty_block_is_found() {
     let fixture = Fixture::new().rot(PAGE, "{{#include ../sessions/one.txt}}\n", "");
 
-    fixture.finds("book/src/clones/index.md:9", "this code block shows nothing");
+    fixture.finds(
+        "book/src/clones/index.md:9",
+        "this code block shows nothing",
+    );
 }
 
 #[test]
 fn a_block_that_an_include_leaves_empty_is_found() {
     let fixture = Fixture::new().rot(CODE, "fn turn() {}\n", "");
 
-    fixture.finds("book/src/clones/index.md:3", "this code block shows nothing");
+    fixture.finds(
+        "book/src/clones/index.md:3",
+        "this code block shows nothing",
+    );
 }
 
 #[test]
@@ -98,13 +107,20 @@ fn a_helper_that_mdbook_does_not_know_is_found() {
 fn a_link_to_a_missing_page_is_found() {
     let fixture = Fixture::new().rot(INTRO, "clones/index.md#a-killed-clone", "clones.md");
 
-    fixture.finds("book/src/introduction.md:3", "`clones.html` (a href) leads to nothing");
+    fixture.finds(
+        "book/src/introduction.md:3",
+        "`clones.html` (a href) leads to nothing",
+    );
 }
 
 #[test]
 fn each_of_two_dead_links_to_one_place_is_found_in_its_line() {
     let report = Fixture::new()
-        .rot(INTRO, "## Below", "[a](gone.md)\n\n## Below\n\n[b](gone.md)")
+        .rot(
+            INTRO,
+            "## Below",
+            "[a](gone.md)\n\n## Below\n\n[b](gone.md)",
+        )
         .report();
 
     assert!(
@@ -117,7 +133,10 @@ fn each_of_two_dead_links_to_one_place_is_found_in_its_line() {
 fn a_link_in_other_letters_is_found_on_every_system() {
     let fixture = Fixture::new().rot(INTRO, "clones/index.md#", "Clones/index.md#");
 
-    fixture.finds("book/src/introduction.md:3", "did you mean `clones/index.html`?");
+    fixture.finds(
+        "book/src/introduction.md:3",
+        "did you mean `clones/index.html`?",
+    );
 }
 
 #[test]
@@ -128,7 +147,10 @@ fn a_link_in_html_is_followed_too() {
         "<details>\n\n<a href=\"gone.txt\">x</a>\n\n</details>\n\n## Below",
     );
 
-    fixture.finds("book/src/introduction.md:9", "`gone.txt` (a href) leads to nothing");
+    fixture.finds(
+        "book/src/introduction.md:9",
+        "`gone.txt` (a href) leads to nothing",
+    );
 }
 
 #[test]
@@ -140,7 +162,11 @@ fn a_link_out_of_the_book_is_found() {
 
 #[test]
 fn a_link_from_the_root_of_the_site_is_found() {
-    let fixture = Fixture::new().rot(INTRO, "clones/index.md#a-killed-clone", "/clones/index.html");
+    let fixture = Fixture::new().rot(
+        INTRO,
+        "clones/index.md#a-killed-clone",
+        "/clones/index.html",
+    );
 
     fixture.finds("book/src/introduction.md:3", "begins at the site's root");
 }
@@ -166,7 +192,10 @@ fn a_link_to_a_heading_of_another_page_that_is_gone_is_found() {
 fn a_link_to_a_heading_of_the_same_page_that_is_gone_is_found() {
     let fixture = Fixture::new().rot(INTRO, "(#below)", "(#belwo)");
 
-    fixture.finds("book/src/introduction.md:3", "has no `#belwo`; did you mean `below`?");
+    fixture.finds(
+        "book/src/introduction.md:3",
+        "has no `#belwo`; did you mean `below`?",
+    );
 }
 
 #[test]
@@ -192,7 +221,10 @@ fn a_missing_image_is_found() {
 fn an_image_without_words_is_found() {
     let fixture = Fixture::new().rot(INTRO, "![A balancer and two clones]", "![]");
 
-    fixture.finds("book/src/introduction.md:5", "image `images/one.svg` has no alt text");
+    fixture.finds(
+        "book/src/introduction.md:5",
+        "image `images/one.svg` has no alt text",
+    );
 }
 
 #[test]
@@ -215,30 +247,39 @@ fn a_drawing_that_lacks_something_is_found() {
 fn a_page_that_the_summary_does_not_name_is_found() {
     let fixture = Fixture::new().with("book/src/clones/orphan.md", "# Orphan\n");
 
-    fixture.finds("book/src/clones/orphan.md:1", "SUMMARY.md does not name this page");
+    fixture.finds(
+        "book/src/clones/orphan.md:1",
+        "SUMMARY.md does not name this page",
+    );
 }
 
 #[test]
 fn a_page_that_another_page_includes_is_no_orphan() {
-    let fixture = Fixture::new().with("book/src/clones/part.md", "A part.\n").rot(
-        PAGE,
-        "## A killed",
-        "{{#include part.md}}\n\n## A killed",
-    );
+    let fixture = Fixture::new()
+        .with("book/src/clones/part.md", "A part.\n")
+        .rot(PAGE, "## A killed", "{{#include part.md}}\n\n## A killed");
 
     assert_eq!(fixture.report(), "4 pages, no finding");
 }
 
 #[test]
 fn an_entry_of_the_summary_without_its_page_is_found() {
-    let fixture = Fixture::new().rot("book/src/SUMMARY.md", "- [Clones]", "- [Gone](gone.md)\n- [Clones]");
+    let fixture = Fixture::new().rot(
+        "book/src/SUMMARY.md",
+        "- [Clones]",
+        "- [Gone](gone.md)\n- [Clones]",
+    );
 
     fixture.finds("book/src/SUMMARY.md:5", "the page `gone.md` does not exist");
 }
 
 #[test]
 fn a_draft_in_the_summary_is_found() {
-    let fixture = Fixture::new().rot("book/src/SUMMARY.md", "- [Clones]", "- [Later]()\n- [Clones]");
+    let fixture = Fixture::new().rot(
+        "book/src/SUMMARY.md",
+        "- [Clones]",
+        "- [Later]()\n- [Clones]",
+    );
 
     fixture.finds("book/src/SUMMARY.md:5", "\"Later\" is a draft");
 }
@@ -269,7 +310,11 @@ fn a_path_that_does_not_exist_is_found() {
 
 #[test]
 fn a_path_in_a_command_that_does_not_exist_is_found() {
-    let fixture = Fixture::new().rot(INTRO, "cargo workshop doctor", "diff -r exercises/ solutions/");
+    let fixture = Fixture::new().rot(
+        INTRO,
+        "cargo workshop doctor",
+        "diff -r exercises/ solutions/",
+    );
 
     fixture.finds("book/src/introduction.md:13", "`solutions/` does not exist");
 }
@@ -302,7 +347,10 @@ fn a_package_that_does_not_exist_is_found() {
 fn a_command_of_the_workshop_that_does_not_exist_is_found() {
     let fixture = Fixture::new().rot(INTRO, "cargo workshop doctor", "cargo workshop nurse");
 
-    fixture.finds("book/src/introduction.md:13", "there is no `cargo workshop nurse`");
+    fixture.finds(
+        "book/src/introduction.md:13",
+        "there is no `cargo workshop nurse`",
+    );
 }
 
 #[test]
@@ -316,7 +364,10 @@ fn a_list_of_commands_that_cannot_be_found_is_told() {
 fn a_session_that_nothing_regenerates_is_found() {
     let fixture = Fixture::new().with("book/src/sessions/two.txt", "$ x\n");
 
-    fixture.finds("book/src/sessions/two.txt:1", "nothing regenerates this session");
+    fixture.finds(
+        "book/src/sessions/two.txt:1",
+        "nothing regenerates this session",
+    );
 }
 
 #[test]
@@ -346,7 +397,10 @@ fn a_dead_heading_in_the_readme_is_found() {
 fn a_dead_name_among_the_exercises_is_found() {
     for folder in ["exercises", "solutions"] {
         let file = format!("{folder}/01_clones/01_one/HINTS.md");
-        let fixture = Fixture::new().with(&file, "# Hints\n\nSee `chapters/gone` and run `cargo test -p gone`.\n");
+        let fixture = Fixture::new().with(
+            &file,
+            "# Hints\n\nSee `chapters/gone` and run `cargo test -p gone`.\n",
+        );
 
         let report = fixture.report();
         assert!(
@@ -362,11 +416,18 @@ fn a_dead_name_among_the_exercises_is_found() {
 
 #[test]
 fn findings_come_sorted_and_counted() {
-    let rotten = INTRODUCTION.replace("```sh", "```").replace("(#below)", "(#up)");
-    let fixture = Fixture::new().with(INTRO, &rotten).rot(PAGE, "```text", "```");
+    let rotten = INTRODUCTION
+        .replace("```sh", "```")
+        .replace("(#below)", "(#up)");
+    let fixture = Fixture::new()
+        .with(INTRO, &rotten)
+        .rot(PAGE, "```text", "```");
 
     let report = fixture.report();
-    let places: Vec<&str> = report.lines().map(|line| line.split(": ").next().unwrap()).collect();
+    let places: Vec<&str> = report
+        .lines()
+        .map(|line| line.split(": ").next().unwrap())
+        .collect();
     assert_eq!(
         places,
         [

@@ -23,7 +23,11 @@ async fn a_closed_loop_sends_exactly_what_it_was_asked_for() {
     assert_eq!(server.requests(), 500, "the server counted differently");
     assert_eq!(report.requests, 500);
     assert_eq!(report.by_status, [(200, 500)].into());
-    assert_eq!(report.histogram.len(), 500, "an answer is missing from the latencies");
+    assert_eq!(
+        report.histogram.len(),
+        500,
+        "an answer is missing from the latencies"
+    );
     assert_eq!(report.failures(), 0, "{report}");
 }
 
@@ -33,7 +37,11 @@ async fn an_open_loop_sends_rate_times_duration() {
 
     let report = open_loop(&server.target(), 200, 4, Duration::from_millis(250), games).await;
 
-    assert_eq!(server.requests(), 50, "200 a second for a quarter of a second are 50");
+    assert_eq!(
+        server.requests(),
+        50,
+        "200 a second for a quarter of a second are 50"
+    );
     assert_eq!(
         (report.requests, report.scheduled, report.failures()),
         (50, 50, 0),
@@ -58,7 +66,8 @@ async fn a_request_arrives_as_it_was_made() {
         text
     });
 
-    let order = |_| Request::post_json("/orders?id=1", r#"{"game_id":7}"#).header("idempotency-key", "k-1");
+    let order =
+        |_| Request::post_json("/orders?id=1", r#"{"game_id":7}"#).header("idempotency-key", "k-1");
     closed_loop(&target, 1, Limit::requests(1), order).await;
 
     let text = server.await.unwrap();
@@ -101,7 +110,14 @@ async fn connections_are_kept_alive_and_never_more_than_allowed() {
 
     // A stall is when a generator is tempted to open more: hundreds are due and none is answered.
     let server = Server::start(|_| Treatment::Stall(Duration::from_millis(200))).await;
-    open_loop(&server.target(), 1_000, 3, Duration::from_millis(200), games).await;
+    open_loop(
+        &server.target(),
+        1_000,
+        3,
+        Duration::from_millis(200),
+        games,
+    )
+    .await;
     assert!(
         server.connections() <= 3,
         "{} connections opened in a stall",
@@ -125,7 +141,10 @@ async fn an_answer_that_blames_the_server_is_a_failure_and_a_404_is_not() {
         [(200, 100), (404, 100), (500, 100), (503, 100)].into()
     );
     assert_eq!(report.failures(), 200, "500 and 503 are failures");
-    assert_eq!(report.errors, 0, "an answer is not a transport error, whatever it says");
+    assert_eq!(
+        report.errors, 0,
+        "an answer is not a transport error, whatever it says"
+    );
 }
 
 #[tokio::test]
@@ -172,7 +191,13 @@ async fn a_server_that_is_not_there_is_all_failures_and_is_not_asked_without_pau
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let target = Target::parse(&format!("http://{}", socket.local_addr().unwrap())).unwrap();
 
-    let report = closed_loop(&target, 2, Limit::duration(Duration::from_millis(100)), games).await;
+    let report = closed_loop(
+        &target,
+        2,
+        Limit::duration(Duration::from_millis(100)),
+        games,
+    )
+    .await;
 
     assert!(report.requests > 0);
     assert_eq!(report.failures(), report.requests);
@@ -266,7 +291,9 @@ async fn a_request_without_an_answer_times_out_and_counts_as_slow() {
 #[tokio::test]
 async fn an_open_loop_reports_also_what_it_could_not_send_any_more() {
     let server = Server::start(|_| Treatment::Ignore).await;
-    let target = server.target().with_response_timeout(Duration::from_millis(50));
+    let target = server
+        .target()
+        .with_response_timeout(Duration::from_millis(50));
 
     let report = open_loop(&target, 1_000, 2, Duration::from_millis(100), games).await;
 
@@ -302,7 +329,10 @@ async fn the_open_loop_sees_a_stall_that_the_closed_loop_leaves_out() {
 
     let closed_slow = closed.histogram.count_between(*slow.start(), *slow.end());
     let open_slow = open.histogram.count_between(*slow.start(), *slow.end());
-    assert!(closed_slow > 0, "the server did not stall, so this test shows nothing");
+    assert!(
+        closed_slow > 0,
+        "the server did not stall, so this test shows nothing"
+    );
     // 500 a second for the first 300 ms of the stall: about 150 waited longer than 100 ms; in the closed loop, four did.
     assert!(
         open_slow >= 10 * closed_slow,
@@ -312,7 +342,11 @@ async fn the_open_loop_sees_a_stall_that_the_closed_loop_leaves_out() {
         open.quantile_ms(0.9) > 4.0 * closed.quantile_ms(0.9),
         "open and closed loop should disagree about the p90:\n{open}\n{closed}"
     );
-    assert!(open.late >= 100, "only {} sends were late in a stall", open.late);
+    assert!(
+        open.late >= 100,
+        "only {} sends were late in a stall",
+        open.late
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -326,7 +360,14 @@ async fn a_generator_that_misses_its_own_schedule_is_inconclusive() {
         games(n)
     };
 
-    let report = open_loop(&server.target(), 50, 2, Duration::from_millis(400), slow_to_prepare).await;
+    let report = open_loop(
+        &server.target(),
+        50,
+        2,
+        Duration::from_millis(400),
+        slow_to_prepare,
+    )
+    .await;
 
     assert_eq!(report.failures(), 0);
     assert!(
@@ -343,7 +384,10 @@ async fn a_generator_that_misses_its_own_schedule_is_inconclusive() {
 async fn a_mistake_in_the_callers_closure_is_not_swallowed() {
     let server = Server::start(|_| Treatment::Answer(200)).await;
 
-    closed_loop(&server.target(), 2, Limit::requests(10), |_| Request::get("games/7")).await;
+    closed_loop(&server.target(), 2, Limit::requests(10), |_| {
+        Request::get("games/7")
+    })
+    .await;
 }
 
 #[test]
@@ -373,7 +417,10 @@ fn only_loopback_is_a_target() {
     ] {
         let error = Target::parse(url).expect_err(url);
         assert!(matches!(error, TargetError::Elsewhere(_)), "{url}: {error}");
-        assert!(error.to_string().contains("load goes only to this machine"), "{error}");
+        assert!(
+            error.to_string().contains("load goes only to this machine"),
+            "{error}"
+        );
     }
 }
 
@@ -381,7 +428,10 @@ fn only_loopback_is_a_target() {
 fn an_address_that_cannot_be_a_target_is_told_what_would_be() {
     for (url, hint) in [
         ("https://127.0.0.1:8443", "use the server's http:// address"),
-        ("http://127.0.0.1:8080/games/7", "each request brings its path"),
+        (
+            "http://127.0.0.1:8080/games/7",
+            "each request brings its path",
+        ),
         ("127.0.0.1:8080", "such as http://127.0.0.1:8080"),
         ("ftp://127.0.0.1", "such as http://127.0.0.1:8080"),
         ("", "such as http://127.0.0.1:8080"),

@@ -90,7 +90,10 @@ impl Server {
     }
 }
 
-async fn answer(seen: &Seen, treatment: Treatment) -> Result<hyper::Response<Full<Bytes>>, &'static str> {
+async fn answer(
+    seen: &Seen,
+    treatment: Treatment,
+) -> Result<hyper::Response<Full<Bytes>>, &'static str> {
     let under_way = seen.under_way.fetch_add(1, Ordering::SeqCst) + 1;
     seen.most_under_way.fetch_max(under_way, Ordering::SeqCst);
     if let Treatment::Stall(time) = treatment {

@@ -35,7 +35,11 @@ pub(super) async fn run(
 }
 
 /// Connects to the server, as soon as anything passes; or says how the client's connection ends without that.
-async fn connect(server: SocketAddr, era: u64, orders: &mut watch::Receiver<Orders>) -> Result<TcpStream, End> {
+async fn connect(
+    server: SocketAddr,
+    era: u64,
+    orders: &mut watch::Receiver<Orders>,
+) -> Result<TcpStream, End> {
     // Pinned outside of the loop: new orders must not make it begin again, and show the server a client that is none.
     let mut connecting = pin!(TcpStream::connect(server));
     loop {
@@ -112,7 +116,11 @@ async fn carry(
 }
 
 /// The next step of either line, and the line opposite to it. If both are ready, each has its chance.
-async fn either<'a, 'b>(one: &'a mut Line<'b>, other: &'a mut Line<'b>, limit: u64) -> (Step, &'a mut Line<'b>) {
+async fn either<'a, 'b>(
+    one: &'a mut Line<'b>,
+    other: &'a mut Line<'b>,
+    limit: u64,
+) -> (Step, &'a mut Line<'b>) {
     tokio::select! {
         step = one.step(limit) => (step, other),
         step = other.step(limit) => (step, one),

@@ -74,7 +74,9 @@ impl Door {
             let Some(listener) = &state.listener else {
                 return Poll::Pending;
             };
-            listener.poll_accept(context).map_ok(|(client, _)| (client, state.era))
+            listener
+                .poll_accept(context)
+                .map_ok(|(client, _)| (client, state.era))
         })
         .await
     }
@@ -97,7 +99,9 @@ impl Door {
                 Ok(listener) => state.listener = Some(listener),
                 // Another thread of ours may be starting a process, which has copies of all our files until it becomes another
                 // program. In such a copy the old listener lives on for a moment.
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                Err(error)
+                    if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline =>
+                {
                     thread::sleep(Duration::from_millis(1));
                 }
                 Err(error) => return Err(error),
@@ -114,7 +118,9 @@ impl Door {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds this lock")
+        self.state
+            .lock()
+            .expect("nothing panics while it holds this lock")
     }
 }
 

@@ -115,7 +115,8 @@ impl<'a> Line<'a> {
         self.meter.fetch_add(counted, Ordering::SeqCst);
         let written = self.to.try_write(bytes);
         let size = *written.as_ref().unwrap_or(&0);
-        self.meter.fetch_sub(counted - size as u64, Ordering::SeqCst);
+        self.meter
+            .fetch_sub(counted - size as u64, Ordering::SeqCst);
         match written {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                 self.queue.clear();
@@ -181,7 +182,10 @@ mod tests {
         }
         line.lose_sender();
 
-        assert!(!line.is_over(), "the receiver would never hear that the sender is gone");
+        assert!(
+            !line.is_over(),
+            "the receiver would never hear that the sender is gone"
+        );
         step_until(&mut line, Step::Reset).await;
     }
 
@@ -198,7 +202,11 @@ mod tests {
         step_until(&mut line, Step::ReceiverLost).await;
 
         assert!(line.is_over(), "it would try to write for ever");
-        assert_eq!(meter.load(Ordering::SeqCst), 0, "what nobody received is counted");
+        assert_eq!(
+            meter.load(Ordering::SeqCst),
+            0,
+            "what nobody received is counted"
+        );
     }
 
     async fn step_until(line: &mut Line<'_>, wanted: Step) {
@@ -210,7 +218,9 @@ mod tests {
 
     async fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let far = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         (far, listener.accept().await.unwrap().0)
     }
 }

@@ -199,7 +199,12 @@ struct Meters {
 }
 
 /// Accepts connections until the proxy is dropped.
-async fn let_in(door: Arc<Door>, server: SocketAddr, mut orders: watch::Receiver<Orders>, meters: Arc<Meters>) {
+async fn let_in(
+    door: Arc<Door>,
+    server: SocketAddr,
+    mut orders: watch::Receiver<Orders>,
+    meters: Arc<Meters>,
+) {
     loop {
         tokio::select! {
             changed = orders.changed() => match changed {

@@ -13,7 +13,10 @@ async fn a_killed_server_is_gone_and_comes_back_at_the_same_address() {
     let server = Server::start(Service::Redis).await.unwrap();
     let address = server.address();
     server.kill().await.unwrap();
-    assert!(TcpStream::connect(address).await.is_err(), "it still listens");
+    assert!(
+        TcpStream::connect(address).await.is_err(),
+        "it still listens"
+    );
     server.start_again().await.unwrap();
     assert_eq!(server.address(), address);
     TcpStream::connect(address).await.unwrap();
@@ -40,7 +43,12 @@ async fn servers_that_nobody_waits_for_any_more_are_removed_all_the_same() {
     let mut starting = JoinSet::new();
     for number in 1..=6 {
         let role = format!("unwanted-{number}");
-        starting.spawn(async move { Server::builder(Service::Memcached).role(&role).start().await });
+        starting.spawn(async move {
+            Server::builder(Service::Memcached)
+                .role(&role)
+                .start()
+                .await
+        });
     }
     // Polled once, so that the work has begun; then nobody wants it.
     tokio::task::yield_now().await;
@@ -52,7 +60,10 @@ async fn servers_that_nobody_waits_for_any_more_are_removed_all_the_same() {
     let (prefix, _) = prefix.rsplit_once('-').unwrap();
     let deadline = Instant::now() + Duration::from_mins(1);
     while container_exists(&format!("{prefix}-.*-unwanted-.*")) {
-        assert!(Instant::now() < deadline, "containers stay that nobody holds");
+        assert!(
+            Instant::now() < deadline,
+            "containers stay that nobody holds"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -101,7 +112,10 @@ struct Newcomer(String);
 
 impl Newcomer {
     fn run(&self, behaviour: &str) -> Child {
-        stand_in_for(behaviour).env("USER", &self.0).spawn().unwrap()
+        stand_in_for(behaviour)
+            .env("USER", &self.0)
+            .spawn()
+            .unwrap()
     }
 }
 
@@ -127,7 +141,10 @@ async fn processes_that_begin_together_without_a_server_start_one_of_them() {
     }
     assert!(container_exists(&server));
     drop(newcomer);
-    assert!(!container_exists(&server), "what a newcomer has got stays for ever");
+    assert!(
+        !container_exists(&server),
+        "what a newcomer has got stays for ever"
+    );
 }
 
 fn run_stand_in(behaviour: &str) -> Child {

@@ -38,7 +38,9 @@ async fn ten_databases_at_once_do_not_see_each_other() {
 #[tokio::test]
 async fn the_replica_has_the_database_and_refuses_writes() {
     let database = testbed::postgres().await.unwrap();
-    let mut replica = PgConnection::connect(&database.replica_url()).await.unwrap();
+    let mut replica = PgConnection::connect(&database.replica_url())
+        .await
+        .unwrap();
     let is_replica: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()")
         .fetch_one(&mut replica)
         .await
@@ -48,7 +50,10 @@ async fn the_replica_has_the_database_and_refuses_writes() {
         .execute(&mut replica)
         .await
         .unwrap_err();
-    assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("25006"));
+    assert_eq!(
+        refused.as_database_error().unwrap().code().as_deref(),
+        Some("25006")
+    );
 }
 
 #[tokio::test]
@@ -66,7 +71,10 @@ async fn a_dropped_database_is_gone() {
 
 #[tokio::test]
 async fn two_redis_databases_do_not_see_each_other() {
-    let (one, two) = (testbed::redis().await.unwrap(), testbed::redis().await.unwrap());
+    let (one, two) = (
+        testbed::redis().await.unwrap(),
+        testbed::redis().await.unwrap(),
+    );
     assert_ne!(one.url(), two.url());
     assert_eq!(redis(&one.url(), "SET key 1").await, "+OK");
     assert_eq!(redis(&two.url(), "EXISTS key").await, ":0");
@@ -81,7 +89,10 @@ async fn two_redis_databases_do_not_see_each_other() {
 
 #[tokio::test]
 async fn three_memcached_nodes_answer_and_prefixes_differ() {
-    let (one, two) = (testbed::memcached().await.unwrap(), testbed::memcached().await.unwrap());
+    let (one, two) = (
+        testbed::memcached().await.unwrap(),
+        testbed::memcached().await.unwrap(),
+    );
     assert_ne!(one.prefix(), two.prefix());
     assert_eq!(one.nodes().len(), 3);
     for node in one.nodes() {

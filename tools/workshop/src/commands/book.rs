@@ -42,9 +42,17 @@ fn output_arguments(options: &Output) -> Vec<&str> {
 
 /// Runs the program and passes its exit code on.
 fn run(machine: &Machine, arguments: &[&str]) -> anyhow::Result<ExitCode> {
-    let (status, _) = cargo::program(machine, &cargo::BOOK, arguments, Stdio::inherit(), &mut io::stderr())?;
+    let (status, _) = cargo::program(
+        machine,
+        &cargo::BOOK,
+        arguments,
+        Stdio::inherit(),
+        &mut io::stderr(),
+    )?;
     // A signal has no code, and is no success.
-    let code = status.code().map_or(1, |code| u8::try_from(code).unwrap_or(1));
+    let code = status
+        .code()
+        .map_or(1, |code| u8::try_from(code).unwrap_or(1));
     Ok(ExitCode::from(code))
 }
 
@@ -68,8 +76,14 @@ mod tests {
             (output_arguments(&check), "output --check load ch01"),
             (output_arguments(&Output::default()), "output"),
         ] {
-            assert_eq!(run(&fakes.machine(), &arguments).unwrap(), ExitCode::from(3));
-            assert_eq!(fakes.calls(), [format!("cargo run --package book -- {line}")]);
+            assert_eq!(
+                run(&fakes.machine(), &arguments).unwrap(),
+                ExitCode::from(3)
+            );
+            assert_eq!(
+                fakes.calls(),
+                [format!("cargo run --package book -- {line}")]
+            );
         }
     }
 }

@@ -32,7 +32,12 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn check(desk: &Desk, options: &Options, output: &mut impl Write, messages: &mut impl Write) -> anyhow::Result<bool> {
+fn check(
+    desk: &Desk,
+    options: &Options,
+    output: &mut impl Write,
+    messages: &mut impl Write,
+) -> anyhow::Result<bool> {
     let catalogue = Catalogue::load(&desk.repository)?;
     let progress = Progress::load(&desk.repository)?;
     let exercise = catalogue.choose(options.exercise.as_deref(), &desk.stands_in, &progress)?;
@@ -113,7 +118,10 @@ impl Round<'_> {
     }
 
     fn what_next(&self, progress: &Progress, output: &mut impl Write) -> anyhow::Result<()> {
-        let (done, all) = (self.catalogue.solved(progress), self.catalogue.exercises.len());
+        let (done, all) = (
+            self.catalogue.solved(progress),
+            self.catalogue.exercises.len(),
+        );
         let name = |path: &_| self.desk.repository.name(path);
         writeln!(
             output,
@@ -168,7 +176,10 @@ mod tests {
     }
 
     fn first_lines(text: &str, count: usize) -> Vec<&str> {
-        text.lines().filter(|line| !line.is_empty()).take(count).collect()
+        text.lines()
+            .filter(|line| !line.is_empty())
+            .take(count)
+            .collect()
     }
 
     #[test]
@@ -210,7 +221,10 @@ mod tests {
         fixture.edit(&SOLVED.replace("last + 1", "last +"));
         let (is_solved, output, messages) = checked(&fixture);
         assert!(!is_solved);
-        assert!(messages.starts_with("error: expected expression"), "{messages}");
+        assert!(
+            messages.starts_with("error: expected expression"),
+            "{messages}"
+        );
         assert!(
             messages.contains("--> exercises/01_chapter/01_counter/src/lib.rs:"),
             "{messages}"
@@ -248,7 +262,10 @@ mod tests {
     #[test]
     fn a_test_that_hangs_is_ended_and_named() {
         let fixture = Fixture::new();
-        fixture.edit(&SOLVED.replace("last + 1", "if last == 1 { loop { std::thread::park() } } last + 1"));
+        fixture.edit(&SOLVED.replace(
+            "last + 1",
+            "if last == 1 { loop { std::thread::park() } } last + 1",
+        ));
         fixture.describe("limit_seconds = 1");
 
         let (is_solved, output, _) = checked(&fixture);
@@ -262,7 +279,10 @@ mod tests {
             output.contains("This test did not end within 1 s and was stopped."),
             "{output}"
         );
-        assert!(output.contains("Before that 1 passed and 0 failed"), "{output}");
+        assert!(
+            output.contains("Before that 1 passed and 0 failed"),
+            "{output}"
+        );
     }
 
     #[test]
@@ -273,7 +293,10 @@ mod tests {
         let (is_solved, output, _) = checked(&fixture);
 
         assert!(!is_solved);
-        assert!(output.contains("the tests ended before they had a result"), "{output}");
+        assert!(
+            output.contains("the tests ended before they had a result"),
+            "{output}"
+        );
     }
 
     #[test]
@@ -289,7 +312,10 @@ mod tests {
         let (is_solved, output, _) = checked(&fixture);
 
         assert!(!is_solved);
-        assert!(output.contains("some are ignored, so nothing is proved"), "{output}");
+        assert!(
+            output.contains("some are ignored, so nothing is proved"),
+            "{output}"
+        );
     }
 
     #[test]
@@ -298,7 +324,10 @@ mod tests {
         let printing = SOLVED.replace("last + 1", "println!(\"last is {last}\"); last + 2");
         fixture.edit(&printing);
         let (_, output, _) = checked(&fixture);
-        let (assertion, printed) = (output.find("assertion").unwrap(), output.find("last is 1").unwrap());
+        let (assertion, printed) = (
+            output.find("assertion").unwrap(),
+            output.find("last is 1").unwrap(),
+        );
         assert!(assertion < printed, "{output}");
 
         fixture.edit(&SOLVED.replace("last + 1", "let unused = 1; last + 1"));
@@ -321,9 +350,15 @@ mod tests {
             ..fixture.desk()
         };
 
-        let error = check(&desk, &Options::default(), &mut Vec::new(), &mut Vec::new()).unwrap_err();
+        let error =
+            check(&desk, &Options::default(), &mut Vec::new(), &mut Vec::new()).unwrap_err();
 
-        assert!(error.to_string().starts_with("Docker is not installed here"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("Docker is not installed here"),
+            "{error}"
+        );
         assert!(fakes.calls().is_empty());
     }
 }

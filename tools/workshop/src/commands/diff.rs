@@ -28,7 +28,11 @@ pub struct Options {
 /// Shows the differences. The exit code is 1 if they are not shown.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let is_shown = diff(&Desk::here(), options, &mut io::stdout())?;
-    Ok(if is_shown { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_shown {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn diff(desk: &Desk, options: &Options, output: &mut impl Write) -> anyhow::Result<bool> {
@@ -59,7 +63,10 @@ pub(super) fn show(
     }
     let repository = &desk.repository;
     let theirs = exercise.solution().join("src").join("lib.rs");
-    let (mine, ours) = (repository.read(&exercise.source())?, repository.read(&theirs)?);
+    let (mine, ours) = (
+        repository.read(&exercise.source())?,
+        repository.read(&theirs)?,
+    );
     // A checkout of Windows may have other line endings than an editor.
     let (mine, ours) = (mine.replace("\r\n", "\n"), ours.replace("\r\n", "\n"));
     if mine == ours {
@@ -120,11 +127,17 @@ mod tests {
         let (is_shown, said) = shown(&fixture, false);
         assert!(!is_shown);
         assert!(said.starts_with("Count up is not solved yet"), "{said}");
-        assert!(!said.contains("last + 1"), "the answer is given away: {said}");
+        assert!(
+            !said.contains("last + 1"),
+            "the answer is given away: {said}"
+        );
 
         let (is_shown, said) = shown(&fixture, true);
         assert!(is_shown);
-        assert!(said.contains("-    todo!(\"return the next number\")\n"), "{said}");
+        assert!(
+            said.contains("-    todo!(\"return the next number\")\n"),
+            "{said}"
+        );
         assert!(
             said.contains("+    // One more, and none is left out.\n+    last + 1\n"),
             "{said}"

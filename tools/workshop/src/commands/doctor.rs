@@ -24,7 +24,11 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     examine(options, &Machine::here(), &mut io::stdout())
 }
 
-fn examine(options: &Options, machine: &Machine, output: &mut impl Write) -> anyhow::Result<ExitCode> {
+fn examine(
+    options: &Options,
+    machine: &Machine,
+    output: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
     let mut failed = None;
     if options.fix && repair::is_possible(machine) {
         let all = [Part::Docker, Part::Compiler, Part::Curl];
@@ -43,7 +47,11 @@ fn examine(options: &Options, machine: &Machine, output: &mut impl Write) -> any
     };
     writeln!(output, "\n{closing}")?;
     output.flush()?;
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 #[cfg(all(test, unix))]
@@ -110,7 +118,10 @@ mod tests {
         assert!(report.contains("later        0 of 4 images"), "{report}");
         assert!(report.contains("optional     mdbook"), "{report}");
         assert!(report.contains("little       1 GiB free on /"), "{report}");
-        assert!(last_line(&report).contains("cargo workshop images"), "{report}");
+        assert!(
+            last_line(&report).contains("cargo workshop images"),
+            "{report}"
+        );
     }
 
     #[test]
@@ -138,14 +149,29 @@ mod tests {
         fakes.remove("running");
         let (code, report) = examined(&fakes, &LOOK);
         assert_eq!(code, ExitCode::FAILURE);
-        assert!(report.contains("not running  Docker's engine\n"), "{report}");
-        assert!(last_line(&report).contains("its engine does not run"), "{report}");
+        assert!(
+            report.contains("not running  Docker's engine\n"),
+            "{report}"
+        );
+        assert!(
+            last_line(&report).contains("its engine does not run"),
+            "{report}"
+        );
 
-        fakes.program("docker", "echo 'permission denied while trying to connect' >&2; exit 1");
+        fakes.program(
+            "docker",
+            "echo 'permission denied while trying to connect' >&2; exit 1",
+        );
         let (code, report) = examined(&fakes, &LOOK);
         assert_eq!(code, ExitCode::FAILURE);
-        assert!(report.contains("forbidden    you may not use Docker\n"), "{report}");
-        assert!(last_line(&report).contains("usermod -aG docker"), "{report}");
+        assert!(
+            report.contains("forbidden    you may not use Docker\n"),
+            "{report}"
+        );
+        assert!(
+            last_line(&report).contains("usermod -aG docker"),
+            "{report}"
+        );
     }
 
     #[test]
@@ -156,7 +182,10 @@ mod tests {
 
         let (_, report) = examined(&fakes, &LOOK);
 
-        assert!(last_line(&report).contains("`cargo workshop doctor --fix`"), "{report}");
+        assert!(
+            last_line(&report).contains("`cargo workshop doctor --fix`"),
+            "{report}"
+        );
         assert!(
             !fakes.calls().iter().any(|call| call.starts_with("apt-get")),
             "it only looks"
@@ -182,7 +211,10 @@ mod tests {
         let fakes = well();
         fakes.debian();
         fakes.remove("bin/curl");
-        fakes.program("apt-get", "echo 'E: Unable to locate package curl' >&2; exit 100");
+        fakes.program(
+            "apt-get",
+            "echo 'E: Unable to locate package curl' >&2; exit 100",
+        );
 
         let (code, report) = examined(&fakes, &FIX);
 
@@ -202,7 +234,10 @@ mod tests {
         let (code, report) = examined(&fakes, &FIX);
 
         assert_eq!(code, ExitCode::FAILURE);
-        assert!(last_line(&report).starts_with("Next: run `apt-get update"), "{report}");
+        assert!(
+            last_line(&report).starts_with("Next: run `apt-get update"),
+            "{report}"
+        );
     }
 
     #[test]

@@ -38,7 +38,10 @@ fn hint(desk: &Desk, options: &Options, output: &mut impl Write) -> anyhow::Resu
 /// The exercise's name and the hint's number, each of which may be left out.
 fn understand(words: &[String]) -> anyhow::Result<(Option<&str>, Option<usize>)> {
     let number = |word: &str| -> anyhow::Result<usize> {
-        let number = word.parse().ok().filter(|level| (1..=LEVELS).contains(level));
+        let number = word
+            .parse()
+            .ok()
+            .filter(|level| (1..=LEVELS).contains(level));
         number.with_context(|| format!("there is no hint {word}; they are 1, 2 and 3"))
     };
     Ok(match words {
@@ -121,21 +124,30 @@ mod tests {
             let said = told(&fixture, &[]).unwrap();
             assert!(said.contains(text), "{said}");
         }
-        assert_eq!(fixture.text(".workshop/progress"), "counter started hints=3\n");
+        assert_eq!(
+            fixture.text(".workshop/progress"),
+            "counter started hints=3\n"
+        );
     }
 
     #[test]
     fn a_hint_can_be_had_by_its_number() {
         let fixture = Fixture::new();
         assert!(told(&fixture, &["2"]).unwrap().contains("fingers"));
-        assert!(told(&fixture, &["counter", "1"]).unwrap().contains("the name"));
+        assert!(
+            told(&fixture, &["counter", "1"])
+                .unwrap()
+                .contains("the name")
+        );
         assert_eq!(
             fixture.text(".workshop/progress"),
             "counter started hints=2\n",
             "the highest one"
         );
         assert!(
-            told(&fixture, &["counter"]).unwrap().contains("give it back"),
+            told(&fixture, &["counter"])
+                .unwrap()
+                .contains("give it back"),
             "the next one"
         );
     }
@@ -152,7 +164,10 @@ mod tests {
                 .unwrap_err()
                 .contains("Did you mean `counter`?")
         );
-        fixture.write("exercises/01_chapter/01_counter/HINTS.md", "# Hints: Count up\n");
+        fixture.write(
+            "exercises/01_chapter/01_counter/HINTS.md",
+            "# Hints: Count up\n",
+        );
         let error = told(&fixture, &[]).unwrap_err();
         assert_eq!(
             error,

@@ -20,7 +20,9 @@ pub(super) fn list(desk: &Desk, output: &mut impl Write) -> anyhow::Result<()> {
     let catalogue = Catalogue::load(&desk.repository)?;
     let progress = Progress::load(&desk.repository)?;
     let paint = desk.paint();
-    let at_hand = catalogue.current(&progress).map(|exercise| exercise.id.as_str());
+    let at_hand = catalogue
+        .current(&progress)
+        .map(|exercise| exercise.id.as_str());
     let widest = |text: fn(&crate::exercise::Exercise) -> &str| {
         let widths = catalogue
             .exercises
@@ -28,7 +30,10 @@ pub(super) fn list(desk: &Desk, output: &mut impl Write) -> anyhow::Result<()> {
             .map(|exercise| text(exercise).chars().count());
         widths.max().unwrap_or_default()
     };
-    let (id_width, title_width) = (widest(|exercise| &exercise.id), widest(|exercise| &exercise.title));
+    let (id_width, title_width) = (
+        widest(|exercise| &exercise.id),
+        widest(|exercise| &exercise.title),
+    );
 
     let mut chapter = "";
     for exercise in &catalogue.exercises {
@@ -49,14 +54,22 @@ pub(super) fn list(desk: &Desk, output: &mut impl Write) -> anyhow::Result<()> {
     }
 
     let (done, all) = (catalogue.solved(&progress), catalogue.exercises.len());
-    let minutes = catalogue.exercises.iter().map(|exercise| exercise.minutes).sum();
+    let minutes = catalogue
+        .exercises
+        .iter()
+        .map(|exercise| exercise.minutes)
+        .sum();
     let all_minutes = paint::minutes(minutes);
     writeln!(
         output,
         "\n{}  {done} of {all} exercises solved, {all_minutes} in all",
         paint::bar(paint, done, all)
     )?;
-    writeln!(output, "{}", paint.dim("✓ solved   ▸ at hand   · begun   – skipped"))?;
+    writeln!(
+        output,
+        "{}",
+        paint.dim("✓ solved   ▸ at hand   · begun   – skipped")
+    )?;
     output.flush()?;
     Ok(())
 }

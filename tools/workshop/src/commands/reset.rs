@@ -34,7 +34,10 @@ fn reset(desk: &Desk, options: &Options, output: &mut impl Write) -> anyhow::Res
         Ok(mine) => Some(mine),
         // They have removed it, and want it back.
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", repository.name(&source))),
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("{} cannot be read", repository.name(&source)));
+        }
     };
     if mine.as_deref() == Some(stub.as_bytes()) {
         writeln!(
@@ -45,7 +48,11 @@ fn reset(desk: &Desk, options: &Options, output: &mut impl Write) -> anyhow::Res
     } else {
         if let Some(mine) = mine {
             let copy = keep(desk, exercise, &mine)?;
-            writeln!(output, "What you had written is kept in {}.", repository.name(&copy))?;
+            writeln!(
+                output,
+                "What you had written is kept in {}.",
+                repository.name(&copy)
+            )?;
         }
         repository.write(&source, &stub)?;
         writeln!(output, "{} is the stub again.", repository.name(&source))?;
@@ -103,7 +110,10 @@ mod tests {
     #[test]
     fn every_attempt_is_kept_before_the_stub_comes_back() {
         let fixture = Fixture::new();
-        fixture.write(".workshop/progress", "counter solved hints=2\nsecond started\n");
+        fixture.write(
+            ".workshop/progress",
+            "counter solved hints=2\nsecond started\n",
+        );
         for (attempt, number) in [("// my first attempt", 1), ("// my second", 2)] {
             fixture.edit(attempt);
 
@@ -120,7 +130,11 @@ mod tests {
     #[test]
     fn an_untouched_stub_needs_no_copy_and_a_lost_one_comes_back() {
         let fixture = Fixture::new();
-        assert!(told(&fixture).unwrap().contains("is as it was in the beginning"));
+        assert!(
+            told(&fixture)
+                .unwrap()
+                .contains("is as it was in the beginning")
+        );
 
         fixture.remove(SOURCE);
         told(&fixture).unwrap();

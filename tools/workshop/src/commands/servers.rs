@@ -53,7 +53,10 @@ fn images_arguments(options: &Images) -> Vec<OsString> {
 fn remove(machine: &Machine, output: &mut impl Write) -> anyhow::Result<ExitCode> {
     match Docker::look(machine) {
         Docker::Missing => {
-            writeln!(output, "there was nothing to remove, for Docker is not installed here")?;
+            writeln!(
+                output,
+                "there was nothing to remove, for Docker is not installed here"
+            )?;
             Ok(ExitCode::SUCCESS)
         }
         // Stopped containers lie on the disk and come back with the engine, so this is no success.
@@ -70,9 +73,17 @@ fn run<A: AsRef<OsStr>>(machine: &Machine, arguments: &[A]) -> anyhow::Result<Ex
     if let Some(sentence) = Docker::look(machine).trouble() {
         bail!(sentence);
     }
-    let (status, _) = cargo::program(machine, &cargo::TESTBED, arguments, Stdio::inherit(), &mut io::stderr())?;
+    let (status, _) = cargo::program(
+        machine,
+        &cargo::TESTBED,
+        arguments,
+        Stdio::inherit(),
+        &mut io::stderr(),
+    )?;
     // A signal has no code, and is no success.
-    let code = status.code().map_or(1, |code| u8::try_from(code).unwrap_or(1));
+    let code = status
+        .code()
+        .map_or(1, |code| u8::try_from(code).unwrap_or(1));
     Ok(ExitCode::from(code))
 }
 
@@ -139,7 +150,10 @@ mod tests {
             let error = run(&fakes.machine(), &["up"]).unwrap_err().to_string();
 
             assert!(error.starts_with("Docker is not installed here"), "{error}");
-            assert!(of_cargo(&fakes).is_empty(), "a minute of building for nothing");
+            assert!(
+                of_cargo(&fakes).is_empty(),
+                "a minute of building for nothing"
+            );
         }
 
         #[test]
@@ -165,7 +179,9 @@ mod tests {
             fakes.remove("running");
             fakes.program("cargo", "");
 
-            let error = remove(&fakes.machine(), &mut Vec::new()).unwrap_err().to_string();
+            let error = remove(&fakes.machine(), &mut Vec::new())
+                .unwrap_err()
+                .to_string();
 
             assert!(error.contains("run `cargo workshop down` again"), "{error}");
             assert!(of_cargo(&fakes).is_empty());

@@ -22,17 +22,28 @@ fn skip(desk: &Desk, options: &Options, output: &mut impl Write) -> anyhow::Resu
     let progress = Progress::load(repository)?;
     let exercise = catalogue.choose(options.exercise.as_deref(), &desk.stands_in, &progress)?;
     if progress.entry(&exercise.id).state == State::Solved {
-        writeln!(output, "{} is solved, so there is nothing to skip.", exercise.title)?;
+        writeln!(
+            output,
+            "{} is solved, so there is nothing to skip.",
+            exercise.title
+        )?;
         return Ok(());
     }
-    let progress = Progress::change(repository, &exercise.id, |entry| entry.state = State::Skipped)?;
+    let progress = Progress::change(repository, &exercise.id, |entry| {
+        entry.state = State::Skipped
+    })?;
     writeln!(
         output,
         "{} is skipped; `cargo workshop check {}` takes it up again.",
         exercise.title, exercise.id
     )?;
     match catalogue.current(&progress) {
-        Some(next) => writeln!(output, "Next: {}, in {}", next.title, repository.name(&next.source()))?,
+        Some(next) => writeln!(
+            output,
+            "Next: {}, in {}",
+            next.title,
+            repository.name(&next.source())
+        )?,
         None => writeln!(output, "It was the last one that was left.")?,
     }
     output.flush()?;
@@ -62,7 +73,10 @@ mod tests {
         );
 
         assert!(told(&folder).ends_with("It was the last one that was left.\n"));
-        assert_eq!(folder.text(".workshop/progress"), "first skipped\nsecond skipped\n");
+        assert_eq!(
+            folder.text(".workshop/progress"),
+            "first skipped\nsecond skipped\n"
+        );
     }
 
     #[test]

@@ -62,7 +62,8 @@ fn judge(
     let mut verdict = match runner::run(&mut command, report) {
         Ok(outcome) => Verdict::of(&outcome),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            return Err(error).context("nobody reads the output any more, so the tests were stopped");
+            return Err(error)
+                .context("nobody reads the output any more, so the tests were stopped");
         }
         Err(error) => {
             return Ok(Verdict::never_ran(format!(
@@ -78,7 +79,9 @@ fn judge(
         )?;
         match verify::all(desk, report, progress) {
             Ok(count) => verdict.and_exercises(count),
-            Err(error) => verdict.and_failure(format!("The exercises could not be proved: {error:#}")),
+            Err(error) => {
+                verdict.and_failure(format!("The exercises could not be proved: {error:#}"))
+            }
         }
     }
     Ok(verdict)
@@ -138,7 +141,10 @@ mod tests {
     #[test]
     fn exercises_are_proved_only_if_everything_is_meant() {
         let options = |packages: &[&str], arguments: &[&str]| Options {
-            packages: packages.iter().map(|package| (*package).to_owned()).collect(),
+            packages: packages
+                .iter()
+                .map(|package| (*package).to_owned())
+                .collect(),
             arguments: arguments.iter().map(Into::into).collect(),
         };
         assert!(options(&[], &[]).means_everything());
@@ -205,7 +211,10 @@ mod tests {
             let (verdict, printed) = judged(&fakes, &["loadgen"]);
 
             assert!(verdict.is_green(), "{printed}");
-            assert_eq!(fakes.calls(), ["cargo test --no-fail-fast --package loadgen"]);
+            assert_eq!(
+                fakes.calls(),
+                ["cargo test --no-fail-fast --package loadgen"]
+            );
         }
 
         #[test]
@@ -220,7 +229,10 @@ mod tests {
 
             assert!(verdict.is_green(), "{printed}");
             let calls = fakes.calls();
-            let cargo: Vec<&str> = calls.iter().filter_map(|call| call.strip_prefix("cargo ")).collect();
+            let cargo: Vec<&str> = calls
+                .iter()
+                .filter_map(|call| call.strip_prefix("cargo "))
+                .collect();
             assert_eq!(
                 cargo,
                 [
@@ -237,7 +249,10 @@ mod tests {
             fakes.file("running", "");
             fakes.file("images", "");
             fakes.program("cargo", &format!("[ $1 != test ] || {{ {GOOD}; }}"));
-            fakes.file("exercises/01_clones/01_round_robin/exercise.toml", "id = \"robin\"");
+            fakes.file(
+                "exercises/01_clones/01_round_robin/exercise.toml",
+                "id = \"robin\"",
+            );
 
             let (verdict, printed) = judged(&fakes, &[]);
 
@@ -254,9 +269,15 @@ mod tests {
             let (verdict, printed) = judged(&fakes, &[]);
 
             assert!(!verdict.is_green());
-            assert!(printed.contains("Docker is not installed here"), "{printed}");
+            assert!(
+                printed.contains("Docker is not installed here"),
+                "{printed}"
+            );
             assert!(printed.ends_with("\n0 passed, 1 failed\n"), "{printed}");
-            assert!(fakes.calls().is_empty(), "nothing is built before that is known");
+            assert!(
+                fakes.calls().is_empty(),
+                "nothing is built before that is known"
+            );
         }
     }
 }

@@ -45,7 +45,11 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 /// Verifies all exercises for `cargo workshop test`, which has looked after the servers.
-pub(super) fn all(desk: &Desk, output: &mut impl Write, messages: &mut impl Write) -> anyhow::Result<Count> {
+pub(super) fn all(
+    desk: &Desk,
+    output: &mut impl Write,
+    messages: &mut impl Write,
+) -> anyhow::Result<Count> {
     let choice = Choice {
         places: verify::places(&desk.repository)?,
         is_pristine: false,
@@ -84,8 +88,12 @@ mod tests {
         let folder = Folder::with_exercises(&["first", "second"]);
         let chosen = |ids: &[&str]| {
             let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
-            choose(&folder.desk(), &ids)
-                .map(|places| places.iter().map(|place| place.id().to_owned()).collect::<Vec<_>>())
+            choose(&folder.desk(), &ids).map(|places| {
+                places
+                    .iter()
+                    .map(|place| place.id().to_owned())
+                    .collect::<Vec<_>>()
+            })
         };
         assert_eq!(chosen(&[]).unwrap(), ["first", "second"]);
         assert_eq!(chosen(&["second"]).unwrap(), ["second"]);

@@ -56,10 +56,16 @@ enum Event {
 }
 
 impl Watch<'_> {
-    fn run(&mut self, options: &Options, output: &mut impl Write, messages: &mut impl Write) -> anyhow::Result<()> {
+    fn run(
+        &mut self,
+        options: &Options,
+        output: &mut impl Write,
+        messages: &mut impl Write,
+    ) -> anyhow::Result<()> {
         let catalogue = Catalogue::load(&self.desk.repository)?;
         let progress = Progress::load(&self.desk.repository)?;
-        let mut exercise = catalogue.choose(options.exercise.as_deref(), &self.desk.stands_in, &progress)?;
+        let mut exercise =
+            catalogue.choose(options.exercise.as_deref(), &self.desk.stands_in, &progress)?;
         let mut has_to_check = true;
         // Before the check, so that what is saved while it runs is seen after it.
         let mut seen = Snapshot::of(exercise);
@@ -80,7 +86,9 @@ impl Watch<'_> {
                 Event::Line(line) => match line.trim() {
                     "" | "c" | "check" => has_to_check = true,
                     "q" | "quit" => return Ok(()),
-                    "h" | "hint" => self.say(output, |desk, output| hint::show(desk, exercise, None, output))?,
+                    "h" | "hint" => self.say(output, |desk, output| {
+                        hint::show(desk, exercise, None, output)
+                    })?,
                     "l" | "list" => self.say(output, |desk, output| list::list(desk, output))?,
                     "d" | "diff" => self.say(output, |desk, output| {
                         let progress = Progress::load(&desk.repository)?;
@@ -97,7 +105,10 @@ impl Watch<'_> {
                                 has_to_check = true;
                             }
                             None if next.is_none() => {
-                                writeln!(output, "There is no next one: every exercise is solved or skipped.")?;
+                                writeln!(
+                                    output,
+                                    "There is no next one: every exercise is solved or skipped."
+                                )?;
                             }
                             None => writeln!(
                                 output,
@@ -159,7 +170,11 @@ impl Watch<'_> {
     }
 
     /// Does what was asked for; if that fails, says so and goes on watching.
-    fn say<W: Write>(&self, output: &mut W, what: impl FnOnce(&Desk, &mut W) -> anyhow::Result<()>) -> io::Result<()> {
+    fn say<W: Write>(
+        &self,
+        output: &mut W,
+        what: impl FnOnce(&Desk, &mut W) -> anyhow::Result<()>,
+    ) -> io::Result<()> {
         writeln!(output)?;
         match what(self.desk, output) {
             Ok(()) => Ok(()),
@@ -174,7 +189,11 @@ impl Watch<'_> {
         } else {
             ""
         };
-        writeln!(output, "\n{}", self.desk.paint().dim(&format!("Watching {file}{keys}")))?;
+        writeln!(
+            output,
+            "\n{}",
+            self.desk.paint().dim(&format!("Watching {file}{keys}"))
+        )?;
         output.flush()
     }
 
@@ -207,7 +226,10 @@ impl Watch<'_> {
 }
 
 fn is_done(exercise: &Exercise, progress: &Progress) -> bool {
-    matches!(progress.entry(&exercise.id).state, State::Solved | State::Skipped)
+    matches!(
+        progress.entry(&exercise.id).state,
+        State::Solved | State::Skipped
+    )
 }
 
 #[cfg(test)]
@@ -231,7 +253,9 @@ mod tests {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.read.push_str(&String::from_utf8_lossy(bytes));
             while let Some(text) = self.waits_for.get(self.step) {
-                let Some(position) = self.read.find(text) else { break };
+                let Some(position) = self.read.find(text) else {
+                    break;
+                };
                 self.read.drain(..position + text.len());
                 (self.acts)(self.step, &self.typed);
                 self.step += 1;
@@ -244,7 +268,11 @@ mod tests {
         }
     }
 
-    fn watch(fixture: &Fixture, waits_for: Vec<&'static str>, acts: impl FnMut(usize, &Sender<String>)) -> usize {
+    fn watch(
+        fixture: &Fixture,
+        waits_for: Vec<&'static str>,
+        acts: impl FnMut(usize, &Sender<String>),
+    ) -> usize {
         let (typed, receiver) = mpsc::channel();
         let desk = fixture.desk();
         let mut watch = Watch {
@@ -259,7 +287,9 @@ mod tests {
             acts,
             step: 0,
         };
-        watch.run(&Options::default(), &mut learner, &mut Vec::new()).unwrap();
+        watch
+            .run(&Options::default(), &mut learner, &mut Vec::new())
+            .unwrap();
         learner.step
     }
 
@@ -295,7 +325,10 @@ mod tests {
         });
 
         assert_eq!(done, count, "not every answer came");
-        assert_eq!(fixture.text(".workshop/progress"), "counter solved hints=1\n");
+        assert_eq!(
+            fixture.text(".workshop/progress"),
+            "counter solved hints=1\n"
+        );
     }
 
     #[test]

@@ -74,7 +74,13 @@ fn welcome(desk: &Desk, output: &mut impl Write) -> anyhow::Result<()> {
 }
 
 fn newcomer(desk: &Desk, catalogue: &Catalogue, output: &mut impl Write) -> anyhow::Result<()> {
-    let minutes = paint::minutes(catalogue.exercises.iter().map(|exercise| exercise.minutes).sum());
+    let minutes = paint::minutes(
+        catalogue
+            .exercises
+            .iter()
+            .map(|exercise| exercise.minutes)
+            .sum(),
+    );
     let all = paint::count(catalogue.exercises.len(), "exercise");
     let first = &catalogue.exercises[0];
     let name = |path: &_| desk.repository.name(path);
@@ -102,7 +108,12 @@ fn newcomer(desk: &Desk, catalogue: &Catalogue, output: &mut impl Write) -> anyh
     Ok(())
 }
 
-fn at_hand(desk: &Desk, exercise: &Exercise, progress: &Progress, output: &mut impl Write) -> io::Result<()> {
+fn at_hand(
+    desk: &Desk,
+    exercise: &Exercise,
+    progress: &Progress,
+    output: &mut impl Write,
+) -> io::Result<()> {
     let entry = progress.entry(&exercise.id);
     let name = |path: &_| desk.repository.name(path);
     let title = desk.paint().bold(&exercise.title);
@@ -113,7 +124,9 @@ fn at_hand(desk: &Desk, exercise: &Exercise, progress: &Progress, output: &mut i
     let next = match (entry.state, entry.hints) {
         (State::Solved, _) => "it is solved: `cargo workshop diff` compares it with ours",
         (State::Fresh, _) => "read the page, open the file, and then `cargo workshop check`",
-        (_, 0) => "edit the file, and then `cargo workshop check`; `cargo workshop hint` gives a nudge",
+        (_, 0) => {
+            "edit the file, and then `cargo workshop check`; `cargo workshop hint` gives a nudge"
+        }
         _ => "edit the file, and then `cargo workshop check`",
     };
     writeln!(output, "Next     {next}")

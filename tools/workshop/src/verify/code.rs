@@ -17,7 +17,10 @@ pub fn blank(source: &str) -> String {
     let mut rest = source;
     let mut code = String::with_capacity(source.len());
     while let Some(first) = rest.chars().next() {
-        let Some((piece, length)) = comment(rest).or_else(|| raw_text(rest, &code)).or_else(|| text(rest)) else {
+        let Some((piece, length)) = comment(rest)
+            .or_else(|| raw_text(rest, &code))
+            .or_else(|| text(rest))
+        else {
             code.push(first);
             rest = &rest[first.len_utf8()..];
             continue;
@@ -65,7 +68,9 @@ fn comment(rest: &str) -> Option<(Piece, usize)> {
 
 /// The text `r#"…"#` that begins here, and its length.
 fn raw_text(rest: &str, before: &str) -> Option<(Piece, usize)> {
-    if before.ends_with(|char: char| char.is_alphanumeric() || char == '_') && !before.ends_with('b') {
+    if before.ends_with(|char: char| char.is_alphanumeric() || char == '_')
+        && !before.ends_with('b')
+    {
         return None;
     }
     let opened = rest.strip_prefix('r')?;
@@ -74,7 +79,12 @@ fn raw_text(rest: &str, before: &str) -> Option<(Piece, usize)> {
     let end = format!("\"{}", "#".repeat(hashes));
     let content = inner.find(&end).unwrap_or(inner.len());
     let length = 1 + hashes + 1 + content + end.len();
-    Some((Piece::Text { is_empty: content == 0 }, length.min(rest.len())))
+    Some((
+        Piece::Text {
+            is_empty: content == 0,
+        },
+        length.min(rest.len()),
+    ))
 }
 
 /// The text `"…"` or the character `'"'` that begins here, and its length.
@@ -165,6 +175,9 @@ mod tests {
     fn only_parameters_that_hide_are_found() {
         let (line, name) = underscored("fn f(\n    _key: &str,\n)").unwrap();
         assert_eq!((line, name.as_str()), (2, "_key"));
-        assert_eq!(underscored("fn f(a_b: u8, _: u8) { let x = _y::Z; __m() }"), None);
+        assert_eq!(
+            underscored("fn f(a_b: u8, _: u8) { let x = _y::Z; __m() }"),
+            None
+        );
     }
 }

@@ -83,8 +83,18 @@ impl Row {
 
 /// Prints all rows, and then every problem.
 pub fn print(rows: &[Row], paint: Paint, output: &mut impl Write) -> io::Result<()> {
-    let width = rows.iter().map(|row| row.id.len()).max().unwrap_or_default();
-    let tick = |is_good: bool| if is_good { paint.green("✓") } else { paint.red("✗") };
+    let width = rows
+        .iter()
+        .map(|row| row.id.len())
+        .max()
+        .unwrap_or_default();
+    let tick = |is_good: bool| {
+        if is_good {
+            paint.green("✓")
+        } else {
+            paint.red("✗")
+        }
+    };
     for row in rows {
         let once = |cell: &Cell| tick(cell.tried == 1 && cell.problems.is_empty());
         writeln!(

@@ -62,7 +62,10 @@ pub fn places(repository: &Repository) -> anyhow::Result<Vec<Place>> {
     places.sort();
     places.dedup();
     if places.is_empty() {
-        bail!("there is no exercise in {}", repository.exercises().display());
+        bail!(
+            "there is no exercise in {}",
+            repository.exercises().display()
+        );
     }
     Ok(places)
 }
@@ -100,7 +103,11 @@ fn examine(desk: &Desk, options: &Options, messages: &mut impl Write) -> anyhow:
                 row.note = note;
                 let (of_it, problems) = variant::all(repository, &exercise);
                 row.wrong.problems = problems;
-                variants.extend(of_it.into_iter().map(|variant| (number, (*exercise).clone(), variant)));
+                variants.extend(
+                    of_it
+                        .into_iter()
+                        .map(|variant| (number, (*exercise).clone(), variant)),
+                );
             }
         }
         rows.push(row);

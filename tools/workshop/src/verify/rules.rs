@@ -82,7 +82,8 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     fn wrong(&mut self, file: &Path, what: &str) {
-        self.problems.push(format!("{}: {what}", self.repository.name(file)));
+        self.problems
+            .push(format!("{}: {what}", self.repository.name(file)));
     }
 
     /// The file's text. If there is none, that is a problem.
@@ -90,7 +91,10 @@ impl Rules<'_> {
         match fs::read_to_string(file) {
             Ok(text) => Some(text.replace("\r\n", "\n")),
             Err(error) => {
-                self.wrong(file, &format!("it has to be there, and cannot be read ({error})"));
+                self.wrong(
+                    file,
+                    &format!("it has to be there, and cannot be read ({error})"),
+                );
                 None
             }
         }
@@ -102,7 +106,9 @@ impl Rules<'_> {
             let file = exercise.folder().join("exercise.toml");
             self.wrong(
                 &file,
-                &format!("`page` leads to {page}, which is not there; write the page, or name another"),
+                &format!(
+                    "`page` leads to {page}, which is not there; write the page, or name another"
+                ),
             );
         }
         let places = Place::all(&self.repository.exercises()).unwrap_or_default();
@@ -110,7 +116,9 @@ impl Rules<'_> {
             .iter()
             .find(|other| **other != exercise.place && other.id() == exercise.id)
         {
-            let other = self.repository.name(&other.below(&self.repository.exercises()));
+            let other = self
+                .repository
+                .name(&other.below(&self.repository.exercises()));
             self.wrong(
                 &exercise.folder(),
                 &format!(
@@ -136,7 +144,11 @@ impl Rules<'_> {
                 &format!("the package has to be called `{id}`, like the exercise"),
             );
         }
-        let expected = text.replacen(&format!("name = \"{id}\""), &format!("name = \"sol_{id}\""), 1);
+        let expected = text.replacen(
+            &format!("name = \"{id}\""),
+            &format!("name = \"sol_{id}\""),
+            1,
+        );
         if their_text != expected {
             self.wrong(
                 &theirs,
@@ -216,7 +228,10 @@ impl Rules<'_> {
             .map(|word| (word, "the compiler has to be content without"));
         for (word, why) in unfinished.into_iter().chain(silencing) {
             if let Some(line) = code::line_of(&code, word) {
-                self.wrong(&file, &format!("line {line}: a solution has no `{word}`; {why}"));
+                self.wrong(
+                    &file,
+                    &format!("line {line}: a solution has no `{word}`; {why}"),
+                );
             }
         }
         for word in ["#[test]", "#[cfg(test)]", "::test]", "::test("] {
@@ -233,7 +248,8 @@ impl Rules<'_> {
         self.only(&tests, "exercise.rs");
         let file = tests.join("exercise.rs");
         let Some(text) = self.text(&file) else { return };
-        let says = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("#!");
+        let says =
+            |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("#!");
         let lines: Vec<&str> = text.lines().map(str::trim).filter(says).collect();
         let expected = [
             format!("extern crate sol_{id} as {id};"),
@@ -255,7 +271,10 @@ impl Rules<'_> {
 
     fn tests(&mut self, exercise: &Exercise) {
         let file = exercise.tests();
-        self.only(&exercise.folder().join("tests"), &format!("{}.rs", exercise.id));
+        self.only(
+            &exercise.folder().join("tests"),
+            &format!("{}.rs", exercise.id),
+        );
         let Some(text) = self.text(&file) else { return };
         if !text.starts_with("//") || text.starts_with("//!") {
             self.wrong(
@@ -282,7 +301,10 @@ impl Rules<'_> {
         if !others.is_empty() {
             self.wrong(
                 folder,
-                &format!("only {name} belongs here, and here is also {}", others.join(", ")),
+                &format!(
+                    "only {name} belongs here, and here is also {}",
+                    others.join(", ")
+                ),
             );
         }
     }
@@ -317,7 +339,10 @@ fn solution_among_dependencies(table: &Table) -> Option<String> {
             return solution_among_dependencies(inner);
         }
         inner.iter().find_map(|(name, dependency)| {
-            let package = dependency.get("package").and_then(Value::as_str).unwrap_or(name);
+            let package = dependency
+                .get("package")
+                .and_then(Value::as_str)
+                .unwrap_or(name);
             package.starts_with("sol_").then(|| package.to_owned())
         })
     })

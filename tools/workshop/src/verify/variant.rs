@@ -43,7 +43,10 @@ pub struct Variant {
 /// All variants of an exercise, and what is wrong with its wrong answers before they are even built.
 pub fn all(repository: &Repository, exercise: &Exercise) -> (Vec<Variant>, Vec<String>) {
     let id = &exercise.id;
-    let (solution, stub) = (exercise.solution().join("src").join("lib.rs"), exercise.stub());
+    let (solution, stub) = (
+        exercise.solution().join("src").join("lib.rs"),
+        exercise.stub(),
+    );
     let mut variants = vec![
         Variant {
             kind: Kind::Stub,
@@ -79,7 +82,11 @@ pub fn all(repository: &Repository, exercise: &Exercise) -> (Vec<Variant>, Vec<S
     }
     for source in files {
         let text = fs::read_to_string(&source).unwrap_or_default();
-        let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = source
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         match says(&text) {
             Some(says) => variants.push(Variant {
                 kind: Kind::Wrong { says },
@@ -112,7 +119,12 @@ fn says(text: &str) -> Option<String> {
 
 impl Variant {
     /// Runs the tests on it. Returns what is wrong; nothing, if it is as it should be.
-    pub fn judge(&self, desk: &Desk, exercise: &Exercise, workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    pub fn judge(
+        &self,
+        desk: &Desk,
+        exercise: &Exercise,
+        workspace: &Workspace,
+    ) -> anyhow::Result<Vec<String>> {
         let file = desk.repository.name(&self.source);
         let manifest = workspace.manifest(self);
         let said = |is_wanted: fn(&crate::build::Diagnostic) -> bool| -> Vec<String> {
@@ -121,7 +133,11 @@ impl Variant {
                 .about(&manifest)
                 .filter(|diagnostic| is_wanted(diagnostic));
             wanted
-                .map(|diagnostic| tally::without_escapes(&diagnostic.rendered).trim_end().to_owned())
+                .map(|diagnostic| {
+                    tally::without_escapes(&diagnostic.rendered)
+                        .trim_end()
+                        .to_owned()
+                })
                 .collect()
         };
         let errors = said(|diagnostic| diagnostic.is_error);
@@ -140,11 +156,14 @@ impl Variant {
         if !matches!(self.kind, Kind::Wrong { .. }) {
             let warnings = said(|diagnostic| diagnostic.is_warning);
             let what = |warning| {
-                format!("{file}: it has to compile without a warning; remove what the compiler warns of:\n{warning}")
+                format!(
+                    "{file}: it has to compile without a warning; remove what the compiler warns of:\n{warning}"
+                )
             };
             problems.extend(warnings.into_iter().map(what));
         }
-        let outcome = judgement::test(&desk.machine, exercise, program, &mut || false).with_context(|| file.clone())?;
+        let outcome = judgement::test(&desk.machine, exercise, program, &mut || false)
+            .with_context(|| file.clone())?;
         let judged = match &self.kind {
             Kind::Stub => stub(&outcome, exercise),
             Kind::Solution => solution(&outcome, exercise),

@@ -51,7 +51,10 @@ pub fn build(
         |name| names.contains(&name),
         messages,
     )?;
-    let has_errors = built.diagnostics.iter().any(|diagnostic| diagnostic.is_error);
+    let has_errors = built
+        .diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.is_error);
     if !built.success && !has_errors {
         bail!(
             "cargo could not build the exercises. It says:\n{}",
@@ -102,7 +105,14 @@ impl Workspace {
                 exercise.tests().to_string_lossy(),
                 id = exercise.id
             );
-            write(&self.folder.join(&variant.package).join("tests").join("x.rs"), &tests)?;
+            write(
+                &self
+                    .folder
+                    .join(&variant.package)
+                    .join("tests")
+                    .join("x.rs"),
+                &tests,
+            )?;
         }
         Ok(())
     }
@@ -131,10 +141,14 @@ fn root_manifest(mut ours: Table, root: &Path, members: Vec<&str>) -> anyhow::Re
 fn manifest(mut table: Table, folder: &Path, variant: &Variant) -> anyhow::Result<Table> {
     make_absolute(&mut table, folder);
     let package = table.get_mut("package").and_then(Value::as_table_mut);
-    let package = package.with_context(|| format!("{} has no [package]", folder.join("Cargo.toml").display()))?;
+    let package = package
+        .with_context(|| format!("{} has no [package]", folder.join("Cargo.toml").display()))?;
     package.insert("name".to_owned(), variant.package.as_str().into());
     let library = [
-        ("path", Value::from(variant.source.to_string_lossy().into_owned())),
+        (
+            "path",
+            Value::from(variant.source.to_string_lossy().into_owned()),
+        ),
         ("test", false.into()),
         ("doctest", false.into()),
     ];
@@ -186,14 +200,18 @@ mod tests {
                 .unwrap();
         make_absolute(&mut table, Path::new("/w"));
         let ours = &table["workspace"]["dependencies"]["ours"];
-        assert_eq!(Path::new(ours["path"].as_str().unwrap()), Path::new("/w/tools/ours"));
+        assert_eq!(
+            Path::new(ours["path"].as_str().unwrap()),
+            Path::new("/w/tools/ours")
+        );
         assert_eq!(ours["features"][0].as_str(), Some("x"));
     }
 
     #[test]
     fn the_root_has_our_dependencies_and_other_members() {
         let ours = "[workspace]\nmembers = [\"a/*\"]\ndefault-members = [\"a/b\"]\n[profile.dev]\ndebug = false\n";
-        let table = root_manifest(ours.parse().unwrap(), Path::new("/w"), vec!["stub_of_x"]).unwrap();
+        let table =
+            root_manifest(ours.parse().unwrap(), Path::new("/w"), vec!["stub_of_x"]).unwrap();
         assert_eq!(table["workspace"]["members"][0].as_str(), Some("stub_of_x"));
         assert!(table["workspace"].get("default-members").is_none());
         assert!(table["profile"]["dev"].get("debug").is_some());

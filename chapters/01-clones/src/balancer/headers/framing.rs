@@ -35,7 +35,11 @@ fn check_end(head: &Parts) -> Result<(), Problem> {
                 "this server knows no other `Transfer-Encoding` than `chunked`; send the body as it is",
             ));
         }
-        Coding::Repeated => return Err(Problem::bad_request("send `Transfer-Encoding: chunked` once only")),
+        Coding::Repeated => {
+            return Err(Problem::bad_request(
+                "send `Transfer-Encoding: chunked` once only",
+            ));
+        }
     }
     if has_one_plain_length(&head.headers) {
         Ok(())
@@ -90,7 +94,10 @@ fn coding(headers: &HeaderMap) -> Coding {
 /// At most one `Content-Length`, in the one form in which nobody can read another number. `010` is eight to some.
 fn has_one_plain_length(headers: &HeaderMap) -> bool {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let is_plain = |text: &str| text.parse::<u64>().is_ok_and(|length| length.to_string() == text);
+    let is_plain = |text: &str| {
+        text.parse::<u64>()
+            .is_ok_and(|length| length.to_string() == text)
+    };
     match (lengths.next(), lengths.next()) {
         (None, _) => true,
         (Some(length), None) => length.to_str().is_ok_and(is_plain),
@@ -134,7 +141,9 @@ fn check_target(head: &Parts) -> Result<(), Problem> {
         .ok()
         .filter(is_name_and_port)
         .ok_or_else(|| {
-            Problem::bad_request("the `Host` header must be a name and perhaps a port, such as `localhost:8080`")
+            Problem::bad_request(
+                "the `Host` header must be a name and perhaps a port, such as `localhost:8080`",
+            )
         })?;
     match head.uri.authority() {
         Some(other) if *other != host => Err(Problem::bad_request(format!(

@@ -124,14 +124,20 @@ impl StrategyName {
 
 /// The position of the candidate with the least `cost`. Among equals it is the first one whose id is greater than `last`, else
 /// the first of all: so equals take turns.
-fn cheapest<'a>(candidates: &[Candidate<'a>], last: Option<u64>, cost: impl Fn(&Candidate<'a>) -> f64) -> usize {
+fn cheapest<'a>(
+    candidates: &[Candidate<'a>],
+    last: Option<u64>,
+    cost: impl Fn(&Candidate<'a>) -> f64,
+) -> usize {
     let rank = |candidate: &Candidate<'a>| (Some(candidate.id) <= last, candidate.id);
     let order = |(_, one): &(usize, &Candidate<'a>), (_, other): &(usize, &Candidate<'a>)| {
         let by_cost = cost(one).total_cmp(&cost(other));
         by_cost.then_with(|| rank(one).cmp(&rank(other)))
     };
     let cheapest = candidates.iter().enumerate().min_by(order);
-    cheapest.expect("a strategy is asked only when there is a candidate").0
+    cheapest
+        .expect("a strategy is asked only when there is a candidate")
+        .0
 }
 
 #[cfg(test)]

@@ -118,7 +118,9 @@ mod tests {
         let mut picked = [0; 4];
         for number in 0..4_000 {
             let now = begin + between * number;
-            while let Some(&Reverse((end, clone, started))) = ends.peek().filter(|Reverse((end, ..))| *end <= now) {
+            while let Some(&Reverse((end, clone, started))) =
+                ends.peek().filter(|Reverse((end, ..))| *end <= now)
+            {
                 ends.pop();
                 fleet[clone].in_flight -= 1;
                 latency[clone].observe(end - started, end);
@@ -138,7 +140,10 @@ mod tests {
     #[test]
     fn a_slow_clone_gets_less_than_half_its_fair_share() {
         let naive = first_ones_share(&mut RoundRobin::default());
-        assert!((0.249..0.251).contains(&naive), "round robin gives it {naive}");
+        assert!(
+            (0.249..0.251).contains(&naive),
+            "round robin gives it {naive}"
+        );
         for seed in 0..20 {
             let fixed = first_ones_share(&mut PeakEwma::new(seed));
             assert!(

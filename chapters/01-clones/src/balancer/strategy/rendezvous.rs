@@ -34,7 +34,8 @@ impl Strategy for Rendezvous {
         let best = (0..candidates.len())
             .filter(|position| has_room(&candidates[*position]))
             .max_by(|one, other| {
-                score(visit.path, &candidates[*one]).total_cmp(&score(visit.path, &candidates[*other]))
+                score(visit.path, &candidates[*one])
+                    .total_cmp(&score(visit.path, &candidates[*other]))
             });
         // If all were full, all would be above the mean.
         best.expect("somebody is not above the mean")
@@ -73,12 +74,20 @@ mod tests {
             let before = owners(&fleet, PATHS);
             let gone = fleet.remove(1).id;
             let after = owners(&fleet, PATHS);
-            let moved = before.iter().zip(&after).filter(|(old, new)| old != new).count();
+            let moved = before
+                .iter()
+                .zip(&after)
+                .filter(|(old, new)| old != new)
+                .count();
             let of_others = before
                 .iter()
                 .zip(&after)
                 .filter(|(old, new)| old != new && **old != gone);
-            assert_eq!(of_others.count(), 0, "paths of clones that stayed have moved");
+            assert_eq!(
+                of_others.count(),
+                0,
+                "paths of clones that stayed have moved"
+            );
             let fair = PATHS as f64 / clones as f64;
             let ratio = moved as f64 / fair;
             assert!(
@@ -87,7 +96,8 @@ mod tests {
             );
 
             // The naive way, beside it.
-            let modulo = |n: &usize, clones: usize| xxh3_64_with_seed(&n.to_le_bytes(), 0) as usize % clones;
+            let modulo =
+                |n: &usize, clones: usize| xxh3_64_with_seed(&n.to_le_bytes(), 0) as usize % clones;
             let naive = (0..PATHS)
                 .filter(|n| modulo(n, clones) != modulo(n, clones - 1))
                 .count();

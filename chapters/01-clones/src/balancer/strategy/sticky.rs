@@ -26,7 +26,8 @@ pub struct Sticky {
 
 impl Strategy for Sticky {
     fn pick(&mut self, candidates: &[Candidate<'_>], visit: &Visit<'_>) -> usize {
-        let known = cookie(visit).and_then(|tag| candidates.iter().position(|one| tag_of(one.name) == tag));
+        let known =
+            cookie(visit).and_then(|tag| candidates.iter().position(|one| tag_of(one.name) == tag));
         known.unwrap_or_else(|| self.newcomers.pick(candidates, visit))
     }
 
@@ -35,9 +36,14 @@ impl Strategy for Sticky {
         if cookie(visit).is_some_and(|known| known == tag) {
             return None;
         }
-        let cookie = Cookie::build((STICKY_COOKIE, tag)).path("/").http_only(true);
+        let cookie = Cookie::build((STICKY_COOKIE, tag))
+            .path("/")
+            .http_only(true);
         let cookie = cookie.same_site(SameSite::Lax).to_string();
-        Some(HeaderValue::try_from(cookie).expect("hexadecimal digits and attribute names are ASCII"))
+        Some(
+            HeaderValue::try_from(cookie)
+                .expect("hexadecimal digits and attribute names are ASCII"),
+        )
     }
 }
 

@@ -40,7 +40,11 @@ pub(in super::super) fn visit(path: &str) -> Visit<'_> {
 }
 
 /// How often each of the candidates is picked in so many requests that end at once.
-pub(super) fn tally(strategy: &mut dyn Strategy, fleet: &[Candidate<'_>], requests: usize) -> Vec<usize> {
+pub(super) fn tally(
+    strategy: &mut dyn Strategy,
+    fleet: &[Candidate<'_>],
+    requests: usize,
+) -> Vec<usize> {
     let mut picked = vec![0; fleet.len()];
     for _ in 0..requests {
         picked[strategy.pick(fleet, &visit("/"))] += 1;
@@ -49,7 +53,11 @@ pub(super) fn tally(strategy: &mut dyn Strategy, fleet: &[Candidate<'_>], reques
 }
 
 /// The same for requests that never end.
-pub(super) fn pile_up(strategy: &mut dyn Strategy, fleet: &mut [Candidate<'_>], requests: usize) -> Vec<usize> {
+pub(super) fn pile_up(
+    strategy: &mut dyn Strategy,
+    fleet: &mut [Candidate<'_>],
+    requests: usize,
+) -> Vec<usize> {
     for _ in 0..requests {
         let picked = strategy.pick(fleet, &visit("/"));
         fleet[picked].in_flight += 1;
@@ -62,5 +70,8 @@ pub(super) fn spread(counts: &[usize]) -> usize {
     counts.iter().max().unwrap() - counts.iter().min().unwrap()
 }
 
-static NAMES: LazyLock<Vec<&'static str>> =
-    LazyLock::new(|| (1..=200).map(|n| format!("clone-{n}").leak() as &str).collect());
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    (1..=200)
+        .map(|n| format!("clone-{n}").leak() as &str)
+        .collect()
+});

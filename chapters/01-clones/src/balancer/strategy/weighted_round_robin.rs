@@ -20,7 +20,8 @@ pub struct WeightedRoundRobin {
 impl Strategy for WeightedRoundRobin {
     fn pick(&mut self, candidates: &[Candidate<'_>], _visit: &Visit<'_>) -> usize {
         // Whoever left takes its credit along. Else a clone that comes back would collect for the time when it was away.
-        self.credit.retain(|id, _| candidates.iter().any(|one| one.id == *id));
+        self.credit
+            .retain(|id, _| candidates.iter().any(|one| one.id == *id));
         let (mut picked, mut most, mut sum) = (0, i64::MIN, 0);
         for (position, candidate) in candidates.iter().enumerate() {
             let credit = self.credit.entry(candidate.id).or_default();

@@ -48,14 +48,23 @@ impl Running {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let mut output = BufReader::new(process.stdout.take().context("the output was to be piped")?).lines();
+        let mut output = BufReader::new(
+            process
+                .stdout
+                .take()
+                .context("the output was to be piped")?,
+        )
+        .lines();
         let mut addresses = Vec::new();
         for _ in 0..lines {
             let line = timeout(START, output.next_line())
                 .await
                 .with_context(|| format!("{name} says nothing"))??;
             let line = line.with_context(|| format!("{name} ended before it listened"))?;
-            let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
+            let address = line
+                .split("http://")
+                .nth(1)
+                .and_then(|rest| rest.split(' ').next());
             let address = address.with_context(|| format!("{name} names no address: {line}"))?;
             addresses.push(address.parse()?);
         }
@@ -95,7 +104,10 @@ impl Running {
                 ended.is_none(),
                 "{name} does not take the settings that this experiment gives it ({ended:?})"
             );
-            ensure!(Instant::now() < deadline, "{name} does not listen on {address}");
+            ensure!(
+                Instant::now() < deadline,
+                "{name} does not listen on {address}"
+            );
             sleep(Duration::from_millis(10)).await;
         }
         Ok(Some(Running {
@@ -109,13 +121,17 @@ impl Running {
 
     /// The processor time that it has used so far.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
-        let process = self.process.id().with_context(|| format!("{} has ended", self.name))?;
+        let process = self
+            .process
+            .id()
+            .with_context(|| format!("{} has ended", self.name))?;
         cpu::used_by(process)
     }
 }
 
 /// An address on this machine where nobody listens at the moment.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on any port of 127.0.0.1")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .context("cannot listen on any port of 127.0.0.1")?;
     Ok(listener.local_addr()?)
 }

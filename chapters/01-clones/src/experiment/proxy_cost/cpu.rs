@@ -16,7 +16,8 @@ pub fn used_by(process: u32) -> anyhow::Result<Duration> {
         Path::new(&folder).exists(),
         "process {process} has ended, or this is not Linux, whose /proc tells what processes use"
     );
-    let threads = fs::read_dir(format!("{folder}/task")).context("cannot list the threads of a process")?;
+    let threads =
+        fs::read_dir(format!("{folder}/task")).context("cannot list the threads of a process")?;
     let each = threads.map(|thread| {
         let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
         in_schedstat(&text)
@@ -30,7 +31,11 @@ pub fn used_by(process: u32) -> anyhow::Result<Duration> {
 
 /// The first of three numbers: nanoseconds on a processor.
 fn in_schedstat(text: &str) -> Option<Duration> {
-    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+    text.split_whitespace()
+        .next()?
+        .parse()
+        .ok()
+        .map(Duration::from_nanos)
 }
 
 /// The 14th and the 15th field: user and system time, in ticks of 10 ms. The name in the second may hold anything, so what follows

@@ -101,7 +101,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .chain(&ports)
         .map(ToString::to_string)
         .collect();
-    let (backend, clones) = Running::start("direct (the backend's own)", &program, &words, 3).await?;
+    let (backend, clones) =
+        Running::start("direct (the backend's own)", &program, &words, 3).await?;
 
     if let Some(other) = &arguments.against {
         let proxies = [
@@ -126,7 +127,10 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let mut tables = Vec::new();
     for load in [SMALL, LARGE, CLOSING] {
-        tables.push((load.what, compare(load.shortened(settings), &proxies, &backend).await?));
+        tables.push((
+            load.what,
+            compare(load.shortened(settings), &proxies, &backend).await?,
+        ));
     }
     drop(proxies);
     println!("What differs:");
@@ -140,8 +144,14 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// `balancer`, as anybody would start it.
-async fn balancer(name: &'static str, program: &Path, clones: &[SocketAddr]) -> anyhow::Result<Running> {
-    let mut words: Vec<String> = ["balancer", "--listen", "127.0.0.1:0"].map(str::to_owned).to_vec();
+async fn balancer(
+    name: &'static str,
+    program: &Path,
+    clones: &[SocketAddr],
+) -> anyhow::Result<Running> {
+    let mut words: Vec<String> = ["balancer", "--listen", "127.0.0.1:0"]
+        .map(str::to_owned)
+        .to_vec();
     words.extend(upstreams(clones));
     Ok(Running::start(name, program, &words, 1).await?.0)
 }
@@ -162,7 +172,10 @@ struct Row {
 
 impl Row {
     fn new(name: &'static str) -> Self {
-        Row { name, ..Row::default() }
+        Row {
+            name,
+            ..Row::default()
+        }
     }
 
     async fn measure(&mut self, load: Load, whose: &Running, to: SocketAddr) -> anyhow::Result<()> {
@@ -185,7 +198,10 @@ impl Row {
         let cost = self
             .spread()
             .map_or("inconclusive".to_owned(), |spread| format!("{spread:.1}"));
-        let (p50, p99) = (self.latencies.quantile_ms(0.5), self.latencies.quantile_ms(0.99));
+        let (p50, p99) = (
+            self.latencies.quantile_ms(0.5),
+            self.latencies.quantile_ms(0.99),
+        );
         print!("   {:<36} {cost:>20} {p50:>8.2} {p99:>8.2}", self.name);
         match self.micros.iter().filter(|micros| micros.is_none()).count() {
             0 => println!(),
@@ -207,7 +223,11 @@ async fn compare(load: Load, proxies: &[Running], backend: &Running) -> anyhow::
         load.rounds,
         load.window.as_secs_f64()
     );
-    let mut rows: Vec<Row> = proxies.iter().chain([backend]).map(|one| Row::new(one.name)).collect();
+    let mut rows: Vec<Row> = proxies
+        .iter()
+        .chain([backend])
+        .map(|one| Row::new(one.name))
+        .collect();
     for _ in 0..load.rounds {
         for (row, proxy) in rows.iter_mut().zip(proxies.iter().chain([backend])) {
             row.measure(load, proxy, proxy.address).await?;
@@ -216,7 +236,11 @@ async fn compare(load: Load, proxies: &[Running], backend: &Running) -> anyhow::
     head("proxy");
     rows.iter().for_each(Row::print);
     let others = &rows[1..proxies.len()];
-    let names = others.iter().map(|row| row.name).collect::<Vec<_>>().join(" and ");
+    let names = others
+        .iter()
+        .map(|row| row.name)
+        .collect::<Vec<_>>()
+        .join(" and ");
     match ratio(&rows[0], others) {
         Some(ratio) => println!(
             "   {}, to the mean of {names} in the same round: {ratio}\n",
@@ -246,8 +270,11 @@ async fn parts(load: Load, program: &Path, clones: &[SocketAddr]) -> anyhow::Res
     );
     let mut rows = Vec::new();
     for (name, part, has_id) in PARTS {
-        let part = clap::ValueEnum::to_possible_value(&part).map(|value| value.get_name().to_owned());
-        let mut arguments: Vec<String> = ["experiment", "proxy", "--part"].map(str::to_owned).to_vec();
+        let part =
+            clap::ValueEnum::to_possible_value(&part).map(|value| value.get_name().to_owned());
+        let mut arguments: Vec<String> = ["experiment", "proxy", "--part"]
+            .map(str::to_owned)
+            .to_vec();
         arguments.extend(part);
         arguments.extend(upstreams(clones));
         let (proxy, _) = Running::start(name, program, &arguments, 1).await?;
@@ -272,7 +299,8 @@ async fn parts(load: Load, program: &Path, clones: &[SocketAddr]) -> anyhow::Res
             .iter()
             .zip(whole)
             .filter_map(|(part, whole)| Some((*part)? - (*whole)?));
-        let difference = Spread::of(paired).map_or("inconclusive".to_owned(), |spread| format!("{spread:+.1}"));
+        let difference =
+            Spread::of(paired).map_or("inconclusive".to_owned(), |spread| format!("{spread:+.1}"));
         println!("   {:<36} {difference:>20}", row.name);
     }
     println!();

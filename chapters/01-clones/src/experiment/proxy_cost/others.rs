@@ -24,7 +24,8 @@ pub const INSTALL: &str = "apt-get install nginx-light haproxy";
 pub async fn nginx(clones: &[SocketAddr]) -> anyhow::Result<Option<Running>> {
     let (folder, address) = (tempfile::tempdir()?, free_address()?);
     let file = folder.path().join("nginx.conf");
-    std::fs::write(&file, nginx_settings(address, clones)).context("cannot write nginx's settings")?;
+    std::fs::write(&file, nginx_settings(address, clones))
+        .context("cannot write nginx's settings")?;
     let mut command = Command::new(in_sbin("nginx"));
     command
         .arg("-p")
@@ -38,7 +39,8 @@ pub async fn nginx(clones: &[SocketAddr]) -> anyhow::Result<Option<Running>> {
 pub async fn haproxy(clones: &[SocketAddr]) -> anyhow::Result<Option<Running>> {
     let (folder, address) = (tempfile::tempdir()?, free_address()?);
     let file = folder.path().join("haproxy.cfg");
-    std::fs::write(&file, haproxy_settings(address, clones)).context("cannot write HAProxy's settings")?;
+    std::fs::write(&file, haproxy_settings(address, clones))
+        .context("cannot write HAProxy's settings")?;
     let mut command = Command::new(in_sbin("haproxy"));
     command.arg("-db").arg("-f").arg(&file);
     Running::other("HAProxy", &mut command, address, folder).await
@@ -98,10 +100,12 @@ http {{
 }
 
 fn haproxy_settings(address: SocketAddr, clones: &[SocketAddr]) -> String {
-    let servers = (1..).zip(clones).fold(String::new(), |mut lines, (n, clone)| {
-        let _ = writeln!(lines, "    server clone-{n} {clone}");
-        lines
-    });
+    let servers = (1..)
+        .zip(clones)
+        .fold(String::new(), |mut lines, (n, clone)| {
+            let _ = writeln!(lines, "    server clone-{n} {clone}");
+            lines
+        });
     format!(
         "global
     nbthread 1

@@ -35,11 +35,19 @@ impl Case {
             .replace("[hidden]", HIDDEN)
             .replace("[long]", &"a".repeat(70_000));
         let bytes = sent.replace("[many]", &many);
-        bytes.chars().map(|char| u8::try_from(char).expect("a byte")).collect()
+        bytes
+            .chars()
+            .map(|char| u8::try_from(char).expect("a byte"))
+            .collect()
     }
 }
 
-const fn case(name: &'static str, sent: &'static str, answers: &'static [&'static str], after: After) -> Case {
+const fn case(
+    name: &'static str,
+    sent: &'static str,
+    answers: &'static [&'static str],
+    after: After,
+) -> Case {
     let fools_the_naive = false;
     Case {
         name,
@@ -50,7 +58,12 @@ const fn case(name: &'static str, sent: &'static str, answers: &'static [&'stati
     }
 }
 
-const fn fools(name: &'static str, sent: &'static str, answers: &'static [&'static str], after: After) -> Case {
+const fn fools(
+    name: &'static str,
+    sent: &'static str,
+    answers: &'static [&'static str],
+    after: After,
+) -> Case {
     let mut case = case(name, sent, answers, after);
     case.fools_the_naive = true;
     case

@@ -46,7 +46,11 @@ impl Gullible {
             async move { serve(wire, believes, seen).await.unwrap_or_default() }
         })
         .await;
-        Gullible { addr, log, connections }
+        Gullible {
+            addr,
+            log,
+            connections,
+        }
     }
 
     /// Whether what was sent since the last time is, read strictly, exactly what was counted.
@@ -63,7 +67,9 @@ impl Gullible {
                     Ok(path) => requests.push(path),
                     // A body turned out bad on its way. The balancer closes this connection, so nothing may follow.
                     Err(Bad::Incomplete) => break None,
-                    Err(why) => return Err(format!("{why:?} in {:?}", String::from_utf8_lossy(&bytes))),
+                    Err(why) => {
+                        return Err(format!("{why:?} in {:?}", String::from_utf8_lossy(&bytes)));
+                    }
                 }
             };
         }
@@ -90,7 +96,12 @@ struct Wire {
 impl Wire {
     async fn more(&mut self) -> Option<()> {
         let mut piece = [0; 4096];
-        let length = self.stream.read(&mut piece).await.ok().filter(|length| *length > 0)?;
+        let length = self
+            .stream
+            .read(&mut piece)
+            .await
+            .ok()
+            .filter(|length| *length > 0)?;
         self.buffer.extend(&piece[..length]);
         if let Some(record) = &mut self.record.lock().unwrap()[self.number] {
             record.extend(&piece[..length]);
@@ -127,9 +138,14 @@ impl Wire {
 async fn serve(mut wire: Wire, believes: Believes, log: Log) -> Option<()> {
     loop {
         let head = wire.until(&["\r\n\r\n", "\n\n"]).await?;
-        let path = head.split_whitespace().nth(1).unwrap_or("nothing").to_owned();
+        let path = head
+            .split_whitespace()
+            .nth(1)
+            .unwrap_or("nothing")
+            .to_owned();
         let lines = || head.lines().map(str::to_lowercase);
-        let is_chunked = lines().any(|line| line.starts_with("transfer-encoding") && line.contains("chunked"));
+        let is_chunked =
+            lines().any(|line| line.starts_with("transfer-encoding") && line.contains("chunked"));
         let length = lines()
             .rfind(|line| line.starts_with("content-length"))
             .map(|line| number(&line, 10));
@@ -138,7 +154,10 @@ async fn serve(mut wire: Wire, believes: Believes, log: Log) -> Option<()> {
             (_, _, length) => drop(wire.exactly(length.unwrap_or(0)).await?),
         }
         log.lock().unwrap().push(path.clone());
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len());
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}",
+            path.len()
+        );
         wire.stream.write_all(answer.as_bytes()).await.ok()?;
     }
 }
@@ -161,5 +180,7 @@ fn number(text: &str, radix: u32) -> usize {
     let digits = text
         .split(|char: char| !char.is_digit(radix))
         .find(|digits| !digits.is_empty());
-    digits.map_or(0, |digits| usize::from_str_radix(digits, radix).unwrap_or(0))
+    digits.map_or(0, |digits| {
+        usize::from_str_radix(digits, radix).unwrap_or(0)
+    })
 }

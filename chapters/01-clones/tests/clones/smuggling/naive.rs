@@ -11,7 +11,10 @@ use tokio::sync::Mutex;
 use crate::support::scripted;
 
 pub async fn start(clone: SocketAddr) -> SocketAddr {
-    let shared = Arc::new(Mutex::new((TcpStream::connect(clone).await.unwrap(), Vec::new())));
+    let shared = Arc::new(Mutex::new((
+        TcpStream::connect(clone).await.unwrap(),
+        Vec::new(),
+    )));
     scripted(move |_, stream| {
         let shared = shared.clone();
         async move { pass(stream, shared).await.unwrap_or_default() }
@@ -40,8 +43,12 @@ async fn take_message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Ve
         }
     };
     let text = String::from_utf8_lossy(&buffer[..head]).to_lowercase();
-    let line = text.lines().find_map(|line| line.strip_prefix("content-length"));
-    let length = line.map_or(0, |value| value.trim_matches([' ', ':']).parse().unwrap_or(0));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length"));
+    let length = line.map_or(0, |value| {
+        value.trim_matches([' ', ':']).parse().unwrap_or(0)
+    });
     while buffer.len() < head + length {
         more(stream, buffer).await?;
     }
@@ -50,7 +57,11 @@ async fn take_message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Ve
 
 async fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
     let mut piece = [0; 4096];
-    let length = stream.read(&mut piece).await.ok().filter(|length| *length > 0)?;
+    let length = stream
+        .read(&mut piece)
+        .await
+        .ok()
+        .filter(|length| *length > 0)?;
     buffer.extend(&piece[..length]);
     Some(())
 }

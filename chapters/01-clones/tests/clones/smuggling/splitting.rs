@@ -56,7 +56,10 @@ async fn clone(bad: String) -> SocketAddr {
                 let Some(path) = head.split_whitespace().nth(1) else {
                     return;
                 };
-                let honest = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len());
+                let honest = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}",
+                    path.len()
+                );
                 let answer = first.lock().unwrap().take().unwrap_or(honest);
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
@@ -82,7 +85,11 @@ async fn nobody_gets_what_is_left_of_anothers_answer() {
         );
         for path in ["/b", "/c"] {
             let next = Client::ask(front.addr, path).await;
-            assert_eq!(next, Some(format!("200 {path}")), "{name}: the next visitor");
+            assert_eq!(
+                next,
+                Some(format!("200 {path}")),
+                "{name}: the next visitor"
+            );
         }
     }
 }
@@ -93,7 +100,11 @@ async fn a_proxy_that_checks_nothing_hands_the_next_visitor_what_is_left() {
         let front = naive::start(clone(said.replace("[stray]", STRAY)).await).await;
         assert_eq!(Client::ask(front, "/a").await.as_deref(), Some("200 ok"));
         let next = Client::ask(front, "/b").await;
-        assert_eq!(next.as_deref(), Some("200 stray"), "{name}: this table catches nobody");
+        assert_eq!(
+            next.as_deref(),
+            Some("200 stray"),
+            "{name}: this table catches nobody"
+        );
     }
 }
 
@@ -108,7 +119,9 @@ async fn what_a_clone_says_unasked_ends_its_connection() {
             read_head(&mut stream).await;
             let answer = if number == 0 { "first" } else { "other" };
             let _ = stream
-                .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{answer}").as_bytes())
+                .write_all(
+                    format!("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{answer}").as_bytes(),
+                )
                 .await;
             if number == 0 {
                 let _ = wait.wait_for(|say| *say).await;
@@ -120,7 +133,10 @@ async fn what_a_clone_says_unasked_ends_its_connection() {
     })
     .await;
     let front = balance(&[clone]).await;
-    assert_eq!(Client::ask(front.addr, "/a").await.as_deref(), Some("200 first"));
+    assert_eq!(
+        Client::ask(front.addr, "/a").await.as_deref(),
+        Some("200 first")
+    );
 
     say.send(true).unwrap();
     assert_eq!(
@@ -128,5 +144,8 @@ async fn what_a_clone_says_unasked_ends_its_connection() {
         Some(0)
     );
 
-    assert_eq!(Client::ask(front.addr, "/b").await.as_deref(), Some("200 other"));
+    assert_eq!(
+        Client::ask(front.addr, "/b").await.as_deref(),
+        Some("200 other")
+    );
 }

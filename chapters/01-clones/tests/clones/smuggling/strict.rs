@@ -34,7 +34,10 @@ pub fn take_request(bytes: &mut &[u8]) -> Result<String, Bad> {
             .split_once(':')
             .filter(|(name, _)| !name.is_empty() && name.bytes().all(is_token));
         let (name, value) = field.ok_or_else(|| Bad::Line(line.clone()))?;
-        if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+        if value
+            .bytes()
+            .any(|byte| byte.is_ascii_control() && byte != b'\t')
+        {
             return Err(Bad::Line(line.clone()));
         }
         let value = value.trim_matches([' ', '\t']).to_owned();
@@ -54,7 +57,10 @@ pub fn take_request(bytes: &mut &[u8]) -> Result<String, Bad> {
                 .parse()
                 .ok()
                 .filter(|number: &usize| number.to_string() == *length);
-            take(bytes, length.ok_or_else(|| Bad::Ambiguous(format!("{end:?}")))?)?;
+            take(
+                bytes,
+                length.ok_or_else(|| Bad::Ambiguous(format!("{end:?}")))?,
+            )?;
         }
         (1, [], [coding]) if coding == "chunked" => take_chunks(bytes)?,
         _ => return Err(Bad::Ambiguous(format!("{end:?}"))),
@@ -83,7 +89,10 @@ fn take_line(bytes: &mut &[u8]) -> Result<String, Bad> {
         .windows(2)
         .position(|pair| pair == b"\r\n")
         .ok_or(Bad::Incomplete)?;
-    let line: String = take(bytes, end)?.iter().map(|byte| char::from(*byte)).collect();
+    let line: String = take(bytes, end)?
+        .iter()
+        .map(|byte| char::from(*byte))
+        .collect();
     take(bytes, 2)?;
     if line.contains(['\r', '\n']) {
         Err(Bad::Line(line))

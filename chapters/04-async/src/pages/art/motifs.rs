@@ -13,7 +13,9 @@ use super::{Scene, append, hex, mix};
 pub(super) type Motif = fn(&mut Scene) -> Markup;
 
 /// All the motifs.
-pub(super) const MOTIFS: [Motif; 10] = [hills, city, planet, forest, road, islands, sea, blocks, peaks, tunnel];
+pub(super) const MOTIFS: [Motif; 10] = [
+    hills, city, planet, forest, road, islands, sea, blocks, peaks, tunnel,
+];
 
 fn hills(s: &mut Scene) -> Markup {
     html! {
@@ -25,18 +27,30 @@ fn hills(s: &mut Scene) -> Markup {
 fn peaks(s: &mut Scene) -> Markup {
     let (mut lit, mut dark, mut snow) = (String::new(), String::new(), String::new());
     for i in 0..4 {
-        let (x, y) = (s.w * (2 * i + 1) / 8 + s.roll(-20, 20), s.h * s.roll(24, 52) / 100);
+        let (x, y) = (
+            s.w * (2 * i + 1) / 8 + s.roll(-20, 20),
+            s.h * s.roll(24, 52) / 100,
+        );
         let (foot, half) = (s.h * 85 / 100, s.w * s.roll(22, 34) / 100);
         append(&mut lit, format_args!("M{x} {y}L{} {foot}H{x}z", x - half));
         append(
             &mut dark,
-            format_args!("M{x} {y}L{} {foot}H{}L{x} {}z", x + half, x - half / 6, y + half / 2),
+            format_args!(
+                "M{x} {y}L{} {foot}H{}L{x} {}z",
+                x + half,
+                x - half / 6,
+                y + half / 2
+            ),
         );
         let cap = (foot - y) / 4;
         let side = half / 4;
         append(
             &mut snow,
-            format_args!("M{x} {y}l{side} {cap}-{side}-{} -{side} {}z", cap / 3, cap / 3),
+            format_args!(
+                "M{x} {y}l{side} {cap}-{side}-{} -{side} {}z",
+                cap / 3,
+                cap / 3
+            ),
         );
     }
     html! {
@@ -80,7 +94,13 @@ fn planet(s: &mut Scene) -> Markup {
         s.w.min(s.h) * s.roll(24, 31) / 100,
     );
     let (wide, flat) = (r * 17 / 10, r * 4 / 10);
-    let ring = |sweep: u8| format!("M{} {y}A{wide} {flat} 0 0 {sweep} {} {y}", x - wide, x + wide);
+    let ring = |sweep: u8| {
+        format!(
+            "M{} {y}A{wide} {flat} 0 0 {sweep} {} {y}",
+            x - wide,
+            x + wide
+        )
+    };
     let tilt = format!("rotate({} {x} {y})", s.roll(-28, 28));
     html! {
         (s.stars(46, s.h))
@@ -106,10 +126,16 @@ fn forest(s: &mut Scene) -> Markup {
             let tall = s.h * tall * s.roll(7, 13) / 1000;
             let half = tall / 5;
             let y = s.h * foot / 100 - tall;
-            append(&mut d, format_args!("M{x} {y}l{half} {tall}h-{}z", half * 2));
+            append(
+                &mut d,
+                format_args!("M{x} {y}l{half} {tall}h-{}z", half * 2),
+            );
             x += half + s.roll(4, 14);
         }
-        append(&mut d, format_args!("M0 {}h{}v{}H0z", s.h * foot / 100 - 1, s.w, s.h));
+        append(
+            &mut d,
+            format_args!("M0 {}h{}v{}H0z", s.h * foot / 100 - 1, s.w, s.h),
+        );
         d
     };
     let layers = [trees(58, 18), trees(72, 27), trees(92, 38)];
@@ -120,13 +146,23 @@ fn forest(s: &mut Scene) -> Markup {
 }
 
 fn road(s: &mut Scene) -> Markup {
-    let (x, y, r) = (s.w * s.roll(40, 60) / 100, s.h * 58 / 100, s.h.min(s.w) * 30 / 100);
+    let (x, y, r) = (
+        s.w * s.roll(40, 60) / 100,
+        s.h * 58 / 100,
+        s.h.min(s.w) * 30 / 100,
+    );
     let mut lines = String::new();
     for i in -9..=9 {
-        append(&mut lines, format_args!("M{x} {y}L{} {}", x + i * s.w / 5, s.h));
+        append(
+            &mut lines,
+            format_args!("M{x} {y}L{} {}", x + i * s.w / 5, s.h),
+        );
     }
     for i in 1..=7 {
-        append(&mut lines, format_args!("M0 {}h{}", y + (s.h - y) * i * i / 49, s.w));
+        append(
+            &mut lines,
+            format_args!("M0 {}h{}", y + (s.h - y) * i * i / 49, s.w),
+        );
     }
     html! {
         (s.stars(24, y))
@@ -190,7 +226,10 @@ fn islands(s: &mut Scene) -> Markup {
 
 fn sea(s: &mut Scene) -> Markup {
     let y = s.h * 52 / 100;
-    let (x, tall) = (s.w * s.roll(25, 70) / 100, s.h.min(s.w) * s.roll(24, 32) / 100);
+    let (x, tall) = (
+        s.w * s.roll(25, 70) / 100,
+        s.h.min(s.w) * s.roll(24, 32) / 100,
+    );
     let foot = s.h * 67 / 100;
     let sails = format!(
         "M{x} {foot}v-{tall}l{} {}zM{} {foot}h-{}z",
@@ -244,7 +283,11 @@ fn blocks(s: &mut Scene) -> Markup {
 }
 
 fn tunnel(s: &mut Scene) -> Markup {
-    let (x, y, turn) = (s.w * s.roll(42, 58) / 100, s.h * s.roll(42, 58) / 100, s.roll(4, 11));
+    let (x, y, turn) = (
+        s.w * s.roll(42, 58) / 100,
+        s.h * s.roll(42, 58) / 100,
+        s.roll(4, 11),
+    );
     let [_, _, light, _, near] = s.colours;
     let corners = [
         "0-1 .87-.5 .87.5 0 1-.87.5-.87-.5z",

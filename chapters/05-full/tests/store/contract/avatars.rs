@@ -49,7 +49,9 @@ async fn what_is_no_picture_and_what_is_nobodys_is_refused() {
     let not_a_picture = ada
         .request(Method::PUT, "/me/avatar")
         .header("content-type", "image/png");
-    send(not_a_picture.body("<svg onload=alert(1)>")).await.problem(415);
+    send(not_a_picture.body("<svg onload=alert(1)>"))
+        .await
+        .problem(415);
     send(store.visitor().request(Method::PUT, "/me/avatar").body(PNG))
         .await
         .problem(401);

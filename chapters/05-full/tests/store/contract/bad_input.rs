@@ -17,7 +17,9 @@ async fn every_wrong_request_gets_its_own_clear_answer_and_changes_nothing() {
 
     for wrong in wrong_requests() {
         let method: Method = wrong.method.parse().unwrap();
-        let mut request = ada.request(method, &wrong.path).header("idempotency-key", "key");
+        let mut request = ada
+            .request(method, &wrong.path)
+            .header("idempotency-key", "key");
         if !wrong.body.is_empty() || wrong.status == 400 {
             request = request
                 .header("content-type", wrong.content_type)
@@ -25,7 +27,12 @@ async fn every_wrong_request_gets_its_own_clear_answer_and_changes_nothing() {
         }
         let answer = send(request).await;
         let about = format!("{} {} {:.60}", wrong.method, wrong.path, wrong.body);
-        assert_eq!(answer.status.as_u16(), wrong.status, "{about} → {}", answer.body);
+        assert_eq!(
+            answer.status.as_u16(),
+            wrong.status,
+            "{about} → {}",
+            answer.body
+        );
         let detail = answer.problem(wrong.status);
         assert!(
             detail.contains(wrong.says),
@@ -71,13 +78,13 @@ async fn an_order_without_a_usable_idempotency_key_is_refused() {
 async fn of_two_idempotency_keys_none_is_taken() {
     let store = start().await;
     let ada = store.customer("ada").await;
-    let order = |field: Option<&str>| json!({ "game_id": 7, "quantity": 1, "idempotency_key": field });
+    let order =
+        |field: Option<&str>| json!({ "game_id": 7, "quantity": 1, "idempotency_key": field });
     let place = |keys: &[&str], field| {
         let request = ada.request(Method::POST, "/orders").json(&order(field));
-        send(
-            keys.iter()
-                .fold(request, |request, key| request.header("idempotency-key", *key)),
-        )
+        send(keys.iter().fold(request, |request, key| {
+            request.header("idempotency-key", *key)
+        }))
     };
     let several = place(&["one", "two"], None).await.problem(400);
     assert!(several.contains("send one `Idempotency-Key`"), "{several}");
@@ -107,7 +114,11 @@ async fn what_changes_data_asks_for_a_session() {
     for (method, path, body) in [
         ("POST", "/orders", json!({ "game_id": 7, "quantity": 1 })),
         ("PATCH", "/games/7", json!({ "price_cents": 1 })),
-        ("POST", "/games/7/reviews", json!({ "stars": 1, "text": "x" })),
+        (
+            "POST",
+            "/games/7/reviews",
+            json!({ "stars": 1, "text": "x" }),
+        ),
         ("DELETE", review.location(), json!(null)),
         ("POST", "/work?job=order-export", json!(null)),
     ] {
@@ -115,7 +126,10 @@ async fn what_changes_data_asks_for_a_session() {
             .request(method.parse().unwrap(), path)
             .header("idempotency-key", "key");
         let detail = send(request.json(&body)).await.problem(401);
-        assert!(detail.contains("POST /login"), "a 401 says how to log in: {detail}");
+        assert!(
+            detail.contains("POST /login"),
+            "a 401 says how to log in: {detail}"
+        );
     }
     assert_eq!(ada.game(7).await, before);
 }
@@ -139,8 +153,17 @@ async fn a_cookie_that_is_no_session_is_as_good_as_none() {
     ] {
         let me = send(visitor.request(Method::GET, "/me").header("cookie", cookie)).await;
         me.problem(401);
-        let game = send(visitor.request(Method::GET, "/games/7").header("cookie", cookie)).await;
-        assert_eq!(game.status, StatusCode::OK, "{cookie:.40} keeps somebody from reading");
+        let game = send(
+            visitor
+                .request(Method::GET, "/games/7")
+                .header("cookie", cookie),
+        )
+        .await;
+        assert_eq!(
+            game.status,
+            StatusCode::OK,
+            "{cookie:.40} keeps somebody from reading"
+        );
     }
     let bytes = send(
         visitor
@@ -155,7 +178,9 @@ async fn a_cookie_that_is_no_session_is_as_good_as_none() {
 async fn a_body_of_100_megabytes_is_refused_without_being_read() {
     let store = start().await;
     let ada = store.customer("ada").await;
-    let request = ada.request(Method::POST, "/orders").header("idempotency-key", "key");
+    let request = ada
+        .request(Method::POST, "/orders")
+        .header("idempotency-key", "key");
     let answer = send(
         request
             .header("content-type", "application/json")
@@ -165,8 +190,11 @@ async fn a_body_of_100_megabytes_is_refused_without_being_read() {
     answer.problem(413);
 
     // A length that is not announced: counted while it is read.
-    let pieces = futures_util::stream::iter((0..10).map(|_| Ok::<_, std::io::Error>(vec![b' '; 8_192])));
-    let request = ada.request(Method::POST, "/orders").header("idempotency-key", "key");
+    let pieces =
+        futures_util::stream::iter((0..10).map(|_| Ok::<_, std::io::Error>(vec![b' '; 8_192])));
+    let request = ada
+        .request(Method::POST, "/orders")
+        .header("idempotency-key", "key");
     let answer = send(
         request
             .header("content-type", "application/json")
@@ -215,7 +243,11 @@ async fn a_person_gets_an_error_page_and_not_a_document() {
         (page.status, page.header("content-type")),
         (StatusCode::NOT_FOUND, "text/html; charset=utf-8")
     );
-    assert!(page.body.contains("there is no game 999999"), "{}", page.body);
+    assert!(
+        page.body.contains("there is no game 999999"),
+        "{}",
+        page.body
+    );
     let page = store.visitor().get_html("/%3Cscript%3E").await;
     assert!(!page.body.contains("<script>"), "{}", page.body);
 }
@@ -257,6 +289,8 @@ async fn raw(store: &TestStore, request: &[u8]) -> String {
             }
         }
     };
-    tokio::time::timeout(DEADLINE, reading).await.expect("an answer");
+    tokio::time::timeout(DEADLINE, reading)
+        .await
+        .expect("an answer");
     String::from_utf8_lossy(&answer).into_owned()
 }

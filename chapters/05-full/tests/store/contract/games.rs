@@ -20,7 +20,10 @@ async fn a_list_shows_24_games_with_a_summary_of_their_reviews() {
     let list = store.visitor().get("/games").await.json();
     assert_eq!(list["items"].as_array().unwrap().len(), 24);
     let shown = json!({ "first": list["items"][0], "next": list["next"] });
-    snapshot::json("a_list_shows_24_games_with_a_summary_of_their_reviews", &shown);
+    snapshot::json(
+        "a_list_shows_24_games_with_a_summary_of_their_reviews",
+        &shown,
+    );
 }
 
 #[tokio::test]
@@ -110,7 +113,11 @@ async fn an_answer_says_where_it_was_looked_up_also_when_nothing_was_found() {
     for path in ["/games/999999", "/static/games/999999.html"] {
         for answer in [ada.get(path).await, ada.get_html(path).await] {
             assert_eq!(
-                (answer.status.as_u16(), answer.header("x-cache"), answer.header("x-db")),
+                (
+                    answer.status.as_u16(),
+                    answer.header("x-cache"),
+                    answer.header("x-db")
+                ),
                 (404, "miss", store.reads_from),
                 "{path}"
             );
@@ -192,10 +199,16 @@ async fn a_review_comes_and_goes_and_the_rating_follows() {
     let store = start().await;
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
     let before = ada.game(7).await;
-    assert_eq!(before["rating"], 2.5, "the two generated reviews have 2 and 3 stars");
+    assert_eq!(
+        before["rating"], 2.5,
+        "the two generated reviews have 2 and 3 stars"
+    );
 
     let written = ada
-        .post("/games/7/reviews", json!({ "stars": 5, "text": "Splendid." }))
+        .post(
+            "/games/7/reviews",
+            json!({ "stars": 5, "text": "Splendid." }),
+        )
         .await;
     assert_eq!(written.status, StatusCode::CREATED);
     let with_review = bob.game(7).await;
@@ -206,10 +219,14 @@ async fn a_review_comes_and_goes_and_the_rating_follows() {
         "the newest review comes first"
     );
 
-    send(bob.request(Method::DELETE, written.location())).await.problem(403);
+    send(bob.request(Method::DELETE, written.location()))
+        .await
+        .problem(403);
     let deleted = send(ada.request(Method::DELETE, written.location())).await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
-    send(ada.request(Method::DELETE, written.location())).await.problem(404);
+    send(ada.request(Method::DELETE, written.location()))
+        .await
+        .problem(404);
 
     let after = bob.game(7).await;
     assert_eq!(
@@ -224,7 +241,13 @@ async fn what_customers_write_is_trimmed_and_keeps_its_lines() {
     let ada = store.customer("ada").await;
     // As a browser sends what was typed on two lines.
     let fields = [("stars", "4"), ("text", " One.\r\n\tTwo. \r\n")];
-    assert_eq!(ada.submit_form("/games/7/reviews", &fields).await.status.as_u16(), 303);
+    assert_eq!(
+        ada.submit_form("/games/7/reviews", &fields)
+            .await
+            .status
+            .as_u16(),
+        303
+    );
     let change = ada.request(Method::PATCH, "/games/7");
     send(change.json(&json!({ "description": "\n Better. " }))).await;
     let game = ada.game(7).await;
@@ -250,7 +273,10 @@ async fn the_last_review_takes_the_rating_along() {
     assert_eq!(ada.game(id).await["rating"], Value::Null);
 
     let written = ada
-        .post(&format!("/games/{id}/reviews"), json!({ "stars": 4, "text": "Good." }))
+        .post(
+            &format!("/games/{id}/reviews"),
+            json!({ "stars": 4, "text": "Good." }),
+        )
         .await;
     assert_eq!(ada.game(id).await["rating"], 4.0);
     send(ada.request(Method::DELETE, written.location())).await;
@@ -274,7 +300,10 @@ async fn html_in_a_review_is_shown_as_text() {
     );
     for page in ["/games/7", "/static/games/7.html"] {
         let html = ada.get_html(page).await.body;
-        assert!(html.contains("&lt;script&gt;alert"), "{page} lost the review");
+        assert!(
+            html.contains("&lt;script&gt;alert"),
+            "{page} lost the review"
+        );
         assert!(
             !html.contains("<script>alert") && !html.contains("<img src=x"),
             "{page} runs what customers type"
@@ -289,7 +318,10 @@ async fn the_shop_window_is_html_for_a_browser_and_a_line_for_curl() {
     let line = visitor.get("/").await;
     assert_eq!(
         line.body,
-        format!("SERVER {}: the game store is open\n", line.header("x-served-by"))
+        format!(
+            "SERVER {}: the game store is open\n",
+            line.header("x-served-by")
+        )
     );
 
     let window = visitor.get_html("/").await;

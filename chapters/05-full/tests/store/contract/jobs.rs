@@ -17,8 +17,14 @@ async fn a_job_is_accepted_at_once_and_done_later() {
     let accepted = send(ada.request(Method::POST, "/work?job=order-export")).await;
     assert_eq!(accepted.status, StatusCode::ACCEPTED);
     let job = accepted.json();
-    assert_eq!(accepted.location(), format!("/jobs/{}", job["id"].as_str().unwrap()));
-    assert_eq!((&job["job"], &job["state"]), (&json!("order-export"), &json!("queued")));
+    assert_eq!(
+        accepted.location(),
+        format!("/jobs/{}", job["id"].as_str().unwrap())
+    );
+    assert_eq!(
+        (&job["job"], &job["state"]),
+        (&json!("order-export"), &json!("queued"))
+    );
 
     let done = ada.finished_job(accepted.location()).await;
     assert_eq!(
@@ -44,11 +50,25 @@ async fn events_follow_a_job_from_where_it_stands_to_its_end() {
 
     assert_eq!(stream.header("content-type"), "text/event-stream");
     let jobs = events(&stream.body);
-    let progress: Vec<_> = jobs.iter().map(|job| job["progress"].as_u64().unwrap()).collect();
-    assert!(progress.is_sorted(), "progress went backwards: {progress:?}");
+    let progress: Vec<_> = jobs
+        .iter()
+        .map(|job| job["progress"].as_u64().unwrap())
+        .collect();
+    assert!(
+        progress.is_sorted(),
+        "progress went backwards: {progress:?}"
+    );
     let last = jobs.last().expect("at least the final event");
-    assert_eq!((&last["state"], &last["progress"]), (&json!("done"), &json!(100)));
-    assert!(last["result"]["renditions"]["180p"]["bytes"].as_u64().unwrap() > 0);
+    assert_eq!(
+        (&last["state"], &last["progress"]),
+        (&json!("done"), &json!(100))
+    );
+    assert!(
+        last["result"]["renditions"]["180p"]["bytes"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
 
     let late = ada.get(&format!("{}/events", accepted.location())).await;
     assert_eq!(
@@ -115,11 +135,18 @@ async fn many_jobs_are_all_done_and_none_twice() {
     let mut paths = BTreeSet::new();
     for _ in 0..50 {
         let accepted = send(ada.request(Method::POST, "/work?job=order-export")).await;
-        assert!(paths.insert(accepted.location().to_owned()), "two jobs with one id");
+        assert!(
+            paths.insert(accepted.location().to_owned()),
+            "two jobs with one id"
+        );
     }
     for path in paths {
         let job = ada.finished_job(&path).await;
-        assert_eq!((&job["state"], &job["attempts"]), (&json!("done"), &json!(1)), "{job}");
+        assert_eq!(
+            (&job["state"], &job["attempts"]),
+            (&json!("done"), &json!(1)),
+            "{job}"
+        );
     }
 }
 

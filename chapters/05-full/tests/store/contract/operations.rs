@@ -22,7 +22,9 @@ async fn every_answer_says_who_gave_it_and_to_which_request() {
         assert_eq!(answer.header("x-request-id"), "a-request.42", "{path}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert!(
-            answer.header("content-security-policy").contains("default-src 'self'"),
+            answer
+                .header("content-security-policy")
+                .contains("default-src 'self'"),
             "{path}"
         );
     }
@@ -54,8 +56,14 @@ async fn metrics_count_requests_cache_lookups_orders_and_upstreams() {
             .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
             .sum()
     };
-    assert_eq!(sum("http_requests_total", r#"route="/games/{id}",status="200""#), 4);
-    assert_eq!(sum("http_requests_total", r#"route="/games/{id}",status="404""#), 1);
+    assert_eq!(
+        sum("http_requests_total", r#"route="/games/{id}",status="200""#),
+        4
+    );
+    assert_eq!(
+        sum("http_requests_total", r#"route="/games/{id}",status="404""#),
+        1
+    );
     assert_eq!(sum("cache_lookups_total", "hit"), 2);
     assert_eq!(sum("cache_lookups_total", "miss"), 3);
     assert_eq!(sum("orders{", "shard="), 1_000);
@@ -94,8 +102,15 @@ async fn the_interface_is_what_its_description_says() {
             let answer = send(request.header("accept", accept)).await;
             let documented = &operation["responses"][answer.status.as_str()];
             let about = format!("{name} with Accept: {accept} answered {}", answer.status);
-            assert!(documented.is_object(), "{about}, which its description does not know");
-            let kind = answer.header("content-type").split(';').next().unwrap_or_default();
+            assert!(
+                documented.is_object(),
+                "{about}, which its description does not know"
+            );
+            let kind = answer
+                .header("content-type")
+                .split(';')
+                .next()
+                .unwrap_or_default();
             // An empty answer, such as a redirect, has no type. axum calls a status without a body by none either.
             assert!(
                 answer.body.is_empty() || documented["content"][kind].is_object(),
@@ -117,7 +132,9 @@ async fn the_description_names_each_operation_and_each_parameter_once_and_where_
     let document = store.visitor().get("/openapi.json").await.json();
     let mut ids = BTreeSet::new();
     for (path, method, operation) in operations(&document) {
-        let id = operation["operationId"].as_str().expect("an operation has an id");
+        let id = operation["operationId"]
+            .as_str()
+            .expect("an operation has an id");
         assert!(
             ids.insert(id),
             "two operations are called {id}, and a generated client has one method for both"
@@ -139,7 +156,10 @@ async fn the_description_names_each_operation_and_each_parameter_once_and_where_
         assert_eq!(in_path, in_template, "{method} {path}");
 
         let session = json!({ "session": [] });
-        let security = operation["security"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let security = operation["security"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         assert!(
             !operation["responses"]["401"].is_object() || security.contains(&session),
             "{method} {path} asks for a session and does not say so"
@@ -154,14 +174,20 @@ async fn the_description_names_each_operation_and_each_parameter_once_and_where_
             .as_array()
             .unwrap()
             .iter();
-        parameters.clone().find(|parameter| parameter["name"] == name).unwrap()["schema"].clone()
+        parameters
+            .clone()
+            .find(|parameter| parameter["name"] == name)
+            .unwrap()["schema"]
+            .clone()
     };
     assert_eq!(parameter("/paths/~1games/get", "page")["minimum"], 1);
     assert_eq!(
         parameter("/paths/~1work/post", "job")["enum"],
         json!(["order-export", "trailer-transcode", "doSomething"])
     );
-    let orders = document["paths"]["/orders"]["get"]["responses"]["200"]["content"]["application/json"].to_string();
+    let orders =
+        document["paths"]["/orders"]["get"]["responses"]["200"]["content"]["application/json"]
+            .to_string();
     let found = document["components"]["schemas"]["Found"]["oneOf"].as_array();
     assert!(
         orders.contains("Found") && found.is_some_and(|either| either.len() == 2),

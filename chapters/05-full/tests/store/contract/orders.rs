@@ -48,7 +48,10 @@ async fn the_same_key_gives_the_same_order_even_after_a_price_change() {
 
     let again = ada.order(7, 1, "key").await;
 
-    assert_eq!((again.status, again.json()), (StatusCode::CREATED, first.json()));
+    assert_eq!(
+        (again.status, again.json()),
+        (StatusCode::CREATED, first.json())
+    );
     assert_eq!(again.location(), first.location());
     assert_eq!(ada.all_orders().await.len(), 1);
 }
@@ -67,7 +70,10 @@ async fn a_key_that_was_used_for_another_order_is_refused() {
 async fn two_customers_may_use_the_same_key() {
     let store = start().await;
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
-    let (first, second) = (ada.order(7, 1, "key").await.json(), bob.order(7, 1, "key").await.json());
+    let (first, second) = (
+        ada.order(7, 1, "key").await.json(),
+        bob.order(7, 1, "key").await.json(),
+    );
     assert_ne!(first["id"], second["id"]);
     assert_eq!(second["customer"], "bob");
 }
@@ -99,16 +105,30 @@ async fn an_order_is_hidden_from_everybody_but_its_customer() {
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
     let order = ada.order(7, 1, "mine").await;
 
-    let not_there = bob.get("/orders/999999").await.problem(404).replace("999999", "N");
+    let not_there = bob
+        .get("/orders/999999")
+        .await
+        .problem(404)
+        .replace("999999", "N");
     let id = order.json()["id"].to_string();
     for stranger in [&bob, &store.visitor()] {
-        let hidden = stranger.get(order.location()).await.problem(404).replace(&id, "N");
-        assert_eq!(hidden, not_there, "the answer gives away that the order exists");
+        let hidden = stranger
+            .get(order.location())
+            .await
+            .problem(404)
+            .replace(&id, "N");
+        assert_eq!(
+            hidden, not_there,
+            "the answer gives away that the order exists"
+        );
     }
     bob.get("/orders?customer=ada").await.problem(404);
     assert_eq!(bob.all_orders().await.len(), 0);
     store.visitor().get("/orders").await.problem(401);
-    assert_eq!(ada.get("/orders?customer=ada").await.json()["items"][0], order.json());
+    assert_eq!(
+        ada.get("/orders?customer=ada").await.json()["items"][0],
+        order.json()
+    );
 }
 
 #[tokio::test]
@@ -136,7 +156,10 @@ async fn no_cache_keeps_what_one_customer_may_see() {
         "after the login it is there"
     );
     let public = ada.get("/games/7").await;
-    assert_eq!((public.header("cache-control"), public.header("vary")), ("", "accept"));
+    assert_eq!(
+        (public.header("cache-control"), public.header("vary")),
+        ("", "accept")
+    );
 }
 
 #[tokio::test]
@@ -160,7 +183,10 @@ async fn orders_lie_on_the_shard_that_the_map_names() {
             bucket_of_customer(name),
             "the id carries the customer's bucket"
         );
-        assert_eq!(order.header("x-shard"), map.owner(bucket_of_customer(name)).to_string());
+        assert_eq!(
+            order.header("x-shard"),
+            map.owner(bucket_of_customer(name)).to_string()
+        );
     }
 }
 
@@ -193,12 +219,20 @@ async fn a_browser_orders_with_a_form_and_gets_a_receipt() {
         .expect("the form has a key");
     let (key, _) = rest.split_once('"').unwrap();
 
-    let fields = [("game_id", "7"), ("quantity", "2"), ("idempotency_key", key)];
+    let fields = [
+        ("game_id", "7"),
+        ("quantity", "2"),
+        ("idempotency_key", key),
+    ];
     let sent = browser.submit_form("/orders", &fields).await;
     let sent_twice = browser.submit_form("/orders", &fields).await;
 
     assert_eq!(sent.status.as_u16(), 303);
-    assert_eq!(sent.location(), sent_twice.location(), "a double click is one order");
+    assert_eq!(
+        sent.location(),
+        sent_twice.location(),
+        "a double click is one order"
+    );
     let receipt = browser.get_html(sent.location()).await.body;
     assert!(receipt.contains("Royal Rebellion Deluxe"), "{receipt}");
     let list = browser.get_html("/orders").await.body;

@@ -8,7 +8,10 @@ use crate::support::{Answer, Client, poll_until, send};
 
 async fn static_page(client: &Client, id: i64) -> Answer {
     let path = format!("/static/games/{id}.html");
-    poll_until(async || Some(client.get(&path).await).filter(|page| page.header("x-rendered") == "static")).await
+    poll_until(async || {
+        Some(client.get(&path).await).filter(|page| page.header("x-rendered") == "static")
+    })
+    .await
 }
 
 #[tokio::test]
@@ -49,7 +52,10 @@ async fn a_page_that_has_not_changed_is_not_sent_again() {
         "*".to_owned(),
     ] {
         let same = again(tag).await;
-        assert_eq!((same.status, same.body.as_str()), (StatusCode::NOT_MODIFIED, ""));
+        assert_eq!(
+            (same.status, same.body.as_str()),
+            (StatusCode::NOT_MODIFIED, "")
+        );
         assert_eq!(same.header("etag"), etag);
     }
     assert_eq!(again("\"other\"".to_owned()).await.status, StatusCode::OK);
@@ -86,8 +92,15 @@ async fn drawings_and_styles_are_there() {
     let store = start().await;
     let visitor = store.visitor();
     let game = visitor.game(7).await;
-    let drawings = game["images"].as_array().unwrap().iter().chain([&game["trailer"]]);
-    for path in drawings.map(|path| path.as_str().unwrap()).chain(["/static/icon.svg"]) {
+    let drawings = game["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .chain([&game["trailer"]]);
+    for path in drawings
+        .map(|path| path.as_str().unwrap())
+        .chain(["/static/icon.svg"])
+    {
         let drawing = visitor.get(path).await;
         assert_eq!(
             (drawing.status, drawing.header("content-type")),
@@ -96,7 +109,10 @@ async fn drawings_and_styles_are_there() {
         );
         assert!(drawing.body.starts_with("<svg"), "{path}");
     }
-    for (path, kind) in [("/static/style.css", "text/css"), ("/static/job.js", "text/javascript")] {
+    for (path, kind) in [
+        ("/static/style.css", "text/css"),
+        ("/static/job.js", "text/javascript"),
+    ] {
         let file = visitor.get(path).await;
         assert_eq!(file.status, StatusCode::OK);
         assert!(file.header("content-type").starts_with(kind), "{path}");

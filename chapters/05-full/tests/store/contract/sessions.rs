@@ -15,12 +15,19 @@ async fn a_login_is_known_to_every_clone() {
     let mut asked = BTreeSet::new();
     for _ in 0..9 {
         let me = ada.get("/me").await;
-        assert_eq!((me.status, me.json()), (StatusCode::OK, json!({ "user": "ada" })));
+        assert_eq!(
+            (me.status, me.json()),
+            (StatusCode::OK, json!({ "user": "ada" }))
+        );
         asked.insert(me.header("x-served-by").to_owned());
     }
 
     let all = ["clone-1", "clone-2", "clone-3"].map(ToOwned::to_owned);
-    assert_eq!(asked, BTreeSet::from(all), "did the balancer ask all of them?");
+    assert_eq!(
+        asked,
+        BTreeSet::from(all),
+        "did the balancer ask all of them?"
+    );
 }
 
 #[tokio::test]
@@ -28,7 +35,10 @@ async fn whoever_logs_out_is_out_everywhere() {
     let store = start().await;
     let ada = store.customer("ada").await;
 
-    assert_eq!(ada.post("/logout", json!({})).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(
+        ada.post("/logout", json!({})).await.status,
+        StatusCode::NO_CONTENT
+    );
 
     for _ in 0..3 {
         ada.get("/me").await.problem(401);
@@ -52,7 +62,10 @@ async fn who_has_lost_a_phone_ends_the_session_in_it_from_the_laptop() {
         laptop.get("/me").await.problem(401);
         assert_eq!(bob.get("/me").await.status, StatusCode::OK);
     }
-    laptop.post("/logout-everywhere", json!({})).await.problem(401);
+    laptop
+        .post("/logout-everywhere", json!({}))
+        .await
+        .problem(401);
     laptop.login("ada").await;
     assert_eq!(laptop.get("/me").await.status, StatusCode::OK);
     phone.get("/me").await.problem(401);
@@ -68,7 +81,11 @@ async fn a_browser_logs_in_with_a_form_and_comes_back_to_its_page() {
         (303, "/login?next=%2Forders")
     );
     let form = browser.get_html(sent_away.location()).await;
-    assert!(form.body.contains(r#"name="next" value="/orders""#), "{}", form.body);
+    assert!(
+        form.body.contains(r#"name="next" value="/orders""#),
+        "{}",
+        form.body
+    );
 
     let back = browser
         .submit_form("/login", &[("user", "ada"), ("next", "/orders")])
@@ -81,6 +98,12 @@ async fn a_browser_logs_in_with_a_form_and_comes_back_to_its_page() {
 #[tokio::test]
 async fn the_account_link_of_prerendered_pages_leads_on() {
     let store = start().await;
-    assert_eq!(store.visitor().get("/account").await.location(), "/login?next=/orders");
-    assert_eq!(store.customer("ada").await.get("/account").await.location(), "/orders");
+    assert_eq!(
+        store.visitor().get("/account").await.location(),
+        "/login?next=/orders"
+    );
+    assert_eq!(
+        store.customer("ada").await.get("/account").await.location(),
+        "/orders"
+    );
 }

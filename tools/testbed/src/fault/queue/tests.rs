@@ -40,7 +40,10 @@ fn parcels_are_late_side_by_side() {
     queue.push(bytes(2), start);
     queue.push(Cargo::Close, start + 5 * MS);
 
-    assert_eq!(drain(&mut queue, start), [(100 * MS, 1), (100 * MS, 2), (105 * MS, 0)]);
+    assert_eq!(
+        drain(&mut queue, start),
+        [(100 * MS, 1), (100 * MS, 2), (105 * MS, 0)]
+    );
 }
 
 #[test]
@@ -64,15 +67,23 @@ fn jitter_adds_to_the_delay_and_lets_nobody_overtake() {
         first < 150 * MS && last <= 150 * MS,
         "{last:?} is more than delay and jitter"
     );
-    assert!(first < last, "a thousand times the same: is there no jitter at all?");
+    assert!(
+        first < last,
+        "a thousand times the same: is there no jitter at all?"
+    );
 }
 
 #[test]
 fn a_thin_cable_keeps_its_rate_and_sends_in_small_pieces() {
-    let (mut queue, start) = queue(Fault::Bandwidth { bytes_per_second: 1000 });
+    let (mut queue, start) = queue(Fault::Bandwidth {
+        bytes_per_second: 1000,
+    });
     queue.push(bytes(30), start);
     queue.push(bytes(10), start);
-    assert_eq!(drain(&mut queue, start), [(20 * MS, 20), (30 * MS, 10), (40 * MS, 10)]);
+    assert_eq!(
+        drain(&mut queue, start),
+        [(20 * MS, 20), (30 * MS, 10), (40 * MS, 10)]
+    );
 
     // After a pause the cable is free: the time in which nothing was sent is not made up for.
     queue.push(bytes(20), start + 500 * MS);
@@ -81,7 +92,9 @@ fn a_thin_cable_keeps_its_rate_and_sends_in_small_pieces() {
 
 #[test]
 fn a_rate_of_nothing_counts_as_one_byte_a_second() {
-    let (mut queue, start) = queue(Fault::Bandwidth { bytes_per_second: 0 });
+    let (mut queue, start) = queue(Fault::Bandwidth {
+        bytes_per_second: 0,
+    });
     queue.push(bytes(2), start);
     assert_eq!(drain(&mut queue, start), [(1000 * MS, 1), (2000 * MS, 1)]);
 }
@@ -92,7 +105,10 @@ fn only_the_close_is_slow() {
     queue.push(bytes(1), start);
     queue.push(Cargo::Close, start);
 
-    assert_eq!(drain(&mut queue, start), [(Duration::ZERO, 1), (100 * MS, 0)]);
+    assert_eq!(
+        drain(&mut queue, start),
+        [(Duration::ZERO, 1), (100 * MS, 0)]
+    );
 }
 
 #[test]
@@ -129,7 +145,13 @@ fn a_healthy_line_holds_little_and_a_long_cable_much() {
         "a receiver that does not read should hold up its sender"
     );
 
-    queue.set_fault(Some(Fault::Latency { delay: MS, jitter: MS }), now);
+    queue.set_fault(
+        Some(Fault::Latency {
+            delay: MS,
+            jitter: MS,
+        }),
+        now,
+    );
     assert!(queue.has_room(), "the delay limits the speed");
 
     queue.sent(ROOM);

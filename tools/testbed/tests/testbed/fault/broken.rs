@@ -4,8 +4,8 @@ use testbed::{Fault, Transferred};
 use tokio::io::AsyncWriteExt;
 
 use crate::fault::support::{
-    LOOK, NEVER, Network, assert_closed, assert_echoes, assert_new_ones_are_reset, assert_reset, assert_silent,
-    assert_works, connect, receive, rest, send, until,
+    LOOK, NEVER, Network, assert_closed, assert_echoes, assert_new_ones_are_reset, assert_reset,
+    assert_silent, assert_works, connect, receive, rest, send, until,
 };
 
 const RESET: Option<std::io::ErrorKind> = Some(std::io::ErrorKind::ConnectionReset);
@@ -83,7 +83,10 @@ async fn a_new_client_hangs_in_a_black_hole_and_is_served_after_it() {
     send(&mut client, b"anybody there?").await;
     assert_silent(&mut client).await;
     let nobody = tokio::time::timeout(LOOK, network.server.accept()).await;
-    assert!(nobody.is_err(), "the server noticed a client through the black hole");
+    assert!(
+        nobody.is_err(),
+        "the server noticed a client through the black hole"
+    );
 
     network.proxy.heal();
     let mut server = network.accept().await;

@@ -22,7 +22,10 @@ async fn a_server_that_is_down_closes_its_connections_and_refuses_new_ones() {
     }
     assert_closed(&mut client).await;
     assert_closed(&mut server).await;
-    until("the end of the connection", || network.proxy.connections() == 0).await;
+    until("the end of the connection", || {
+        network.proxy.connections() == 0
+    })
+    .await;
 
     network.proxy.heal();
     let (mut client, mut server) = network.connect().await;
@@ -68,7 +71,9 @@ async fn faults_follow_each_other_as_they_like() {
         proxy.inject(fault);
         let connected = connect(proxy.address()).await;
         match fault {
-            Fault::Refuse => assert_eq!(connected.unwrap_err().kind(), ErrorKind::ConnectionRefused),
+            Fault::Refuse => {
+                assert_eq!(connected.unwrap_err().kind(), ErrorKind::ConnectionRefused)
+            }
             Fault::Blackhole => drop(connected.expect("a black hole accepts")),
             _ => {}
         }
@@ -83,7 +88,9 @@ async fn a_dead_server_closes_its_clients_connection_until_it_is_back() {
     // Bound, so that the port is nobody else's, and not yet listening.
     let dead = TcpSocket::new_v4().unwrap();
     dead.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let proxy = FaultProxy::before(dead.local_addr().unwrap()).await.unwrap();
+    let proxy = FaultProxy::before(dead.local_addr().unwrap())
+        .await
+        .unwrap();
     for _ in 0..3 {
         let mut client = connect(proxy.address()).await.unwrap();
         assert_closed(&mut client).await;
@@ -91,7 +98,9 @@ async fn a_dead_server_closes_its_clients_connection_until_it_is_back() {
 
     let server: TcpListener = dead.listen(8).unwrap();
     let mut client = connect(proxy.address()).await.unwrap();
-    let (mut connection, _) = soon("connecting to the server", server.accept()).await.unwrap();
+    let (mut connection, _) = soon("connecting to the server", server.accept())
+        .await
+        .unwrap();
     assert_works(&mut client, &mut connection).await;
     drop(connection);
     assert_eq!(rest(&mut client).await, (vec![], None));

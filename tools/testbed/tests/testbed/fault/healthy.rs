@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::fault::support::{
-    LOOK, Network, assert_closed, assert_reset, assert_works, connect, receive, rest, send, soon, until,
+    LOOK, Network, assert_closed, assert_reset, assert_works, connect, receive, rest, send, soon,
+    until,
 };
 
 #[tokio::test]
@@ -32,7 +33,10 @@ async fn who_has_closed_its_side_still_gets_an_answer() {
     drop(client);
     assert_closed(&mut server).await;
 
-    until("the end of both connections", || network.proxy.connections() == 0).await;
+    until("the end of both connections", || {
+        network.proxy.connections() == 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -87,7 +91,10 @@ async fn a_receiver_that_does_not_read_holds_up_the_sender() {
     let (mut client, _server) = network.connect().await;
     let piece = vec![7; 1024 * 1024];
     let mut pieces = 0;
-    while tokio::time::timeout(5 * LOOK, client.write_all(&piece)).await.is_ok() {
+    while tokio::time::timeout(5 * LOOK, client.write_all(&piece))
+        .await
+        .is_ok()
+    {
         pieces += 1;
         // The kernel keeps some for each of the two connections, 36 MiB at most.
         assert!(pieces < 128, "the proxy takes all that it is given");
@@ -139,9 +146,15 @@ async fn a_hundred_connections_at_once_each_get_their_own_answers() {
     let talks = clients.into_iter().enumerate().map(|(number, mut client)| {
         tokio::spawn(async move {
             for round in 0..20 {
-                let question = format!("client {number}, round {round}: {}", "x".repeat(number * round));
+                let question = format!(
+                    "client {number}, round {round}: {}",
+                    "x".repeat(number * round)
+                );
                 send(&mut client, question.as_bytes()).await;
-                assert_eq!(receive(&mut client, question.len()).await, question.as_bytes());
+                assert_eq!(
+                    receive(&mut client, question.len()).await,
+                    question.as_bytes()
+                );
             }
             client
         })
@@ -153,7 +166,10 @@ async fn a_hundred_connections_at_once_each_get_their_own_answers() {
 
     assert_eq!(proxy.connections(), 100);
     clients.truncate(30);
-    until("the end of seventy connections", || proxy.connections() == 30).await;
+    until("the end of seventy connections", || {
+        proxy.connections() == 30
+    })
+    .await;
 }
 
 proptest! {
@@ -229,12 +245,16 @@ async fn a_client_that_comes_before_the_faults_end_works_after_it() {
     let network = Network::new().await;
     for fault in [
         Fault::Blackhole,
-        Fault::Bandwidth { bytes_per_second: 1 },
+        Fault::Bandwidth {
+            bytes_per_second: 1,
+        },
         Fault::Latency {
             delay: Duration::MAX,
             jitter: Duration::MAX,
         },
-        Fault::SlowClose { delay: Duration::MAX },
+        Fault::SlowClose {
+            delay: Duration::MAX,
+        },
         Fault::CutAfter { bytes: u64::MAX },
     ] {
         network.proxy.inject(fault);

@@ -43,7 +43,9 @@ async fn a_proxy_that_refuses_is_dropped_as_well() {
 #[tokio::test]
 async fn a_proxy_works_while_the_test_that_uses_it_blocks_its_only_thread() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = FaultProxy::before(server.local_addr().unwrap()).await.unwrap();
+    let proxy = FaultProxy::before(server.local_addr().unwrap())
+        .await
+        .unwrap();
     talk(&server, &proxy);
     proxy.inject(Fault::Latency {
         delay: Duration::from_millis(10),
@@ -55,7 +57,9 @@ async fn a_proxy_works_while_the_test_that_uses_it_blocks_its_only_thread() {
 #[test]
 fn a_proxy_outlives_the_runtime_that_it_was_made_in() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let proxy = runtime
         .block_on(FaultProxy::before(server.local_addr().unwrap()))
         .unwrap();
@@ -69,7 +73,9 @@ fn a_proxy_outlives_the_runtime_that_it_was_made_in() {
 #[tokio::test(start_paused = true)]
 async fn the_proxys_clock_is_the_real_one() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = FaultProxy::before(server.local_addr().unwrap()).await.unwrap();
+    let proxy = FaultProxy::before(server.local_addr().unwrap())
+        .await
+        .unwrap();
     let delay = Duration::from_millis(50);
     proxy.inject(Fault::Latency {
         delay,
@@ -85,7 +91,9 @@ fn talk(server: &TcpListener, proxy: &FaultProxy) {
     let mut client = TcpStream::connect(proxy.address()).unwrap();
     let (mut connection, _) = server.accept().unwrap();
     for stream in [&client, &connection] {
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
     }
     let mut bytes = [0; 5];
     client.write_all(b"hello").unwrap();

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use testbed::Fault;
 use tokio::io::AsyncWriteExt;
 
-use crate::fault::support::{NEVER, Network, assert_closed, assert_silent, assert_works, receive, rest, send, soon};
+use crate::fault::support::{
+    NEVER, Network, assert_closed, assert_silent, assert_works, receive, rest, send, soon,
+};
 
 const DELAY: Duration = Duration::from_millis(150);
 
@@ -22,17 +24,29 @@ async fn latency_delays_both_directions_of_an_open_connection() {
     let start = Instant::now();
     send(&mut client, b"question").await;
     receive(&mut server, 8).await;
-    assert!(start.elapsed() >= DELAY, "the question took only {:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= DELAY,
+        "the question took only {:?}",
+        start.elapsed()
+    );
 
     let start = Instant::now();
     send(&mut server, b"answer").await;
     receive(&mut client, 6).await;
-    assert!(start.elapsed() >= DELAY, "the answer took only {:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= DELAY,
+        "the answer took only {:?}",
+        start.elapsed()
+    );
 
     let start = Instant::now();
     drop(client);
     assert_closed(&mut server).await;
-    assert!(start.elapsed() >= DELAY, "the close took only {:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= DELAY,
+        "the close took only {:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -51,7 +65,10 @@ async fn latency_is_no_limit_of_speed() {
         client.write_all(&much).await.unwrap();
         client.shutdown().await.unwrap();
     };
-    let (arrived, ()) = soon("8 MiB with a delay", async { tokio::join!(rest(&mut server), send) }).await;
+    let (arrived, ()) = soon("8 MiB with a delay", async {
+        tokio::join!(rest(&mut server), send)
+    })
+    .await;
     assert!(arrived.0 == much, "the chunks came out of order");
     assert_eq!(network.proxy.bytes().to_server, much.len() as u64);
     assert!(start.elapsed() >= DELAY);
@@ -107,7 +124,9 @@ async fn a_thin_cable_gives_a_little_at_a_time_and_all_once_it_is_healed() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     // At this rate, the whole takes ten hours.
-    network.proxy.inject(Fault::Bandwidth { bytes_per_second: 10 });
+    network.proxy.inject(Fault::Bandwidth {
+        bytes_per_second: 10,
+    });
     send(&mut client, &vec![7; 360_000]).await;
     receive(&mut server, 5).await;
     assert!(
@@ -147,5 +166,9 @@ async fn a_slow_close_comes_after_its_delay() {
     let start = Instant::now();
     drop(server);
     assert_closed(&mut client).await;
-    assert!(start.elapsed() >= DELAY, "the close took only {:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= DELAY,
+        "the close took only {:?}",
+        start.elapsed()
+    );
 }

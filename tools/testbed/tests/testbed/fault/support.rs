@@ -26,7 +26,9 @@ pub struct Network {
 impl Network {
     pub async fn new() -> Network {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = FaultProxy::before(server.local_addr().unwrap()).await.unwrap();
+        let proxy = FaultProxy::before(server.local_addr().unwrap())
+            .await
+            .unwrap();
         Network { server, proxy }
     }
 
@@ -47,13 +49,17 @@ impl Network {
 
     /// A new connection: the client's end and the server's. Not for two at a time, which might be mixed up.
     pub async fn connect(&self) -> (TcpStream, TcpStream) {
-        let client = connect(self.proxy.address()).await.expect("the proxy lets clients in");
+        let client = connect(self.proxy.address())
+            .await
+            .expect("the proxy lets clients in");
         (client, self.accept().await)
     }
 
     /// The server's end of a connection that a client has opened.
     pub async fn accept(&self) -> TcpStream {
-        let (server, _) = soon("connecting to the server", self.server.accept()).await.unwrap();
+        let (server, _) = soon("connecting to the server", self.server.accept())
+            .await
+            .unwrap();
         server.set_nodelay(true).unwrap();
         server
     }
@@ -128,12 +134,20 @@ pub async fn rest(stream: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
 }
 
 pub async fn assert_closed(stream: &mut TcpStream) {
-    assert_eq!(rest(stream).await, (vec![], None), "expected an orderly close");
+    assert_eq!(
+        rest(stream).await,
+        (vec![], None),
+        "expected an orderly close"
+    );
 }
 
 pub async fn assert_reset(stream: &mut TcpStream) {
     let reset = (vec![], Some(ErrorKind::ConnectionReset));
-    assert_eq!(rest(stream).await, reset, "expected a reset (None is an orderly close)");
+    assert_eq!(
+        rest(stream).await,
+        reset,
+        "expected a reset (None is an orderly close)"
+    );
 }
 
 /// Asserts that a new client gets a reset, which may come so soon that connecting fails with it.

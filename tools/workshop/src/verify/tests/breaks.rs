@@ -45,7 +45,8 @@ impl Broken<'_> {
     fn add_wrong(&self, name: &str, says: &str, body: &str) {
         let code = SOLVED.replace("last + 1", body);
         let text = format!("// Wrong: It {name}.\n// Says: {says}\n{code}");
-        self.fixture.write(&self.solution(&format!("wrong/{name}.rs")), &text);
+        self.fixture
+            .write(&self.solution(&format!("wrong/{name}.rs")), &text);
     }
 
     fn without_wrong_answers(&self) {
@@ -57,7 +58,10 @@ impl Broken<'_> {
 pub const IN_FILES: &[Break] = &[
     ("good", |_| {}),
     ("other_tests", |it| {
-        let own = format!("extern crate sol_{} as x;\n#[test]\nfn it_is_fine() {{}}\n", it.id);
+        let own = format!(
+            "extern crate sol_{} as x;\n#[test]\nfn it_is_fine() {{}}\n",
+            it.id
+        );
         it.fixture.write(&it.solution("tests/exercise.rs"), &own);
     }),
     ("own_tests", |it| {
@@ -69,15 +73,22 @@ pub const IN_FILES: &[Break] = &[
     ("inner_docs", |it| {
         it.replace(&it.tests(), "// The tests", "//! The tests");
     }),
-    ("one_wrong", |it| it.fixture.remove(&it.solution("wrong/none.rs"))),
+    ("one_wrong", |it| {
+        it.fixture.remove(&it.solution("wrong/none.rs"))
+    }),
     ("nameless_wrong", |it| it.wrong("// Says:", "// It says:")),
-    ("silent_todo", |it| it.stub("\"return the next number\"", "")),
+    ("silent_todo", |it| {
+        it.stub("\"return the next number\"", "")
+    }),
     ("underscore", |it| it.stub("last: u32", "_last: u32")),
     ("solution_silences", |it| {
         it.solved("/// The", "#[allow(dead_code)]\n/// The");
     }),
     ("solution_is_unfinished", |it| {
-        it.solved("last + 1", "if last > 100 { todo!(\"later\") }\n    last + 1");
+        it.solved(
+            "last + 1",
+            "if last > 100 { todo!(\"later\") }\n    last + 1",
+        );
     }),
     ("telling_hint", |it| {
         it.solved("last + 1", "last.wrapping_add(1)");
@@ -94,7 +105,11 @@ pub const IN_FILES: &[Break] = &[
         it.replace(&it.exercise("exercise.toml"), "page.md", "missing.md");
     }),
     ("unknown_key", |it| {
-        it.replace(&it.exercise("exercise.toml"), "minutes", "hours = 1\nminutes");
+        it.replace(
+            &it.exercise("exercise.toml"),
+            "minutes",
+            "hours = 1\nminutes",
+        );
     }),
     ("other_manifest", |it| {
         it.replace(
@@ -104,8 +119,7 @@ pub const IN_FILES: &[Break] = &[
         );
     }),
     ("knows_the_solution", |it| {
-        let dependency =
-            "\n[dev-dependencies]\nx = { package = \"sol_good\", path = \"../../../solutions/01_chapter/01_good\" }\n";
+        let dependency = "\n[dev-dependencies]\nx = { package = \"sol_good\", path = \"../../../solutions/01_chapter/01_good\" }\n";
         for file in [it.exercise("Cargo.toml"), it.solution("Cargo.toml")] {
             let text = it.fixture.text(&file) + dependency;
             it.fixture.write(&file, &text);
@@ -114,14 +128,18 @@ pub const IN_FILES: &[Break] = &[
     ("unsolved", |it| it.fixture.remove(&it.solution(""))),
     ("abandoned", |it| it.fixture.remove(&it.exercise(""))),
     ("twice", |it| {
-        it.fixture
-            .write("exercises/02_chapter/07_twice/exercise.toml", "id = \"twice\"\n");
+        it.fixture.write(
+            "exercises/02_chapter/07_twice/exercise.toml",
+            "id = \"twice\"\n",
+        );
     }),
 ];
 
 /// What is seen when it runs. As few as can be, for each is built in a moment, and many moments are long.
 pub const IN_PROGRAMS: &[Break] = &[
-    ("proved", |it| it.fixture.write(&it.exercise("src/lib.rs"), SOLVED)),
+    ("proved", |it| {
+        it.fixture.write(&it.exercise("src/lib.rs"), SOLVED)
+    }),
     ("wrong_crate", |it| {
         it.fixture.write(
             &it.tests(),
@@ -129,11 +147,19 @@ pub const IN_PROGRAMS: &[Break] = &[
         );
     }),
     ("other_crate", |it| {
-        it.replace(&it.tests(), "other_crate::next(7)", "another_course::next(7)");
+        it.replace(
+            &it.tests(),
+            "other_crate::next(7)",
+            "another_course::next(7)",
+        );
         it.without_wrong_answers();
     }),
     ("wrong_answers", |it| {
-        it.replace(&it.exercise("exercise.toml"), "services", "limit_seconds = 2\nservices");
+        it.replace(
+            &it.exercise("exercise.toml"),
+            "services",
+            "limit_seconds = 2\nservices",
+        );
         let says = "after 1 comes 2";
         it.add_wrong("accepted", says, "1 + last");
         it.add_wrong("says_something_else", "the sum is odd", "last + 2");
@@ -144,7 +170,11 @@ pub const IN_PROGRAMS: &[Break] = &[
         );
         it.add_wrong("does_not_compile", says, "last + \"2\"");
         it.add_wrong("ends_the_program", says, "std::process::exit(0)");
-        it.add_wrong("hangs", says, "if last == 7 { loop { std::thread::park() } } last + 2");
+        it.add_wrong(
+            "hangs",
+            says,
+            "if last == 7 { loop { std::thread::park() } } last + 2",
+        );
         it.add_wrong(
             "has_to_hang",
             "did not end within 2 s",
@@ -171,7 +201,11 @@ pub const IN_PROGRAMS: &[Break] = &[
     }),
     ("otherwise", |it| {
         it.stub("todo!(", "unimplemented!(");
-        it.replace(&it.tests(), "#[test]\nfn a_number", "#[test]\n#[ignore]\nfn a_number");
+        it.replace(
+            &it.tests(),
+            "#[test]\nfn a_number",
+            "#[test]\n#[ignore]\nfn a_number",
+        );
         it.without_wrong_answers();
     }),
 ];

@@ -21,20 +21,31 @@ static FILES: LazyLock<Said> = LazyLock::new(|| {
     let of = |place: &Place| match rules::check(&repository, place, false) {
         rules::Finding::Hopeless(problems) => problems,
         rules::Finding::Exercise {
-            exercise, mut problems, ..
+            exercise,
+            mut problems,
+            ..
         } => {
             problems.extend(variant::all(&repository, &exercise).1);
             problems
         }
     };
     let places = places(&repository).unwrap();
-    Said(places.iter().map(|place| (place.id().to_owned(), of(place))).collect())
+    Said(
+        places
+            .iter()
+            .map(|place| (place.id().to_owned(), of(place)))
+            .collect(),
+    )
 });
 
 static PROGRAMS: LazyLock<Said> = LazyLock::new(|| {
     let rows = rows(&broken(IN_PROGRAMS));
     let problems = |row: &Row| row.problems().into_iter().map(str::to_owned).collect();
-    Said(rows.iter().map(|row| (row.id().to_owned(), problems(row))).collect())
+    Said(
+        rows.iter()
+            .map(|row| (row.id().to_owned(), problems(row)))
+            .collect(),
+    )
 });
 
 fn broken(breaks: &[Break]) -> Fixture {
@@ -43,7 +54,10 @@ fn broken(breaks: &[Break]) -> Fixture {
     fixture.remove("solutions/01_chapter");
     for (id, break_it) in breaks {
         fixture.add_counter(&format!("01_chapter/01_{id}"), id);
-        break_it(&Broken { fixture: &fixture, id });
+        break_it(&Broken {
+            fixture: &fixture,
+            id,
+        });
     }
     fixture
 }
@@ -65,7 +79,10 @@ impl Said {
         assert_eq!(problems.len(), pieces.len(), "{problems:#?}");
         for (problem, piece) in problems.iter().zip(pieces) {
             assert!(problem.contains(piece), "not \"{piece}\": {problem}");
-            assert!(problem.contains("01_chapter/01_"), "no file is named: {problem}");
+            assert!(
+                problem.contains("01_chapter/01_"),
+                "no file is named: {problem}"
+            );
         }
     }
 }
@@ -84,7 +101,9 @@ fn a_learners_own_work_is_noted_and_fails_only_where_nobody_should_have_worked()
         folder: "01_counter".to_owned(),
     };
     let check = |is_pristine| match rules::check(&fixture.repository(), &place, is_pristine) {
-        rules::Finding::Exercise { problems, note, .. } => (problems.join("\n"), note.unwrap_or_default()),
+        rules::Finding::Exercise { problems, note, .. } => {
+            (problems.join("\n"), note.unwrap_or_default())
+        }
         rules::Finding::Hopeless(problems) => panic!("{problems:?}"),
     };
     assert_eq!(check(true), (String::new(), String::new()));
@@ -127,7 +146,11 @@ fn tests_of_another_crate_are_caught() {
     let does_not_compile = "has to compile with the exercise's tests, and does not:\nerror[E0433]";
     PROGRAMS.about(
         "other_crate",
-        &[does_not_compile, does_not_compile, "at least two wrong answers"],
+        &[
+            does_not_compile,
+            does_not_compile,
+            "at least two wrong answers",
+        ],
     );
 }
 
@@ -204,26 +227,44 @@ fn an_exercise_has_one_file_of_tests_that_can_be_included() {
         "more_tests",
         &["only more_tests.rs belongs here, and here is also more.rs"],
     );
-    FILES.about("inner_docs", &["it has to begin with a comment of two slashes"]);
+    FILES.about(
+        "inner_docs",
+        &["it has to begin with a comment of two slashes"],
+    );
 }
 
 #[test]
 fn there_are_two_wrong_answers_that_say_what_is_wrong() {
-    FILES.about("one_wrong", &["at least two wrong answers, and there are 1"]);
-    FILES.about("nameless_wrong", &["its first two lines have to be `// Wrong: `"]);
+    FILES.about(
+        "one_wrong",
+        &["at least two wrong answers, and there are 1"],
+    );
+    FILES.about(
+        "nameless_wrong",
+        &["its first two lines have to be `// Wrong: `"],
+    );
 }
 
 #[test]
 fn hints_have_to_be_three_and_to_keep_the_secret() {
-    FILES.about("telling_hint", &["a hint gives the code away: `last.wrapping_add(1)`"]);
+    FILES.about(
+        "telling_hint",
+        &["a hint gives the code away: `last.wrapping_add(1)`"],
+    );
     FILES.about("two_hints", &["hint 2 is empty"]);
 }
 
 #[test]
 fn a_description_has_to_be_true() {
-    FILES.about("no_page", &["`page` leads to book/src/missing.md, which is not there"]);
+    FILES.about(
+        "no_page",
+        &["`page` leads to book/src/missing.md, which is not there"],
+    );
     FILES.about("unknown_key", &["there is no key `hours`"]);
-    FILES.about("twice", &["the id `twice` is exercises/02_chapter/07_twice's too"]);
+    FILES.about(
+        "twice",
+        &["the id `twice` is exercises/02_chapter/07_twice's too"],
+    );
 }
 
 #[test]
@@ -240,7 +281,10 @@ fn manifests_have_to_be_alike() {
 
 #[test]
 fn an_exercise_and_a_solution_belong_together() {
-    FILES.about("unsolved", &["the exercise `unsolved` needs a solution here"]);
+    FILES.about(
+        "unsolved",
+        &["the exercise `unsolved` needs a solution here"],
+    );
     FILES.about("abandoned", &["there is no exercise for it"]);
 }
 
@@ -257,7 +301,13 @@ fn the_matrix_shows_what_is_proved_and_tells_what_is_not() {
 
     let count = verify(&fixture.desk(), &options, &mut output, &mut Vec::new()).unwrap();
 
-    assert_eq!(count, Count { proved: 0, failed: 1 });
+    assert_eq!(
+        count,
+        Count {
+            proved: 0,
+            failed: 1
+        }
+    );
     let output = String::from_utf8(output).unwrap();
     assert!(
         output.starts_with("counter   files ✓   stub red ✓   solution green ✓   wrong rejected 1/1 ✗\n\n✗ solutions/"),
