@@ -1,30 +1,40 @@
-//! Chapter 2: the store's data, and how it is spread over databases.
+//! Chapter 2: the store's data, and how it is spread over several databases.
 //!
-//! This crate owns what the store *is about*: games with their reviews ([`game`]), orders ([`order`]), customers, and
-//! a seeded generator that makes the same ten thousand games everywhere ([`generator`]). It owns the two seams behind
-//! which a database can be replaced: [`Catalog`] and [`Orders`]. And it owns the rule that says which shard
-//! keeps which customer's orders ([`sharding`]).
+//! Two traits hide the databases from the rest of the workshop: [`Catalog`] (games and reviews) and
+//! [`Orders`]. Each has an implementation on PostgreSQL servers and a contract that every
+//! implementation must pass.
 //!
-//! Behind the seams stand real servers ([`postgres`]): a primary with replicas for the games, several shards for the orders. What
-//! every implementation has to keep is written down as code ([`contract`]).
+//! | module | technique |
+//! |---|---|
+//! | [`model`] | games, reviews, orders and the error of every store |
+//! | [`catalog`] | reads from replicas, joins in the application, denormalised ratings |
+//! | [`orders`] | idempotent orders on several shards |
+//! | [`replication`] | which replica may answer a read |
+//! | [`sharding`] | customer → bucket → shard |
+//! | [`postgres`] | connections, time limits, transactions, migrations |
+//! | [`seed`] | the seeded generator, and filling empty databases |
+//! | [`contract`] | tests for every implementation of the two traits |
 //!
-//! Left out here: the single-machine version. One SQLite file for each database lives in `ch05-full`, so that this chapter can be
-//! about PostgreSQL and nothing else.
+//! Left out:
+//! * The single-machine version: one SQLite file per database. Chapter 5 has it.
+//! * Failover: an operator (or Patroni) promotes a replica and restarts the processes.
+//! * Consistency between processes: each process tracks only its own writes.
+//! * Moving a bucket to another shard while customers order, and replicas of the shards.
+//! * Queries over all customers, which would have to ask every shard.
+//! * Deleting games; payment, cancellation and orders of several games.
+//! * An index for the title search (`pg_trgm`), and paging by key instead of `OFFSET`.
 
 pub mod catalog;
 pub mod contract;
-pub mod game;
-pub mod generator;
-pub mod order;
+pub mod model;
 pub mod orders;
 pub mod postgres;
+pub mod replication;
+pub mod seed;
 pub mod sharding;
-pub mod store;
 
-pub use catalog::Catalog;
-pub use game::{Game, GameId};
-pub use order::{Order, OrderId};
-pub use orders::Orders;
-pub use postgres::{PgCatalog, PgOrders};
+pub use catalog::{Catalog, PgCatalog};
+pub use model::{Game, GameId, Order, OrderId, StoreError};
+pub use orders::{Orders, PgOrders};
+pub use replication::{Node, Read};
 pub use sharding::{Bucket, ShardId, ShardMap};
-pub use store::{Node, Read, StoreError};

@@ -1,22 +1,34 @@
-//! Chapter 3: the fastest query is the one that is not made.
+//! Chapter 3: caching. Reads that the database does not have to answer.
 //!
-//! This crate owns the [`Cache`] seam (a key, some bytes, a time to live), its single-machine version [`MemoryCache`], the two
-//! that clones can share, [`RedisCache`] and [`MemcachedCache`], and the technique on top of them: the whole product as one
-//! *cached object*, read *cache-aside*, dropped when it changes ([`ProductCache`]). It reads through chapter 2's
-//! [`Catalog`](ch02_database::Catalog) and knows nothing of databases.
+//! The trait [`Cache`] hides where the values are: in a map of this process ([`MemoryCache`]), in
+//! Redis ([`RedisCache`]) or on several Memcached nodes ([`MemcachedCache`]). On top of it,
+//! [`ProductCache`] caches the whole product as one *object*, reads it *cache-aside* and deletes it
+//! when the product changes. It reads through chapter 2's [`Catalog`](ch02_database::Catalog) and
+//! does not know which database answers.
 //!
-//! Left out at this stage: cached queries, and leases against the race that [`product`] closes for one process only.
+//! | module | technique |
+//! |---|---|
+//! | [`cache`] | the interface, and its three implementations |
+//! | [`object_cache`] | cache-aside and invalidation of a product |
+//! | `circuit_breaker` | no waiting for a cache server that has just failed |
+//! | [`contract`] | tests for every implementation of [`Cache`] |
+//!
+//! Left out:
+//! * Cached queries, `add`, compare-and-swap, counters, and reading several keys at once.
+//! * Processes that share a cache: the race that [`object_cache`] prevents within one process is
+//!   open between processes. A lease would close it.
+//! * A stampede: many readers that miss at the same time all ask the database.
+//! * A replica that lags behind the write: its old value goes into the cache.
+//! * Redis replicas and Redis Cluster; adding a Memcached node while the store runs; nodes of
+//!   different sizes; a limit on connections.
+//! * Two ways in which an old value stays until its time to live ends: a `delete` fails and the
+//!   server returns with its data, or a `set` that timed out arrives after a later `delete`.
+//! * Cache servers that are slow but answer in time.
 
 pub mod cache;
+mod circuit_breaker;
 pub mod contract;
-pub mod memcached;
-pub mod memory;
-mod outage;
-pub mod product;
-pub mod redis_cache;
+pub mod object_cache;
 
-pub use cache::{Cache, CacheError};
-pub use memcached::MemcachedCache;
-pub use memory::MemoryCache;
-pub use product::{CacheStatus, Lookup, ProductCache};
-pub use redis_cache::RedisCache;
+pub use cache::{Cache, CacheError, MemcachedCache, MemoryCache, RedisCache};
+pub use object_cache::{CacheStatus, Lookup, ProductCache};

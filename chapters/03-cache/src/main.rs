@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-mod counting;
 mod demo;
 
 #[derive(Parser)]

@@ -12,8 +12,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use ch02_database::catalog::GameVersion;
-use ch02_database::game::Product;
-use ch02_database::generator::Generator;
+use ch02_database::model::Product;
+use ch02_database::seed::generator::Generator;
 use ch02_database::{Catalog, GameId};
 use tokio::sync::mpsc;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::embedded::Sizes;
+use ch02_database::seed::SeedRequest;
 
 /// The whole game store: balancer, clones, workers and publisher in one command.
 #[derive(Debug, Parser)]
@@ -216,9 +216,9 @@ impl Serve {
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)))
     }
 
-    /// The sizes that were asked for; what was not said stays open.
-    pub fn sizes(&self) -> Sizes {
-        Sizes {
+    /// The numbers that the flags ask for. A missing flag is `None`.
+    pub fn seed_request(&self) -> SeedRequest {
+        SeedRequest {
             games: self.games,
             seed: self.seed,
             shards: self.shards.map(usize::from),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use ch01_clones::identity::Identity;
 use ch01_clones::server::stop_signal;
-use ch02_database::postgres::Sizes;
+use ch02_database::seed::SeedRequest;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -152,7 +152,7 @@ async fn open<Stop: Future<Output = ()>>(
     let folder = shared_folder(args.data_dir.clone())?;
     let mut stop = Box::pin(stop);
     let servers = tokio::select! {
-        servers = Servers::open(&addresses, &folder, Sizes::default(), progress_bar()) => servers?,
+        servers = Servers::open(&addresses, &folder, SeedRequest::default(), progress_bar()) => servers?,
         () = &mut stop => return Ok(None),
     };
     Ok(Some((Arc::new(servers), stop)))

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use ch01_clones::identity::Identity;
-use ch02_database::postgres;
+use ch02_database::seed::SeedRequest;
 use ch04_async::Worker;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
@@ -86,7 +86,7 @@ impl Store {
         // First of all, so that a port in use is told before the filling of a new store.
         let listener = roles::balancer::bind(args.listen()).await?;
         let dir = DataDir::resolve(args.data_dir.as_deref())?;
-        let embedded = Arc::new(Embedded::open(&dir, args.sizes(), progress_bar()).await?);
+        let embedded = Arc::new(Embedded::open(&dir, args.seed_request(), progress_bar()).await?);
         let opened = Services::embedded(&embedded).await;
         let (services, resumed_jobs) = opened.context("the jobs of the last run cannot be read")?;
         Store::run(
@@ -104,11 +104,11 @@ impl Store {
     pub async fn start_on(addresses: &Addresses, args: &Serve) -> anyhow::Result<Store> {
         let listener = roles::balancer::bind(args.listen()).await?;
         let folder = shared_folder(args.data_dir.clone())?;
-        let sizes = postgres::Sizes {
-            games: args.games,
-            seed: args.seed,
+        let request = SeedRequest {
+            shards: None,
+            ..args.seed_request()
         };
-        let servers = Arc::new(Servers::open(addresses, &folder, sizes, progress_bar()).await?);
+        let servers = Arc::new(Servers::open(addresses, &folder, request, progress_bar()).await?);
         let services = Services::on_servers(&servers);
         let stands_on = StandsOn::Servers(servers, addresses.clone());
         Store::run(

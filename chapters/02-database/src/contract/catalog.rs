@@ -5,16 +5,16 @@ use std::cmp::Reverse;
 use futures_util::future::join_all;
 
 use super::reviews::{new_review, reviews, reviews_at_once_are_all_counted, reviews_count};
-use crate::catalog::{Catalog, GAMES_PER_PAGE, GameChange, GameOrder, GameQuery};
-use crate::game::{GENRES, Game, GameId, Product};
-use crate::generator::{DEFAULT_SEED, Generator};
+use crate::catalog::{Catalog, GAMES_PER_PAGE, GameChange, GameQuery, GameSort};
+use crate::model::{GENRES, Game, GameId, Product};
+use crate::seed::generator::{DEFAULT_SEED, Generator};
 
 /// What every [`Catalog`] has to keep. Takes one that was just filled with `games` games of the default seed, at least 50, and
 /// changes some of them.
 ///
 /// # Panics
 /// Where the catalogue does not keep it; the message names the likely mistake.
-pub async fn catalog(catalog: &dyn Catalog, games: GameId) {
+pub async fn check_catalog(catalog: &dyn Catalog, games: GameId) {
     assert!(
         games >= 50,
         "this contract needs three pages of games, so at least 50"
@@ -197,13 +197,13 @@ async fn orders_are_kept(catalog: &dyn Catalog, products: &[Product]) {
     });
     let best: Vec<GameId> = games.iter().map(|product| product.game.id).collect();
     assert_eq!(
-        ids(catalog, &by_order(GameOrder::BestRated)).await,
+        ids(catalog, &by_sort(GameSort::BestRated)).await,
         best,
         "games without a review come last"
     );
     games.sort_by_key(|product| (Reverse(product.game.release_date), product.game.id));
     let newest: Vec<GameId> = games.iter().map(|product| product.game.id).collect();
-    assert_eq!(ids(catalog, &by_order(GameOrder::Newest)).await, newest);
+    assert_eq!(ids(catalog, &by_sort(GameSort::Newest)).await, newest);
 }
 
 async fn a_change_returns_and_stays(catalog: &dyn Catalog, before: &Game) {
@@ -347,9 +347,9 @@ fn by_text(text: &str) -> GameQuery {
     }
 }
 
-fn by_order(order: GameOrder) -> GameQuery {
+fn by_sort(sort: GameSort) -> GameQuery {
     GameQuery {
-        order,
+        sort,
         ..GameQuery::default()
     }
 }

@@ -8,5 +8,5 @@ mod catalog;
 mod orders;
 mod reviews;
 
-pub use catalog::catalog;
-pub use orders::orders;
+pub use catalog::check_catalog;
+pub use orders::check_orders;

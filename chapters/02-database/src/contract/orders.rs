@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 
-use crate::game::GameId;
-use crate::generator::{DEFAULT_SEED, Generator, SAMPLE_ORDERS};
-use crate::order::{NewOrder, Order, OrderId, Placed};
+use crate::model::GameId;
+use crate::model::{NewOrder, Order, OrderId, PlaceOutcome};
 use crate::orders::Orders;
+use crate::seed::generator::{DEFAULT_SEED, Generator, SAMPLE_ORDERS};
 use crate::sharding::{bucket_of_customer, bucket_of_order};
 
 /// What every [`Orders`] has to keep. Takes one that was just filled with the sample orders of a store of `games` games of the default
@@ -15,7 +15,7 @@ use crate::sharding::{bucket_of_customer, bucket_of_order};
 ///
 /// # Panics
 /// Where it does not keep it; the message names the likely mistake.
-pub async fn orders(orders: &dyn Orders, games: GameId) {
+pub async fn check_orders(orders: &dyn Orders, games: GameId) {
     sample_orders_come_out(orders, games).await;
     an_order_is_placed_once_for_each_key(orders).await;
     one_key_at_once_is_one_order(orders).await;
@@ -69,7 +69,7 @@ async fn an_order_is_placed_once_for_each_key(orders: &dyn Orders) {
     );
     assert_eq!(orders.get(order.id).await.unwrap().as_ref(), Some(&order));
 
-    let repeated = Placed::Repeated(order.clone());
+    let repeated = PlaceOutcome::AlreadyPlaced(order.clone());
     assert_eq!(orders.place(&new).await.unwrap(), repeated);
     let dearer = NewOrder {
         unit_price_cents: 5_000,
@@ -90,9 +90,12 @@ async fn an_order_is_placed_once_for_each_key(orders: &dyn Orders) {
             ..new.clone()
         },
     ] {
-        assert_eq!(orders.place(&other).await.unwrap(), Placed::KeyReused);
+        assert_eq!(orders.place(&other).await.unwrap(), PlaceOutcome::KeyReused);
     }
-    assert_eq!(orders.of_customer("ada", None, 10).await.unwrap(), [order]);
+    assert_eq!(
+        orders.list_by_customer("ada", None, 10).await.unwrap(),
+        [order]
+    );
     // Another customer's key is another key.
     created(orders, &new_order("grace", "key-1")).await;
 }
@@ -104,14 +107,14 @@ async fn one_key_at_once_is_one_order(orders: &dyn Orders) {
     let mut ids = HashSet::new();
     for placed in placed {
         match placed.unwrap() {
-            Placed::Created(order) => {
+            PlaceOutcome::Created(order) => {
                 created += 1;
                 ids.insert(order.id);
             }
-            Placed::Repeated(order) => {
+            PlaceOutcome::AlreadyPlaced(order) => {
                 ids.insert(order.id);
             }
-            Placed::KeyReused => panic!("the same order under the same key is a repetition"),
+            PlaceOutcome::KeyReused => panic!("the same order under the same key is a repetition"),
         }
     }
     assert_eq!(
@@ -120,7 +123,11 @@ async fn one_key_at_once_is_one_order(orders: &dyn Orders) {
         "20 clients sent one order at once: look for the key and insert are not one step"
     );
     assert_eq!(
-        orders.of_customer("linus", None, 100).await.unwrap().len(),
+        orders
+            .list_by_customer("linus", None, 100)
+            .await
+            .unwrap()
+            .len(),
         1
     );
 }
@@ -141,30 +148,30 @@ async fn a_customers_orders_come_newest_first(orders: &dyn Orders) {
     }
     placed.reverse();
     assert_eq!(
-        orders.of_customer("edsger", None, 10).await.unwrap(),
+        orders.list_by_customer("edsger", None, 10).await.unwrap(),
         placed
     );
     assert_eq!(
-        orders.of_customer("edsger", None, 2).await.unwrap(),
+        orders.list_by_customer("edsger", None, 2).await.unwrap(),
         placed[..2]
     );
     assert_eq!(
         orders
-            .of_customer("edsger", Some(placed[1].id), 2)
+            .list_by_customer("edsger", Some(placed[1].id), 2)
             .await
             .unwrap(),
         placed[2..4]
     );
     assert_eq!(
         orders
-            .of_customer("edsger", Some(placed[4].id), 2)
+            .list_by_customer("edsger", Some(placed[4].id), 2)
             .await
             .unwrap(),
         []
     );
     for nobody in ["nobody", "", "EDSGER", "eds\0ger", "%"] {
         assert_eq!(
-            orders.of_customer(nobody, None, 10).await.unwrap(),
+            orders.list_by_customer(nobody, None, 10).await.unwrap(),
             [],
             "{nobody:?} has never ordered"
         );
@@ -185,7 +192,7 @@ async fn every_order_lies_in_its_customers_shard(orders: &dyn Orders) {
         ("edsger", 5),
     ] {
         expected[orders.shard_of_customer(customer)] += placed;
-        for order in orders.of_customer(customer, None, 100).await.unwrap() {
+        for order in orders.list_by_customer(customer, None, 100).await.unwrap() {
             assert_eq!(
                 orders.shard_of_order(order.id),
                 orders.shard_of_customer(customer),
@@ -203,7 +210,7 @@ async fn every_order_lies_in_its_customers_shard(orders: &dyn Orders) {
 
 async fn created(orders: &dyn Orders, new: &NewOrder) -> Order {
     match orders.place(new).await.unwrap() {
-        Placed::Created(order) => order,
+        PlaceOutcome::Created(order) => order,
         other => panic!("{new:?} is a new order, and became {other:?}"),
     }
 }

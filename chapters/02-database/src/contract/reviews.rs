@@ -2,8 +2,8 @@
 
 use futures_util::future::join_all;
 
-use crate::catalog::{Catalog, Deletion, NewReview};
-use crate::game::{GameId, Product, Review, rating};
+use crate::catalog::{Catalog, DeleteOutcome, NewReview};
+use crate::model::{GameId, Product, Review, average_rating};
 
 pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games: GameId) {
     let id = before.game.id;
@@ -37,7 +37,7 @@ pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games
     assert_eq!(product.reviews.len() as i64, count + 1);
     assert_eq!(
         product.game.rating,
-        rating(stars + 1, count + 1),
+        average_rating(stars + 1, count + 1),
         "the rating follows in the same transaction"
     );
     assert!(
@@ -47,14 +47,14 @@ pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games
 
     assert_eq!(
         catalog.delete_review(id, review.id, "eve").await.unwrap(),
-        Deletion::NotYours
+        DeleteOutcome::NotAuthor
     );
     assert_eq!(
         catalog
             .delete_review(id + 1, review.id, "ada")
             .await
             .unwrap(),
-        Deletion::NotFound
+        DeleteOutcome::NotFound
     );
     assert_eq!(
         reviews(catalog, id).await.len() as i64,
@@ -63,11 +63,11 @@ pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games
     );
     assert_eq!(
         catalog.delete_review(id, review.id, "ada").await.unwrap(),
-        Deletion::Deleted
+        DeleteOutcome::Deleted
     );
     assert_eq!(
         catalog.delete_review(id, review.id, "ada").await.unwrap(),
-        Deletion::NotFound
+        DeleteOutcome::NotFound
     );
     let product = catalog
         .product(id)
@@ -89,7 +89,7 @@ pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games
     );
     assert_eq!(
         catalog.delete_review(games + 1, 1, "ada").await.unwrap(),
-        Deletion::NotFound
+        DeleteOutcome::NotFound
     );
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn reviews_at_once_are_all_counted(catalog: &dyn Catalog) {
     let game = catalog.game(4).await.unwrap().value.expect("game 4 exists");
     assert_eq!(
         game.rating,
-        rating(stars, count),
+        average_rating(stars, count),
         "one review's count has overwritten another's"
     );
 
@@ -126,7 +126,7 @@ pub(super) async fn reviews_at_once_are_all_counted(catalog: &dyn Catalog) {
     let deleted = deleted.await;
     let count = deleted
         .iter()
-        .filter(|deleted| **deleted == Deletion::Deleted)
+        .filter(|deleted| **deleted == DeleteOutcome::Deleted)
         .count();
     assert_eq!(
         count,

@@ -1,58 +1,48 @@
-//! The two seams on real servers: a catalogue on a PostgreSQL primary with replicas, orders on several PostgreSQL shards.
+//! What every PostgreSQL database of this chapter needs, whatever tables it has.
 //!
-//! [`connect`] makes the pools, [`migrate`] the tables, [`seed`] the data; [`PgCatalog`] and [`PgOrders`] then answer. Every write
-//! goes through [`transact`], every read through a time limit.
+//! [`connect`] makes the pools, [`migrate`] the tables. Every write goes through [`transact`], every
+//! read through a time limit.
 //!
-//! | file | what it is about |
+//! | file | content |
 //! |---|---|
-//! | `pool.rs` | connections, and how long anybody waits for them |
-//! | `transaction.rs` | a write that nobody can leave half done |
-//! | `replication.rs` | whose turn it is to answer a read, and how far a replica has come |
-//! | `catalog.rs`, `orders.rs`, `rows.rs` | the seams |
-//! | `migrate.rs`, `seed.rs`, `recipe.rs`, `copy.rs` | from an empty database to a full store |
-//!
-//! Left out: failover. When the primary is lost for good, a person (or Patroni) makes a replica the new one, and the processes are
-//! started again with other addresses.
+//! | `pool.rs` | connections and time limits |
+//! | `transaction.rs` | transactions that a dropped caller cannot leave half done |
+//! | `migrate.rs` | tables of the catalogue and of the shards |
 
-mod catalog;
-mod copy;
 mod migrate;
-mod orders;
 mod pool;
-mod recipe;
-mod replication;
-mod rows;
-mod seed;
 mod transaction;
-
-pub use catalog::PgCatalog;
-pub use migrate::migrate;
-pub use orders::PgOrders;
-pub use pool::{InvalidUrl, answers, connect, connect_replica};
-pub use recipe::{Recipe, Sizes};
-pub use seed::{SeedError, seed};
-pub use transaction::transact;
 
 use std::borrow::Cow;
 
-use crate::StoreError;
+pub use migrate::migrate;
+pub use pool::{InvalidUrl, connect, connect_replica, ping};
+pub use transaction::transact;
 
-/// What a driver's error means for whoever asked: the server is away, or what it said makes no sense.
-fn store_error(error: sqlx::Error) -> StoreError {
-    match error {
-        sqlx::Error::ColumnDecode { .. }
-        | sqlx::Error::ColumnNotFound(_)
-        | sqlx::Error::Decode(_)
-        | sqlx::Error::TypeNotFound { .. } => StoreError::Corrupt(error.to_string()),
-        error => StoreError::unavailable(error),
+pub(crate) use pool::{
+    QUERY_TIMEOUT, REPLICA_QUERY_TIMEOUT, dedicated_connection, is_server_unavailable, with_timeout,
+};
+
+use crate::model::StoreError;
+
+/// A value that cannot be decoded is corrupt data. Every other error means that the database is
+/// unavailable.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::TypeNotFound { .. } => StoreError::Corrupt(error.to_string()),
+            error => StoreError::unavailable(error),
+        }
     }
 }
 
-/// The text as PostgreSQL can hold it. Its `text` has every character but NUL, and refuses a statement that brings one; the
-/// replacement character stands for it here, in what is written and in what is looked for alike.
-///
-/// The store's HTTP interface refuses control characters long before, so this is for every other caller.
-fn storable(text: &str) -> Cow<'_, str> {
+/// Replaces NUL by the replacement character, because PostgreSQL's type `text` cannot store NUL.
+/// Stored texts and search texts are changed in the same way. The store's HTTP interface rejects
+/// control characters earlier; this function serves all other callers.
+pub(crate) fn replace_nul(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
         Cow::Owned(text.replace('\0', "\u{fffd}"))
     } else {

@@ -1,17 +1,19 @@
-//! Connections: a pool for each database, and how long anybody waits for one.
+//! Connections: a pool for each database, and a limit for every wait.
 //!
-//! A server can be away in two ways. One that is down refuses connections, and everybody hears it at once. One that hangs, or that
-//! the network has cut off, says nothing at all, and TCP alone takes a quarter of an hour to give up. So every wait has an end
-//! here, and a connection that was left in the middle of an answer has to prove itself before it is used again.
+//! A server can fail in two ways. A stopped server refuses connections, and the client knows
+//! immediately. A server that hangs, or that the network has cut off, sends nothing; TCP alone needs
+//! a quarter of an hour to report that. So every wait has a limit here. A connection that was left
+//! in the middle of an answer must pass a ping before its next use.
 //!
 //! | wait | limit |
 //! |---|---|
-//! | for a connection, the making of a new one included | 3 s, of a replica 1 s |
-//! | for a sign of life of an idle connection | 0.5 s |
-//! | for one answer, or one whole transaction | 5 s, of a replica 2 s |
-//! | in the server: a statement, a lock, a transaction that its client has left | 3 s, 2 s, 10 s |
+//! | for a connection, including the handshake of a new one | 3 s; replica: 1 s |
+//! | for the ping of an idle connection | 0.5 s |
+//! | for one query or one whole transaction | 5 s; replica: 2 s |
+//! | in the server: a statement, a lock, an idle transaction | 3 s, 2 s, 10 s |
 //!
-//! Left out: a way to set them, and poolers such as `PgBouncer`, which do not take settings that come with the connection.
+//! Left out: flags for these limits, and poolers such as `PgBouncer`, which reject settings that
+//! come with the connection.
 
 use std::future::Future;
 use std::io;
@@ -20,56 +22,71 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Connection, Error};
+use sqlx::{Connection, Error, Executor};
 
-use super::store_error;
-use crate::StoreError;
+use crate::model::StoreError;
 
-/// How long an answer may take, and a transaction from its begin to its commit.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// The limit for one query, and for a transaction from `BEGIN` to `COMMIT`.
+pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a replica's answer may take. Less, since there is somebody else to ask.
-pub(super) const REPLICA_PATIENCE: Duration = Duration::from_secs(2);
+/// The limit for one query on a replica. It is shorter, because another server can answer.
+pub(crate) const REPLICA_QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long it takes at most to prove that a connection is alive, or outside of a transaction.
-pub(super) const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
+/// The limit for the proof that a connection is alive, or outside of a transaction.
+pub(super) const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How many connections one process holds to one database. Each is a process of the server's, and few that are busy do more than
-/// many that take turns. The server's `max_connections` (100 by default) has to suffice for all processes together.
-const CONNECTIONS: u32 = 5;
+/// The connections of one process to one database. Each needs a process on the server, and a few
+/// busy connections do more than many that compete. The server's `max_connections` (100 by default)
+/// must be enough for all processes together.
+const MAX_CONNECTIONS: u32 = 5;
 
-/// The text is not the address of a database.
+/// The text is not the address of a PostgreSQL database.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "not the address of a PostgreSQL database ({reason}); write postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+    "not the address of a PostgreSQL database ({reason}); \
+     write postgres://USER:PASSWORD@HOST:PORT/DATABASE"
 )]
 pub struct InvalidUrl {
     reason: String,
 }
 
-/// A pool for a primary or a shard. Nothing is sent yet: the first use connects, and a server that is away now may be back by then.
+/// A pool for a primary or a shard. The first use connects, so the server may be down now.
 pub fn connect(url: &str) -> Result<PgPool, InvalidUrl> {
-    // The limit covers the handshake too, and a connect that it aborts begins from zero the next time (sqlx issue 3513). So it is
-    // far longer than a handshake takes, or a slow server would never be reached at all.
-    Ok(pool(Duration::from_secs(3)).connect_lazy_with(options(url)?))
+    // The limit includes the handshake, and an aborted handshake starts again from zero (sqlx issue
+    // 3513). So it is much longer than a handshake takes, or a slow server is never reached.
+    Ok(pool_options(Duration::from_secs(3)).connect_lazy_with(connect_options(url)?))
 }
 
-/// A pool for a replica. Its transactions are read-only whatever the server is, so a write that goes astray is refused
-/// (SQLSTATE 25006) even by a replica that has become a primary.
+/// A pool for a replica. Its transactions are always read-only. So a misdirected write fails
+/// (SQLSTATE 25006) even after the replica has become a primary.
 pub fn connect_replica(url: &str) -> Result<PgPool, InvalidUrl> {
-    let options = options(url)?.options([("default_transaction_read_only", "on")]);
-    // sqlx takes "connection refused" for a server that is starting, and tries again until its time is over. A replica's reader has
-    // somebody else to ask instead.
-    Ok(pool(Duration::from_secs(1)).connect_lazy_with(options))
+    let options = connect_options(url)?.options([("default_transaction_read_only", "on")]);
+    // sqlx interprets "connection refused" as a starting server and retries until the limit. A read
+    // can ask another server instead, so the limit is short.
+    Ok(pool_options(Duration::from_secs(1)).connect_lazy_with(options))
 }
 
-/// Whether the database answers, for a health check.
-pub async fn answers(pool: &PgPool) -> Result<(), StoreError> {
-    let answer = within(PATIENCE, sqlx::query("SELECT 1").execute(pool)).await;
-    answer.map(drop).map_err(store_error)
+/// Checks that the database answers; for health checks.
+pub async fn ping(pool: &PgPool) -> Result<(), StoreError> {
+    with_timeout(QUERY_TIMEOUT, sqlx::query("SELECT 1").execute(pool)).await?;
+    Ok(())
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, InvalidUrl> {
+/// A connection outside of the pool and without the server's time limits, because a migration or a
+/// seeding takes as long as it needs. It does not detect a silent network. Dropping it ends its
+/// transaction and releases its locks.
+pub(crate) async fn dedicated_connection(pool: &PgPool) -> Result<PgConnection, Error> {
+    let mut connection = pool.acquire().await?.detach();
+    connection
+        .execute(
+            "SET statement_timeout = 0; SET lock_timeout = 0; \
+             SET idle_in_transaction_session_timeout = 0",
+        )
+        .await?;
+    Ok(connection)
+}
+
+fn connect_options(url: &str) -> Result<PgConnectOptions, InvalidUrl> {
     let options = PgConnectOptions::from_str(url).map_err(|error| InvalidUrl {
         reason: error.to_string(),
     })?;
@@ -80,34 +97,39 @@ fn options(url: &str) -> Result<PgConnectOptions, InvalidUrl> {
     Ok(options.application_name(&name).options([
         ("statement_timeout", "3s"),
         ("lock_timeout", "2s"),
-        // Whoever was cut off in a transaction must not keep its locks.
+        // A client that the network has cut off must not keep its locks.
         ("idle_in_transaction_session_timeout", "10s"),
     ]))
 }
 
-fn pool(acquire_timeout: Duration) -> PgPoolOptions {
+fn pool_options(acquire_timeout: Duration) -> PgPoolOptions {
     PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(acquire_timeout)
         .idle_timeout(Duration::from_mins(1))
-        // sqlx's own test has no limit but the one for the whole wait, which would leave no time for a new connection.
+        // sqlx's own check may use the whole acquire time-out, which leaves no time for a new
+        // connection.
         .test_before_acquire(false)
-        .before_acquire(|connection, _| alive(connection))
-        // A connection whose user was dropped in the middle of a statement comes back with the answer outstanding. sqlx waits for
-        // that without a limit, and so would lose the connection's place in the pool to a server that hangs.
-        .after_release(|connection, _| alive(connection))
+        .before_acquire(|connection, _| check_alive(connection))
+        // A caller that was dropped in the middle of a statement returns its connection with the
+        // answer outstanding. sqlx waits for the answer without a limit. If the server hangs, the
+        // pool would lose the place of this connection.
+        .after_release(|connection, _| check_alive(connection))
 }
 
-/// An error makes the pool throw the connection away.
-fn alive(connection: &mut PgConnection) -> BoxFuture<'_, Result<bool, Error>> {
-    Box::pin(async move { within(SIGN_OF_LIFE, connection.ping()).await.map(|()| true) })
+/// An error makes the pool close the connection.
+fn check_alive(connection: &mut PgConnection) -> BoxFuture<'_, Result<bool, Error>> {
+    Box::pin(async move {
+        with_timeout(PING_TIMEOUT, connection.ping()).await?;
+        Ok(true)
+    })
 }
 
-/// Whether the error is about the connection or the server as a whole, and not about one statement.
-pub(super) fn says_the_server_is_away(error: &Error) -> bool {
+/// Whether the error concerns the connection or the whole server, and not one statement.
+pub(crate) fn is_server_unavailable(error: &Error) -> bool {
     match error {
-        // Classes 08 (connection), 53 (out of connections, memory, disk) and 57P (shutting down, starting up):
-        // https://www.postgresql.org/docs/17/errcodes-appendix.html
+        // Classes 08 (connection), 53 (out of connections, memory, disk) and 57P (shutting down,
+        // starting up): https://www.postgresql.org/docs/17/errcodes-appendix.html
         Error::Database(error) => error.code().is_some_and(|code| {
             ["08", "53", "57P"]
                 .iter()
@@ -118,15 +140,15 @@ pub(super) fn says_the_server_is_away(error: &Error) -> bool {
     }
 }
 
-/// Puts an end to waiting. The statement may go on in the server, until that one's own limit.
-pub(super) async fn within<T>(
-    patience: Duration,
-    answer: impl Future<Output = Result<T, Error>>,
+/// Limits a wait on the client's side. The server may continue the statement until its own limit.
+pub(crate) async fn with_timeout<T>(
+    timeout: Duration,
+    query: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    tokio::time::timeout(patience, answer)
+    tokio::time::timeout(timeout, query)
         .await
         .unwrap_or_else(|_| {
-            let silence = format!("no answer within {} ms", patience.as_millis());
-            Err(Error::Io(io::Error::new(io::ErrorKind::TimedOut, silence)))
+            let message = format!("no answer within {} ms", timeout.as_millis());
+            Err(Error::Io(io::Error::new(io::ErrorKind::TimedOut, message)))
         })
 }

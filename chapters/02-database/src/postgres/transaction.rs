@@ -1,13 +1,18 @@
-//! A write that nobody can leave half done.
+//! Transactions that a dropped caller cannot leave half done.
 //!
-//! axum drops a handler's future when its client hangs up, and a transaction inside that future would stop wherever it was. With sqlx
-//! 0.9.0 it is worse: `Pool::begin` that is dropped while `BEGIN` is on its way gives a connection back to the pool that *is* inside
-//! a transaction, and the next user writes into a transaction that nobody commits (transact-rs/sqlx issues 4385 and 4393, mended
-//! after 0.9.0). So a transaction runs on a task of its own here, which is not dropped with its caller, and in plain statements. A
-//! connection whose state is unknown is closed, never given back. `clippy.toml` forbids `Pool::begin` everywhere else.
+//! axum drops a handler's future when the client disconnects. A transaction inside that future
+//! would stop at any point. sqlx 0.9.0 makes it worse: if `Pool::begin` is dropped while `BEGIN` is
+//! on its way, the pool gets back a connection that *is* inside a transaction, and the next caller
+//! writes into a transaction that is never committed (transact-rs/sqlx issues 4385 and 4393, fixed
+//! after 0.9.0).
 //!
-//! Left out: trying again after a deadlock or a serialisation failure (SQLSTATE 40P01, 40001). At the default isolation level, and with
-//! locks taken in one order everywhere, the transactions of this chapter have neither.
+//! So a transaction runs here on its own task, in plain statements. The task continues when its
+//! caller is dropped. A connection in an unknown state is closed and never returns to the pool.
+//! `clippy.toml` forbids `Pool::begin` everywhere else.
+//!
+//! Left out: retries after a deadlock or a serialisation failure (SQLSTATE 40P01, 40001). They
+//! cannot occur here, because all transactions use the default isolation level and take their locks
+//! in the same order.
 
 use std::panic::AssertUnwindSafe;
 
@@ -16,15 +21,16 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Error, Executor};
 
-use super::pool::{PATIENCE, SIGN_OF_LIFE, within};
-use super::store_error;
-use crate::StoreError;
+use super::pool::{PING_TIMEOUT, QUERY_TIMEOUT, with_timeout};
+use crate::model::StoreError;
 
-/// Runs `work` in a transaction that commits if it returns `Ok` and is rolled back otherwise, by an error or a panic. Once
-/// called, it runs to its end even if the caller's future is dropped; that end comes within nine seconds, whatever the server does.
+/// Runs `work` in a transaction. `Ok` commits; an error or a panic rolls back. The transaction runs
+/// to its end even if the caller's future is dropped, and ends within nine seconds whatever the
+/// server does.
 ///
-/// [`StoreError::Unavailable`] does not always mean that nothing was written: when the connection is lost during `COMMIT`, nobody
-/// on this side can know. Whoever tries again needs a way to tell, such as an order's idempotency key.
+/// [`StoreError::Unavailable`] does not always mean that nothing was written: if the connection is
+/// lost during `COMMIT`, the outcome is unknown. A retry needs a way to find out, such as an order's
+/// idempotency key.
 pub async fn transact<T, F>(pool: &PgPool, work: F) -> Result<T, StoreError>
 where
     T: Send + 'static,
@@ -33,17 +39,18 @@ where
     let pool = pool.clone();
     let transaction = async move {
         let mut connection = pool.acquire().await?;
-        let outcome = within(PATIENCE, begin_and_commit(&mut connection, work)).await;
-        if outcome.is_err() && !roll_back(&mut connection).await {
-            // Closing the socket is all that is sure to end: even a goodbye can wait for ever. The server rolls back.
+        let result = with_timeout(QUERY_TIMEOUT, begin_and_commit(&mut connection, work)).await;
+        if result.is_err() && !roll_back(&mut connection).await {
+            // Only closing the socket is sure to end; even a terminate message can wait for ever.
+            // The server then rolls back.
             drop(connection.detach());
         }
-        outcome
+        result
     };
-    match tokio::spawn(transaction).await {
-        Ok(outcome) => outcome.map_err(store_error),
-        Err(cancelled) => Err(StoreError::unavailable(cancelled)),
-    }
+    let result = tokio::spawn(transaction)
+        .await
+        .map_err(StoreError::unavailable)?;
+    Ok(result?)
 }
 
 async fn begin_and_commit<T>(
@@ -56,18 +63,18 @@ async fn begin_and_commit<T>(
         .await
         .unwrap_or_else(|_| {
             Err(Error::Protocol(
-                "the transaction's code panicked".to_owned(),
+                "the code of the transaction panicked".to_owned(),
             ))
         })?;
-    // COMMIT after an error that `work` has kept to itself rolls back, and reports success. The SELECT reports that error.
+    // If `work` has ignored an error, COMMIT rolls back and reports success. The SELECT fails then.
     connection.execute("SELECT 1; COMMIT").await?;
     Ok(value)
 }
 
-/// Ends what is left of a failed transaction. Returns whether the connection is outside of any transaction now.
+/// Ends a failed transaction. Returns whether the connection is now outside of any transaction.
 async fn roll_back(connection: &mut PgConnection) -> bool {
-    // Where there is nothing left to roll back this is a warning, not an error.
-    within(SIGN_OF_LIFE, connection.execute("ROLLBACK"))
+    // ROLLBACK without a transaction is a warning, not an error.
+    with_timeout(PING_TIMEOUT, connection.execute("ROLLBACK"))
         .await
         .is_ok()
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ch02_database::catalog::Catalog;
 use ch02_database::contract;
-use ch02_database::postgres::{migrate, seed};
+use ch02_database::postgres::migrate;
+use ch02_database::seed::seed_store;
 use ch02_database::{GameId, PgOrders};
 use chrono::{DateTime, Utc};
 
@@ -13,19 +14,19 @@ use crate::support::{CHEAPER, GAMES, SIZES, Store, open};
 #[tokio::test]
 async fn the_catalogue_with_replicas_keeps_its_contract() {
     let store = Store::filled().await;
-    contract::catalog(&store.pg_catalog().await, GAMES).await;
+    contract::check_catalog(&store.pg_catalog().await, GAMES).await;
 }
 
 #[tokio::test]
 async fn the_catalogue_without_replicas_keeps_its_contract() {
     let store = Store::filled().await;
-    contract::catalog(&open(&store.primary, &[]).await, GAMES).await;
+    contract::check_catalog(&open(&store.primary, &[]).await, GAMES).await;
 }
 
 #[tokio::test]
 async fn orders_over_four_shards_keep_their_contract() {
     let store = Store::filled().await;
-    contract::orders(&store.pg_orders(), GAMES).await;
+    contract::check_orders(&store.pg_orders(), GAMES).await;
 }
 
 #[tokio::test]
@@ -33,10 +34,10 @@ async fn orders_on_one_shard_keep_their_contract() {
     let store = Store::empty().await;
     let shards = vec![store.shards[0].clone()];
     migrate(&store.primary, &shards).await.unwrap();
-    seed(&store.primary, &shards, SIZES, |_, _| ())
+    seed_store(&store.primary, &shards, SIZES, |_, _| ())
         .await
         .unwrap();
-    contract::orders(&PgOrders::new(shards), GAMES).await;
+    contract::check_orders(&PgOrders::new(shards), GAMES).await;
 }
 
 #[tokio::test]

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ch02_database::generator::Generator;
-use ch02_database::order::NewOrder;
-use ch02_database::postgres::{SeedError, Sizes, connect, migrate, seed};
+use ch02_database::model::NewOrder;
+use ch02_database::postgres::{connect, migrate};
+use ch02_database::seed::generator::Generator;
+use ch02_database::seed::{SeedError, SeedRequest, seed_store};
 use ch02_database::{Catalog, Orders, PgOrders, StoreError};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{PgPool, SqlSafeStr};
@@ -24,7 +25,7 @@ async fn processes_that_start_at_once_fill_the_store_once() {
             .collect();
         migrate(&primary, &shards).await.unwrap();
         let count = |_, _| _ = filled.fetch_add(1, Ordering::Relaxed);
-        seed(&primary, &shards, SIZES, count).await.unwrap()
+        seed_store(&primary, &shards, SIZES, count).await.unwrap()
     };
 
     let recipes = tokio::join!(process(), process(), process());
@@ -52,10 +53,10 @@ async fn processes_that_start_at_once_fill_the_store_once() {
 async fn a_store_with_other_numbers_is_refused_by_name() {
     let store = Store::filled().await;
     let refused = async |shards: &[PgPool], sizes| {
-        let refused = seed(&store.primary, shards, sizes, |_, _| ()).await;
+        let refused = seed_store(&store.primary, shards, sizes, |_, _| ()).await;
         refused.unwrap_err().to_string()
     };
-    let more = Sizes {
+    let more = SeedRequest {
         games: Some(61),
         ..SIZES
     };
@@ -64,7 +65,7 @@ async fn a_store_with_other_numbers_is_refused_by_name() {
         message.contains("--games 60") && message.contains("--games 61"),
         "{message}"
     );
-    let other = Sizes {
+    let other = SeedRequest {
         seed: Some(7),
         ..SIZES
     };
@@ -79,9 +80,14 @@ async fn a_store_with_other_numbers_is_refused_by_name() {
         "{message}"
     );
 
-    let stored = seed(&store.primary, &store.shards, Sizes::default(), |_, _| ())
-        .await
-        .unwrap();
+    let stored = seed_store(
+        &store.primary,
+        &store.shards,
+        SeedRequest::default(),
+        |_, _| (),
+    )
+    .await
+    .unwrap();
     assert_eq!(
         (stored.games, stored.seed, stored.shards),
         (60, 42, 4),
@@ -97,13 +103,14 @@ async fn a_seeding_that_was_cut_off_begins_anew_with_whatever_numbers() {
     let reports = AtomicU64::new(0);
     let (begun, wait) = (tokio::sync::Notify::new(), std::sync::Mutex::new(()));
     let cut_off = {
-        let sizes = Sizes {
+        let sizes = SeedRequest {
             games: Some(3_000),
             seed: Some(7),
+            shards: None,
         };
         let primary = store.primary.clone();
         let one_shard = vec![store.shards[0].clone()];
-        let seeding = seed(&primary, &one_shard, sizes, |_, _| {
+        let seeding = seed_store(&primary, &one_shard, sizes, |_, _| {
             reports.fetch_add(1, Ordering::Relaxed);
             begun.notify_one();
             drop(wait.lock());
@@ -137,11 +144,11 @@ async fn shards_in_another_order_are_refused_at_the_start_and_by_the_database() 
     let mut swapped = store.shards.clone();
     swapped.swap(1, 2);
 
-    let refused = seed(&store.primary, &swapped, SIZES, |_, _| ()).await;
+    let refused = seed_store(&store.primary, &swapped, SIZES, |_, _| ()).await;
     assert!(
         matches!(
             refused,
-            Err(SeedError::OtherShard {
+            Err(SeedError::WrongShard {
                 shard: 1,
                 shards: 4
             })

@@ -1,8 +1,8 @@
 //! Servers that are killed and started again: reads go on, writes are reported, and the same pools work again.
 
-use ch02_database::generator::Generator;
-use ch02_database::order::{NewOrder, Placed};
-use ch02_database::postgres::{InvalidUrl, answers, connect, connect_replica};
+use ch02_database::model::{NewOrder, PlaceOutcome};
+use ch02_database::postgres::{InvalidUrl, connect, connect_replica, ping};
+use ch02_database::seed::generator::Generator;
 use ch02_database::{Catalog, Node, Orders, PgCatalog, PgOrders, StoreError};
 use sqlx::PgPool;
 use testbed::{PostgresCluster, Server, Service};
@@ -85,7 +85,7 @@ async fn without_the_primary_reads_go_on_and_writes_are_reported_until_it_is_bac
     cluster.primary().kill().await.unwrap();
 
     let (refused, is_healthy) =
-        bounded(async { tokio::join!(catalog.change(7, &CHEAPER), answers(&primary)) }).await;
+        bounded(async { tokio::join!(catalog.change(7, &CHEAPER), ping(&primary)) }).await;
     assert!(
         matches!(refused, Err(StoreError::Unavailable(_))),
         "{refused:?}"
@@ -134,7 +134,7 @@ async fn a_shard_that_is_away_is_away_for_its_own_customers_only() {
     ch02_database::postgres::migrate(&store.primary, &shards)
         .await
         .unwrap();
-    ch02_database::postgres::seed(&store.primary, &shards, SIZES, |_, _| ())
+    ch02_database::seed::seed_store(&store.primary, &shards, SIZES, |_, _| ())
         .await
         .unwrap();
     let orders = PgOrders::new(shards);
@@ -160,7 +160,7 @@ async fn a_shard_that_is_away_is_away_for_its_own_customers_only() {
         let placed = bounded(orders.place(&new(shard, "meanwhile")))
             .await
             .unwrap();
-        let Placed::Created(order) = placed else {
+        let PlaceOutcome::Created(order) = placed else {
             panic!("{placed:?}")
         };
         assert_eq!(orders.get(order.id).await.unwrap(), Some(order));
@@ -169,7 +169,7 @@ async fn a_shard_that_is_away_is_away_for_its_own_customers_only() {
     let asked = async {
         tokio::join!(
             orders.place(&new),
-            orders.of_customer(&new.customer, None, 10),
+            orders.list_by_customer(&new.customer, None, 10),
             orders.count_by_shard()
         )
     };
@@ -190,10 +190,16 @@ async fn a_shard_that_is_away_is_away_for_its_own_customers_only() {
     })
     .await;
     assert!(
-        matches!(placed, Placed::Created(_) | Placed::Repeated(_)),
+        matches!(
+            placed,
+            PlaceOutcome::Created(_) | PlaceOutcome::AlreadyPlaced(_)
+        ),
         "{placed:?}"
     );
-    let placed = orders.of_customer(&new.customer, None, 10).await.unwrap();
+    let placed = orders
+        .list_by_customer(&new.customer, None, 10)
+        .await
+        .unwrap();
     assert_eq!(
         placed.len(),
         2,

@@ -5,8 +5,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use ch02_database::catalog::GameChange;
-use ch02_database::game::GameId;
-use ch02_database::postgres::{Sizes, connect, connect_replica, migrate, seed};
+use ch02_database::model::GameId;
+use ch02_database::postgres::{connect, connect_replica, migrate};
+use ch02_database::seed::{SeedRequest, seed_store};
 use ch02_database::{Catalog, Node, PgCatalog, PgOrders};
 use sqlx::PgPool;
 
@@ -19,9 +20,10 @@ pub const BOUND: Duration = Duration::from_secs(30);
 /// How many games a filled store has: three pages of a list.
 pub const GAMES: GameId = 60;
 
-pub const SIZES: Sizes = Sizes {
+pub const SIZES: SeedRequest = SeedRequest {
     games: Some(GAMES as u32),
     seed: None,
+    shards: None,
 };
 
 /// A filled store on the shared servers: four shards, and a catalogue whose one replica is asked.
@@ -62,9 +64,9 @@ impl Store {
     }
 
     /// What every process does at its start.
-    pub async fn fill(&self, sizes: Sizes) {
+    pub async fn fill(&self, sizes: SeedRequest) {
         migrate(&self.primary, &self.shards).await.unwrap();
-        seed(&self.primary, &self.shards, sizes, |_, _| ())
+        seed_store(&self.primary, &self.shards, sizes, |_, _| ())
             .await
             .unwrap();
     }
@@ -84,7 +86,9 @@ pub async fn fill_catalog(primary: &PgPool) {
     let shard = testbed::postgres().await.unwrap();
     let shards = [connect(&shard.url()).unwrap()];
     migrate(primary, &shards).await.unwrap();
-    seed(primary, &shards, SIZES, |_, _| ()).await.unwrap();
+    seed_store(primary, &shards, SIZES, |_, _| ())
+        .await
+        .unwrap();
 }
 
 /// A catalogue whose writes wait for its replicas.
@@ -92,7 +96,7 @@ pub async fn open(primary: &PgPool, replicas: &[PgPool]) -> PgCatalog {
     PgCatalog::open(
         primary.clone(),
         replicas.to_vec(),
-        Some(PgCatalog::PATIENCE),
+        Some(PgCatalog::REPLICATION_TIMEOUT),
     )
     .await
 }

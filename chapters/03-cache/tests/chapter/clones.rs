@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use ch03_cache::{Cache, MemoryCache, ProductCache};
 
-use crate::counting::QUERIES_PER_PRODUCT;
-use crate::games::{CountingCatalog, price, set_price, seven_games};
-use crate::support::{patient_memcached, patient_redis};
+use crate::counting_catalog::QUERIES_PER_PRODUCT;
+use crate::games::{CountingGames, price, set_price, seven_games};
+use crate::support::{memcached_cache, redis_cache};
 
-fn clones(catalog: &Arc<CountingCatalog>, cache: impl Fn() -> Arc<dyn Cache>) -> [ProductCache; 3] {
+fn clones(catalog: &Arc<CountingGames>, cache: impl Fn() -> Arc<dyn Cache>) -> [ProductCache; 3] {
     [(); 3].map(|()| ProductCache::new(cache(), catalog.clone()))
 }
 
@@ -19,7 +19,7 @@ fn a_map() -> Arc<dyn Cache> {
 }
 
 /// Ten reads of each of seven games on each clone. How many times was each game read from the database?
-async fn reads_of_each_game(catalog: &CountingCatalog, clones: &[ProductCache]) -> usize {
+async fn reads_of_each_game(catalog: &CountingGames, clones: &[ProductCache]) -> usize {
     for _ in 0..10 {
         for clone in clones {
             for id in 1..=7 {
@@ -36,12 +36,12 @@ async fn three_maps_ask_the_database_three_times_and_a_shared_cache_once() {
         testbed::redis().await.unwrap(),
         testbed::memcached().await.unwrap(),
     );
-    let memcached: Arc<dyn Cache> = patient_memcached(&nodes).await;
+    let memcached: Arc<dyn Cache> = memcached_cache(&nodes).await;
     let catalog = seven_games();
 
     let three_maps = reads_of_each_game(&catalog, &clones(&catalog, a_map)).await;
     let one_redis =
-        reads_of_each_game(&catalog, &clones(&catalog, || patient_redis(&redis.url()))).await;
+        reads_of_each_game(&catalog, &clones(&catalog, || redis_cache(&redis.url()))).await;
     let three_nodes = reads_of_each_game(&catalog, &clones(&catalog, || memcached.clone())).await;
 
     assert_eq!(
@@ -81,10 +81,10 @@ async fn an_invalidation_reaches_one_of_three_maps_and_every_clone_of_a_shared_c
         testbed::redis().await.unwrap(),
         testbed::memcached().await.unwrap(),
     );
-    let memcached: Arc<dyn Cache> = patient_memcached(&nodes).await;
+    let memcached: Arc<dyn Cache> = memcached_cache(&nodes).await;
 
     let three_maps = prices_after_a_change(a_map).await;
-    let one_redis = prices_after_a_change(|| patient_redis(&redis.url())).await;
+    let one_redis = prices_after_a_change(|| redis_cache(&redis.url())).await;
     let three_nodes = prices_after_a_change(|| memcached.clone()).await;
 
     assert_eq!(

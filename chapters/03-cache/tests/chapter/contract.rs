@@ -4,41 +4,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ch03_cache::contract::{a_value_too_large_drops_the_old_one, holds};
+use ch03_cache::contract::{check_cache, check_oversized_value};
 use ch03_cache::{Cache, CacheError, MemcachedCache, MemoryCache, RedisCache};
 
-use crate::support::{DEADLINE, patient_memcached, patient_redis};
+use crate::support::{DEADLINE, memcached_cache, redis_cache};
 
 const MIB: usize = 1 << 20;
 
 #[tokio::test]
 async fn a_map_in_memory_keeps_the_contract() {
     let cache: Arc<dyn Cache> = Arc::new(MemoryCache::new(64 << 20));
-    holds(cache.clone(), cache, Duration::from_millis(1)).await;
+    check_cache(cache.clone(), cache, Duration::from_millis(1)).await;
 }
 
 #[tokio::test]
 #[should_panic(expected = "has each a map of its own")]
 async fn a_map_in_each_process_does_not() {
     let a_map = || Arc::new(MemoryCache::new(64 << 20));
-    holds(a_map(), a_map(), Duration::from_millis(1)).await;
+    check_cache(a_map(), a_map(), Duration::from_millis(1)).await;
 }
 
 #[tokio::test]
 async fn redis_keeps_the_contract() {
     let redis = testbed::redis().await.unwrap();
-    let (one, other) = (patient_redis(&redis.url()), patient_redis(&redis.url()));
-    holds(one, other, Duration::from_millis(1)).await;
+    let (one, other) = (redis_cache(&redis.url()), redis_cache(&redis.url()));
+    check_cache(one, other, Duration::from_millis(1)).await;
 }
 
 #[tokio::test]
 async fn three_memcached_nodes_keep_the_contract() {
     let nodes = testbed::memcached().await.unwrap();
-    let (one, other) = (
-        patient_memcached(&nodes).await,
-        patient_memcached(&nodes).await,
-    );
-    holds(one, other, Duration::from_secs(1)).await;
+    let (one, other) = (memcached_cache(&nodes).await, memcached_cache(&nodes).await);
+    check_cache(one, other, Duration::from_secs(1)).await;
 }
 
 /// Here two keys cannot keep out of each other's way by lying on two nodes.
@@ -47,10 +44,10 @@ async fn one_memcached_node_keeps_the_contract() {
     let nodes = testbed::memcached().await.unwrap();
     let open = async || {
         let cache =
-            MemcachedCache::with_patience(&nodes.nodes()[..1], nodes.prefix(), DEADLINE).await;
+            MemcachedCache::with_timeout(&nodes.nodes()[..1], nodes.prefix(), DEADLINE).await;
         Arc::new(cache.unwrap())
     };
-    holds(open().await, open().await, Duration::from_secs(1)).await;
+    check_cache(open().await, open().await, Duration::from_secs(1)).await;
 }
 
 #[tokio::test]
@@ -59,11 +56,11 @@ async fn two_prefixes_are_two_caches() {
         testbed::redis().await.unwrap(),
         testbed::memcached().await.unwrap(),
     );
-    let in_redis = |prefix| RedisCache::with_patience(&redis.url(), prefix, DEADLINE);
+    let in_redis = |prefix| RedisCache::with_timeout(&redis.url(), prefix, DEADLINE);
     do_not_meet(&in_redis("a:").unwrap(), &in_redis("b:").unwrap()).await;
     let in_memcached = async |name| {
         let prefix = format!("{}{name}", nodes.prefix());
-        MemcachedCache::with_patience(nodes.nodes(), prefix, DEADLINE).await
+        MemcachedCache::with_timeout(nodes.nodes(), prefix, DEADLINE).await
     };
     do_not_meet(
         &in_memcached("a:").await.unwrap(),
@@ -85,7 +82,7 @@ async fn do_not_meet(one: &dyn Cache, other: &dyn Cache) {
 #[tokio::test]
 async fn without_a_prefix_even_the_empty_key_is_a_key() {
     let nodes = testbed::memcached().await.unwrap();
-    let cache = MemcachedCache::with_patience(nodes.nodes(), "", DEADLINE)
+    let cache = MemcachedCache::with_timeout(nodes.nodes(), "", DEADLINE)
         .await
         .unwrap();
     // Other tests could use the same name at the same time, so what is found there later says nothing.
@@ -100,14 +97,14 @@ async fn without_a_prefix_even_the_empty_key_is_a_key() {
 
 #[tokio::test]
 async fn what_is_too_large_for_the_map_leaves_no_old_value_behind() {
-    a_value_too_large_drops_the_old_one(&MemoryCache::new(MIB as u64), 2 * MIB).await;
+    check_oversized_value(&MemoryCache::new(MIB as u64), 2 * MIB).await;
 }
 
 #[tokio::test]
 async fn what_is_too_large_for_memcached_leaves_no_old_value_behind() {
     let nodes = testbed::memcached().await.unwrap();
-    let cache = patient_memcached(&nodes).await;
-    a_value_too_large_drops_the_old_one(&*cache, 2 * MIB).await;
+    let cache = memcached_cache(&nodes).await;
+    check_oversized_value(&*cache, 2 * MIB).await;
     let refusal = cache
         .set(
             "huge",
@@ -116,7 +113,7 @@ async fn what_is_too_large_for_memcached_leaves_no_old_value_behind() {
         )
         .await;
     assert!(
-        matches!(refusal, Err(CacheError::Refused(_))),
+        matches!(refusal, Err(CacheError::Rejected(_))),
         "the node is there and said no: {refusal:?}"
     );
 }

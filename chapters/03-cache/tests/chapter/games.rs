@@ -3,26 +3,28 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use ch02_database::catalog::{Deletion, GameChange, GamePage, GameQuery, GameVersion, NewReview};
-use ch02_database::game::{Game, Product, Review, ReviewId};
-use ch02_database::generator::{DEFAULT_SEED, Generator};
+use ch02_database::catalog::{
+    DeleteOutcome, GameChange, GamePage, GameQuery, GameVersion, NewReview,
+};
+use ch02_database::model::{Game, Product, Review, ReviewId};
+use ch02_database::seed::generator::{DEFAULT_SEED, Generator};
 use ch02_database::{Catalog, GameId, Read, StoreError};
 use ch03_cache::ProductCache;
 
-use crate::counting::Counting;
+use crate::counting_catalog::CountingCatalog;
 
-pub type CountingCatalog = Counting<Games>;
+pub type CountingGames = CountingCatalog<Games>;
 
 /// Games 1 to 7; most tests read the last one.
-pub fn seven_games() -> Arc<CountingCatalog> {
+pub fn seven_games() -> Arc<CountingGames> {
     games(7)
 }
 
 /// Games from 1 on.
-pub fn games(count: GameId) -> Arc<CountingCatalog> {
+pub fn games(count: GameId) -> Arc<CountingGames> {
     let generator = Generator::new(DEFAULT_SEED);
     let products = (1..=count).map(|id| generator.product(id)).collect();
-    Arc::new(Counting::over(Games(Mutex::new(products))))
+    Arc::new(CountingCatalog::new(Games(Mutex::new(products))))
 }
 
 pub fn seventh() -> Product {
@@ -30,7 +32,7 @@ pub fn seventh() -> Product {
 }
 
 /// Gives the seventh game a price, in the database and nowhere else.
-pub async fn set_price(catalog: &Arc<Counting<impl Catalog>>, cents: i64) {
+pub async fn set_price(catalog: &Arc<CountingCatalog<impl Catalog>>, cents: i64) {
     let new_price = GameChange {
         price_cents: Some(cents),
         ..GameChange::default()
@@ -87,7 +89,12 @@ impl Catalog for Games {
     async fn add_review(&self, _: GameId, _: &NewReview) -> Result<Option<Review>, StoreError> {
         unimplemented_here()
     }
-    async fn delete_review(&self, _: GameId, _: ReviewId, _: &str) -> Result<Deletion, StoreError> {
+    async fn delete_review(
+        &self,
+        _: GameId,
+        _: ReviewId,
+        _: &str,
+    ) -> Result<DeleteOutcome, StoreError> {
         unimplemented_here()
     }
 }

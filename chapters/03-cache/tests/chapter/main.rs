@@ -3,8 +3,8 @@
 //! Redis and Memcached are real. Most tests share servers that stay up between runs; a few kill a server of their own.
 
 /// Shared with the demonstration.
-#[path = "../../src/counting.rs"]
-mod counting;
+#[path = "../../src/demo/counting_catalog.rs"]
+mod counting_catalog;
 
 mod clones;
 mod contract;

@@ -4,22 +4,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use ch03_cache::cache::PATIENCE;
-use ch03_cache::product::PRODUCT_TTL;
+use ch03_cache::cache::COMMAND_TIMEOUT;
+use ch03_cache::object_cache::PRODUCT_TTL;
 use ch03_cache::{Cache, CacheError, CacheStatus, MemcachedCache, ProductCache, RedisCache};
 use testbed::{Fault, FaultProxy, Server, Service};
 
 use crate::games::games;
-use crate::support::{DEADLINE, patient_memcached, soon, until};
+use crate::support::{DEADLINE, memcached_cache, soon, until};
 
 #[tokio::test]
 async fn every_key_lies_on_one_node_and_the_nodes_hold_about_the_same() {
     let nodes = testbed::memcached().await.unwrap();
-    let cache = patient_memcached(&nodes).await;
+    let cache = memcached_cache(&nodes).await;
     let mut alone = Vec::new();
     for node in nodes.nodes() {
         alone.push(
-            MemcachedCache::with_patience(&[node], nodes.prefix(), DEADLINE)
+            MemcachedCache::with_timeout(&[node], nodes.prefix(), DEADLINE)
                 .await
                 .unwrap(),
         );
@@ -93,7 +93,7 @@ async fn a_dead_node_takes_its_own_keys_along_and_no_others() {
     let mortal = Server::start(Service::Memcached).await.unwrap();
     let nodes = [shared.nodes()[0], shared.nodes()[1], mortal.address()];
     let cache = Arc::new(
-        MemcachedCache::with_patience(&nodes, shared.prefix(), DEADLINE)
+        MemcachedCache::with_timeout(&nodes, shared.prefix(), DEADLINE)
             .await
             .unwrap(),
     );
@@ -157,13 +157,13 @@ async fn a_node_that_hangs_costs_a_few_callers_a_time_out_and_the_other_nodes_no
             matches!(answer, Err(CacheError::Unavailable(_))),
             "{key}: {answer:?}"
         );
-        readers_waited += u32::from(asked.elapsed() >= PATIENCE);
+        readers_waited += u32::from(asked.elapsed() >= COMMAND_TIMEOUT);
     }
     for key in hung.iter().take(50) {
         let asked = Instant::now();
         let answer = soon("an answer", cache.set(key, Bytes::new(), PRODUCT_TTL)).await;
         answer.expect_err("who answered, if the node hangs?");
-        fillers_waited += u32::from(asked.elapsed() >= PATIENCE);
+        fillers_waited += u32::from(asked.elapsed() >= COMMAND_TIMEOUT);
     }
     assert!(
         readers_waited > 0,
@@ -191,7 +191,7 @@ async fn an_invalidation_is_tried_even_while_readers_are_turned_away() {
     let shared = testbed::memcached().await.unwrap();
     let proxy = FaultProxy::before(shared.nodes()[0]).await.unwrap();
     proxy.inject(Fault::Refuse);
-    let cache = MemcachedCache::with_patience(&[proxy.address()], shared.prefix(), DEADLINE)
+    let cache = MemcachedCache::with_timeout(&[proxy.address()], shared.prefix(), DEADLINE)
         .await
         .unwrap();
     cache

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use ch02_database::Catalog;
-use ch02_database::postgres::{self, PgCatalog, Sizes};
+use ch02_database::PgCatalog;
+use ch02_database::postgres;
+use ch02_database::seed::{SeedRequest, seed_store};
 use ch03_cache::{CacheStatus, ProductCache};
 use testbed::Fault;
 
-use crate::counting::{Counting, QUERIES_PER_PRODUCT};
+use crate::counting_catalog::{CountingCatalog, QUERIES_PER_PRODUCT};
 use crate::games::{price, set_price, seventh};
 use crate::line::Line;
-use crate::support::patient_redis;
+use crate::support::redis_cache;
 
 #[tokio::test]
 async fn a_page_comes_from_postgresql_once_then_from_redis_and_from_postgresql_again_when_redis_is_away()
@@ -19,18 +21,16 @@ async fn a_page_comes_from_postgresql_once_then_from_redis_and_from_postgresql_a
     let pool = postgres::connect(&database.url()).unwrap();
     let shards = [pool.clone()];
     postgres::migrate(&pool, &shards).await.unwrap();
-    let seven = Sizes {
+    let seven = SeedRequest {
         games: Some(7),
-        ..Sizes::default()
+        ..SeedRequest::default()
     };
-    postgres::seed(&pool, &shards, seven, |_, _| ())
-        .await
-        .unwrap();
-    let catalog = Arc::new(Counting::over(
+    seed_store(&pool, &shards, seven, |_, _| ()).await.unwrap();
+    let catalog = Arc::new(CountingCatalog::new(
         PgCatalog::open(pool, Vec::new(), None).await,
     ));
     let line = Line::new().await;
-    let products = ProductCache::new(patient_redis(&line.url()), catalog.clone());
+    let products = ProductCache::new(redis_cache(&line.url()), catalog.clone());
 
     for expected in [CacheStatus::Miss, CacheStatus::Hit, CacheStatus::Hit] {
         let lookup = products.get(7).await.unwrap();

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use ch02_database::Node;
 use ch03_cache::{Cache, CacheError, CacheStatus, MemoryCache, ProductCache};
 
-use crate::counting::QUERIES_PER_PRODUCT;
-use crate::games::{CountingCatalog, price, set_price, seven_games, seventh};
+use crate::counting_catalog::QUERIES_PER_PRODUCT;
+use crate::games::{CountingGames, price, set_price, seven_games, seventh};
 
 /// A cache server that is away.
 struct NoCache;
@@ -27,7 +27,7 @@ impl Cache for NoCache {
     }
 }
 
-fn cached(catalog: &Arc<CountingCatalog>) -> (ProductCache, Arc<MemoryCache>) {
+fn cached(catalog: &Arc<CountingGames>) -> (ProductCache, Arc<MemoryCache>) {
     let cache = Arc::new(MemoryCache::new(1 << 20));
     (ProductCache::new(cache.clone(), catalog.clone()), cache)
 }

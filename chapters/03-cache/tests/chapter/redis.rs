@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ch03_cache::cache::PATIENCE;
-use ch03_cache::product::PRODUCT_TTL;
+use ch03_cache::cache::COMMAND_TIMEOUT;
+use ch03_cache::object_cache::PRODUCT_TTL;
 use ch03_cache::{Cache, CacheError, CacheStatus, ProductCache, RedisCache};
 use testbed::{Fault, Server, Service};
 
 use crate::games::{price, set_price, seven_games, seventh};
 use crate::line::Line;
-use crate::support::{patient_redis, soon, until};
+use crate::support::{redis_cache, soon, until};
 
 async fn status(products: &ProductCache) -> CacheStatus {
     let lookup = soon("a page", products.get(7)).await.unwrap();
@@ -66,13 +66,13 @@ async fn a_redis_that_hangs_costs_a_few_callers_a_time_out_and_not_all() {
     for _ in 0..50 {
         let asked = Instant::now();
         assert_eq!(status(&products).await, CacheStatus::Bypass);
-        readers_waited += u32::from(asked.elapsed() >= PATIENCE);
+        readers_waited += u32::from(asked.elapsed() >= COMMAND_TIMEOUT);
     }
     for _ in 0..50 {
         let asked = Instant::now();
         let answer = soon("an answer", cache.set("x", Bytes::new(), PRODUCT_TTL)).await;
         answer.expect_err("who answered, if Redis hangs?");
-        fillers_waited += u32::from(asked.elapsed() >= PATIENCE);
+        fillers_waited += u32::from(asked.elapsed() >= COMMAND_TIMEOUT);
     }
 
     assert!(
@@ -122,7 +122,7 @@ async fn a_cache_can_be_made_before_its_redis_is_there() {
         Err(CacheError::Unavailable(_))
     ));
     assert!(
-        begin.elapsed() < 20 * PATIENCE,
+        begin.elapsed() < 20 * COMMAND_TIMEOUT,
         "Redis refuses, and somebody tries again while a reader waits"
     );
 
@@ -134,7 +134,7 @@ async fn a_cache_can_be_made_before_its_redis_is_there() {
 async fn an_invalidation_is_tried_even_while_readers_are_turned_away() {
     let line = Line::new().await;
     line.proxy.inject(Fault::Refuse);
-    let cache = patient_redis(&line.url());
+    let cache = redis_cache(&line.url());
     cache.get("x").await.expect_err("Redis cannot be reached");
 
     // From now on readers are turned away for a second.
@@ -157,7 +157,7 @@ async fn when_an_invalidation_fails_and_redis_returns_the_old_price_is_shown_unt
  {
     let line = Line::new().await;
     let catalog = seven_games();
-    let products = ProductCache::new(patient_redis(&line.url()), catalog.clone());
+    let products = ProductCache::new(redis_cache(&line.url()), catalog.clone());
     let old = price(&products).await;
 
     line.proxy.inject(Fault::Refuse);
@@ -204,7 +204,7 @@ async fn a_redis_whose_memory_is_full_refuses_leaves_no_old_value_behind_and_is_
         .start()
         .await
         .unwrap();
-    let cache = patient_redis(&redis.url());
+    let cache = redis_cache(&redis.url());
     let minute = Duration::from_mins(1);
     cache
         .set("read", Bytes::from_static(b"x"), minute)
@@ -225,7 +225,7 @@ async fn a_redis_whose_memory_is_full_refuses_leaves_no_old_value_behind_and_is_
         );
     }
     assert!(
-        matches!(fits, Err(CacheError::Refused(_))),
+        matches!(fits, Err(CacheError::Rejected(_))),
         "40 MiB in 32 MB: does Redis evict by itself? {fits:?}"
     );
     cache

@@ -28,12 +28,12 @@ pub async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
 }
 
 /// A handle that waits as long as it takes, for tests that are not about time-outs: this machine may be busy.
-pub fn patient_redis(url: &str) -> Arc<dyn Cache> {
-    Arc::new(RedisCache::with_patience(url, "ch03:", DEADLINE).unwrap())
+pub fn redis_cache(url: &str) -> Arc<dyn Cache> {
+    Arc::new(RedisCache::with_timeout(url, "ch03:", DEADLINE).unwrap())
 }
 
 /// The same for the shared Memcached nodes.
-pub async fn patient_memcached(nodes: &testbed::Memcached) -> Arc<MemcachedCache> {
-    let cache = MemcachedCache::with_patience(nodes.nodes(), nodes.prefix(), DEADLINE).await;
+pub async fn memcached_cache(nodes: &testbed::Memcached) -> Arc<MemcachedCache> {
+    let cache = MemcachedCache::with_timeout(nodes.nodes(), nodes.prefix(), DEADLINE).await;
     Arc::new(cache.unwrap())
 }

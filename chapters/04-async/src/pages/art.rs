@@ -8,7 +8,7 @@ mod motifs;
 
 use std::fmt::Write as _;
 
-use ch02_database::game::GameId;
+use ch02_database::model::GameId;
 use maud::{Markup, html};
 
 use motifs::MOTIFS;

@@ -5,8 +5,9 @@
 //! in it, is then a link to the page that a clone makes for one visitor. Left out: deleting a review, which HTML has no
 //! form for.
 
-use ch02_database::game::{Game, MAX_REVIEW_CHARS, Product, REVIEWS_PER_PRODUCT, Review};
-use ch02_database::order::MAX_QUANTITY;
+use ch02_database::model::{
+    Game, MAX_QUANTITY, MAX_REVIEW_CHARS, Product, REVIEWS_PER_PRODUCT, Review,
+};
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ch02_database::catalog::{Deletion, GameChange, GamePage, GameQuery, GameVersion, NewReview};
-use ch02_database::game::{Game, Product, Review, ReviewId};
-use ch02_database::generator::Generator;
+use ch02_database::catalog::{
+    DeleteOutcome, GameChange, GamePage, GameQuery, GameVersion, NewReview,
+};
+use ch02_database::model::{Game, Product, Review, ReviewId};
+use ch02_database::seed::generator::Generator;
 use ch02_database::{Catalog, GameId, Read, StoreError};
 use ch04_async::{PageStore, Publisher};
 use chrono::{DateTime, Utc};
@@ -86,7 +88,12 @@ impl Catalog for Shelf {
     async fn add_review(&self, _: GameId, _: &NewReview) -> Result<Option<Review>, StoreError> {
         unreachable!("a publisher reads products")
     }
-    async fn delete_review(&self, _: GameId, _: ReviewId, _: &str) -> Result<Deletion, StoreError> {
+    async fn delete_review(
+        &self,
+        _: GameId,
+        _: ReviewId,
+        _: &str,
+    ) -> Result<DeleteOutcome, StoreError> {
         unreachable!("a publisher reads products")
     }
 }

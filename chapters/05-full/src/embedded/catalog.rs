@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 
 use async_trait::async_trait;
 use ch02_database::catalog::{
-    Deletion, GAMES_PER_PAGE, GameChange, GameOrder, GamePage, GameQuery, GameVersion, NewReview,
+    DeleteOutcome, GAMES_PER_PAGE, GameChange, GamePage, GameQuery, GameSort, GameVersion,
+    NewReview,
 };
-use ch02_database::game::{
+use ch02_database::model::{
     Game, Listing, Product, REVIEWS_PER_PRODUCT, Review, ReviewId, ReviewSummary,
 };
 use ch02_database::{Catalog, GameId, Read, StoreError};
@@ -69,10 +70,10 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn list(&self, query: &GameQuery) -> Result<Read<GamePage>, StoreError> {
-        let order = match query.order {
-            GameOrder::Id => "id",
-            GameOrder::BestRated => "rating DESC, review_count DESC, id",
-            GameOrder::Newest => "release_date DESC, id",
+        let order = match query.sort {
+            GameSort::Id => "id",
+            GameSort::BestRated => "rating DESC, review_count DESC, id",
+            GameSort::Newest => "release_date DESC, id",
         };
         // A filter that is not set is left out of the text instead of being written as `? IS NULL OR …`, which would hide the
         // index from the planner. Only fixed text goes into the statement; what the client sent is bound.
@@ -188,7 +189,7 @@ impl Catalog for SqliteCatalog {
         id: GameId,
         review: ReviewId,
         customer: &str,
-    ) -> Result<Deletion, StoreError> {
+    ) -> Result<DeleteOutcome, StoreError> {
         let customer = customer.to_owned();
         self.db
             .write(move |db| {
@@ -201,17 +202,17 @@ impl Catalog for SqliteCatalog {
                     .fetch_optional(&mut *db)
                     .await?;
                     let Some(found) = found else {
-                        return Ok(Deletion::NotFound);
+                        return Ok(DeleteOutcome::NotFound);
                     };
                     if found.get::<String, _>("customer") != customer {
-                        return Ok(Deletion::NotYours);
+                        return Ok(DeleteOutcome::NotAuthor);
                     }
                     sqlx::query("DELETE FROM reviews WHERE id = ?")
                         .bind(review)
                         .execute(&mut *db)
                         .await?;
                     count_review(db, id, -1, -found.get::<i64, _>("stars")).await?;
-                    Ok(Deletion::Deleted)
+                    Ok(DeleteOutcome::Deleted)
                 })
             })
             .await

@@ -1,9 +1,8 @@
 //! Where an embedded store keeps its data, and what was written there.
 //!
-//! A folder belongs to one running store at a time: the lock file says so. What a store was seeded with (its [`Recipe`]) is
+//! A folder belongs to one running store at a time: the lock file says so. What a store was seeded with (its [`SeedParameters`]) is
 //! written into it, so that a later start with other numbers gets a clear answer instead of a strange mixture.
 
-use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::db::Db;
 use ch02_database::StoreError;
+use ch02_database::seed::SeedParameters;
 
 /// A place for an embedded store's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,53 +103,29 @@ impl std::fmt::Display for DataDir {
     }
 }
 
-/// What a store was seeded with. The number of shards is part of it, since orders lie where it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Recipe {
-    pub(super) games: u32,
-    pub(super) seed: u64,
-    pub(super) shards: usize,
+/// What the store was filled with, or `None` if its seeding never ended.
+pub(super) async fn read_seed_parameters(store: &Db) -> Result<Option<SeedParameters>, StoreError> {
+    let rows = sqlx::query("SELECT key, value FROM meta")
+        .fetch_all(store.readers())
+        .await
+        .map_err(StoreError::unavailable)?;
+    let rows = rows
+        .iter()
+        .map(|row| (row.get("key"), row.get("value")))
+        .collect();
+    SeedParameters::from_rows(&rows)
 }
 
-impl Recipe {
-    /// What the store was seeded with, if its seeding was ever finished.
-    pub(super) async fn read(store: &Db) -> Result<Option<Recipe>, StoreError> {
-        let rows = sqlx::query("SELECT key, value FROM meta")
-            .fetch_all(store.readers())
-            .await
-            .map_err(StoreError::unavailable)?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let meta: HashMap<String, String> = rows
-            .iter()
-            .map(|row| (row.get("key"), row.get("value")))
-            .collect();
-        let number = |key: &str| {
-            let value = meta.get(key).and_then(|value| value.parse::<u64>().ok());
-            value.ok_or_else(|| {
-                StoreError::Corrupt(format!("no number for {key:?} in the table meta"))
-            })
-        };
-        Ok(Some(Recipe {
-            games: number("games")? as u32,
-            seed: number("seed")?,
-            shards: number("shards")? as usize,
-        }))
+pub(super) async fn write_seed_parameters(
+    db: &mut SqliteConnection,
+    parameters: SeedParameters,
+) -> Result<(), sqlx::Error> {
+    for (key, value) in parameters.to_rows() {
+        sqlx::query("INSERT INTO meta (key, value) VALUES (?, ?)")
+            .bind(key)
+            .bind(value)
+            .execute(&mut *db)
+            .await?;
     }
-
-    pub(super) async fn write(self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        for (key, value) in [
-            ("games", u64::from(self.games)),
-            ("seed", self.seed),
-            ("shards", self.shards as u64),
-        ] {
-            sqlx::query("INSERT INTO meta (key, value) VALUES (?, ?)")
-                .bind(key)
-                .bind(value.to_string())
-                .execute(&mut *db)
-                .await?;
-        }
-        Ok(())
-    }
+    Ok(())
 }

@@ -17,6 +17,6 @@ pub use board::SqliteBoard;
 pub use catalog::SqliteCatalog;
 pub use data_dir::{DataDir, DataDirError};
 pub use db::{Db, OpenError};
-pub use open::{Embedded, EmbeddedError, Sizes};
+pub use open::{Embedded, EmbeddedError};
 pub use orders::SqliteOrders;
 pub use sessions::SqliteSessions;

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ch01_clones::avatar::AvatarStore;
-use ch02_database::generator::DEFAULT_SEED;
+use ch02_database::seed::{SeedMismatch, SeedParameters, SeedRequest, check_seed_parameters};
 use ch02_database::{Orders, StoreError};
 use ch04_async::PageStore;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
-use super::data_dir::{DataDir, DataDirError, DataDirLock, Recipe};
+use super::data_dir::{DataDir, DataDirError, DataDirLock, read_seed_parameters};
 use super::db::{Db, OpenError};
 use super::orders::SqliteOrders;
 use super::seed::seed;
@@ -22,17 +22,6 @@ const STORE: &[&str] = &[
     include_str!("../../migrations/store.sql"),
     include_str!("../../migrations/store-2.sql"),
 ];
-
-/// Sizes of a store. What is `None` is as it was seeded, or the default for a new store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sizes {
-    /// How many games; 10,000 by default.
-    pub games: Option<u32>,
-    /// The generator's seed; 42 by default.
-    pub seed: Option<u64>,
-    /// How many shards hold the orders; 4 by default.
-    pub shards: Option<usize>,
-}
 
 /// The open databases and folders of an embedded store.
 pub struct Embedded {
@@ -61,18 +50,13 @@ pub enum EmbeddedError {
     Nothing(String),
     /// The store was seeded with other numbers.
     #[error(
-        "the store in {dir} was made with --{flag} {stored}, and you asked for --{flag} {asked}; leave the flag out, or choose \
-         another directory with --data-dir DIR"
+        "{mismatch}; leave the flag out, or choose another directory than {dir} with --data-dir DIR"
     )]
-    OtherSize {
+    SeedMismatch {
         /// The data directory.
         dir: DataDir,
-        /// The flag.
-        flag: &'static str,
-        /// What the store has.
-        stored: u64,
-        /// What was asked for.
-        asked: u64,
+        /// The flag and the two numbers.
+        mismatch: SeedMismatch,
     },
     /// The store could be opened, but not read or filled: a full disk, for one.
     #[error("the store in {dir} cannot be read or filled: {reason}")]
@@ -97,24 +81,25 @@ impl Embedded {
     /// written and the number that there will be.
     pub async fn open(
         dir: &DataDir,
-        sizes: Sizes,
+        request: SeedRequest,
         progress: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<Embedded, EmbeddedError> {
         let lock = dir.lock()?;
         let store = database(dir, "store.db", STORE).await?;
-        let stored = Recipe::read(&store)
+        let stored = read_seed_parameters(&store)
             .await
             .map_err(|error| seeding(dir, &error))?;
-        let recipe = match stored {
-            Some(stored) => compare(dir, stored, sizes)?,
-            None => Recipe {
-                games: sizes.games.unwrap_or(10_000),
-                seed: sizes.seed.unwrap_or(DEFAULT_SEED),
-                shards: sizes.shards.unwrap_or(4),
-            },
-        };
-        let mut shards = Vec::with_capacity(recipe.shards);
-        for number in 0..recipe.shards {
+        if let Some(stored) = stored {
+            check_seed_parameters(stored, request).map_err(|mismatch| {
+                EmbeddedError::SeedMismatch {
+                    dir: dir.clone(),
+                    mismatch,
+                }
+            })?;
+        }
+        let parameters = stored.unwrap_or_else(|| SeedParameters::for_new_store(request));
+        let mut shards = Vec::with_capacity(parameters.shards);
+        for number in 0..parameters.shards {
             shards.push(
                 database(
                     dir,
@@ -125,8 +110,8 @@ impl Embedded {
             );
         }
         if stored.is_none() {
-            let all = u64::from(recipe.games);
-            seed(&store, &shards, recipe, move |done| progress(done, all))
+            let all = u64::from(parameters.games);
+            seed(&store, &shards, parameters, move |done| progress(done, all))
                 .await
                 .map_err(|error| seeding(dir, &error))?;
         }
@@ -147,15 +132,16 @@ impl Embedded {
         let Some(file) = dir.join("store.db").filter(|file| file.exists()) else {
             return Err(nothing("there is no store"));
         };
-        let recipe = match Recipe::read(&Db::look_at(&file).await?).await {
-            Ok(Some(recipe)) => recipe,
+        let parameters = match read_seed_parameters(&Db::look_at(&file).await?).await {
+            Ok(Some(parameters)) => parameters,
             Ok(None) | Err(StoreError::Unavailable(_)) => {
                 return Err(nothing("a store was begun and never filled"));
             }
             Err(error) => return Err(seeding(dir, &error)),
         };
-        let mut shards = Vec::with_capacity(recipe.shards);
-        for file in (0..recipe.shards).filter_map(|number| dir.join(&format!("shard-{number}.db")))
+        let mut shards = Vec::with_capacity(parameters.shards);
+        for file in
+            (0..parameters.shards).filter_map(|number| dir.join(&format!("shard-{number}.db")))
         {
             shards.push(Db::look_at(&file).await?);
         }
@@ -178,30 +164,6 @@ async fn database(
     migrations: &[&'static str],
 ) -> Result<Db, EmbeddedError> {
     Ok(Db::open(dir.join(name).as_deref(), migrations).await?)
-}
-
-/// A flag that was given must agree with the store; one that was not is taken from it.
-fn compare(dir: &DataDir, stored: Recipe, asked: Sizes) -> Result<Recipe, EmbeddedError> {
-    let flags = [
-        ("games", u64::from(stored.games), asked.games.map(u64::from)),
-        ("seed", stored.seed, asked.seed),
-        (
-            "shards",
-            stored.shards as u64,
-            asked.shards.map(|shards| shards as u64),
-        ),
-    ];
-    for (flag, stored, asked) in flags {
-        if let Some(asked) = asked.filter(|asked| *asked != stored) {
-            return Err(EmbeddedError::OtherSize {
-                dir: dir.clone(),
-                flag,
-                stored,
-                asked,
-            });
-        }
-    }
-    Ok(stored)
 }
 
 fn objects(dir: &DataDir, name: &str) -> Result<Arc<dyn ObjectStore>, EmbeddedError> {

@@ -4,8 +4,8 @@
 //! count for `inspect` asks them all.
 
 use async_trait::async_trait;
-use ch02_database::generator::SAMPLE_ORDERS;
-use ch02_database::order::{NewOrder, Order, OrderId, Placed};
+use ch02_database::model::{NewOrder, Order, OrderId, PlaceOutcome};
+use ch02_database::seed::generator::SAMPLE_ORDERS;
 use ch02_database::sharding::{self, BUCKETS, ShardId, ShardMap};
 use ch02_database::{Orders, StoreError};
 use sqlx::sqlite::SqliteRow;
@@ -35,7 +35,7 @@ impl SqliteOrders {
 
 #[async_trait]
 impl Orders for SqliteOrders {
-    async fn place(&self, order: &NewOrder) -> Result<Placed, StoreError> {
+    async fn place(&self, order: &NewOrder) -> Result<PlaceOutcome, StoreError> {
         let new = order.clone();
         let bucket = sharding::bucket_of_customer(&new.customer);
         self.shards[self.map.owner(bucket)]
@@ -52,7 +52,7 @@ impl Orders for SqliteOrders {
         row.as_ref().map(order).transpose()
     }
 
-    async fn of_customer(
+    async fn list_by_customer(
         &self,
         customer: &str,
         before: Option<OrderId>,
@@ -96,7 +96,7 @@ async fn place(
     db: &mut SqliteConnection,
     bucket: sharding::Bucket,
     new: NewOrder,
-) -> Result<Result<Placed, StoreError>, sqlx::Error> {
+) -> Result<Result<PlaceOutcome, StoreError>, sqlx::Error> {
     let earlier = sqlx::query("SELECT * FROM orders WHERE customer = ? AND idempotency_key = ?")
         .bind(&new.customer)
         .bind(&new.idempotency_key)
@@ -106,9 +106,9 @@ async fn place(
         return Ok(order(&row).map(|earlier| {
             // The price is not compared: it may have changed since, and the client did not send it.
             if (earlier.game_id, earlier.quantity) == (new.game_id, new.quantity) {
-                Placed::Repeated(earlier)
+                PlaceOutcome::AlreadyPlaced(earlier)
             } else {
-                Placed::KeyReused
+                PlaceOutcome::KeyReused
             }
         }));
     }
@@ -133,7 +133,7 @@ async fn place(
     .bind(new.idempotency_key)
     .fetch_one(db)
     .await?;
-    Ok(order(&row).map(Placed::Created))
+    Ok(order(&row).map(PlaceOutcome::Created))
 }
 
 fn order(row: &SqliteRow) -> Result<Order, StoreError> {

@@ -4,28 +4,28 @@
 //! in one transaction, and the row that says "seeded" is part of that transaction. A seeding that is killed begins anew.
 
 use ch02_database::StoreError;
-use ch02_database::game::{GameId, Product};
-use ch02_database::generator::{Generator, SAMPLE_ORDERS};
-use ch02_database::order::Order;
+use ch02_database::model::{GameId, Order, Product};
+use ch02_database::seed::SeedParameters;
+use ch02_database::seed::generator::{Generator, SAMPLE_ORDERS};
 use ch02_database::sharding::{ShardMap, bucket_of_order};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::catalog::stored;
-use super::data_dir::Recipe;
+use super::data_dir::write_seed_parameters;
 use super::db::Db;
 
 /// Rows in one INSERT. SQLite takes at most 32,766 parameters a statement; a game has 16.
 const ROWS: usize = 1_000;
 
-/// Writes everything that `recipe` asks for. `progress` hears the number of games written so far.
+/// Writes everything that `parameters` asks for. `progress` hears the number of games written so far.
 pub(super) async fn seed(
     store: &Db,
     shards: &[Db],
-    recipe: Recipe,
+    parameters: SeedParameters,
     progress: impl Fn(u64) + Send + Sync + 'static,
 ) -> Result<(), StoreError> {
-    let generator = Generator::new(recipe.seed);
-    let games = recipe.games as GameId;
+    let generator = Generator::new(parameters.seed);
+    let games = parameters.games as GameId;
     let map = ShardMap::even(shards.len());
     for (number, shard) in shards.iter().enumerate() {
         let orders: Vec<Order> = (1..=SAMPLE_ORDERS)
@@ -48,7 +48,7 @@ pub(super) async fn seed(
                         progress(id as u64);
                     }
                 }
-                recipe.write(db).await
+                write_seed_parameters(db, parameters).await
             })
         })
         .await

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use ch02_database::postgres::Sizes;
+use ch02_database::seed::SeedRequest;
 use futures_util::future::{join_all, try_join_all};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -71,11 +71,11 @@ impl Fleet {
             (None, Some(temporary)) => temporary.path().to_owned(),
             (None, None) => unreachable!("one of the two was chosen just now"),
         };
-        let sizes = Sizes {
-            games: args.games,
-            seed: args.seed,
+        let request = SeedRequest {
+            shards: None,
+            ..args.seed_request()
         };
-        let servers = Arc::new(Servers::open(&addresses, &path, sizes, progress_bar()).await?);
+        let servers = Arc::new(Servers::open(&addresses, &path, request, progress_bar()).await?);
 
         // The publisher takes down pages that are out of date before anybody is served.
         let publisher = Child::start("publisher", &["publisher"], &addresses, &path).await?;

@@ -5,8 +5,8 @@ use axum::response::Response;
 use ch01_clones::Problem;
 use ch01_clones::login::{CurrentUser, MaybeUser};
 use ch01_clones::problem::{Json, Path, Query};
-use ch02_database::catalog::{GameChange, GameOrder, GameQuery};
-use ch02_database::game::{Game, Listing, MAX_DESCRIPTION_CHARS, MAX_PRICE_CENTS, Product};
+use ch02_database::catalog::{GameChange, GameQuery, GameSort};
+use ch02_database::model::{Game, Listing, MAX_DESCRIPTION_CHARS, MAX_PRICE_CENTS, Product};
 use ch02_database::{GameId, Node};
 use ch04_async::pages;
 use http::HeaderMap;
@@ -69,7 +69,7 @@ pub(super) async fn list(
         page: number,
         genre: search_term("genre", params.genre)?,
         text: search_term("q", params.q)?,
-        order: GameOrder::Id,
+        sort: GameSort::Id,
     };
     let read = state
         .services

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use ch01_clones::Problem;
 use ch01_clones::login::MaybeUser;
 use ch01_clones::problem::Query;
-use ch02_database::catalog::{GameOrder, GameQuery};
+use ch02_database::catalog::{GameQuery, GameSort};
 use http::HeaderMap;
 use serde::Deserialize;
 
@@ -34,8 +34,8 @@ pub(super) async fn home(
             state.identity.name()
         )));
     }
-    let best = window(&state, GameOrder::BestRated);
-    let newest = window(&state, GameOrder::Newest);
+    let best = window(&state, GameSort::BestRated);
+    let newest = window(&state, GameSort::Newest);
     let html = views::home(
         &best.await?,
         &newest.await?,
@@ -47,10 +47,10 @@ pub(super) async fn home(
 
 async fn window(
     state: &CloneState,
-    order: GameOrder,
-) -> Result<Vec<ch02_database::game::Listing>, Problem> {
+    sort: GameSort,
+) -> Result<Vec<ch02_database::model::Listing>, Problem> {
     let query = GameQuery {
-        order,
+        sort,
         ..GameQuery::default()
     };
     let mut games = state

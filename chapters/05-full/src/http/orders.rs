@@ -5,8 +5,8 @@ use axum::response::{Redirect, Response};
 use ch01_clones::Problem;
 use ch01_clones::login::{CurrentUser, MaybeUser};
 use ch01_clones::problem::{Json, Path, Payload, Query};
-use ch02_database::generator::SAMPLE_ORDERS;
-use ch02_database::order::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_QUANTITY, NewOrder, Placed};
+use ch02_database::model::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_QUANTITY, NewOrder, PlaceOutcome};
+use ch02_database::seed::generator::SAMPLE_ORDERS;
 use ch02_database::{GameId, Order, OrderId};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -90,8 +90,8 @@ pub(super) async fn place(
         .await
         .map_err(unavailable)?
     {
-        Placed::Created(order) | Placed::Repeated(order) => order,
-        Placed::KeyReused => {
+        PlaceOutcome::Created(order) | PlaceOutcome::AlreadyPlaced(order) => order,
+        PlaceOutcome::KeyReused => {
             return Err(Problem::unprocessable(
                 "this idempotency key stands for another order of yours; take a new key for a new order",
             ));
@@ -174,7 +174,7 @@ pub(super) async fn find(
     let store = &state.services;
     let mut orders = store
         .orders
-        .of_customer(&user, params.before, ORDERS_PER_PAGE + 1)
+        .list_by_customer(&user, params.before, ORDERS_PER_PAGE + 1)
         .await
         .map_err(unavailable)?;
     let has_more = orders.len() > ORDERS_PER_PAGE;

@@ -5,8 +5,8 @@ use axum::response::{Redirect, Response};
 use ch01_clones::Problem;
 use ch01_clones::login::CurrentUser;
 use ch01_clones::problem::{Json, Path, Payload};
-use ch02_database::catalog::{Deletion, NewReview};
-use ch02_database::game::{MAX_REVIEW_CHARS, Review, ReviewId};
+use ch02_database::catalog::{DeleteOutcome, NewReview};
+use ch02_database::model::{MAX_REVIEW_CHARS, Review, ReviewId};
 use ch02_database::{GameId, Node};
 use http::StatusCode;
 use http::header::LOCATION;
@@ -104,14 +104,14 @@ pub(super) async fn delete(
         .map_err(unavailable)?;
     let explained = Explained::by(state.identity.name()).db(Some(Node::Primary));
     Ok(match deletion {
-        Deletion::Deleted => {
+        DeleteOutcome::Deleted => {
             state.services.game_changed(id).await;
             explained.explain(StatusCode::NO_CONTENT)
         }
-        Deletion::NotFound => explained.explain(Problem::not_found(format!(
+        DeleteOutcome::NotFound => explained.explain(Problem::not_found(format!(
             "game {id} has no review {review}"
         ))),
-        Deletion::NotYours => {
+        DeleteOutcome::NotAuthor => {
             explained.explain(Problem::forbidden("only who wrote a review may delete it"))
         }
     })

@@ -34,7 +34,7 @@ impl JobHandler for OrderExport {
         loop {
             let orders = self
                 .orders
-                .of_customer(&message.customer, before, PAGE)
+                .list_by_customer(&message.customer, before, PAGE)
                 .await
                 .map_err(|error| error.to_string())?;
             for order in &orders {

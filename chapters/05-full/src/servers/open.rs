@@ -10,7 +10,9 @@ use std::sync::Arc;
 use ch01_clones::avatar::AvatarStore;
 use ch01_clones::redis_sessions::{InvalidRedisUrl, RedisSessions};
 use ch02_database::StoreError;
-use ch02_database::postgres::{self, InvalidUrl, PgCatalog, PgOrders, Recipe, SeedError, Sizes};
+use ch02_database::postgres::{self, InvalidUrl};
+use ch02_database::seed::{SeedError, SeedParameters, SeedRequest, seed_store};
+use ch02_database::{PgCatalog, PgOrders};
 use ch03_cache::{Cache, CacheError, MemcachedCache, RedisCache};
 use ch04_async::rabbit::{RabbitError, RabbitEvents, RabbitQueue};
 use ch04_async::{PageStore, PgBoard};
@@ -34,7 +36,7 @@ pub struct Servers {
     pub(crate) pages: PageStore,
     pub(crate) avatars: AvatarStore,
     /// What the store was filled with.
-    pub recipe: Recipe,
+    pub seed_parameters: SeedParameters,
     primary: PgPool,
     shards: Vec<PgPool>,
 }
@@ -89,7 +91,7 @@ impl Servers {
     pub async fn open(
         addresses: &Addresses,
         folder: &Path,
-        sizes: Sizes,
+        request: SeedRequest,
         progress: impl Fn(u64, u64) + Send + Sync,
     ) -> Result<Servers, ServersError> {
         let primary = pool("DATABASE_URL", &addresses.database, postgres::connect)?;
@@ -110,11 +112,16 @@ impl Servers {
         }
         let tables = postgres::migrate(&primary, &shards).await;
         tables.map_err(|error| unusable("DATABASE_URL or SHARD_URLS", &error))?;
-        let recipe = postgres::seed(&primary, &shards, sizes, progress).await?;
+        let seed_parameters = seed_store(&primary, &shards, request, progress).await?;
         let board = PgBoard::open(primary.clone()).await;
         Ok(Servers {
             catalog: Arc::new(
-                PgCatalog::open(primary.clone(), replicas, Some(PgCatalog::PATIENCE)).await,
+                PgCatalog::open(
+                    primary.clone(),
+                    replicas,
+                    Some(PgCatalog::REPLICATION_TIMEOUT),
+                )
+                .await,
             ),
             orders: Arc::new(PgOrders::new(shards.clone())),
             sessions,
@@ -124,7 +131,7 @@ impl Servers {
             board: Arc::new(board.map_err(|error| unusable("DATABASE_URL", &error))?),
             pages: PageStore::new(objects(&folder.join("pages"))?),
             avatars: AvatarStore::new(objects(&folder.join("uploads"))?),
-            recipe,
+            seed_parameters,
             primary,
             shards,
         })
@@ -144,9 +151,9 @@ impl Servers {
 #[async_trait::async_trait]
 impl Health for Servers {
     async fn check(&self) -> Result<(), StoreError> {
-        postgres::answers(&self.primary).await?;
+        postgres::ping(&self.primary).await?;
         for shard in &self.shards {
-            postgres::answers(shard).await?;
+            postgres::ping(shard).await?;
         }
         Ok(())
     }
@@ -183,7 +190,7 @@ fn pools(
 }
 
 async fn reachable(which: &'static str, pool: &PgPool) -> Result<(), ServersError> {
-    postgres::answers(pool)
+    postgres::ping(pool)
         .await
         .map_err(|error| unusable(which, &error))
 }

@@ -4,7 +4,7 @@
 //! Left out: sorting, and counting all the matches, which costs the database more than showing one page of them.
 
 use ch02_database::catalog::{GamePage, GameQuery};
-use ch02_database::game::GENRES;
+use ch02_database::model::GENRES;
 use ch04_async::pages::{Page, Visitor, capital, layout};
 use maud::{Markup, html};
 

@@ -3,7 +3,7 @@
 //! The page that everybody loads first and most often, and the same for all visitors but for the header: the best case
 //! for a cache. Left out: recommendations.
 
-use ch02_database::game::{GENRES, Listing};
+use ch02_database::model::{GENRES, Listing};
 use ch04_async::pages::{Page, Visitor, capital, layout};
 use maud::{Markup, html};
 

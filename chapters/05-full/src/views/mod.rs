@@ -10,7 +10,7 @@ mod home;
 mod job;
 mod order;
 
-use ch02_database::game::Listing;
+use ch02_database::model::Listing;
 use ch04_async::pages::{Page, Visitor, capital, layout, price, stars};
 use maud::{Markup, html};
 
@@ -67,8 +67,7 @@ mod tests {
     use std::slice::from_ref;
 
     use ch02_database::catalog::{GamePage, GameQuery};
-    use ch02_database::game::{Game, ReviewSummary};
-    use ch02_database::order::Order;
+    use ch02_database::model::{Game, Order, ReviewSummary};
     use chrono::DateTime;
 
     use super::*;

@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use ch01_clones::session::{SESSION_TTL, UserName};
 use ch01_clones::{Session, SessionStore};
-use ch05_full::embedded::{DataDir, Db, Embedded, Sizes, SqliteSessions};
+use ch02_database::seed::SeedRequest;
+use ch05_full::embedded::{DataDir, Db, Embedded, SqliteSessions};
 use ch05_full::services::Services;
 use chrono::Utc;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::support::DEADLINE;
 
-const SMALL: Sizes = Sizes {
+const SMALL: SeedRequest = SeedRequest {
     games: Some(60),
     seed: None,
     shards: None,
 };
 
-async fn open(dir: &DataDir, sizes: Sizes) -> Embedded {
+async fn open(dir: &DataDir, sizes: SeedRequest) -> Embedded {
     Embedded::open(dir, sizes, |_, _| ()).await.unwrap()
 }
 
@@ -196,7 +197,7 @@ async fn a_store_of_an_older_version_keeps_its_logins_and_learns_to_end_them_all
 }
 
 /// What a seeding that was killed leaves behind: shards that are filled, and a store that is not.
-async fn cut_off_seeding(path: &Path, sizes: Sizes) {
+async fn cut_off_seeding(path: &Path, sizes: SeedRequest) {
     let dir = DataDir::Folder(path.to_owned());
     open(&dir, sizes).await.close().await;
     std::fs::remove_file(path.join("store.db")).unwrap();
@@ -213,7 +214,7 @@ async fn a_seeding_that_was_cut_off_begins_anew_with_whatever_sizes() {
     let dir = DataDir::Folder(temp.path().to_owned());
     cut_off_seeding(
         temp.path(),
-        Sizes {
+        SeedRequest {
             shards: Some(8),
             ..SMALL
         },
@@ -223,7 +224,7 @@ async fn a_seeding_that_was_cut_off_begins_anew_with_whatever_sizes() {
     let embedded = Arc::new(
         open(
             &dir,
-            Sizes {
+            SeedRequest {
                 seed: Some(7),
                 ..SMALL
             },
@@ -257,7 +258,7 @@ async fn looking_at_a_store_that_was_never_filled_does_not_fill_it() {
     // So it can still be made in another size than the default one.
     open(
         &dir,
-        Sizes {
+        SeedRequest {
             games: Some(61),
             ..SMALL
         },

@@ -225,7 +225,7 @@ async fn send_and_hang_up(url: &str, headers: &str, request_line: &str, body: &s
 async fn a_write_is_counted_also_when_its_client_has_hung_up_or_was_refused() {
     let dir = DataDir::resolve(Some(":memory:".as_ref())).unwrap();
     let embedded = Arc::new(
-        Embedded::open(&dir, small().sizes(), |_, _| ())
+        Embedded::open(&dir, small().seed_request(), |_, _| ())
             .await
             .unwrap(),
     );

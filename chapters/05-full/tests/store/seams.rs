@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use ch02_database::seed::SeedRequest;
 use ch05_full::embedded::{
-    DataDir, Embedded, Sizes, SqliteBoard, SqliteCatalog, SqliteOrders, SqliteSessions,
+    DataDir, Embedded, SqliteBoard, SqliteCatalog, SqliteOrders, SqliteSessions,
 };
 
 const GAMES: i64 = 60;
 
 async fn embedded() -> Embedded {
-    let sizes = Sizes {
+    let sizes = SeedRequest {
         games: Some(GAMES as u32),
-        ..Sizes::default()
+        ..SeedRequest::default()
     };
     Embedded::open(&DataDir::Memory, sizes, |_, _| ())
         .await
@@ -27,13 +28,13 @@ async fn sessions_in_sqlite_keep_the_contract() {
 #[tokio::test]
 async fn a_catalogue_in_sqlite_keeps_the_contract() {
     let catalog = SqliteCatalog::new(embedded().await.store);
-    ch02_database::contract::catalog(&catalog, GAMES).await;
+    ch02_database::contract::check_catalog(&catalog, GAMES).await;
 }
 
 #[tokio::test]
 async fn orders_in_sqlite_keep_the_contract() {
     let orders = SqliteOrders::new(embedded().await.shards);
-    ch02_database::contract::orders(&orders, GAMES).await;
+    ch02_database::contract::check_orders(&orders, GAMES).await;
 }
 
 #[tokio::test]

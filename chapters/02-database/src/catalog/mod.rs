@@ -1,0 +1,129 @@
+//! The catalogue: the trait [`Catalog`], and [`PgCatalog`] on a PostgreSQL primary with replicas.
+//!
+//! A read may come from a replica, so it returns a [`Read`] that names the server. A write always
+//! goes to the primary.
+
+mod postgres;
+mod queries;
+mod rows;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+pub use postgres::PgCatalog;
+
+use crate::model::{Game, GameId, Listing, Product, Review, ReviewId, StoreError};
+use crate::replication::Read;
+
+/// The games and their reviews.
+#[async_trait]
+pub trait Catalog: Send + Sync + 'static {
+    /// One game without its reviews.
+    async fn game(&self, id: GameId) -> Result<Read<Option<Game>>, StoreError>;
+
+    /// One game with its newest reviews. The application joins them.
+    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError>;
+
+    /// One page of games.
+    async fn list(&self, query: &GameQuery) -> Result<Read<GamePage>, StoreError>;
+
+    /// The id and the time of the last change of every game, ordered by id. A publisher compares
+    /// them with its pages.
+    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError>;
+
+    /// Changes price or description. Returns the changed game, or `None` if it does not exist.
+    async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError>;
+
+    /// Adds a review and updates the game's rating in the same transaction. `None` if the game does
+    /// not exist.
+    async fn add_review(
+        &self,
+        id: GameId,
+        review: &NewReview,
+    ) -> Result<Option<Review>, StoreError>;
+
+    /// Deletes a review that `customer` wrote, and updates the rating in the same transaction.
+    async fn delete_review(
+        &self,
+        id: GameId,
+        review: ReviewId,
+        customer: &str,
+    ) -> Result<DeleteOutcome, StoreError>;
+}
+
+/// Which games to list. A filter that is `None` accepts every game.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GameQuery {
+    /// Counted from 1; 0 means 1.
+    pub page: u32,
+    /// Only games of this genre.
+    pub genre: Option<String>,
+    /// Only games with this text in their title, in upper or lower case.
+    pub text: Option<String>,
+    /// The order of the list.
+    pub sort: GameSort,
+}
+
+/// The order of a list of games.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GameSort {
+    /// By id.
+    #[default]
+    Id,
+    /// The best rating first. With equal ratings, the game with more reviews first.
+    BestRated,
+    /// The latest release first.
+    Newest,
+}
+
+/// The number of games on a page of a list.
+pub const GAMES_PER_PAGE: usize = 24;
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GamePage {
+    /// At most [`GAMES_PER_PAGE`] games, in the requested order.
+    pub items: Vec<Listing>,
+    /// Whether another page follows.
+    pub has_more: bool,
+}
+
+/// The version of a game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GameVersion {
+    /// The game.
+    pub id: GameId,
+    /// The time of the last change of the game or of its reviews.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A change of a game. `None` leaves the value as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GameChange {
+    /// The new price of one copy, in cents.
+    pub price_cents: Option<i64>,
+    /// The new description.
+    pub description: Option<String>,
+}
+
+/// A review that does not have a number yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewReview {
+    /// The author.
+    pub customer: String,
+    /// 1 to 5.
+    pub stars: u8,
+    /// Plain text.
+    pub text: String,
+}
+
+/// The result of deleting a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteOutcome {
+    /// The store deleted the review.
+    Deleted,
+    /// The review does not exist, or was deleted before.
+    NotFound,
+    /// Another customer wrote the review. The store deleted nothing.
+    NotAuthor,
+}

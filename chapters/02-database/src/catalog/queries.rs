@@ -1,0 +1,123 @@
+//! The SQL statements of the catalogue.
+
+use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Error, Postgres, QueryBuilder};
+
+use super::rows;
+use super::{GAMES_PER_PAGE, GamePage, GameQuery, GameSort, GameVersion};
+use crate::model::{Game, GameId, REVIEWS_PER_PRODUCT, Review};
+use crate::postgres::replace_nul;
+
+const GAME_COLUMNS: &str = "id, slug, title, description, genre, developer, publisher, platform, \
+     release_date, price_cents, images, trailer, updated_at, rating, review_count";
+
+/// The time of a change. It is always later than the time of the previous change, even if the
+/// server's clock goes back, because publishers compare these times.
+const NEXT_UPDATED_AT: &str = "greatest(clock_timestamp(), updated_at + interval '1 microsecond')";
+
+pub(super) async fn select_game(server: &PgPool, id: GameId) -> Result<Option<Game>, Error> {
+    let sql = format!("SELECT {GAME_COLUMNS} FROM games WHERE id = $1");
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(id)
+        .fetch_optional(server)
+        .await?;
+    row.as_ref().map(rows::game).transpose()
+}
+
+pub(super) async fn select_reviews(server: &PgPool, game: GameId) -> Result<Vec<Review>, Error> {
+    let rows = sqlx::query(
+        "SELECT id, customer, stars, text, created_at FROM reviews WHERE game_id = $1 \
+         ORDER BY created_at DESC, id DESC LIMIT $2",
+    )
+    .bind(game)
+    .bind(REVIEWS_PER_PRODUCT as i64)
+    .fetch_all(server)
+    .await?;
+    rows.iter().map(rows::review).collect()
+}
+
+pub(super) async fn select_versions(server: &PgPool) -> Result<Vec<GameVersion>, Error> {
+    let rows = sqlx::query("SELECT id, updated_at FROM games ORDER BY id")
+        .fetch_all(server)
+        .await?;
+    rows.iter().map(rows::version).collect()
+}
+
+pub(super) async fn select_page(server: &PgPool, query: &GameQuery) -> Result<GamePage, Error> {
+    // An unset filter is not part of the statement. `$1 IS NULL OR …` would hide the index from the
+    // planner. The statement contains only fixed text; the client's values are bound.
+    let mut sql =
+        QueryBuilder::<Postgres>::new(format!("SELECT {GAME_COLUMNS} FROM games WHERE true"));
+    if let Some(genre) = &query.genre {
+        sql.push(" AND genre = ").push_bind(replace_nul(genre));
+    }
+    if let Some(text) = &query.text {
+        let pattern = format!("%{}%", escape_like(&replace_nul(text)));
+        sql.push(" AND title ILIKE ")
+            .push_bind(pattern)
+            .push(r" ESCAPE '\'");
+    }
+    sql.push(match query.sort {
+        GameSort::Id => " ORDER BY id",
+        // PostgreSQL sorts NULL as the greatest value.
+        GameSort::BestRated => " ORDER BY rating DESC NULLS LAST, review_count DESC, id",
+        GameSort::Newest => " ORDER BY release_date DESC, id",
+    });
+    // One row more than a page tells whether another page follows, without counting all games.
+    sql.push(" LIMIT ").push_bind(GAMES_PER_PAGE as i64 + 1);
+    sql.push(" OFFSET ")
+        .push_bind((i64::from(query.page).max(1) - 1) * GAMES_PER_PAGE as i64);
+    let rows = sql.build().fetch_all(server).await?;
+    let page = rows.iter().take(GAMES_PER_PAGE);
+    Ok(GamePage {
+        items: page.map(rows::listing).collect::<Result<_, _>>()?,
+        has_more: rows.len() > GAMES_PER_PAGE,
+    })
+}
+
+/// Changes price, description or both. `None` leaves a column as it is.
+pub(super) async fn update_game(
+    db: &mut PgConnection,
+    id: GameId,
+    price_cents: Option<i64>,
+    description: Option<String>,
+) -> Result<Option<Game>, Error> {
+    let sql = format!(
+        "UPDATE games SET price_cents = coalesce($1, price_cents), \
+         description = coalesce($2, description), updated_at = {NEXT_UPDATED_AT} \
+         WHERE id = $3 RETURNING {GAME_COLUMNS}"
+    );
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(price_cents)
+        .bind(description)
+        .bind(id)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(rows::game).transpose()
+}
+
+/// Adds `count` and `stars` to the denormalised columns of a game. Returns the number of updated
+/// games: one or none.
+pub(super) async fn add_to_rating(
+    db: &mut PgConnection,
+    id: GameId,
+    count: i64,
+    stars: i64,
+) -> Result<u64, Error> {
+    let sql = format!(
+        "UPDATE games SET review_count = review_count + $1, review_stars = review_stars + $2, \
+         updated_at = {NEXT_UPDATED_AT} WHERE id = $3"
+    );
+    let update = sqlx::query(AssertSqlSafe(sql))
+        .bind(count)
+        .bind(stars)
+        .bind(id);
+    Ok(update.execute(db).await?.rows_affected())
+}
+
+/// Escapes `%` and `_`, which are wildcards in a `LIKE` pattern.
+fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
+}

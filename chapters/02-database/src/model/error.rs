@@ -1,0 +1,23 @@
+//! The error of every store.
+
+use std::error::Error;
+
+/// Why a store cannot answer. A missing game or order is not an error: the store returns `None`.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The server is down, out of connections or out of disk space. A retry may succeed.
+    /// Becomes HTTP 503.
+    #[error("the database cannot answer right now")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The stored data does not have the expected form. A retry does not help; an operator must
+    /// look. Becomes HTTP 503 too, because the client cannot correct the request.
+    #[error("the database holds unexpected data: {0}")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    /// Wraps a driver's error.
+    pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        StoreError::Unavailable(cause.into())
+    }
+}

@@ -1,0 +1,248 @@
+//! Fills empty databases with the generator's games, reviews and sample orders.
+//!
+//! No transaction spans several databases, so the order of the steps makes the seeding "all or
+//! nothing". The shards come first; filling a shard twice does no harm. The catalogue comes last,
+//! in one transaction that also writes the rows of the table `meta`. Those rows mean "filled". After
+//! a seeding that was killed, the next start begins again. When several processes start at the same
+//! time, an advisory lock in the catalogue's database lets one of them fill the store.
+
+use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::{Connection, Error, Executor, Row};
+
+use super::copy::Rows;
+use super::generator::{Generator, SAMPLE_ORDERS};
+use super::parameters::{SeedMismatch, SeedParameters, SeedRequest, check_seed_parameters};
+use crate::model::{GameId, Product, StoreError};
+use crate::postgres::dedicated_connection;
+use crate::sharding::{BUCKETS, ShardId, ShardMap, bucket_of_order, fnv1a};
+
+/// The number of games in one `COPY`: a few hundred kilobytes.
+const GAMES_PER_COPY: GameId = 1_000;
+
+/// The first sequence number of real orders in every bucket. Smaller ones belong to the sample
+/// orders, whose ids end at [`SAMPLE_ORDERS`].
+const FIRST_SEQUENCE: i64 = SAMPLE_ORDERS / BUCKETS as i64 + 1;
+
+/// Why a store cannot be filled or used.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The store was filled with other numbers.
+    #[error("{0}; leave the flag out, or give the addresses of empty databases")]
+    Mismatch(#[from] SeedMismatch),
+    /// The database of a shard was filled as another shard.
+    #[error(
+        "expected the database of shard {shard} of {shards}, but it owns other buckets; give the \
+         addresses of the shards in the order in which the store was filled"
+    )]
+    WrongShard {
+        /// Counted from 0.
+        shard: ShardId,
+        /// The number of shards.
+        shards: usize,
+    },
+    /// A database does not answer, or holds unexpected data.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Error> for SeedError {
+    fn from(error: Error) -> Self {
+        SeedError::Store(error.into())
+    }
+}
+
+/// Fills the databases if they are empty. Otherwise checks that they hold what the process asks
+/// for. Call [`migrate`](crate::postgres::migrate) first. `progress` gets the number of games
+/// written so far and their total. The length of `shards` replaces [`SeedRequest::shards`].
+pub async fn seed_store(
+    primary: &PgPool,
+    shards: &[PgPool],
+    request: SeedRequest,
+    progress: impl Fn(u64, u64) + Send + Sync,
+) -> Result<SeedParameters, SeedError> {
+    let request = SeedRequest {
+        shards: Some(shards.len()),
+        ..request
+    };
+    // Dropping this future drops the connection. The server then rolls back and releases the lock.
+    let mut catalog = dedicated_connection(primary).await?;
+    catalog.execute("BEGIN").await?;
+    let lock = fnv1a(b"filling the game store") as i64;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(lock)
+        .execute(&mut catalog)
+        .await?;
+    let map = ShardMap::even(shards.len());
+    let parameters = if let Some(stored) = read_parameters(&mut catalog).await? {
+        check_seed_parameters(stored, request)?;
+        for (shard, pool) in shards.iter().enumerate() {
+            check_buckets(pool, &map, shard).await?;
+        }
+        stored
+    } else {
+        let parameters = SeedParameters::for_new_store(request);
+        let games = GameId::from(parameters.games);
+        let generator = Generator::new(parameters.seed);
+        for (shard, pool) in shards.iter().enumerate() {
+            fill_shard(pool, &map, shard, &generator, games).await?;
+        }
+        fill_catalog(&mut catalog, &generator, games, progress).await?;
+        write_parameters(&mut catalog, parameters).await?;
+        parameters
+    };
+    catalog.execute("COMMIT").await?;
+    let _ = catalog.close().await;
+    Ok(parameters)
+}
+
+async fn read_parameters(db: &mut PgConnection) -> Result<Option<SeedParameters>, SeedError> {
+    let rows = sqlx::query("SELECT key, value FROM meta")
+        .fetch_all(db)
+        .await?;
+    let rows = rows
+        .iter()
+        .map(|row| (row.get("key"), row.get("value")))
+        .collect();
+    Ok(SeedParameters::from_rows(&rows)?)
+}
+
+async fn write_parameters(db: &mut PgConnection, parameters: SeedParameters) -> Result<(), Error> {
+    for (key, value) in parameters.to_rows() {
+        sqlx::query("INSERT INTO meta (key, value) VALUES ($1, $2)")
+            .bind(key)
+            .bind(value)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// With two addresses in the wrong order, a customer's new orders would get another database than
+/// the old ones.
+async fn check_buckets(pool: &PgPool, map: &ShardMap, shard: ShardId) -> Result<(), SeedError> {
+    let owned: Vec<i32> = sqlx::query_scalar("SELECT bucket FROM bucket_sequences ORDER BY bucket")
+        .fetch_all(pool)
+        .await?;
+    if owned == bucket_numbers(map, shard) {
+        return Ok(());
+    }
+    let shards = map.shards();
+    Err(SeedError::WrongShard { shard, shards })
+}
+
+/// The buckets of a shard as PostgreSQL integers.
+fn bucket_numbers(map: &ShardMap, shard: ShardId) -> Vec<i32> {
+    map.buckets_of(shard).map(i32::from).collect()
+}
+
+/// Gives a shard its buckets and their sample orders. Replaces what an earlier, killed seeding
+/// wrote, possibly with other numbers.
+async fn fill_shard(
+    pool: &PgPool,
+    map: &ShardMap,
+    shard: ShardId,
+    generator: &Generator,
+    games: GameId,
+) -> Result<(), Error> {
+    let buckets = bucket_numbers(map, shard);
+    let mut orders = Rows::default();
+    for id in (1..=SAMPLE_ORDERS).filter(|id| map.owner(bucket_of_order(*id)) == shard) {
+        let order = generator.order(id, games);
+        orders
+            .column(order.id)
+            .column(&order.customer)
+            .column(order.game_id)
+            .column(order.quantity)
+            .column(order.total_cents)
+            .column(order.created_at.to_rfc3339());
+        orders.end_row();
+    }
+    let mut db = dedicated_connection(pool).await?;
+    db.execute("BEGIN").await?;
+    sqlx::query("DELETE FROM orders WHERE id <= $1")
+        .bind(SAMPLE_ORDERS)
+        .execute(&mut db)
+        .await?;
+    sqlx::query("DELETE FROM bucket_sequences WHERE bucket <> ALL ($1)")
+        .bind(&buckets)
+        .execute(&mut db)
+        .await?;
+    sqlx::query(
+        "INSERT INTO bucket_sequences (bucket, next) \
+         SELECT bucket, $2 FROM unnest($1) AS own (bucket) ON CONFLICT DO NOTHING",
+    )
+    .bind(&buckets)
+    .bind(FIRST_SEQUENCE)
+    .execute(&mut db)
+    .await?;
+    let into = "orders (id, customer, game_id, quantity, total_cents, created_at)";
+    orders.copy(&mut db, into).await?;
+    db.execute("COMMIT").await?;
+    db.close().await
+}
+
+async fn fill_catalog(
+    db: &mut PgConnection,
+    generator: &Generator,
+    games: GameId,
+    progress: impl Fn(u64, u64),
+) -> Result<(), Error> {
+    for first in (1..=games).step_by(GAMES_PER_COPY as usize) {
+        let last = games.min(first + GAMES_PER_COPY - 1);
+        let (mut game_rows, mut review_rows) = (Rows::default(), Rows::default());
+        for product in (first..=last).map(|id| generator.product(id)) {
+            add_product(&product, &mut game_rows, &mut review_rows);
+        }
+        let into = "games (id, slug, title, description, genre, developer, publisher, platform, \
+             release_date, price_cents, images, trailer, updated_at, review_count, review_stars)";
+        game_rows.copy(db, into).await?;
+        let into = "reviews (id, game_id, customer, stars, text, created_at)";
+        review_rows.copy(db, into).await?;
+        progress(last as u64, games as u64);
+    }
+    // The copied reviews bring their own numbers, so the sequence must continue after them. ANALYZE
+    // gives the planner statistics about the new rows.
+    db.execute(
+        "SELECT setval(pg_get_serial_sequence('reviews', 'id'), \
+         (SELECT coalesce(max(id), 0) + 1 FROM reviews), false); \
+         ANALYZE games, reviews",
+    )
+    .await
+    .map(drop)
+}
+
+fn add_product(product: &Product, games: &mut Rows, reviews: &mut Rows) {
+    let game = &product.game;
+    let stars: i64 = product
+        .reviews
+        .iter()
+        .map(|review| i64::from(review.stars))
+        .sum();
+    games
+        .column(game.id)
+        .column(&game.slug)
+        .column(&game.title)
+        .column(&game.description)
+        .column(&game.genre)
+        .column(&game.developer)
+        .column(&game.publisher)
+        .column(&game.platform)
+        .column(game.release_date)
+        .column(game.price_cents)
+        .array(&game.images)
+        .column(&game.trailer)
+        .column(game.updated_at.to_rfc3339())
+        .column(product.reviews.len())
+        .column(stars);
+    games.end_row();
+    for review in &product.reviews {
+        reviews
+            .column(review.id)
+            .column(game.id)
+            .column(&review.customer)
+            .column(review.stars)
+            .column(&review.text)
+            .column(review.created_at.to_rfc3339());
+        reviews.end_row();
+    }
+}

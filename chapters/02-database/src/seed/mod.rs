@@ -1,0 +1,15 @@
+//! Seeding: the generator makes the store's data, and [`seed_store`] writes it into empty databases.
+//!
+//! | file | content |
+//! |---|---|
+//! | `generator/` | games, reviews, customers and sample orders from a random seed |
+//! | `parameters.rs` | the numbers that a store was filled with |
+//! | `fill.rs`, `copy.rs` | one database after the other, with `COPY` |
+
+mod copy;
+mod fill;
+pub mod generator;
+mod parameters;
+
+pub use fill::{SeedError, seed_store};
+pub use parameters::{SeedMismatch, SeedParameters, SeedRequest, check_seed_parameters};
