@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ch02_database::sharding::fnv1a;
 use ch02_database::{GameId, StoreError};
 use chrono::{DateTime, Utc};
+use common::hash::fnv1a;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};

@@ -6,6 +6,7 @@
 //! a seeding that was killed, the next start begins again. When several processes start at the same
 //! time, an advisory lock in the catalogue's database lets one of them fill the store.
 
+use common::hash::fnv1a;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Error, Executor, Row};
 
@@ -14,7 +15,7 @@ use super::generator::{Generator, SAMPLE_ORDERS};
 use super::parameters::{SeedMismatch, SeedParameters, SeedRequest, check_seed_parameters};
 use crate::model::{GameId, Product, StoreError};
 use crate::postgres::dedicated_connection;
-use crate::sharding::{BUCKETS, ShardId, ShardMap, bucket_of_order, fnv1a};
+use crate::sharding::{BUCKETS, ShardId, ShardMap, bucket_of_order};
 
 /// The number of games in one `COPY`: a few hundred kilobytes.
 const GAMES_PER_COPY: GameId = 1_000;

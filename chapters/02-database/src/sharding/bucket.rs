@@ -1,5 +1,7 @@
 //! The bucket of a customer and of an order. Neither ever changes.
 
+use common::hash::fnv1a;
+
 /// The number of buckets. It never changes, because the id of every order contains its bucket.
 pub const BUCKETS: u16 = 256;
 
@@ -10,8 +12,8 @@ pub type Bucket = u16;
 /// The bucket of a customer: the FNV-1a hash of the name's bytes, modulo [`BUCKETS`].
 ///
 /// The hash must be the same on every machine and in every version. The standard library's
-/// `DefaultHasher` does not guarantee that. FNV-1a is five lines long and has published test
-/// vectors (RFC 9923, <https://datatracker.ietf.org/doc/html/rfc9923>).
+/// `DefaultHasher` does not guarantee that. FNV-1a has published test vectors
+/// (RFC 9923, <https://datatracker.ietf.org/doc/html/rfc9923>).
 ///
 /// ```
 /// use ch02_database::sharding::bucket_of_customer;
@@ -35,11 +37,4 @@ pub fn bucket_of_order(id: i64) -> Bucket {
 /// The id of the order with this sequence number (counted from 0) in `bucket`.
 pub fn order_id(sequence: i64, bucket: Bucket) -> i64 {
     sequence * i64::from(BUCKETS) + i64::from(bucket)
-}
-
-/// The 64-bit FNV-1a hash. Not for secrets: it is easy to construct two texts with the same hash.
-pub fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }

@@ -9,5 +9,5 @@
 mod bucket;
 mod shard_map;
 
-pub use bucket::{BUCKETS, Bucket, bucket_of_customer, bucket_of_order, fnv1a, order_id};
+pub use bucket::{BUCKETS, Bucket, bucket_of_customer, bucket_of_order, order_id};
 pub use shard_map::{ShardId, ShardMap};

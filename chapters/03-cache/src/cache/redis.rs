@@ -1,8 +1,7 @@
 //! One Redis server as a cache that all clones share.
 //!
 //! What one clone sets or deletes, every clone sees immediately. All commands of a process use one
-//! connection and do not wait for each other (redis-rs multiplexes them), so there is no pool. The
-//! first command connects, and a broken connection is replaced.
+//! [`RedisConnection`], which connects with the first command and replaces a silent connection.
 //!
 //! A cache must not cost more than the database queries that it saves. So the time-outs are short,
 //! there are no retries, and a circuit breaker skips a server that has failed.
@@ -11,10 +10,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use parking_lot::Mutex;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::io::tcp::TcpSettings;
-use redis::{Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError};
+use redis_connection::{Limits, RedisConnection};
 
 use super::{COMMAND_TIMEOUT, Cache, CacheError, is_answered};
 use crate::circuit_breaker::CircuitBreaker;
@@ -24,11 +21,8 @@ const MAX_TTL: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// A cache in Redis.
 pub struct RedisCache {
-    client: Client,
-    timeout: Duration,
+    connection: RedisConnection,
     key_prefix: String,
-    /// Reconnects when the connection breaks. Replaced when the connection becomes silent.
-    manager: Mutex<ConnectionManager>,
     circuit_breaker: CircuitBreaker,
 }
 
@@ -49,26 +43,16 @@ impl RedisCache {
         key_prefix: impl Into<String>,
         timeout: Duration,
     ) -> Result<Self, CacheError> {
-        let open = || -> RedisResult<(Client, ConnectionManager)> {
-            // Without `nodelay` the kernel may delay a small command until the server acknowledges
-            // the previous one.
-            let settings = TcpSettings::default().set_nodelay(true);
-            let client = Client::open(url.into_connection_info()?.set_tcp_settings(settings))?;
-            let manager = connect_lazily(&client, timeout)?;
-            Ok((client, manager))
-        };
         // The message does not contain the URL, because it may contain a password.
-        let (client, manager) = open().map_err(|error| {
+        let connection = RedisConnection::new(url, Limits::new(timeout)).map_err(|error| {
             CacheError::Misconfigured(format!(
                 "invalid Redis address ({error}); \
                  expected redis://HOST:PORT or redis://HOST:PORT/DATABASE"
             ))
         })?;
         Ok(RedisCache {
-            client,
-            timeout,
+            connection,
             key_prefix: key_prefix.into(),
-            manager: Mutex::new(manager),
             circuit_breaker: CircuitBreaker::default(),
         })
     }
@@ -78,13 +62,7 @@ impl RedisCache {
     }
 
     async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, CacheError> {
-        let mut manager = self.manager.lock().clone();
-        let reply = command.query_async(&mut manager).await;
-        if reply.as_ref().is_err_and(RedisError::is_timeout) {
-            // The manager replaces a broken connection, but it keeps a silent one until the kernel
-            // gives up. That takes up to a quarter of an hour if the other machine is gone.
-            *self.manager.lock() = connect_lazily(&self.client, self.timeout)?;
-        }
+        let reply = self.connection.query(command).await;
         let reply = reply.map_err(CacheError::from);
         self.circuit_breaker.record(is_answered(&reply));
         reply
@@ -126,15 +104,6 @@ impl Cache for RedisCache {
     async fn delete(&self, key: &str) -> Result<(), CacheError> {
         self.query(redis::cmd("DEL").arg(self.prefixed(key))).await
     }
-}
-
-fn connect_lazily(client: &Client, timeout: Duration) -> RedisResult<ConnectionManager> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(timeout))
-        .set_response_timeout(Some(timeout))
-        // All callers wait for a new connection. Retries would make them wait longer.
-        .set_number_of_retries(0);
-    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
 impl From<RedisError> for CacheError {

@@ -68,7 +68,7 @@ async fn a_new_node_takes_its_share_and_leaves_the_other_keys_where_they_are() {
         let (old, new) = (three[before.node_of(&key)], four[after.node_of(&key)]);
         moved += u32::from(old != new);
         moved_to_old += u32::from(old != new && new != four[0]);
-        let hash = ch02_database::sharding::fnv1a(key.as_bytes());
+        let hash = common::hash::fnv1a(key.as_bytes());
         moved_by_modulo += u32::from(hash % 3 != hash % 4);
     }
 

@@ -8,7 +8,7 @@
 //! keys can therefore only evict each other.
 
 use bytes::Bytes;
-use ch02_database::sharding::fnv1a;
+use common::hash::fnv1a;
 
 /// Memcached's limit.
 const MAX_NAME_BYTES: usize = 250;

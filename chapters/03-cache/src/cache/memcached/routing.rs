@@ -9,7 +9,7 @@
 //! The library can route too, but it uses the standard library's `DefaultHasher`, which may change
 //! with the compiler. During a deploy, old and new clones could then use two nodes for one key.
 
-use ch02_database::sharding::fnv1a;
+use common::hash::fnv1a;
 
 // ANCHOR: node_of
 /// The position of the node that holds `key`. It depends on the names of the nodes, not on their
