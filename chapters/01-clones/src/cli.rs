@@ -65,7 +65,7 @@ pub struct CloneArguments {
     pub defect: Option<Defect>,
     /// Stops when the standard input ends; for the child of another program
     #[arg(long, hide = true)]
-    pub end_with_stdin: bool,
+    pub exit_on_stdin_close: bool,
 }
 
 /// A mistake that the tests before a deploy did not find.

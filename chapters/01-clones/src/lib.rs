@@ -10,26 +10,14 @@
 //!
 //! Left out: TLS, and machines other than this one.
 
-pub mod app;
-pub mod avatar;
 pub mod balancer;
-pub mod conditional;
+pub mod clone;
 pub mod contract;
 pub mod deploy;
-pub mod extract;
-pub mod identity;
-pub mod linger;
-pub mod login;
-pub mod problem;
-pub mod readiness;
-pub mod redis_sessions;
-pub mod server;
-pub mod session;
-pub mod stop;
+pub mod web;
 
-pub use avatar::AvatarStore;
 pub use balancer::{Balancer, Upstream};
-pub use problem::Problem;
-pub use readiness::Readiness;
-pub use redis_sessions::RedisSessions;
-pub use session::{MemorySessions, Session, SessionId, SessionStore};
+pub use clone::{
+    AvatarStore, MemorySessions, Readiness, RedisSessions, Session, SessionId, SessionStore,
+};
+pub use web::problem::Problem;

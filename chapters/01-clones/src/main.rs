@@ -8,15 +8,14 @@ use tracing_subscriber::EnvFilter;
 use cli::{Arguments, Command};
 
 mod cli;
+mod commands;
 mod demo;
 mod experiment;
-mod roles;
-mod runtime;
 
 fn main() -> ExitCode {
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
     log.with_env_filter(EnvFilter::from_default_env()).init();
-    match runtime::start(|| run(Arguments::parse().command)) {
+    match commands::runtime::start(|| run(Arguments::parse().command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -29,10 +28,10 @@ async fn run(command: Option<Command>) -> anyhow::Result<()> {
     match command {
         None => demo::run().await,
         Some(Command::Experiment(arguments)) => experiment::run(arguments).await,
-        Some(Command::Clone(arguments)) => roles::clone::run(arguments).await,
-        Some(Command::Balancer(arguments)) => roles::balancer::run(arguments).await,
-        Some(Command::Serve(arguments)) => roles::site::serve(arguments).await,
-        Some(Command::Pack(arguments)) => roles::site::pack(arguments),
-        Some(Command::Deploy(arguments)) => roles::site::deploy(arguments).await,
+        Some(Command::Clone(arguments)) => commands::clone::run(arguments).await,
+        Some(Command::Balancer(arguments)) => commands::balancer::run(arguments).await,
+        Some(Command::Serve(arguments)) => commands::serve::serve(arguments).await,
+        Some(Command::Pack(arguments)) => commands::serve::pack(arguments),
+        Some(Command::Deploy(arguments)) => commands::serve::deploy(arguments).await,
     }
 }

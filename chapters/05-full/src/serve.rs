@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use ch01_clones::identity::Identity;
-use ch01_clones::server::stop_signal;
+use ch01_clones::web::identity::Identity;
+use ch01_clones::web::shutdown::stop_signal;
 use ch02_database::seed::SeedRequest;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -67,7 +67,7 @@ pub async fn balancer_alone(args: &BalancerArgs) -> anyhow::Result<()> {
 
 /// Runs a clone until it is told to stop. It says its address once it answers.
 pub async fn clone_alone(args: &CloneArgs) -> anyhow::Result<()> {
-    let stop = stop::asked(args.role.end_with_stdin);
+    let stop = stop::requested(args.role.end_with_stdin);
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener
         .with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
@@ -98,7 +98,7 @@ pub async fn clone_alone(args: &CloneArgs) -> anyhow::Result<()> {
 
 /// Runs a worker, with a notifier for each channel, until it is told to stop and has finished the job in hand.
 pub async fn worker_alone(args: &WorkerArgs) -> anyhow::Result<()> {
-    let stop = stop::asked(args.role.end_with_stdin);
+    let stop = stop::requested(args.role.end_with_stdin);
     let Some((servers, stop)) = open(&args.role, stop).await? else {
         return Ok(());
     };
@@ -125,7 +125,7 @@ pub async fn worker_alone(args: &WorkerArgs) -> anyhow::Result<()> {
 
 /// Runs the publisher until it is told to stop.
 pub async fn publisher_alone(args: &RoleArgs) -> anyhow::Result<()> {
-    let stop = stop::asked(args.end_with_stdin);
+    let stop = stop::requested(args.end_with_stdin);
     let Some((servers, stop)) = open(args, stop).await? else {
         return Ok(());
     };

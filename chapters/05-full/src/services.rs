@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ch01_clones::SessionStore;
-use ch01_clones::avatar::AvatarStore;
+use ch01_clones::clone::avatar::AvatarStore;
 use ch02_database::{Catalog, GameId, Orders, StoreError};
 use ch03_cache::{MemoryCache, ProductCache};
 use ch04_async::{Event, Events, JobBoard, JobQueue, MemoryEvents, MemoryQueue, PageStore};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ch01_clones::identity::Identity;
+use ch01_clones::web::identity::Identity;
 use ch02_database::seed::SeedRequest;
 use ch04_async::Worker;
 use indicatif::{ProgressBar, ProgressStyle};

@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::{METRICS_TYPE, UpstreamMetrics};
 use super::{Balancer, FleetError, Upstream, UpstreamStatus};
-use crate::extract::{Json, Path};
-use crate::problem::{self, Problem};
+use crate::web::extract::{Json, Path};
+use crate::web::problem::{self, Problem};
 
 /// How long a request to drain waits for the clone to finish.
 const DRAIN: Duration = Duration::from_secs(30);

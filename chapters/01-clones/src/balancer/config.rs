@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::strategy::StrategyName;
 use super::{Balancer, HealthPolicy, Probes, RetryPolicy, Timeouts, Upstream};
-use crate::server::Limits;
+use crate::web::limits::Limits;
 
 /// How often somebody looks whether the file has changed.
 const LOOK: Duration = Duration::from_millis(500);

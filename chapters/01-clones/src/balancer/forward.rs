@@ -26,10 +26,10 @@ use super::strategy::Visit;
 use super::upgrade::{self, Wish};
 use super::upload::{Progress, Upload};
 use super::{Balancer, Rules, Timeouts, headers};
-use crate::identity::{X_REQUEST_ID, request_id};
-use crate::linger::{BodyError, RequestBody};
-use crate::problem::Problem;
-use crate::server::PeerAddr;
+use crate::web::identity::{X_REQUEST_ID, request_id};
+use crate::web::problem::Problem;
+use crate::web::request_body::{BodyError, RequestBody};
+use crate::web::server::PeerAddr;
 
 /// A clone's answer, or a problem document of the balancer's own.
 pub type ResponseBody = Either<PooledBody, Full<Bytes>>;

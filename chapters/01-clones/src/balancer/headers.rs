@@ -23,8 +23,8 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri, Version};
 
-use crate::identity::X_REQUEST_ID;
-use crate::problem::Problem;
+use crate::web::identity::X_REQUEST_ID;
+use crate::web::problem::Problem;
 
 mod framing;
 

@@ -20,8 +20,9 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::linger::RequestBody;
-use crate::server::{self, Limits};
+use crate::web::limits::Limits;
+use crate::web::request_body::RequestBody;
+use crate::web::server;
 
 pub mod admin;
 mod config;
@@ -76,7 +77,7 @@ pub struct Timeouts {
     #[serde(with = "humantime_serde")]
     pub gap: Duration,
     /// How long a connection may lie unused in the pool. It must be less than the clones' own limit
-    /// ([`server::Limits::head`]), or we would often send into a connection that the clone is just closing.
+    /// ([`Limits::head_timeout`]), or we would often send into a connection that the clone is just closing.
     #[serde(with = "humantime_serde")]
     pub idle: Duration,
     /// How long a WebSocket may be silent in both directions. Chats send a sign of life more often than that.

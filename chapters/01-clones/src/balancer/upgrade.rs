@@ -30,7 +30,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::forward::ResponseBody;
 use super::upstream::InFlight;
-use crate::linger::RequestBody;
+use crate::web::request_body::RequestBody;
 
 /// The one protocol that connections may change to.
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");

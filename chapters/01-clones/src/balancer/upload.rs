@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use crate::linger::{BodyError, RequestBody};
+use crate::web::request_body::{BodyError, RequestBody};
 
 /// Bodies up to this many bytes can be sent again (as in Linkerd's proxy). It bounds what a request holds in memory.
 pub(super) const KEPT: usize = 64 * 1024;

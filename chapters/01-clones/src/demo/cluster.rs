@@ -12,7 +12,7 @@ use ch01_clones::{Balancer, Upstream, balancer};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::roles::site::common;
+use crate::commands::serve::common;
 
 /// Dropping it kills the clones and ends the balancer.
 pub struct Cluster {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use ch01_clones::balancer::Probes;
-use ch01_clones::deploy::{Deployed, RolloutPolicy, Site};
+use ch01_clones::deploy::{DeployOutcome, RolloutPolicy, Supervisor};
 use ch01_clones::{Balancer, balancer};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::load::{Load, Seen};
 use super::visitor::Visitor;
-use crate::roles::site::{common, pack_here};
+use crate::commands::serve::{common, pack_here};
 
 /// Deploys v2, which is well, and then v3, which fails whoever has a session. What the visitors have seen of either.
 pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)> {
@@ -34,7 +34,7 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
         Arc::clone(&balancer),
         std::future::pending(),
     ));
-    let site = Site::start(balancer, pack("v1", &[])?, 3, common(sessions, None)).await?;
+    let site = Supervisor::start(balancer, pack("v1", &[])?, 3, common(sessions, None)).await?;
 
     let mut ada = Visitor::new(address).await?;
     ada.log_in("ada").await?;
@@ -56,8 +56,10 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
             .await;
         let visitors = load.stop().await?;
         match deployed {
-            Deployed::Everywhere => println!("      {version} is everywhere. {visitors}.\n"),
-            Deployed::RolledBack { .. } => println!("      {version} is nowhere. {visitors}.\n"),
+            DeployOutcome::Everywhere => println!("      {version} is everywhere. {visitors}.\n"),
+            DeployOutcome::RolledBack { .. } => {
+                println!("      {version} is nowhere. {visitors}.\n")
+            }
             other => bail!("the deploy of {version} ended as it should not: {other:?}"),
         }
         seen.push(visitors);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use ch01_clones::identity::X_SERVED_BY;
+use ch01_clones::web::identity::X_SERVED_BY;
 use http::header::{CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full};

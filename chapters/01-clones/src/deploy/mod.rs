@@ -1,20 +1,18 @@
-//! Deploys: all clones get the next version while people shop, and the last one back if the next is sick.
+//! Rolling deploys: every clone is replaced by the next version, one at a time, without a failed
+//! request.
 //!
-//! Clones must be twins in their code too, so the program is packed once, as an [`Artifact`] that nobody changes any more, and every clone
-//! is started from it. A [`Site`] owns the running clones and the balancer in front of them, and replaces them one by one: start a new one, wait
-//! until it is ready, let it have a little of the load and watch it, drain the old one, stop it. If a new one is sick, all that was
-//! replaced goes back the same way. [`door`] is where a person or a pipeline says so.
-//!
-//! Left out: more than one machine. There a tool goes over all of them (Capistrano, Ansible), or an orchestrator does what the site does
-//! here (Kubernetes), and the artefact is an image. The steps are the same.
+//! An [`Artifact`] is the packed program, and every clone is started from one. A [`Supervisor`]
+//! owns the running clones and replaces them: start a clone, wait until it is ready, watch it under
+//! a small share of the load, drain the old clone, stop it. If a new clone fails, the supervisor
+//! rolls back. [`admin`] is the HTTP interface that starts a deploy.
 
+pub mod admin;
 mod artifact;
-pub mod door;
-mod process;
+mod clone_process;
 mod rollout;
-mod site;
+mod supervisor;
 
 pub use artifact::{Artifact, ArtifactError, Release};
-pub use process::{CloneProcess, ProcessError};
-pub use rollout::{Deployed, RolloutPolicy};
-pub use site::{RunningClone, Site, SiteError};
+pub use clone_process::{CloneProcess, ProcessError};
+pub use rollout::{DeployOutcome, RolloutPolicy};
+pub use supervisor::{RunningClone, Supervisor, SupervisorError};

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
-use super::site::{ANSWER, Clone, Clones, READY, STOP, Site, SiteError};
+use super::supervisor::{ANSWER, Clone, Clones, READY, STOP, Supervisor, SupervisorError};
 use crate::balancer::{State, answers};
 
 /// How patient a deploy is, and how strict.
@@ -47,7 +47,7 @@ impl Default for RolloutPolicy {
 
 /// How a deploy ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deployed {
+pub enum DeployOutcome {
     /// All clones are of the new version.
     Everywhere,
     /// All clones are of the old version, as before.
@@ -64,7 +64,7 @@ pub enum Deployed {
     Busy,
 }
 
-impl Site {
+impl Supervisor {
     /// Replaces all clones by those of `next`. Each step is given to `tell`, as a line.
     ///
     /// It must run to its end, so give it a task of its own: a caller who drops the future stops it between two steps, with both versions
@@ -74,9 +74,9 @@ impl Site {
         next: &Artifact,
         policy: &RolloutPolicy,
         tell: impl Fn(String),
-    ) -> Deployed {
+    ) -> DeployOutcome {
         let Some(mut clones) = self.take() else {
-            return Deployed::Busy;
+            return DeployOutcome::Busy;
         };
         let last = clones.release.clone();
         let to = |release: &Artifact| release.release().version.clone();
@@ -97,13 +97,13 @@ impl Site {
                     .await
                 {
                     let because = format!("{because}; and on the way back: {worse}");
-                    return Deployed::Stuck { because };
+                    return DeployOutcome::Stuck { because };
                 }
             }
-            return Deployed::RolledBack { because };
+            return DeployOutcome::RolledBack { because };
         }
         clones.release = next.clone();
-        Deployed::Everywhere
+        DeployOutcome::Everywhere
     }
 
     // ANCHOR: replace
@@ -115,21 +115,21 @@ impl Site {
         release: &Artifact,
         policy: &RolloutPolicy,
         tell: &impl Fn(String),
-    ) -> Result<(), SiteError> {
+    ) -> Result<(), SupervisorError> {
         let name = clones.next_name();
         let mut new = self.start_ready(&name, release, policy.ready).await?;
         let version = release.release().version.clone();
         if !answers(new.process.address, "/", ANSWER).await {
             new.process.stop(STOP).await;
-            return Err(SiteError::Smoke {
+            return Err(SupervisorError::Smoke {
                 name,
                 release: version,
             });
         }
-        self.let_in(&new);
+        self.add_to_balancer(&new);
         tell(format!("{name} of {version} is ready, and gets requests"));
         if let Err(sick) = self.watch(&mut new, policy).await {
-            self.let_out(new, policy.drain).await;
+            self.drain_from_balancer(new, policy.drain).await;
             return Err(sick);
         }
         let old = std::mem::replace(&mut clones.running[place], new);
@@ -138,7 +138,7 @@ impl Site {
             old.release.release().version.clone(),
         );
         let begin = Instant::now();
-        let has_finished = self.let_out(old, policy.drain).await;
+        let has_finished = self.drain_from_balancer(old, policy.drain).await;
         let took = begin.elapsed().as_millis();
         tell(if has_finished {
             format!("{old_name} of {version} has finished what it had, and is gone after {took} ms")
@@ -150,7 +150,11 @@ impl Site {
     // ANCHOR_END: replace
 
     /// Looks at a clone that has just been let in.
-    async fn watch(&self, clone: &mut Clone, policy: &RolloutPolicy) -> Result<(), SiteError> {
+    async fn watch(
+        &self,
+        clone: &mut Clone,
+        policy: &RolloutPolicy,
+    ) -> Result<(), SupervisorError> {
         let begin = Instant::now();
         loop {
             if let Some(ended) = clone.has_ended() {
@@ -168,7 +172,7 @@ impl Site {
                     (policy.tolerated * status.requests as f64).max(policy.forgiven as f64);
                 let is_out = matches!(status.state, State::Ejected | State::Down | State::Spared);
                 if is_out || failed as f64 > bearable {
-                    return Err(SiteError::Sick {
+                    return Err(SupervisorError::Sick {
                         name: name.clone(),
                         release: clone.release.release().version.clone(),
                         failed,

@@ -13,8 +13,9 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use ch01_clones::identity::{self, Identity};
-use ch01_clones::server;
+use ch01_clones::web::identity::{self, Identity};
+use ch01_clones::web::server;
+use ch01_clones::web::shutdown::stop_signal;
 use clap::Args;
 use http::StatusCode;
 use redis::aio::MultiplexedConnection;
@@ -76,7 +77,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     server::run(
         listener,
         identity::sign(routes, Identity::new(&arguments.name)),
-        server::stop_signal(),
+        stop_signal(),
     )
     .await;
     Ok(())

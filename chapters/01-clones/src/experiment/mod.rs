@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ch01_clones::server::stop_signal;
+use ch01_clones::web::shutdown::stop_signal;
 use clap::{Args, Subcommand};
 
 mod burn;

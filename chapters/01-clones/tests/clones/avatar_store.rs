@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ch01_clones::AvatarStore;
-use ch01_clones::avatar::{Avatar, AvatarError, MAX_AVATAR_BYTES};
-use ch01_clones::session::UserName;
+use ch01_clones::clone::avatar::{Avatar, AvatarError, MAX_AVATAR_BYTES};
+use ch01_clones::clone::session::UserName;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};

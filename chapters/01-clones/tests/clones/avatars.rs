@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use ch01_clones::avatar::{self, MAX_AVATAR_BYTES};
-use ch01_clones::{AvatarStore, MemorySessions, SessionStore, app};
+use ch01_clones::clone::app;
+use ch01_clones::clone::avatar::{self, MAX_AVATAR_BYTES};
+use ch01_clones::{AvatarStore, MemorySessions, SessionStore};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;

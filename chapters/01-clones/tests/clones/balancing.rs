@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::{Extension, Router, routing::get};
 use ch01_clones::balancer::HealthPolicy;
-use ch01_clones::server::{Limits, PeerAddr};
+use ch01_clones::web::{limits::Limits, server::PeerAddr};
 use tokio::net::TcpSocket;
 
 use crate::support::{

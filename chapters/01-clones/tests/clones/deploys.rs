@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ch01_clones::Balancer;
-use ch01_clones::deploy::{self, Artifact, Deployed, Release, RolloutPolicy};
+use ch01_clones::deploy::{self, Artifact, DeployOutcome, Release, RolloutPolicy};
 use loadgen::{Request, Target, open_loop};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -19,14 +19,14 @@ use crate::program::{PROGRAM, Role, error, run, shown};
 use crate::support::{DEADLINE, client, header, log_in, read_head, until};
 
 /// A running site with three clones of v1, and a folder for releases.
-struct Site {
+struct Supervisor {
     role: Role,
     front: SocketAddr,
     door: SocketAddr,
     releases: TempDir,
 }
 
-impl Site {
+impl Supervisor {
     async fn start(sessions: &str) -> Self {
         let mut role = Role::start(&[
             "serve",
@@ -39,7 +39,7 @@ impl Site {
         ]);
         let front = role.address("opens on").await;
         let door = role.address("/clones").await;
-        Site {
+        Supervisor {
             role,
             front,
             door,
@@ -145,7 +145,7 @@ impl Load {
 #[tokio::test]
 async fn a_rolling_deploy_under_load_fails_no_request_and_loses_no_login() {
     let redis = testbed::redis().await.unwrap();
-    let site = Site::start(&redis.url()).await;
+    let site = Supervisor::start(&redis.url()).await;
     let before = site.clones().await;
     let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
     let load = Load::start(site.front, cookie.clone());
@@ -187,7 +187,7 @@ async fn of_each(door: SocketAddr, field: &str) -> Vec<Value> {
 #[tokio::test]
 async fn what_a_clone_has_begun_it_finishes_before_it_goes() {
     let redis = testbed::redis().await.unwrap();
-    let site = Site::start(&redis.url()).await;
+    let site = Supervisor::start(&redis.url()).await;
     let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
     // Now, because clones have little patience with half an upload.
     site.pack("v2", &[]).await;
@@ -231,7 +231,7 @@ async fn what_a_clone_has_begun_it_finishes_before_it_goes() {
 
 #[tokio::test]
 async fn a_sick_release_is_taken_back_before_a_visitor_has_met_it() {
-    let site = Site::start("local").await;
+    let site = Supervisor::start("local").await;
     let before = site.clones().await;
     for (defect, because) in [
         ("exits", "did not start"),
@@ -251,7 +251,7 @@ async fn a_sick_release_is_taken_back_before_a_visitor_has_met_it() {
 #[tokio::test]
 async fn a_release_that_only_visitors_find_sick_is_taken_back_everywhere() {
     let redis = testbed::redis().await.unwrap();
-    let site = Site::start(&redis.url()).await;
+    let site = Supervisor::start(&redis.url()).await;
     let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
     let load = Load::start(site.front, cookie);
 
@@ -281,7 +281,7 @@ async fn a_release_that_never_gets_ready_gets_no_request() {
         Artifact::pack(PROGRAM.as_ref(), &release, releases.path()).unwrap()
     };
     let balancer = Arc::new(Balancer::new(Vec::new()));
-    let site = deploy::Site::start(Arc::clone(&balancer), pack("v1", &[]), 2, Vec::new());
+    let site = deploy::Supervisor::start(Arc::clone(&balancer), pack("v1", &[]), 2, Vec::new());
     let site = site.await.unwrap();
     let impatient = RolloutPolicy {
         ready: Duration::from_millis(500),
@@ -293,7 +293,7 @@ async fn a_release_that_never_gets_ready_gets_no_request() {
         assert!(!line.contains("gets requests"), "{line}");
     });
 
-    let Deployed::RolledBack { because } = deployed.await else {
+    let DeployOutcome::RolledBack { because } = deployed.await else {
         panic!("it was never ready, and is at work");
     };
     assert!(because.contains("was not ready within 500ms"), "{because}");
@@ -308,7 +308,7 @@ async fn a_release_that_never_gets_ready_gets_no_request() {
 
 #[tokio::test]
 async fn a_deploy_that_fails_half_way_is_taken_back_from_the_clones_that_had_it() {
-    let site = Site::start("local").await;
+    let site = Supervisor::start("local").await;
     let breaking = async {
         until(
             "the first clone of the new release to get requests",
@@ -339,7 +339,7 @@ async fn a_deploy_that_fails_half_way_is_taken_back_from_the_clones_that_had_it(
 
 #[tokio::test]
 async fn what_is_no_artefact_is_refused_and_nothing_happens() {
-    let site = Site::start("local").await;
+    let site = Supervisor::start("local").await;
     let before = site.clones().await;
     let folder = shown(site.releases.path());
     let door = site.door.to_string();
@@ -366,7 +366,7 @@ async fn a_deploy_without_a_site_says_how_to_start_one() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_clone_that_is_killed_is_started_again_with_the_same_release() {
-    let mut site = Site::start("local").await;
+    let mut site = Supervisor::start("local").await;
     let killed = site.clones().await.remove(0);
     let pid = rustix::process::Pid::from_raw(i32::try_from(killed.2).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use ch01_clones::balancer::Timeouts;
-use ch01_clones::server::{Limits, run_with};
+use ch01_clones::web::{limits::Limits, server::run_with};
 use ch01_clones::{Balancer, Upstream};
 use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -170,7 +170,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_and_the_clone_need_not_fi
     };
     let clone = serve(Router::new().route("/endless", get(endless)).merge(hello())).await;
     let limits = Limits {
-        unread: Duration::from_millis(100),
+        write_timeout: Duration::from_millis(100),
         ..Limits::default()
     };
     let front = front_with(limits, clone.addr).await;
@@ -230,8 +230,8 @@ async fn a_clone_that_falls_silent_in_the_middle_of_its_answer_is_cut() {
 #[tokio::test]
 async fn a_body_that_comes_in_drops_ends() {
     let limits = Limits {
-        body: Duration::from_millis(300),
-        rate: 1000,
+        body_timeout: Duration::from_millis(300),
+        body_rate: 1000,
         ..Limits::default()
     };
     let clone = serve(hello()).await;
@@ -262,7 +262,7 @@ async fn a_body_that_comes_in_drops_ends() {
 #[test]
 fn the_limits_are_those_that_the_book_promises() {
     let limits = Limits::default();
-    assert!(limits.head <= Duration::from_secs(10));
+    assert!(limits.head_timeout <= Duration::from_secs(10));
     assert!(
         limits.connections_per_client < limits.connections,
         "one client could take the whole house"
@@ -276,7 +276,7 @@ fn the_limits_are_those_that_the_book_promises() {
         timeouts.gap >= Duration::from_mins(1),
         "streams of events have a heart-beat, but not a quick one"
     );
-    assert!(timeouts.idle < limits.head);
+    assert!(timeouts.idle < limits.head_timeout);
 }
 
 // The balancer is a process here, because 500 connections have a thousand ends.
@@ -300,7 +300,7 @@ async fn five_hundred_half_heads_are_closed_in_time_and_visitors_are_served_all_
     }
 
     // The default limit, 10 s, and time for a busy machine.
-    let patience = Limits::default().head + 2 * crate::support::DEADLINE;
+    let patience = Limits::default().head_timeout + 2 * crate::support::DEADLINE;
     let (mut served, mut ended) = (0, 0);
     let mut visitor = TcpStream::connect(balancer.addr).await.unwrap();
     let all = async {

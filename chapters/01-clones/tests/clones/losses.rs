@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use ch01_clones::balancer::{HealthPolicy, Probes, RetryPolicy, State as Health};
-use ch01_clones::server::Limits;
+use ch01_clones::web::limits::Limits;
 use http::{HeaderMap, StatusCode};
 use tokio::process::Command;
 use tokio::sync::mpsc;

@@ -2,7 +2,8 @@
 
 use axum::Router;
 use axum::routing::{get, post};
-use ch01_clones::problem::{self, Json, Path, Query};
+use ch01_clones::web::extract::{Json, Path, Query};
+use ch01_clones::web::problem;
 use serde_json::{Value, json};
 
 use crate::support::{assert_problem, client, clone, header, serve};
@@ -127,11 +128,12 @@ async fn a_path_or_query_that_does_not_fit_is_a_400() {
 
 #[test]
 fn the_routes_describe_themselves() {
-    let login = ch01_clones::login::routes::<std::sync::Arc<dyn ch01_clones::SessionStore>>()
-        .into_openapi();
+    let login =
+        ch01_clones::clone::login::routes::<std::sync::Arc<dyn ch01_clones::SessionStore>>()
+            .into_openapi();
     let paths: Vec<&str> = login.paths.paths.keys().map(String::as_str).collect();
     assert_eq!(paths, ["/login", "/logout", "/logout-everywhere", "/me"]);
     let identity =
-        ch01_clones::identity::routes::<ch01_clones::identity::Identity>().into_openapi();
+        ch01_clones::web::identity::routes::<ch01_clones::web::identity::Identity>().into_openapi();
     assert_eq!(identity.paths.paths.len(), 2);
 }

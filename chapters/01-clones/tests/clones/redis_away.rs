@@ -3,7 +3,7 @@
 //! The tests that take Redis away have one of their own.
 
 use ch01_clones::SessionId;
-use ch01_clones::session::{SessionError, UserName};
+use ch01_clones::clone::session::{SessionError, UserName};
 use testbed::{Fault, FaultProxy, Server, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ch01_clones::session::{SESSION_TTL, UserName};
+use ch01_clones::clone::session::{SESSION_TTL, UserName};
 use ch01_clones::{MemorySessions, RedisSessions, Session, SessionId, SessionStore, contract};
 use chrono::Utc;
 use redis::AsyncCommands;

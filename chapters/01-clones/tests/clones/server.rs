@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use ch01_clones::server::{Limits, run_with};
+use ch01_clones::web::{limits::Limits, server::run_with};
 use ch01_clones::{Balancer, Upstream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::support::{balance, client, clone, raw, read_head, serve, serve_with, 
 #[tokio::test]
 async fn half_a_head_does_not_keep_a_connection_open() {
     let limits = Limits {
-        head: Duration::from_millis(50),
+        head_timeout: Duration::from_millis(50),
         ..Limits::default()
     };
     let server = serve_with(limits, Router::new()).await;
@@ -63,7 +63,7 @@ async fn what_the_balancer_lets_in_a_clone_takes_too() {
 #[tokio::test]
 async fn half_a_body_does_not_keep_a_request_open() {
     let limits = Limits {
-        body: Duration::from_millis(50),
+        body_timeout: Duration::from_millis(50),
         ..Limits::default()
     };
     let router = || Router::new().route("/", post(async |_: String| "read"));
@@ -158,7 +158,7 @@ async fn a_shutdown_does_not_wait_for_ever() {
         std::future::pending::<()>().await;
     };
     let limits = Limits {
-        grace: Duration::from_millis(50),
+        shutdown_timeout: Duration::from_millis(50),
         ..Limits::default()
     };
     let mut server = serve_with(limits, Router::new().route("/", get(handler))).await;
@@ -179,8 +179,8 @@ async fn a_shutdown_does_not_wait_for_ever() {
 #[tokio::test]
 async fn a_shutdown_does_not_wait_for_idle_connections() {
     let limits = Limits {
-        grace: Duration::from_hours(1),
-        head: Duration::from_hours(1),
+        shutdown_timeout: Duration::from_hours(1),
+        head_timeout: Duration::from_hours(1),
         ..Limits::default()
     };
     let server = serve_with(limits, Router::new().route("/", get(|| async { "ok" }))).await;

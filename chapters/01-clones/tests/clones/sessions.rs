@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ch01_clones::session::{SESSION_TTL, SessionError, UserName};
+use ch01_clones::clone::session::{SESSION_TTL, SessionError, UserName};
 use ch01_clones::{MemorySessions, Session, SessionId, SessionStore};
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use ch01_clones::balancer::Timeouts;
-use ch01_clones::server::Limits;
-use ch01_clones::{
-    AvatarStore, Balancer, MemorySessions, SessionStore, Upstream, app, balancer, server,
-};
+use ch01_clones::clone::app;
+use ch01_clones::web::limits::Limits;
+use ch01_clones::web::server;
+use ch01_clones::{AvatarStore, Balancer, MemorySessions, SessionStore, Upstream, balancer};
 use object_store::memory::InMemory;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

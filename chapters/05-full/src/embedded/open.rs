@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ch01_clones::avatar::AvatarStore;
+use ch01_clones::clone::avatar::AvatarStore;
 use ch02_database::seed::{SeedMismatch, SeedParameters, SeedRequest, check_seed_parameters};
 use ch02_database::{Orders, StoreError};
 use ch04_async::PageStore;

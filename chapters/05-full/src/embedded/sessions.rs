@@ -3,7 +3,7 @@
 //! Left out: keeping only a hash of each id, which would make a stolen database file useless for logging in.
 
 use async_trait::async_trait;
-use ch01_clones::session::{SESSION_TTL, SessionError, UserName};
+use ch01_clones::clone::session::{SESSION_TTL, SessionError, UserName};
 use ch01_clones::{Session, SessionId, SessionStore};
 use ch02_database::StoreError;
 use chrono::Utc;

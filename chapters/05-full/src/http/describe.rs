@@ -3,7 +3,7 @@
 //! A handler's annotation says what is its own. What the layers and the extractors around it do to each request is said here,
 //! once, so that no handler can forget it. Left out: 405, which belongs to no operation, and what the balancer answers by itself.
 
-use ch01_clones::login::SESSION_COOKIE;
+use ch01_clones::clone::login::SESSION_COOKIE;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use ch01_clones::Problem;
-use ch01_clones::login::{CurrentUser, MaybeUser};
-use ch01_clones::problem::{Json, Path, Query};
+use ch01_clones::clone::login::{CurrentUser, MaybeUser};
+use ch01_clones::web::extract::{Json, Path, Query};
 use ch02_database::catalog::{GameChange, GameQuery, GameSort};
 use ch02_database::model::{Game, Listing, MAX_DESCRIPTION_CHARS, MAX_PRICE_CENTS, Product};
 use ch02_database::{GameId, Node};

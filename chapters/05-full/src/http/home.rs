@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use ch01_clones::Problem;
-use ch01_clones::login::MaybeUser;
-use ch01_clones::problem::Query;
+use ch01_clones::clone::login::MaybeUser;
+use ch01_clones::web::extract::Query;
 use ch02_database::catalog::{GameQuery, GameSort};
 use http::HeaderMap;
 use serde::Deserialize;

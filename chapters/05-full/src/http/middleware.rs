@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use ch01_clones::Problem;
-use ch01_clones::avatar::MAX_AVATAR_BYTES;
+use ch01_clones::clone::avatar::MAX_AVATAR_BYTES;
 use ch04_async::pages::Visitor;
 use futures_util::FutureExt;
 use http::header::{

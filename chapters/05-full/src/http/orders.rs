@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::{Redirect, Response};
 use ch01_clones::Problem;
-use ch01_clones::login::{CurrentUser, MaybeUser};
-use ch01_clones::problem::{Json, Path, Payload, Query};
+use ch01_clones::clone::login::{CurrentUser, MaybeUser};
+use ch01_clones::web::extract::{Json, Path, Payload, Query};
 use ch02_database::model::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_QUANTITY, NewOrder, PlaceOutcome};
 use ch02_database::seed::generator::SAMPLE_ORDERS;
 use ch02_database::{GameId, Order, OrderId};

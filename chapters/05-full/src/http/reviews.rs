@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::{Redirect, Response};
 use ch01_clones::Problem;
-use ch01_clones::login::CurrentUser;
-use ch01_clones::problem::{Json, Path, Payload};
+use ch01_clones::clone::login::CurrentUser;
+use ch01_clones::web::extract::{Json, Path, Payload};
 use ch02_database::catalog::{DeleteOutcome, NewReview};
 use ch02_database::model::{MAX_REVIEW_CHARS, Review, ReviewId};
 use ch02_database::{GameId, Node};

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use ch01_clones::Problem;
-use ch01_clones::login::CurrentUser;
-use ch01_clones::problem::{Json, Path};
+use ch01_clones::clone::login::CurrentUser;
+use ch01_clones::web::extract::{Json, Path};
 use ch04_async::rsvp::Rsvp;
 use chrono::{DateTime, Utc};
 use http::StatusCode;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use ch01_clones::Problem;
-use ch01_clones::problem::Path;
+use ch01_clones::web::extract::Path;
 use ch02_database::GameId;
 use ch04_async::pages::{self, STYLE_CSS, Visitor, art};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};

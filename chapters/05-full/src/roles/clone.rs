@@ -1,6 +1,6 @@
 //! The role that answers requests. Every clone is the same but for its name, and keeps nothing of its own.
 
-use ch01_clones::server;
+use ch01_clones::web::server;
 use tokio::net::TcpListener;
 
 use crate::http::{CloneState, router};

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use ch01_clones::server::stop_signal;
+use ch01_clones::web::shutdown::stop_signal;
 
 use super::tour::{self, Tour};
 use crate::cli::Serve;

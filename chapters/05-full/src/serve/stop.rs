@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub(super) use ch01_clones::stop::asked;
+pub(super) use ch01_clones::web::shutdown::requested;
 
 /// How long a worker may go on with the job in hand.
 pub(super) const PATIENCE: Duration = Duration::from_secs(4);

@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ch01_clones::avatar::AvatarStore;
-use ch01_clones::redis_sessions::{InvalidRedisUrl, RedisSessions};
+use ch01_clones::clone::avatar::AvatarStore;
+use ch01_clones::clone::redis_sessions::{InvalidRedisUrl, RedisSessions};
 use ch02_database::StoreError;
 use ch02_database::postgres::{self, InvalidUrl};
 use ch02_database::seed::{SeedError, SeedParameters, SeedRequest, seed_store};

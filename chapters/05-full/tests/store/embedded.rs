@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ch01_clones::session::{SESSION_TTL, UserName};
+use ch01_clones::clone::session::{SESSION_TTL, UserName};
 use ch01_clones::{Session, SessionStore};
 use ch02_database::seed::SeedRequest;
 use ch05_full::embedded::{DataDir, Db, Embedded, SqliteSessions};

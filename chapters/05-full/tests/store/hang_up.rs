@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use ch01_clones::identity::Identity;
+use ch01_clones::web::identity::Identity;
 use ch05_full::embedded::{DataDir, Db, Embedded};
 use ch05_full::http::CloneState;
 use ch05_full::metrics::Metrics;

@@ -31,7 +31,7 @@
 //! is red now, and that is right.
 //!
 //! Left out: HTTP itself, the connections that are kept open between requests, and the signal that begins it all. Chapter 1 has them:
-//! `chapters/01-clones/src/server.rs`, and the balancer's side of it in `balancer/upstream.rs`.
+//! `chapters/01-clones/src/web/server.rs`, and the balancer's side of it in `balancer/upstream.rs`.
 
 #![warn(missing_docs)]
 #![allow(

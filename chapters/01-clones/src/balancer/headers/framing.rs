@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
-use crate::problem::Problem;
+use crate::web::problem::Problem;
 
 /// Refuses a request that two readers could understand differently, and the rest of its connection with it: where such a client meant its
 /// next request to begin, nobody knows (RFC 9112, section 6.3).

@@ -8,7 +8,8 @@ use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
 use bytes::Bytes;
-use ch01_clones::server;
+use ch01_clones::web::server;
+use ch01_clones::web::shutdown::stop_signal;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -25,7 +26,7 @@ pub async fn run(listen: Vec<SocketAddr>) -> anyhow::Result<()> {
     for address in listen {
         let listener = TcpListener::bind(address).await?;
         println!("the backend listens on http://{}", listener.local_addr()?);
-        servers.spawn(server::run(listener, routes.clone(), server::stop_signal()));
+        servers.spawn(server::run(listener, routes.clone(), stop_signal()));
     }
     servers.join_all().await;
     Ok(())

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use ch01_clones::balancer::strategy::StrategyName;
 use ch01_clones::balancer::{self, Probes, RetryPolicy};
-use ch01_clones::{Balancer, Upstream, server};
+use ch01_clones::web::shutdown::stop_signal;
+use ch01_clones::{Balancer, Upstream};
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 
@@ -61,6 +62,6 @@ pub async fn run(Arguments { upstream, part }: Arguments) -> anyhow::Result<()> 
         .await
         .context("cannot listen on any port of 127.0.0.1")?;
     println!("{part:?} listens on http://{}", listener.local_addr()?);
-    balancer::run(listener, Arc::new(balancer), server::stop_signal()).await;
+    balancer::run(listener, Arc::new(balancer), stop_signal()).await;
     Ok(())
 }

@@ -25,7 +25,9 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::{Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult};
 
-use crate::session::{SESSION_TTL, Session, SessionError, SessionId, SessionStore, UserName};
+use crate::clone::session::{
+    SESSION_TTL, Session, SessionError, SessionId, SessionStore, UserName,
+};
 
 /// How long a call waits for Redis, whatever it is that takes so long. Then the visitor gets a 503.
 pub const PATIENCE: Duration = Duration::from_secs(3);

@@ -1,6 +1,6 @@
 //! Readiness: whether a clone wants requests. `GET /readyz` says so to the balancer's probes.
 //!
-//! It is not liveness ([`/healthz`](crate::identity)). A clone that is about to stop lives, and wants nothing new. It says no first, goes
+//! It is not liveness ([`/healthz`](crate::web::identity)). A clone that is about to stop lives, and wants nothing new. It says no first, goes
 //! on answering for as long as balancers need to notice, and only then closes its door. Without that notice, a request that comes over
 //! an open connection at the moment of closing is lost, and a POST cannot be sent again.
 //!
@@ -15,7 +15,7 @@ use axum::extract::{FromRef, State};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::problem::Problem;
+use crate::web::problem::Problem;
 
 /// Whether a clone wants requests; at first it does. Cheap to clone, and all clones of it say the same.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ impl Readiness {
         self.is_leaving.store(true, Ordering::SeqCst);
     }
 
-    /// Waits for `stop`, withdraws, and resolves when `notice` is over: what [`server::run`](crate::server::run) takes for its
+    /// Waits for `stop`, withdraws, and resolves when `notice` is over: what [`server::run`](crate::web::server::run) takes for its
     /// shutdown. `notice` has to be longer than the balancers' probes take to believe it, 1.5 s with the default ones.
     pub async fn leave(self, stop: impl Future<Output = ()> + Send, notice: Duration) {
         stop.await;

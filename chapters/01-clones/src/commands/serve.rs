@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use ch01_clones::Balancer;
 use ch01_clones::balancer::{self, Probes};
-use ch01_clones::deploy::{self, Artifact, Release, Site, door};
-use ch01_clones::{Balancer, server};
+use ch01_clones::deploy::{self, Artifact, Release, Supervisor, admin};
+use ch01_clones::web::{server, shutdown};
 use testbed::Service;
 
 use super::bind;
@@ -18,7 +19,7 @@ use crate::cli::{DeployArguments, PackArguments, ServeArguments};
 
 /// Runs a balancer and its clones until it is told to stop.
 pub async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
-    let stop = server::stop_signal();
+    let stop = shutdown::stop_signal();
     let (listener, other) = (
         bind("the balancer", arguments.listen).await?,
         bind("the other door", arguments.admin).await?,
@@ -36,7 +37,7 @@ pub async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let balancer =
         Balancer::new(Vec::new()).with_strategy(arguments.strategy.build(rand::random()));
     let balancer = Arc::new(balancer.with_probes(Probes::default()));
-    let site = Site::start(
+    let site = Supervisor::start(
         Arc::clone(&balancer),
         artifact,
         arguments.clones,
@@ -50,8 +51,8 @@ pub async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     print!("{}", tour(&address.to_string(), &admin.to_string()));
     tokio::select! {
         () = balancer::run(listener, balancer, stop) => {}
-        () = server::run(other, door::router(&site), pending()) => {}
-        () = site.keep(|line| println!("{line}")) => {}
+        () = server::run(other, admin::router(&site), pending()) => {}
+        () = site.supervise(|line| println!("{line}")) => {}
     }
     // A deploy that is under way holds it too; the clones go with this process then.
     if let Some(site) = Arc::into_inner(site) {
@@ -125,6 +126,6 @@ pub async fn deploy(arguments: DeployArguments) -> anyhow::Result<()> {
     }
     // The site may have been started somewhere else.
     let artifact = std::path::absolute(&artifact)?;
-    deploy::door::order(arguments.admin, &artifact, |line| println!("{line}")).await?;
+    deploy::admin::request_deploy(arguments.admin, &artifact, |line| println!("{line}")).await?;
     Ok(())
 }

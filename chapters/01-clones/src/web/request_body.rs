@@ -1,15 +1,12 @@
-//! The body of a request on its way in, and why a server must read on after it has answered.
+//! The body of a request while the server receives it.
 //!
-//! A handler may answer before it has read the whole body: 413 for an upload that is too large, 401 for one that
-//! nobody asked for. If the server then closed the connection while the client still sends, the kernel would answer
-//! the bytes that keep coming with a TCP reset, and a reset throws away what the client has received and not read
-//! yet: the answer. So the client would see "connection reset" where we said "too large". RFC 9112, section 9.6,
-//! describes this; nginx calls the cure `lingering_close`.
+//! A handler may respond before it has read the whole body, for example with a 413. If the server
+//! closed the connection then, the kernel would reset it when more bytes arrive. A reset discards
+//! what the client has received but not read yet: the response. So the server reads on for a while
+//! (RFC 9112, section 9.6; `lingering_close` in nginx).
 //!
-//! A client that stops in the middle of its body, or sends a byte now and then to seem alive, is not waited for without end either.
-//! Waiting uses patience up, and what arrives wins it back: see [`BodyError::Stalled`].
-//!
-//! Left out: a limit for how long a whole body may take. Who is faster than the least rate may send for days.
+//! [`StallTimer`] ends a body that stops or arrives too slowly. A body that is faster than the
+//! minimum rate may take as long as it needs.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -23,65 +20,69 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-/// How much of an unwanted body is read and thrown away before the connection is closed after all.
+/// How many bytes of an unread body the server discards before it closes the connection.
 pub const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
-/// How long an unwanted body is read at most.
+/// How long the server discards an unread body before it closes the connection.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 
-/// Why the rest of a request's body does not come.
+/// Why a request body ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// The connection broke, or what came is not HTTP.
+    /// The connection broke, or the client sent invalid HTTP. No response is possible.
     #[error(transparent)]
     Broken(#[from] hyper::Error),
-    /// The client is still there, but has sent nothing for this long, or so little all along that waiting for it has cost this much
-    /// patience. 408 if it can be told.
+    /// The client is connected, but its body stopped or was too slow: HTTP 408.
     #[error(
-        "the body has stopped, or comes so slowly that waiting for it has used up the patience of {0:?}; send it again"
+        "the request body has stopped or is too slow: the server has waited {0:?} for it; send it again"
     )]
     Stalled(Duration),
 }
 
-/// The body of a request. Dropped before its end, it goes on reading in a task of its own for [`LINGER_BYTES`] or
-/// [`LINGER_TIME`], whichever is less.
+/// The body of a request. If it is dropped before its end, a task discards the rest, limited by
+/// [`LINGER_BYTES`] and [`LINGER_TIME`].
 #[derive(Debug)]
 pub struct RequestBody {
-    /// `None` once the end was reached, or an error.
+    /// `None` after the end or an error.
     rest: Option<Incoming>,
-    patience: Patience,
-    /// False while a client waits for our `100 Continue`. It sends nothing before, so nothing has to be thrown away,
-    /// and reading would ask it to begin.
+    stall_timer: StallTimer,
+    /// False while the client waits for `100 Continue`. It sends nothing yet, so there is nothing
+    /// to discard, and reading would ask it to begin.
     lingers: bool,
 }
 
 impl RequestBody {
-    /// Wraps the body of a request that hyper has received. `patience` is how long it may keep its reader waiting; `rate` bytes win a
-    /// second of that back. 0 counts as 1.
-    pub fn wrap(request: Request<Incoming>, patience: Duration, rate: u32) -> Request<RequestBody> {
+    /// Wraps the body of a request from hyper. `timeout` and `rate` (bytes per second, at least 1)
+    /// are [`Limits::body_timeout`] and [`Limits::body_rate`].
+    ///
+    /// [`Limits::body_timeout`]: super::limits::Limits::body_timeout
+    /// [`Limits::body_rate`]: super::limits::Limits::body_rate
+    pub fn wrap(request: Request<Incoming>, timeout: Duration, rate: u32) -> Request<RequestBody> {
         let lingers = !request.headers().contains_key(EXPECT);
         request.map(|body| RequestBody {
             rest: (!body.is_end_stream()).then_some(body),
-            patience: Patience::new(patience, rate),
+            stall_timer: StallTimer::new(timeout, rate),
             lingers,
         })
     }
 }
 
-/// How much longer we are willing to wait: a *token bucket* of seconds. It begins full, waiting takes from it, and bytes fill it again, never
-/// above what it began with.
+/// The time that the body may still make its reader wait.
+///
+/// It is a *token bucket* of seconds. It starts full, waiting drains it, and every received byte
+/// refills it at the minimum rate, up to the initial value.
 #[derive(Debug)]
-struct Patience {
+struct StallTimer {
     full: Duration,
     rate: u32,
     left: Duration,
-    /// Since when we wait for the next piece, and what ends that.
+    /// When the current wait began, and the timer that ends it.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
-impl Patience {
+impl StallTimer {
     fn new(full: Duration, rate: u32) -> Self {
-        Patience {
+        StallTimer {
             full,
             rate: rate.max(1),
             left: full,
@@ -89,8 +90,8 @@ impl Patience {
         }
     }
 
-    /// Resolves when it is used up. Only a body that makes us wait costs a timer.
-    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<BodyError> {
+    /// Resolves when no time is left. Only a body that makes its reader wait needs a timer.
+    fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<BodyError> {
         let left = self.left;
         let (_, end) = self
             .waiting
@@ -99,16 +100,16 @@ impl Patience {
         Poll::Ready(BodyError::Stalled(self.full))
     }
 
-    // ANCHOR: patience
-    /// Notes that this many bytes have come.
-    fn earn(&mut self, bytes: usize) {
+    // ANCHOR: stall-timer
+    /// Records that bytes were received.
+    fn received(&mut self, bytes: usize) {
         if let Some((since, _)) = self.waiting.take() {
             self.left = self.left.saturating_sub(since.elapsed());
         }
-        let earned = Duration::from_micros(1_000_000 * bytes as u64 / u64::from(self.rate));
-        self.left = self.full.min(self.left + earned);
+        let refill = Duration::from_micros(1_000_000 * bytes as u64 / u64::from(self.rate));
+        self.left = self.full.min(self.left + refill);
     }
-    // ANCHOR_END: patience
+    // ANCHOR_END: stall-timer
 }
 
 impl Body for RequestBody {
@@ -119,13 +120,13 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        // From here on a client that waited for `100 Continue` has it, and sends.
+        // The first poll makes hyper send `100 Continue`, so from here on the client sends.
         self.lingers = true;
         let Some(body) = self.rest.as_mut() else {
             return Poll::Ready(None);
         };
         let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) else {
-            let error = ready!(self.patience.poll_end(context));
+            let error = ready!(self.stall_timer.poll_stalled(context));
             self.rest = None;
             return Poll::Ready(Some(Err(error)));
         };
@@ -133,7 +134,8 @@ impl Body for RequestBody {
             self.rest = None;
         }
         if let Some(Ok(piece)) = &frame {
-            self.patience.earn(piece.data_ref().map_or(0, Bytes::len));
+            self.stall_timer
+                .received(piece.data_ref().map_or(0, Bytes::len));
         }
         Poll::Ready(frame.map(|piece| piece.map_err(BodyError::Broken)))
     }
@@ -154,14 +156,14 @@ impl Drop for RequestBody {
         let Some(body) = self.rest.take().filter(|_| self.lingers) else {
             return;
         };
-        // While the runtime itself is being shut down there is none to spawn on, and nobody left to be polite to.
+        // There is no runtime to spawn on while the runtime itself shuts down.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(tokio::time::timeout(LINGER_TIME, throw_away(body)));
+            runtime.spawn(tokio::time::timeout(LINGER_TIME, discard(body)));
         }
     }
 }
 
-async fn throw_away(mut body: Incoming) {
+async fn discard(mut body: Incoming) {
     let mut left = LINGER_BYTES;
     while let Some(Ok(frame)) = body.frame().await {
         let size = frame.data_ref().map_or(0, Bytes::len);
@@ -183,8 +185,9 @@ mod tests {
 
     use super::*;
 
-    /// What a reader gets with 10 s of patience and a rate of 512 bytes, and after how many seconds. Each piece has its pause, in
-    /// seconds, before it, and its size.
+    /// Sends pieces of a body, each with a pause before it (in seconds) and a size. Returns the
+    /// result for a reader with a time-out of 10 s and a rate of 512 bytes per second, and the
+    /// seconds that it took.
     async fn read(pieces: Vec<(u64, usize)>) -> (String, u64) {
         let (mut client, server) = tokio::io::duplex(64 * 1024);
         let service = service_fn(|request| async {
@@ -209,37 +212,40 @@ mod tests {
             }
             std::future::pending::<()>().await;
         });
-        let mut answer = vec![0; 1024];
-        let length = receive.read(&mut answer).await.unwrap();
-        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
-        (answer, begin.elapsed().as_secs())
+        let mut response = vec![0; 1024];
+        let length = receive.read(&mut response).await.unwrap();
+        let response = String::from_utf8_lossy(&response[..length]).into_owned();
+        (response, begin.elapsed().as_secs())
     }
 
-    // The clock is paused: whenever nothing else can run, it jumps to the next timer.
+    // Paused time: when no task can run, the clock jumps to the next timer.
     #[tokio::test(start_paused = true)]
-    async fn a_body_of_drops_ends_and_a_large_slow_one_does_not() {
-        let (drops, after) = read(vec![(9, 1); 10_000]).await;
+    async fn too_slow_body_is_cut() {
+        let (too_slow, after) = read(vec![(9, 1); 10_000]).await;
         assert!(
-            drops.contains("comes so slowly"),
-            "a byte every nine seconds: {drops}"
+            too_slow.contains("too slow"),
+            "one byte every nine seconds is too slow: {too_slow}"
         );
-        assert_eq!(after, 10, "the patience of 10 s was for all of the waiting");
+        assert_eq!(
+            after, 10,
+            "the time-out of 10 s is for the sum of the waits"
+        );
 
         let (slow, after) = read(vec![(9, 9 * 512); 100]).await;
         assert!(
             slow.ends_with("read 460800"),
-            "512 bytes per second, for long: {slow}"
+            "512 bytes per second are allowed for any time: {slow}"
         );
         assert_eq!(after, 900);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_fast_beginning_buys_no_longer_silence() {
+    async fn fast_start_extends_no_later_pause() {
         let (stopped, after) = read(vec![(0, 50_000), (11, 50_000)]).await;
         assert!(stopped.contains("has stopped"), "{stopped}");
         assert_eq!(
             after, 10,
-            "11 s without a byte are too long, however fast it was before"
+            "11 s without a byte are too long, also after a fast start"
         );
     }
 }

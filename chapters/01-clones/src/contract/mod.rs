@@ -12,7 +12,7 @@ use std::sync::Arc;
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 
-use crate::session::{SESSION_TTL, Session, SessionId, SessionStore, UserName};
+use crate::clone::session::{SESSION_TTL, Session, SessionId, SessionStore, UserName};
 
 /// The promises of [`SessionStore`]. `handle` gives one more handle to the same store, as another clone would have one:
 /// it connects anew, where a store has something to connect to.

@@ -9,8 +9,10 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use ch01_clones::identity::Identity;
-use ch01_clones::{Problem, Readiness, app, server, stop};
+use ch01_clones::clone::app;
+use ch01_clones::web::identity::Identity;
+use ch01_clones::web::{server, shutdown};
+use ch01_clones::{Problem, Readiness};
 use http::StatusCode;
 use http::header::COOKIE;
 
@@ -23,7 +25,7 @@ pub async fn run(arguments: CloneArguments) -> anyhow::Result<()> {
         bail!("this release is broken on purpose: it ends before it listens");
     }
     // First of all, so that a signal finds somebody who listens.
-    let asked = stop::asked(arguments.end_with_stdin);
+    let asked = shutdown::requested(arguments.exit_on_stdin_close);
     let mut identity = Identity::new(&arguments.name);
     if let Some(release) = &arguments.release {
         identity = identity.of_release(release);

@@ -20,11 +20,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::conditional::has_already;
-use crate::extract::{Path, Raw};
-use crate::login::CurrentUser;
-use crate::problem::Problem;
-use crate::session::{SessionError, SessionStore, UserName};
+use crate::clone::login::CurrentUser;
+use crate::clone::session::{SessionError, SessionStore, UserName};
+use crate::web::etag::is_not_modified;
+use crate::web::extract::{Path, Raw};
+use crate::web::problem::Problem;
 
 /// The largest picture, in bytes.
 pub const MAX_AVATAR_BYTES: usize = 256 * 1024;
@@ -51,7 +51,7 @@ impl Avatar {
     /// picture would run in the name of this site.
     ///
     /// ```
-    /// use ch01_clones::avatar::Avatar;
+    /// use ch01_clones::clone::avatar::Avatar;
     /// assert_eq!(Avatar::new("GIF89a…".into()).unwrap().content_type(), "image/gif");
     /// assert!(Avatar::new("<script>".into()).is_err());
     /// ```
@@ -240,7 +240,7 @@ async fn avatar(
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (ETAG, etag.clone()),
     ];
-    if has_already(&headers, &etag) {
+    if is_not_modified(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     let kind = [

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
-use super::process::{CloneProcess, ProcessError};
+use super::clone_process::{CloneProcess, ProcessError};
 use crate::balancer::{Balancer, Upstream, answers};
 
 /// How often the site looks whether its clones live.
@@ -32,7 +32,7 @@ pub(super) const STOP: Duration = Duration::from_secs(5);
 
 /// Clones of one release behind a balancer. Dropping it kills them.
 #[derive(Debug)]
-pub struct Site {
+pub struct Supervisor {
     pub(super) balancer: Arc<Balancer>,
     /// What every clone is told, whichever release it is: where sessions and pictures lie.
     common: Vec<OsString>,
@@ -69,7 +69,7 @@ pub struct RunningClone {
 
 /// Why a clone is not there.
 #[derive(Debug, thiserror::Error)]
-pub enum SiteError {
+pub enum SupervisorError {
     /// It did not start.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -117,7 +117,7 @@ pub enum SiteError {
     },
 }
 
-impl Site {
+impl Supervisor {
     /// Starts so many clones of the release, side by side, and puts them behind the balancer when they are ready. `common` is what each is told
     /// beside its name.
     pub async fn start(
@@ -125,8 +125,8 @@ impl Site {
         release: Artifact,
         clones: u32,
         common: Vec<OsString>,
-    ) -> Result<Self, SiteError> {
-        let site = Site {
+    ) -> Result<Self, SupervisorError> {
+        let site = Supervisor {
             balancer,
             common,
             clones: Mutex::new(Clones {
@@ -170,7 +170,7 @@ impl Site {
         name: &str,
         release: &Artifact,
         within: Duration,
-    ) -> Result<Clone, SiteError> {
+    ) -> Result<Clone, SupervisorError> {
         let mut arguments: Vec<OsString> = ["--release", &release.release().version]
             .map(Into::into)
             .into();
@@ -189,7 +189,7 @@ impl Site {
                 return Err(ended);
             }
             if begin.elapsed() >= within {
-                return Err(SiteError::NotReady {
+                return Err(SupervisorError::NotReady {
                     name: name.to_owned(),
                     release: release.release().version.clone(),
                     within,
@@ -201,12 +201,12 @@ impl Site {
     }
 
     /// Requests may come.
-    pub(super) fn let_in(&self, clone: &Clone) {
+    pub(super) fn add_to_balancer(&self, clone: &Clone) {
         self.balancer.add(clone.upstream()).expect(NAMES);
     }
 
     /// Lets a clone finish what it has, and stops it. True if it had finished in time.
-    pub(super) async fn let_out(&self, clone: Clone, within: Duration) -> bool {
+    pub(super) async fn drain_from_balancer(&self, clone: Clone, within: Duration) -> bool {
         let name = clone.process.name.clone();
         let has_finished = tokio::time::timeout(within, self.balancer.drain(&name))
             .await
@@ -216,7 +216,7 @@ impl Site {
     }
 
     /// Starts clones again that have died, for ever. Each line about it is given to `tell`.
-    pub async fn keep(&self, tell: impl Fn(String)) {
+    pub async fn supervise(&self, tell: impl Fn(String)) {
         loop {
             sleep(LOOK).await;
             let mut clones = self.clones.lock().await;
@@ -229,7 +229,7 @@ impl Site {
                 let _ = self.balancer.remove(&clones.running[place].process.name);
                 match self.start_ready(&name, &release, READY).await {
                     Ok(clone) => {
-                        self.let_in(&clone);
+                        self.add_to_balancer(&clone);
                         clones.running[place] = clone;
                     }
                     Err(error) => {
@@ -272,9 +272,9 @@ impl Clone {
     }
 
     /// Tells that it has ended, if it has.
-    pub(super) fn has_ended(&mut self) -> Option<SiteError> {
+    pub(super) fn has_ended(&mut self) -> Option<SupervisorError> {
         let how = self.process.ended()?.to_string();
-        Some(SiteError::Ended {
+        Some(SupervisorError::Ended {
             name: self.process.name.clone(),
             release: self.release.release().version.clone(),
             how,

@@ -27,17 +27,17 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::artifact::Artifact;
-use super::rollout::{Deployed, RolloutPolicy};
-use super::site::{RunningClone, Site};
+use super::rollout::{DeployOutcome, RolloutPolicy};
+use super::supervisor::{RunningClone, Supervisor};
 use crate::balancer::admin;
-use crate::extract::Json;
-use crate::problem::{self, Problem};
+use crate::web::extract::Json;
+use crate::web::problem::{self, Problem};
 
 /// The last line of a deploy that went well begins so.
 const DONE: &str = "done: ";
 
 /// The balancer's own [door](admin::router), with `GET /clones` and `POST /deploy` beside it.
-pub fn router(site: &Arc<Site>) -> Router {
+pub fn router(site: &Arc<Supervisor>) -> Router {
     let routes = Router::new()
         .route("/clones", get(clones))
         .route("/deploy", post(deploy))
@@ -51,7 +51,7 @@ struct List {
     items: Vec<RunningClone>,
 }
 
-async fn clones(State(site): State<Arc<Site>>) -> Json<List> {
+async fn clones(State(site): State<Arc<Supervisor>>) -> Json<List> {
     let items = site.running().await;
     Json(List { items })
 }
@@ -65,7 +65,7 @@ struct Order {
 }
 
 async fn deploy(
-    State(site): State<Arc<Site>>,
+    State(site): State<Arc<Supervisor>>,
     Json(order): Json<Order>,
 ) -> Result<Response, Problem> {
     let opening = tokio::task::spawn_blocking(move || Artifact::open(&order.artifact)).await;
@@ -84,10 +84,10 @@ async fn deploy(
         let say = |line: String| drop(tell.send(line + "\n"));
         let ended = site.deploy(&artifact, &RolloutPolicy::default(), say).await;
         say(match ended {
-            Deployed::Everywhere => format!("{DONE}{version} is everywhere"),
-            Deployed::RolledBack { because } => format!("rolled back: {because}"),
-            Deployed::Stuck { because } => format!("stuck, look at `GET /clones`: {because}"),
-            Deployed::Busy => "not begun: the clones are being changed already".to_owned(),
+            DeployOutcome::Everywhere => format!("{DONE}{version} is everywhere"),
+            DeployOutcome::RolledBack { because } => format!("rolled back: {because}"),
+            DeployOutcome::Stuck { because } => format!("stuck, look at `GET /clones`: {because}"),
+            DeployOutcome::Busy => "not begun: the clones are being changed already".to_owned(),
         });
     });
     let lines = stream::unfold(lines, async |mut lines| {
@@ -102,7 +102,7 @@ async fn deploy(
 
 /// Why a deploy was not asked for, or did not end well.
 #[derive(Debug, thiserror::Error)]
-pub enum OrderError {
+pub enum DeployRequestError {
     /// Nobody listens there.
     #[error(
         "no site answers at {0}; start one with `cargo run -p ch01-clones -- serve`, or name its other door with `--admin`"
@@ -120,14 +120,14 @@ pub enum OrderError {
 }
 
 /// Asks the site whose other door is at `admin` for a deploy, gives each line to `tell`, and returns when it has ended well.
-pub async fn order(
+pub async fn request_deploy(
     admin: SocketAddr,
     artifact: &std::path::Path,
     mut tell: impl FnMut(&str),
-) -> Result<(), OrderError> {
+) -> Result<(), DeployRequestError> {
     let stream = TcpStream::connect(admin)
         .await
-        .map_err(|error| OrderError::Away(admin, error))?;
+        .map_err(|error| DeployRequestError::Away(admin, error))?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let body = serde_json::json!({ "artifact": artifact }).to_string();
@@ -141,7 +141,7 @@ pub async fn order(
         let told = response.into_body().collect().await?.to_bytes();
         let problem: serde_json::Value = serde_json::from_slice(&told).unwrap_or_default();
         let detail = problem["detail"].as_str().map(ToOwned::to_owned);
-        return Err(OrderError::Refused(
+        return Err(DeployRequestError::Refused(
             detail.unwrap_or_else(|| String::from_utf8_lossy(&told).into_owned()),
         ));
     }
@@ -159,7 +159,7 @@ pub async fn order(
     if last.starts_with(DONE) {
         return Ok(());
     }
-    Err(OrderError::Failed)
+    Err(DeployRequestError::Failed)
 }
 
 /// An error with its causes, in one line.

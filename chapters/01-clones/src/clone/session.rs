@@ -1,16 +1,14 @@
 //! Who is logged in, and the seam that lets any clone know it: [`SessionStore`].
 //!
 //! Before: [`MemorySessions`], in the memory of one server. After: [`RedisSessions`](crate::RedisSessions), which all
-//! clones share. The handlers in [`login`](crate::login) know the trait only, so they are the same before and after.
+//! clones share. The handlers in [`login`](crate::clone::login) know the trait only, so they are the same before and after.
 //! What every store has to keep is written down in [`contract`](crate::contract).
 //!
 //! Left out: passwords (a name is all it takes to log in), keeping only a hash of each id, renewing a session that is
 //! in use.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +16,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::problem::Problem;
+use crate::web::problem::Problem;
 
 /// How long a session lives after its login: 7 days, whether it is used or not.
 pub const SESSION_TTL: Duration = Duration::from_hours(7 * 24);
@@ -155,7 +153,7 @@ impl UserName {
     /// Checks the rule.
     ///
     /// ```
-    /// use ch01_clones::session::UserName;
+    /// use ch01_clones::clone::session::UserName;
     /// assert_eq!(UserName::parse("ada").unwrap().as_str(), "ada");
     /// assert!(UserName::parse("Ada Lovelace").unwrap_err().to_string().contains("such as `ada`"));
     /// ```
@@ -181,54 +179,5 @@ impl TryFrom<String> for UserName {
 
     fn try_from(name: String) -> Result<Self, InvalidUserName> {
         UserName::parse(&name)
-    }
-}
-
-/// The naive store: a map in this server's memory. It is the "before" of the lesson.
-///
-/// On one server it is right, and fast. On several, each has a map of its own: a login on one is unknown to the next.
-/// And when the server restarts, everybody is logged out. Another shortcut: a session that expired is not removed,
-/// only not found.
-#[derive(Debug, Default)]
-pub struct MemorySessions {
-    sessions: Mutex<HashMap<SessionId, Session>>,
-}
-
-impl MemorySessions {
-    /// A store without sessions.
-    pub fn new() -> Self {
-        MemorySessions::default()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Session>> {
-        self.sessions
-            .lock()
-            .expect("no code panics while it holds this lock")
-    }
-}
-
-#[async_trait]
-impl SessionStore for MemorySessions {
-    async fn create(&self, session: &Session) -> Result<SessionId, SessionError> {
-        let id = SessionId::random();
-        self.lock().insert(id.clone(), session.clone());
-        Ok(id)
-    }
-
-    async fn load(&self, id: &SessionId) -> Result<Option<Session>, SessionError> {
-        let found = self.lock().get(id).cloned();
-        Ok(found.filter(|session| !session.is_expired(Utc::now())))
-    }
-
-    async fn delete(&self, id: &SessionId) -> Result<(), SessionError> {
-        self.lock().remove(id);
-        Ok(())
-    }
-
-    async fn end_all(&self, user: &UserName) -> Result<(), SessionError> {
-        // It looks at everybody's: in one server's memory that is soon done, and a second map could disagree with the first.
-        self.lock()
-            .retain(|_, session| session.user != user.as_str());
-        Ok(())
     }
 }

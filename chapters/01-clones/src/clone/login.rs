@@ -19,9 +19,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::extract::{Json, Payload, is_form};
-use crate::problem::Problem;
-use crate::session::{SESSION_TTL, Session, SessionError, SessionId, SessionStore, UserName};
+use crate::clone::session::{
+    SESSION_TTL, Session, SessionError, SessionId, SessionStore, UserName,
+};
+use crate::web::extract::{Json, Payload, is_form};
+use crate::web::problem::Problem;
 
 /// The name of the cookie.
 pub const SESSION_COOKIE: &str = "session";

@@ -1,14 +1,13 @@
 //! How every server of the workshop says that something went wrong: an RFC 9457 problem document.
 //!
 //! The clones and the balancer both answer with a [`Problem`], so a client needs to understand one form of error
-//! only. The extractors that turn bad input into a problem stand in [`extract`](crate::extract).
+//! only. The extractors that turn bad input into a problem stand in [`extract`](crate::web::extract).
 //!
 //! Left out: problem types of our own. Every `type` is `about:blank`, which means "see the status code"; the
 //! part that helps is `detail`.
 
 use axum::Router;
 use axum::extract::Request;
-use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -16,8 +15,6 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-pub use crate::extract::{Json, Path, Payload, Query, Raw};
 
 /// A problem document (<https://www.rfc-editor.org/rfc/rfc9457>), sent as `application/problem+json`.
 ///
@@ -127,69 +124,6 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         self.into_http().map(axum::body::Body::new)
     }
-}
-
-impl From<JsonRejection> for Problem {
-    /// 400 malformed, 413 too large, 415 another content type, 422 well-formed but of the wrong shape.
-    fn from(rejection: JsonRejection) -> Self {
-        let advice = match &rejection {
-            JsonRejection::MissingJsonContentType(_) => {
-                "send the body as JSON, with `Content-Type: application/json`"
-            }
-            JsonRejection::JsonDataError(_) => "this is JSON, but not of the shape asked for",
-            JsonRejection::JsonSyntaxError(_) => {
-                "this is not JSON; look for a missing quote or comma"
-            }
-            _ => advice_for_body(rejection.status()),
-        };
-        explained(rejection.status(), &rejection.body_text(), advice)
-    }
-}
-
-impl From<FormRejection> for Problem {
-    /// 413 too large, 415 another content type, 422 a field is missing or of the wrong type.
-    fn from(rejection: FormRejection) -> Self {
-        let advice = match &rejection {
-            FormRejection::InvalidFormContentType(_) => {
-                "send the fields with `Content-Type: application/x-www-form-urlencoded`"
-            }
-            FormRejection::FailedToDeserializeForm(_)
-            | FormRejection::FailedToDeserializeFormBody(_) => {
-                "a field is missing, there twice, or not of its type"
-            }
-            _ => advice_for_body(rejection.status()),
-        };
-        explained(rejection.status(), &rejection.body_text(), advice)
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    /// 400: a parameter is missing or of the wrong type.
-    fn from(rejection: QueryRejection) -> Self {
-        let advice = "the part of the URL after `?` has a parameter that does not fit";
-        explained(rejection.status(), &rejection.body_text(), advice)
-    }
-}
-
-impl From<PathRejection> for Problem {
-    /// 400: a part of the path is not of its type, such as a word where a number belongs.
-    fn from(rejection: PathRejection) -> Self {
-        let advice = "a part of the path does not fit";
-        explained(rejection.status(), &rejection.body_text(), advice)
-    }
-}
-
-fn advice_for_body(status: StatusCode) -> &'static str {
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        "the body is larger than this server reads; send less"
-    } else {
-        "the body could not be read to its end; send it again"
-    }
-}
-
-/// Our advice first, then the library's own words, which name the field, line or column.
-fn explained(status: StatusCode, finding: &str, advice: &str) -> Problem {
-    Problem::new(status, format!("{advice} ({finding})"))
 }
 
 /// Gives a router problem documents for what no route takes: 404 for an unknown path, 405 for a wrong method.

@@ -11,12 +11,12 @@ use axum::extract::{FromRef, State};
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::avatar::{self, AvatarStore};
-use crate::identity::{self, Identity};
-use crate::login::{self, MaybeUser};
-use crate::problem::{self, Problem};
-use crate::readiness::{self, Readiness};
-use crate::session::SessionStore;
+use crate::clone::avatar::{self, AvatarStore};
+use crate::clone::login::{self, MaybeUser};
+use crate::clone::readiness::{self, Readiness};
+use crate::clone::session::SessionStore;
+use crate::web::identity::{self, Identity};
+use crate::web::problem::{self, Problem};
 
 /// What the handlers of a clone can ask for.
 #[derive(Clone)]

@@ -6,8 +6,9 @@ use std::future::pending;
 use std::sync::Arc;
 
 use anyhow::Context;
+use ch01_clones::Balancer;
 use ch01_clones::balancer::{self, Config, admin};
-use ch01_clones::{Balancer, server};
+use ch01_clones::web::{server, shutdown};
 use tokio::sync::mpsc;
 
 use super::bind;
@@ -15,7 +16,7 @@ use crate::cli::BalancerArguments;
 
 /// Balances until it is told to stop.
 pub async fn run(arguments: BalancerArguments) -> anyhow::Result<()> {
-    let stop = server::stop_signal();
+    let stop = shutdown::stop_signal();
     let reload = hang_ups();
     let file = arguments
         .config

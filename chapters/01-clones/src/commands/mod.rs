@@ -9,7 +9,8 @@ use tokio::net::TcpListener;
 
 pub mod balancer;
 pub mod clone;
-pub mod site;
+pub mod runtime;
+pub mod serve;
 
 /// Binds the address, with a sentence that helps when that fails.
 async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -79,7 +79,7 @@ impl CloneProcess {
                 "clone",
                 "--listen",
                 "127.0.0.1:0",
-                "--end-with-stdin",
+                "--exit-on-stdin-close",
                 "--name",
                 name,
             ])

@@ -12,15 +12,15 @@ use http::{HeaderMap, HeaderValue};
 /// Compared weakly, as RFC 9110 (13.1.2) wants it: `W/"x"` is as good as `"x"`.
 ///
 /// ```
-/// use ch01_clones::conditional::has_already;
+/// use ch01_clones::web::etag::is_not_modified;
 /// use http::{HeaderMap, HeaderValue, header::IF_NONE_MATCH};
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert(IF_NONE_MATCH, HeaderValue::from_static(r#""a", W/"b""#));
-/// assert!(has_already(&headers, &HeaderValue::from_static(r#""b""#)));
-/// assert!(!has_already(&headers, &HeaderValue::from_static(r#""c""#)));
+/// assert!(is_not_modified(&headers, &HeaderValue::from_static(r#""b""#)));
+/// assert!(!is_not_modified(&headers, &HeaderValue::from_static(r#""c""#)));
 /// ```
-pub fn has_already(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+pub fn is_not_modified(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     headers
         .get_all(IF_NONE_MATCH)
         .iter()

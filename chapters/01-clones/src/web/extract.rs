@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use crate::problem::Problem;
+use super::problem::Problem;
 
 /// A JSON body, in or out. As input it rejects with a [`Problem`]: 400, 413, 415 or 422.
 #[derive(Clone, Copy, Debug, Default)]
@@ -148,4 +148,67 @@ pub fn is_form(headers: &HeaderMap) -> bool {
             kind.trim()
                 .eq_ignore_ascii_case("application/x-www-form-urlencoded")
         })
+}
+
+impl From<JsonRejection> for Problem {
+    /// 400 malformed, 413 too large, 415 another content type, 422 well-formed but of the wrong shape.
+    fn from(rejection: JsonRejection) -> Self {
+        let advice = match &rejection {
+            JsonRejection::MissingJsonContentType(_) => {
+                "send the body as JSON, with `Content-Type: application/json`"
+            }
+            JsonRejection::JsonDataError(_) => "this is JSON, but not of the shape asked for",
+            JsonRejection::JsonSyntaxError(_) => {
+                "this is not JSON; look for a missing quote or comma"
+            }
+            _ => advice_for_body(rejection.status()),
+        };
+        explained(rejection.status(), &rejection.body_text(), advice)
+    }
+}
+
+impl From<FormRejection> for Problem {
+    /// 413 too large, 415 another content type, 422 a field is missing or of the wrong type.
+    fn from(rejection: FormRejection) -> Self {
+        let advice = match &rejection {
+            FormRejection::InvalidFormContentType(_) => {
+                "send the fields with `Content-Type: application/x-www-form-urlencoded`"
+            }
+            FormRejection::FailedToDeserializeForm(_)
+            | FormRejection::FailedToDeserializeFormBody(_) => {
+                "a field is missing, there twice, or not of its type"
+            }
+            _ => advice_for_body(rejection.status()),
+        };
+        explained(rejection.status(), &rejection.body_text(), advice)
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    /// 400: a parameter is missing or of the wrong type.
+    fn from(rejection: QueryRejection) -> Self {
+        let advice = "the part of the URL after `?` has a parameter that does not fit";
+        explained(rejection.status(), &rejection.body_text(), advice)
+    }
+}
+
+impl From<PathRejection> for Problem {
+    /// 400: a part of the path is not of its type, such as a word where a number belongs.
+    fn from(rejection: PathRejection) -> Self {
+        let advice = "a part of the path does not fit";
+        explained(rejection.status(), &rejection.body_text(), advice)
+    }
+}
+
+fn advice_for_body(status: StatusCode) -> &'static str {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        "the body is larger than this server reads; send less"
+    } else {
+        "the body could not be read to its end; send it again"
+    }
+}
+
+/// Our advice first, then the library's own words, which name the field, line or column.
+fn explained(status: StatusCode, finding: &str, advice: &str) -> Problem {
+    Problem::new(status, format!("{advice} ({finding})"))
 }

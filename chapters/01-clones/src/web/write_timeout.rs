@@ -1,10 +1,9 @@
-//! A client that does not read its answer.
+//! Closes the connection of a client that does not read its response.
 //!
-//! The answer fills the kernel's buffers and then ours, and there it would lie for as long as the client likes, with a connection, a
-//! request and a clone's connection behind it. hyper has time-outs for reading only, so this stands between it and the socket, and
-//! lets a write fail that has waited too long.
-//!
-//! Left out: a least speed. A client that takes a little in time is served, however long it takes for all.
+//! Such a response fills the kernel's buffers and then the server's, and keeps a connection, a
+//! request and a clone busy. hyper has time-outs for reading only, so this wrapper stands between
+//! hyper and the socket. There is no minimum rate: a client that reads a little within every
+//! time-out is served.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,56 +13,56 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A connection on which a write may wait only so long until the other side takes something.
+/// A connection whose writes fail when the other side has accepted nothing for the time-out.
 #[derive(Debug)]
-pub(super) struct Unread<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
-    patience: Duration,
-    /// Runs while a write waits.
-    waiting: Option<Pin<Box<Sleep>>>,
+    timeout: Duration,
+    /// Runs while a write is pending.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Unread<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Unread {
+impl<S> WriteTimeout<S> {
+    pub(super) fn new(stream: S, timeout: Duration) -> Self {
+        WriteTimeout {
             stream,
-            patience,
-            waiting: None,
+            timeout,
+            timer: None,
         }
     }
 
-    /// What a write came to, or an error if it has come to nothing for too long.
-    fn watch(
+    /// Returns the result of a write, or an error if it has been pending for too long.
+    fn poll_timeout(
         &mut self,
         context: &mut Context<'_>,
         write: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if write.is_ready() {
-            self.waiting = None;
+            self.timer = None;
             return write;
         }
-        // Only a write that waits costs a timer.
-        let patience = self.patience;
-        let waiting = self
-            .waiting
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        ready!(waiting.as_mut().poll(context));
-        tracing::debug!(?patience, "a client does not read its answer");
+        // Only a pending write needs a timer.
+        let timeout = self.timeout;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        ready!(timer.as_mut().poll(context));
+        tracing::debug!(?timeout, "a client does not read its response");
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "the client does not read",
+            "the client does not read the response",
         )))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let write = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, write)
+        self.poll_timeout(context, write)
     }
 
     fn poll_write_vectored(
@@ -72,14 +71,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let write = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.watch(context, write)
+        self.poll_timeout(context, write)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
-    // Of a socket these two never wait for the other side.
+    // On a socket these two never wait for the other side.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(context)
     }
@@ -89,7 +88,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Unread<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -106,11 +105,11 @@ mod tests {
 
     use super::*;
 
-    // The clock is paused: whenever nothing else can run, it jumps to the next timer.
+    // Paused time: when no task can run, the clock jumps to the next timer.
     #[tokio::test(start_paused = true)]
-    async fn a_reader_that_stops_is_cut_and_a_slow_one_is_not() {
+    async fn stalled_reader_is_cut_and_slow_one_served() {
         let (ours, mut theirs) = tokio::io::duplex(8);
-        let mut ours = Unread::new(ours, Duration::from_secs(30));
+        let mut ours = WriteTimeout::new(ours, Duration::from_secs(30));
         let begin = Instant::now();
         let slow = async {
             for _ in 0..10 {
@@ -120,11 +119,11 @@ mod tests {
         };
 
         let both = async { tokio::join!(ours.write_all(&[b'x'; 88]), slow).0 };
-        // One side would wait for ever for the other if that gave up.
+        // If one side failed, the other would wait for ever.
         let written = tokio::time::timeout(Duration::from_hours(1), both).await;
         assert!(
             matches!(written, Ok(Ok(()))),
-            "200 s, but never 30 s without a byte: {written:?}"
+            "each pause is shorter than the time-out of 30 s: {written:?}"
         );
         assert_eq!(begin.elapsed().as_secs(), 200);
 
@@ -133,7 +132,7 @@ mod tests {
         assert_eq!(
             begin.elapsed().as_secs(),
             230,
-            "the limit counts from the last write"
+            "the time-out counts from the last write"
         );
     }
 }

@@ -1,0 +1,15 @@
+//! The HTTP server that the balancer, the clones and the servers of the later chapters share.
+//!
+//! [`server`] accepts connections and reads requests, [`extract`] parses their input, and every
+//! error is sent as a [`problem`] document.
+
+mod connection_limiter;
+pub mod etag;
+pub mod extract;
+pub mod identity;
+pub mod limits;
+pub mod problem;
+pub mod request_body;
+pub mod server;
+pub mod shutdown;
+mod write_timeout;
