@@ -1,14 +1,15 @@
-//! The command line: [`Cli`] names every command, and hands over to the one that was typed.
-//!
-//! Left out: a command's own flags, which stand with it in [`commands`].
+//! The command line: [`Cli`] lists all subcommands and runs the one that was typed.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands;
+use crate::learner::{self, ExerciseArgument};
+use crate::setup::{doctor, server_commands};
+use crate::verify;
 
-/// The workshop's own command. Without a subcommand it says where you are and what is next.
+/// The command of the scalability workshop. Without a subcommand, it shows your position and the
+/// next step.
 #[derive(Parser)]
 #[command(
     name = "workshop",
@@ -22,61 +23,61 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists all exercises, and how far you are
+    /// Lists all exercises and your progress
     List,
-    /// Runs an exercise's tests, and tells what to do next
-    Check(commands::check::Options),
-    /// Checks whenever a file of the exercise is saved
-    Watch(commands::check::Options),
+    /// Runs an exercise's tests and says what to do next
+    Check(ExerciseArgument),
+    /// Checks an exercise after every save
+    Watch(ExerciseArgument),
     /// Shows the next of an exercise's three hints
-    Hint(commands::hint::Options),
-    /// Shows our solution beside yours, once it is solved
-    Diff(commands::diff::Options),
-    /// Puts an exercise's stub back, and keeps a copy of what you had
-    Reset(commands::check::Options),
-    /// Goes on without an exercise
-    Skip(commands::check::Options),
+    Hint(learner::hint::HintOptions),
+    /// Compares your code with our solution, once the exercise is solved
+    Diff(learner::diff::DiffOptions),
+    /// Restores an exercise's stub and saves a backup of your code
+    Reset(ExerciseArgument),
+    /// Continues without an exercise
+    Skip(ExerciseArgument),
     /// Builds the book and opens it in a browser
     Book,
-    /// Tells what a learner needs, what of it is there, and what to do next
-    Doctor(commands::doctor::Options),
-    /// Starts the real servers that the tests share, and tells where they listen
+    /// Checks what the workshop needs and what this machine has
+    Doctor(doctor::DoctorOptions),
+    /// Starts the real servers that the tests share, and prints their addresses
     Up,
     /// Removes every container of the workshop
     Down,
     /// Gets the images of the servers
-    Images(commands::servers::Images),
-    /// Does the set-up that the tests need, runs every test of the repository, and counts them
-    Test(commands::test::Options),
-    /// For authors: proves that stubs are red, solutions green, and wrong answers rejected
-    Verify(commands::verify::Options),
-    /// For authors: looks for links, includes and pages of the book that lead nowhere
+    Images(server_commands::ImagesOptions),
+    /// Prepares the servers, runs every test of the repository, and counts the tests
+    Test(learner::test::TestOptions),
+    /// For authors: proves that stubs fail, solutions pass, and wrong answers are rejected
+    Verify(verify::command::VerifyArguments),
+    /// For authors: finds broken links, includes and names in the book
     BookLint,
     /// For authors: records the terminal sessions in the book again
-    BookOutput(commands::book::Output),
+    BookOutput(learner::book::BookOutputOptions),
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Runs the subcommand.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            None => commands::welcome::run(),
-            Some(Command::List) => commands::list::run(),
-            Some(Command::Check(options)) => commands::check::run(&options),
-            Some(Command::Watch(options)) => commands::watch::run(&options),
-            Some(Command::Hint(options)) => commands::hint::run(&options),
-            Some(Command::Diff(options)) => commands::diff::run(&options),
-            Some(Command::Reset(options)) => commands::reset::run(&options),
-            Some(Command::Skip(options)) => commands::skip::run(&options),
-            Some(Command::Book) => commands::book::open(),
-            Some(Command::Doctor(options)) => commands::doctor::run(&options),
-            Some(Command::Up) => commands::servers::up(),
-            Some(Command::Down) => commands::servers::down(),
-            Some(Command::Images(options)) => commands::servers::images(&options),
-            Some(Command::Test(options)) => commands::test::run(&options),
-            Some(Command::Verify(options)) => commands::verify::run(&options),
-            Some(Command::BookLint) => commands::book::lint(),
-            Some(Command::BookOutput(options)) => commands::book::output(&options),
+            None => learner::welcome::run(),
+            Some(Command::List) => learner::list::run(),
+            Some(Command::Check(argument)) => learner::check::run(&argument),
+            Some(Command::Watch(argument)) => learner::watch::run(&argument),
+            Some(Command::Hint(options)) => learner::hint::run(&options),
+            Some(Command::Diff(options)) => learner::diff::run(&options),
+            Some(Command::Reset(argument)) => learner::reset::run(&argument),
+            Some(Command::Skip(argument)) => learner::skip::run(&argument),
+            Some(Command::Book) => learner::book::open(),
+            Some(Command::Doctor(options)) => doctor::run(&options),
+            Some(Command::Up) => server_commands::up(),
+            Some(Command::Down) => server_commands::down(),
+            Some(Command::Images(options)) => server_commands::images(&options),
+            Some(Command::Test(options)) => learner::test::run(&options),
+            Some(Command::Verify(arguments)) => verify::command::run(&arguments),
+            Some(Command::BookLint) => learner::book::lint(),
+            Some(Command::BookOutput(options)) => learner::book::output(&options),
         }
     }
 }
@@ -88,12 +89,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_makes_sense() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn what_learners_type_is_understood() {
+    fn documented_commands_are_parsed() {
         for line in [
             "check",
             "check round_robin",

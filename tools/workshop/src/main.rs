@@ -1,4 +1,4 @@
-//! The program behind `cargo workshop …`: it reads the command line and hands over to the library.
+//! The program behind `cargo workshop`: parses the command line and runs the command.
 
 use std::io;
 use std::process::ExitCode;
@@ -8,9 +8,9 @@ use workshop::cli::Cli;
 
 fn main() -> ExitCode {
     Cli::parse().run().unwrap_or_else(|error| {
-        // Who has read enough, as in `cargo workshop list | head -1`, need not be told that they did.
-        let is_unread = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-        if !error.downcast_ref().is_some_and(is_unread) {
+        // The reader has closed the pipe, as in `cargo workshop list | head -1`.
+        let is_broken_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+        if !error.downcast_ref().is_some_and(is_broken_pipe) {
             eprintln!("error: {error:#}");
         }
         ExitCode::FAILURE

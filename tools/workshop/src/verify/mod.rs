@@ -1,152 +1,153 @@
-//! Proves exercises: [`verify`] shows that the stub is red by its `todo!`, the solution green, and every wrong answer rejected with the
-//! message that is meant for it.
+//! Verifies exercises: [`verify`] proves that each stub fails because of its `todo!`, each solution
+//! passes, and each wrong answer is rejected with the intended message.
 //!
-//! Walk through it as an exercise does: the [`rules`] look at its files, for which they need to know [`code`] from comments. Then each
-//! variant of it, which is the stub, the solution or a wrong answer, becomes a package in a [`workspace`] of their own, with the exercise's
-//! tests. All are built at once, and each [`variant`] is run and judged. What is found is said in the [`matrix`]. The learner's own file
-//! takes no part, so that a solved exercise changes nothing. Left out: whether the exercise teaches anything.
+//! First, [`rules`] checks the files of an exercise. Then each variant of it (the stub, the solution
+//! and each wrong answer) becomes a package in a [`generated_workspace`], with the exercise's tests.
+//! Cargo builds all of them at once, and [`variant`] runs each one. The learner's own file takes no
+//! part, so a solved exercise changes nothing.
 
-pub mod code;
-pub mod matrix;
+pub mod command;
+pub mod generated_workspace;
+pub mod report;
 pub mod rules;
+pub mod source_scan;
 pub mod variant;
-pub mod workspace;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use anyhow::bail;
 
-use crate::desk::Desk;
-use crate::exercise::{Exercise, Place};
-use crate::paint;
-use crate::repository::Repository;
-use matrix::Row;
+use crate::app::App;
+use crate::exercises::exercise::ExerciseFolder;
+use crate::exercises::repository::Repository;
+use crate::terminal::text;
+use generated_workspace::GeneratedWorkspace;
+use report::Row;
+use rules::FileCheck;
 use variant::Variant;
 
-/// How many test programs run at once: they share two cores and the same servers with everything else.
-const AT_ONCE: usize = 2;
+/// How many test binaries run at once. They share the processor and the servers.
+const MAX_PARALLEL: usize = 2;
 
 /// What to verify.
 #[derive(Debug)]
-pub struct Options {
+pub struct VerifyOptions {
     /// The exercises.
-    pub places: Vec<Place>,
-    /// Whether the learners' files have to be untouched.
+    pub folders: Vec<ExerciseFolder>,
+    /// Whether the learner's files must be the stubs.
     pub is_pristine: bool,
 }
 
-/// What came of it, in exercises.
+/// The result, in exercises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Those of which everything was shown.
+pub struct VerifyCounts {
+    /// Proved exercises.
     pub proved: usize,
-    /// The others.
+    /// The other exercises.
     pub failed: usize,
 }
 
-impl Count {
-    /// Whether all is proved, and that is not nothing.
-    pub fn is_good(self) -> bool {
+impl VerifyCounts {
+    /// Whether there are exercises and all are proved.
+    pub fn is_success(self) -> bool {
         self.failed == 0 && self.proved > 0
     }
 }
 
-/// Where all exercises are: those without a solution, and solutions without an exercise, too.
-pub fn places(repository: &Repository) -> anyhow::Result<Vec<Place>> {
-    let mut places = Place::all(&repository.exercises())?;
-    // Without solutions each exercise lacks one, and that is told.
-    places.extend(Place::all(&repository.solutions()).unwrap_or_default());
-    places.sort();
-    places.dedup();
-    if places.is_empty() {
+/// The folders of all exercises and all solutions, also of those without a counterpart.
+pub fn find_folders(repository: &Repository) -> anyhow::Result<Vec<ExerciseFolder>> {
+    let mut folders = ExerciseFolder::find_all(&repository.exercises_dir())?;
+    // Without this folder, every exercise lacks its solution, which `rules` reports.
+    folders.extend(ExerciseFolder::find_all(&repository.solutions_dir()).unwrap_or_default());
+    folders.sort();
+    folders.dedup();
+    if folders.is_empty() {
         bail!(
             "there is no exercise in {}",
-            repository.exercises().display()
+            repository.exercises_dir().display()
         );
     }
-    Ok(places)
+    Ok(folders)
 }
 
-/// Verifies exercises, and prints the matrix.
+/// Verifies exercises, and prints the report.
 pub fn verify(
-    desk: &Desk,
-    options: &Options,
+    app: &App,
+    options: &VerifyOptions,
     output: &mut impl Write,
     messages: &mut impl Write,
-) -> anyhow::Result<Count> {
-    let rows = examine(desk, options, messages)?;
-    let failed = rows.iter().filter(|row| !row.is_proved()).count();
-    matrix::print(&rows, desk.paint(), output)?;
-    Ok(Count {
-        proved: rows.len() - failed,
-        failed,
+) -> anyhow::Result<VerifyCounts> {
+    let rows = verify_rows(app, options, messages)?;
+    report::print(&rows, app.styles(), output)?;
+    let proved = rows.iter().filter(|row| row.is_proved()).count();
+    Ok(VerifyCounts {
+        proved,
+        failed: rows.len() - proved,
     })
 }
 
-fn examine(desk: &Desk, options: &Options, messages: &mut impl Write) -> anyhow::Result<Vec<Row>> {
-    let repository = &desk.repository;
+fn verify_rows(
+    app: &App,
+    options: &VerifyOptions,
+    messages: &mut impl Write,
+) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    let mut variants: Vec<(usize, Exercise, Variant)> = Vec::new();
-    for (number, place) in options.places.iter().enumerate() {
-        let mut row = Row::new(place.id());
-        match rules::check(repository, place, options.is_pristine) {
-            rules::Finding::Hopeless(problems) => row.shape.problems = problems,
-            rules::Finding::Exercise {
+    // Each variant with the index of its row.
+    let mut variants: Vec<(usize, Variant)> = Vec::new();
+    for (index, folder) in options.folders.iter().enumerate() {
+        let mut row = Row::new(folder.id());
+        match rules::check_files(&app.repository, folder, options.is_pristine) {
+            FileCheck::Unusable(problems) => row.file_problems = problems,
+            FileCheck::Usable {
                 exercise,
                 problems,
                 note,
             } => {
-                row.shape.problems = problems;
+                row.file_problems = problems;
                 row.note = note;
-                let (of_it, problems) = variant::all(repository, &exercise);
-                row.wrong.problems = problems;
-                variants.extend(
-                    of_it
-                        .into_iter()
-                        .map(|variant| (number, (*exercise).clone(), variant)),
-                );
+                let (found, problems) = variant::find_variants(&app.repository, &exercise);
+                row.wrong_answers.problems = problems;
+                variants.extend(found.into_iter().map(|variant| (index, variant)));
             }
         }
         rows.push(row);
     }
 
-    let programs = paint::count(variants.len(), "test program");
-    writeln!(messages, "building {programs}…")?;
-    let built = workspace::build(desk, &variants, messages)?;
+    let count = text::count(variants.len(), "variant");
+    writeln!(messages, "building {count} of the exercises…")?;
+    let all: Vec<&Variant> = variants.iter().map(|(_, variant)| variant).collect();
+    let workspace = GeneratedWorkspace::new(app);
+    let build = workspace.build(app, &all, messages)?;
     writeln!(messages, "running them…")?;
-    let judged = in_parallel(&variants, |(_, exercise, variant)| {
-        variant.judge(desk, exercise, &built)
-    });
-    for ((number, _, variant), problems) in variants.iter().zip(judged) {
-        rows[*number].take(variant, problems?);
+    let results = in_parallel(&all, |variant| variant.verify(app, &build));
+    for ((index, variant), problems) in variants.iter().zip(results) {
+        rows[*index].add(variant, problems?);
     }
     Ok(rows)
 }
 
-/// Does something with each, some at once; the results are in the order of the things.
-fn in_parallel<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// Runs `work` on each item, [`MAX_PARALLEL`] at once. The results have the order of the items.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let number = next.fetch_add(1, Ordering::Relaxed)
-                    && let Some(thing) = things.get(number)
-                {
-                    let result = work(thing);
-                    results
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((number, result));
-                }
-            });
+    let run_worker = || {
+        let mut results = Vec::new();
+        while let index = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(item) = items.get(index)
+        {
+            results.push((index, work(item)));
         }
+        results
+    };
+    let mut results: Vec<(usize, R)> = thread::scope(|scope| {
+        let workers = [(); MAX_PARALLEL].map(|()| scope.spawn(run_worker));
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("a verification panicked"))
+            .collect()
     });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(number, _)| *number);
+    results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
 }
 

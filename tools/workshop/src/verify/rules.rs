@@ -1,7 +1,7 @@
-//! What an exercise's files have to be like: [`check`] reads them, and says of each that is not so what was expected and what to do.
+//! Checks the files of an exercise without building them: [`check_files`].
 //!
-//! These are the rules for which nothing has to be built. Each stands here because another course has had the failure that it prevents.
-//! Left out: whether a test is a good one.
+//! Each rule prevents a mistake that another course has made. A problem says what is expected and
+//! what to do.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,139 +9,146 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::code;
-use crate::exercise::{Exercise, Place};
-use crate::hints::Hints;
-use crate::repository::Repository;
+use super::source_scan;
+use crate::exercises::exercise::{Exercise, ExerciseFolder};
+use crate::exercises::hints::Hints;
+use crate::exercises::repository::Repository;
 
-/// A line of the solution that is shorter may stand in a hint: a brace, a word.
-const TELLING: usize = 12;
+/// A hint may contain shorter lines of the solution, such as a brace or a word.
+const MIN_SECRET_CHARS: usize = 12;
 
-/// What was found.
+/// The result of the checks.
 #[derive(Debug)]
-pub enum Finding {
-    /// Nothing can be built from this.
-    Hopeless(Vec<String>),
-    /// An exercise, and what is wrong with its files.
-    Exercise {
+pub enum FileCheck {
+    /// Nothing can be built from these files.
+    Unusable(Vec<String>),
+    /// The exercise can be built.
+    Usable {
         /// The exercise.
         exercise: Box<Exercise>,
-        /// What is wrong.
+        /// The problems.
         problems: Vec<String>,
-        /// What is not wrong, but worth a word.
+        /// A remark that is no problem.
         note: Option<String>,
     },
 }
 
-/// Looks at the files of an exercise and of its solution.
-pub fn check(repository: &Repository, place: &Place, is_pristine: bool) -> Finding {
+/// Checks the files of an exercise and of its solution.
+pub fn check_files(
+    repository: &Repository,
+    folder: &ExerciseFolder,
+    is_pristine: bool,
+) -> FileCheck {
     let (exercise, solution) = (
-        place.below(&repository.exercises()),
-        place.below(&repository.solutions()),
+        folder.path_in(&repository.exercises_dir()),
+        folder.path_in(&repository.solutions_dir()),
     );
     if !exercise.is_dir() {
-        let solution = repository.name(&solution);
-        let exercise = repository.name(&exercise);
-        return Finding::Hopeless(vec![format!(
-            "{solution}: there is no exercise for it; {exercise} has to be there, or this has to go"
+        let solution = repository.display_path(&solution);
+        let exercise = repository.display_path(&exercise);
+        return FileCheck::Unusable(vec![format!(
+            "{solution}: there is no exercise for this solution; add {exercise}, or remove the solution"
         )]);
     }
-    let mut rules = Rules {
+    let mut checker = FileChecker {
         repository,
         problems: Vec::new(),
     };
-    let exercise = match Exercise::read(repository, place) {
+    let exercise = match Exercise::read(repository, folder) {
         Ok(exercise) => exercise,
-        Err(error) => return Finding::Hopeless(vec![format!("{error:#}")]),
+        Err(error) => return FileCheck::Unusable(vec![format!("{error:#}")]),
     };
     if !solution.is_dir() {
-        let solution = repository.name(&solution);
-        return Finding::Hopeless(vec![format!(
-            "{solution}: the exercise `{}` needs a solution here",
+        let solution = repository.display_path(&solution);
+        return FileCheck::Unusable(vec![format!(
+            "{solution}: the solution of the exercise `{}` is missing",
             exercise.id
         )]);
     }
-    rules.description(&exercise);
-    rules.manifests(&exercise);
-    rules.hints(&exercise);
-    rules.stub(&exercise);
-    rules.solution(&exercise);
-    rules.tests(&exercise);
-    let note = rules.learners_file(&exercise, is_pristine);
-    Finding::Exercise {
+    checker.check_description(&exercise);
+    checker.check_manifests(&exercise);
+    checker.check_hints(&exercise);
+    checker.check_stub(&exercise);
+    checker.check_solution(&exercise);
+    checker.check_tests(&exercise);
+    let note = checker.check_learners_file(&exercise, is_pristine);
+    FileCheck::Usable {
         exercise: Box::new(exercise),
-        problems: rules.problems,
+        problems: checker.problems,
         note,
     }
 }
 
-struct Rules<'a> {
+struct FileChecker<'a> {
     repository: &'a Repository,
     problems: Vec<String>,
 }
 
-impl Rules<'_> {
-    fn wrong(&mut self, file: &Path, what: &str) {
+impl FileChecker<'_> {
+    fn add_problem(&mut self, file: &Path, problem: &str) {
         self.problems
-            .push(format!("{}: {what}", self.repository.name(file)));
+            .push(format!("{}: {problem}", self.repository.display_path(file)));
     }
 
-    /// The file's text. If there is none, that is a problem.
-    fn text(&mut self, file: &Path) -> Option<String> {
+    /// The file's text. A missing file is a problem.
+    fn read(&mut self, file: &Path) -> Option<String> {
         match fs::read_to_string(file) {
             Ok(text) => Some(text.replace("\r\n", "\n")),
             Err(error) => {
-                self.wrong(
+                self.add_problem(
                     file,
-                    &format!("it has to be there, and cannot be read ({error})"),
+                    &format!("the file must exist, but it cannot be read ({error})"),
                 );
                 None
             }
         }
     }
 
-    fn description(&mut self, exercise: &Exercise) {
+    fn check_description(&mut self, exercise: &Exercise) {
         if !exercise.page_file().is_file() {
-            let page = self.repository.name(&exercise.page_file());
-            let file = exercise.folder().join("exercise.toml");
-            self.wrong(
+            let page = self.repository.display_path(&exercise.page_file());
+            let file = exercise.dir().join("exercise.toml");
+            self.add_problem(
                 &file,
                 &format!(
-                    "`page` leads to {page}, which is not there; write the page, or name another"
+                    "`page` leads to {page}, which does not exist; write the page, or name another"
                 ),
             );
         }
-        let places = Place::all(&self.repository.exercises()).unwrap_or_default();
-        if let Some(other) = places
+        let folders =
+            ExerciseFolder::find_all(&self.repository.exercises_dir()).unwrap_or_default();
+        if let Some(other) = folders
             .iter()
-            .find(|other| **other != exercise.place && other.id() == exercise.id)
+            .find(|other| **other != exercise.folder && other.id() == exercise.id)
         {
             let other = self
                 .repository
-                .name(&other.below(&self.repository.exercises()));
-            self.wrong(
-                &exercise.folder(),
+                .display_path(&other.path_in(&self.repository.exercises_dir()));
+            self.add_problem(
+                &exercise.dir(),
                 &format!(
-                    "the id `{}` is {other}'s too; progress is kept by id, so give it another",
+                    "{other} has the id `{}` too; choose another id, because the progress uses it",
                     exercise.id
                 ),
             );
         }
     }
 
-    fn manifests(&mut self, exercise: &Exercise) {
-        let (mine, theirs) = (
-            exercise.folder().join("Cargo.toml"),
-            exercise.solution().join("Cargo.toml"),
+    fn check_manifests(&mut self, exercise: &Exercise) {
+        let (manifest, solution_manifest) = (
+            exercise.dir().join("Cargo.toml"),
+            exercise.solution_dir().join("Cargo.toml"),
         );
-        let (Some(text), Some(their_text)) = (self.text(&mine), self.text(&theirs)) else {
+        let (Some(text), Some(solution_text)) =
+            (self.read(&manifest), self.read(&solution_manifest))
+        else {
             return;
         };
         let id = &exercise.id;
         if !text.contains(&format!("name = \"{id}\"")) {
-            self.wrong(
-                &mine,
-                &format!("the package has to be called `{id}`, like the exercise"),
+            self.add_problem(
+                &manifest,
+                &format!("the package's name must be `{id}`, like the exercise's"),
             );
         }
         let expected = text.replacen(
@@ -149,194 +156,196 @@ impl Rules<'_> {
             &format!("name = \"sol_{id}\""),
             1,
         );
-        if their_text != expected {
-            self.wrong(
-                &theirs,
+        if solution_text != expected {
+            self.add_problem(
+                &solution_manifest,
                 &format!(
-                    "it may differ from {} in the name alone, which has to be `sol_{id}`; copy it, and change that",
-                    self.repository.name(&mine)
+                    "it may differ from {} only in the name, which must be `sol_{id}`; copy that file and change the name",
+                    self.repository.display_path(&manifest)
                 ),
             );
         }
         match text.parse::<Table>() {
             Ok(table) => {
-                if let Some(name) = solution_among_dependencies(&table) {
-                    self.wrong(
-                        &mine,
+                if let Some(name) = find_solution_dependency(&table) {
+                    self.add_problem(
+                        &manifest,
                         &format!("the exercise depends on the solution `{name}`; remove that"),
                     );
                 }
             }
-            Err(error) => self.wrong(&mine, &format!("this is not TOML: {}", error.message())),
+            Err(error) => {
+                self.add_problem(&manifest, &format!("this is not TOML: {}", error.message()));
+            }
         }
     }
 
-    fn hints(&mut self, exercise: &Exercise) {
-        let file = exercise.hints();
-        let Some(text) = self.text(&file) else { return };
+    fn check_hints(&mut self, exercise: &Exercise) {
+        let file = exercise.hints_file();
+        let Some(text) = self.read(&file) else { return };
         if let Err(error) = Hints::parse(&text) {
-            self.wrong(&file, &error);
+            self.add_problem(&file, &error);
         }
         let read = |file: &Path| fs::read_to_string(file).unwrap_or_default();
-        let (solution, stub) = (
-            read(&exercise.solution().join("src").join("lib.rs")),
-            read(&exercise.stub()),
-        );
+        let (solution, stub) = (read(&exercise.solution_file()), read(&exercise.stub_file()));
         let known: BTreeSet<&str> = stub.lines().map(str::trim).collect();
         let mut secret = solution
             .lines()
             .map(str::trim)
-            .filter(|line| line.chars().count() >= TELLING && !known.contains(line));
+            .filter(|line| line.chars().count() >= MIN_SECRET_CHARS && !known.contains(line));
         if let Some(line) = secret.find(|line| text.contains(line)) {
-            self.wrong(
+            self.add_problem(
                 &file,
-                &format!("a hint gives the code away: `{line}` is a line of the solution; say it in words"),
+                &format!("a hint contains code of the solution: `{line}`; explain it in words"),
             );
         }
     }
 
-    fn stub(&mut self, exercise: &Exercise) {
-        let file = exercise.stub();
-        let Some(text) = self.text(&file) else { return };
-        let code = code::blank(&text);
+    fn check_stub(&mut self, exercise: &Exercise) {
+        let file = exercise.stub_file();
+        let Some(text) = self.read(&file) else { return };
+        let code = source_scan::strip_comments_and_strings(&text);
         for empty in ["todo!()", "todo!(\"\")", "todo!{}", "todo![]"] {
-            if let Some(line) = code::line_of(&code, empty) {
-                self.wrong(
+            if let Some(line) = source_scan::line_of(&code, empty) {
+                self.add_problem(
                     &file,
-                    &format!("line {line}: this `todo!` says nothing; it has to say what to do, in a sentence"),
+                    &format!("line {line}: this `todo!` has no text; say in a sentence what to do"),
                 );
             }
         }
-        if let Some((line, name)) = code::underscored(&code) {
+        if let Some((line, name)) = source_scan::find_underscore_parameter(&code) {
             let name = name.trim_start_matches('_');
-            self.wrong(
+            self.add_problem(
                 &file,
                 &format!(
-                    "line {line}: `_{name}` has to be called `{name}`, for learners would leave the underscore; \
-                     `#![expect(unused_variables, reason = \"…\")]` keeps the compiler quiet meanwhile"
+                    "line {line}: rename `_{name}` to `{name}`, because learners would keep the underscore; \
+                     `#![expect(unused_variables, reason = \"…\")]` avoids the compiler's warning"
                 ),
             );
         }
     }
 
-    fn solution(&mut self, exercise: &Exercise) {
-        let file = exercise.solution().join("src").join("lib.rs");
-        let Some(text) = self.text(&file) else { return };
-        let code = code::blank(&text);
-        let unfinished = ["todo!", "unimplemented!"].map(|word| (word, "it has to be finished"));
-        let silencing = ["#[allow", "#![allow", "#[expect", "#![expect"]
-            .map(|word| (word, "the compiler has to be content without"));
-        for (word, why) in unfinished.into_iter().chain(silencing) {
-            if let Some(line) = code::line_of(&code, word) {
-                self.wrong(
+    fn check_solution(&mut self, exercise: &Exercise) {
+        let file = exercise.solution_file();
+        let Some(text) = self.read(&file) else { return };
+        let code = source_scan::strip_comments_and_strings(&text);
+        let unfinished = ["todo!", "unimplemented!"].map(|word| (word, "finish it"));
+        let suppressed = ["#[allow", "#![allow", "#[expect", "#![expect"]
+            .map(|word| (word, "remove the cause of the warning"));
+        for (word, advice) in unfinished.into_iter().chain(suppressed) {
+            if let Some(line) = source_scan::line_of(&code, word) {
+                self.add_problem(
                     &file,
-                    &format!("line {line}: a solution has no `{word}`; {why}"),
+                    &format!("line {line}: a solution must not contain `{word}`; {advice}"),
                 );
             }
         }
         for word in ["#[test]", "#[cfg(test)]", "::test]", "::test("] {
-            if let Some(line) = code::line_of(&code, word) {
-                self.wrong(
+            if let Some(line) = source_scan::line_of(&code, word) {
+                self.add_problem(
                     &file,
-                    &format!("line {line}: here is a test (`{word}`); the exercise's tests are the only ones"),
+                    &format!("line {line}: this is a test (`{word}`); only the exercise's tests are allowed"),
                 );
             }
         }
-        let place = &exercise.place;
+        let folder = &exercise.folder;
         let id = &exercise.id;
-        let tests = exercise.solution().join("tests");
-        self.only(&tests, "exercise.rs");
+        let tests = exercise.solution_dir().join("tests");
+        self.check_only_file(&tests, "exercise.rs");
         let file = tests.join("exercise.rs");
-        let Some(text) = self.text(&file) else { return };
-        let says =
+        let Some(text) = self.read(&file) else { return };
+        let is_code =
             |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("#!");
-        let lines: Vec<&str> = text.lines().map(str::trim).filter(says).collect();
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(is_code).collect();
         let expected = [
             format!("extern crate sol_{id} as {id};"),
             format!(
                 "include!(\"../../../../exercises/{}/{}/tests/{id}.rs\");",
-                place.chapter, place.folder
+                folder.chapter, folder.name
             ),
         ];
         if lines != expected {
-            self.wrong(
+            self.add_problem(
                 &file,
                 &format!(
-                    "a solution is judged by the exercise's own tests, so this has to be exactly:\n{}",
+                    "a solution uses the exercise's own tests, so the file must contain exactly:\n{}",
                     expected.join("\n")
                 ),
             );
         }
     }
 
-    fn tests(&mut self, exercise: &Exercise) {
-        let file = exercise.tests();
-        self.only(
-            &exercise.folder().join("tests"),
+    fn check_tests(&mut self, exercise: &Exercise) {
+        let file = exercise.test_file();
+        self.check_only_file(
+            &exercise.dir().join("tests"),
             &format!("{}.rs", exercise.id),
         );
-        let Some(text) = self.text(&file) else { return };
+        let Some(text) = self.read(&file) else { return };
         if !text.starts_with("//") || text.starts_with("//!") {
-            self.wrong(
+            self.add_problem(
                 &file,
-                "it has to begin with a comment of two slashes: `//!` cannot be included into the solution's tests",
+                "it must begin with a `//` comment, because the solution's tests cannot include `//!`",
             );
         }
-        if !code::has_word(&code::blank(&text), &exercise.id) {
-            self.wrong(
+        if !source_scan::has_word(
+            &source_scan::strip_comments_and_strings(&text),
+            &exercise.id,
+        ) {
+            self.add_problem(
                 &file,
                 &format!(
-                    "these tests never name the crate `{}`, so they test something else",
+                    "these tests never use the crate `{}`, so they test something else",
                     exercise.id
                 ),
             );
         }
     }
 
-    /// A folder with one file in it.
-    fn only(&mut self, folder: &Path, name: &str) {
+    /// The folder may contain only this file.
+    fn check_only_file(&mut self, folder: &Path, name: &str) {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let others = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
         let others: Vec<String> = others.filter(|other| other != name).collect();
         if !others.is_empty() {
-            self.wrong(
+            self.add_problem(
                 folder,
                 &format!(
-                    "only {name} belongs here, and here is also {}",
+                    "only {name} is allowed here, but there is also {}",
                     others.join(", ")
                 ),
             );
         }
     }
 
-    fn learners_file(&mut self, exercise: &Exercise, is_pristine: bool) -> Option<String> {
-        let (source, stub) = (exercise.source(), exercise.stub());
-        let mine = self.text(&source)?;
-        if fs::read_to_string(&stub).is_ok_and(|stub| stub.replace("\r\n", "\n") == mine) {
+    fn check_learners_file(&mut self, exercise: &Exercise, is_pristine: bool) -> Option<String> {
+        let (source, stub) = (exercise.source_file(), exercise.stub_file());
+        let text = self.read(&source)?;
+        if fs::read_to_string(&stub).is_ok_and(|stub| stub.replace("\r\n", "\n") == text) {
             return None;
         }
-        let what = format!("it is not {}", self.repository.name(&stub));
+        let difference = format!("it differs from {}", self.repository.display_path(&stub));
         if is_pristine {
             let reset = format!(
-                "`cargo workshop reset {}` puts the stub back, or copy it to the stub",
+                "`cargo workshop reset {}` restores the stub, or copy the file to the stub",
                 exercise.id
             );
-            self.wrong(&source, &format!("{what}; {reset}"));
+            self.add_problem(&source, &format!("{difference}; {reset}"));
             return None;
         }
         Some(format!(
-            "{}: {what}. Is it your own work? It took no part in this.",
-            self.repository.name(&source)
+            "{}: {difference}. Is it your own work? The verification does not use it.",
+            self.repository.display_path(&source)
         ))
     }
 }
 
-/// The name of a solution's package that something in this manifest depends on.
-fn solution_among_dependencies(table: &Table) -> Option<String> {
+/// The name of a solution's package among the dependencies of a manifest.
+fn find_solution_dependency(table: &Table) -> Option<String> {
     table.iter().find_map(|(key, value)| {
         let inner = value.as_table()?;
         if !key.ends_with("dependencies") {
-            return solution_among_dependencies(inner);
+            return find_solution_dependency(inner);
         }
         inner.iter().find_map(|(name, dependency)| {
             let package = dependency

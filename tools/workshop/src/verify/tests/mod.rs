@@ -1,150 +1,157 @@
-//! Breaks an exercise in each of the ways in which other courses were broken, and sees that it is said.
+//! Tests that the verification finds each defect in an exercise.
 //!
-//! All broken exercises lie together and are looked at once, for most of the time goes into starting cargo; then each test looks for what
-//! was said about its own. What is seen in the files alone is not built.
+//! All defective exercises are in one workspace and are verified once, because starting cargo takes
+//! most of the time. Then each test looks for the problems of its exercise.
 
-mod breaks;
+mod defects;
 
 use std::sync::LazyLock;
 
-use breaks::{Break, Broken, IN_FILES, IN_PROGRAMS};
+use defects::{Defect, DefectiveExercise, FILE_DEFECTS, TEST_DEFECTS};
 
 use super::*;
-use crate::fixture::{Fixture, SOLVED};
+use crate::app::fixture::{SOLVED, SampleWorkspace};
 
-/// What was said about each exercise: of its files, and by running it.
-struct Said(Vec<(String, Vec<String>)>);
+/// The problems of each exercise, by id.
+struct Problems(Vec<(String, Vec<String>)>);
 
-static FILES: LazyLock<Said> = LazyLock::new(|| {
-    let fixture = broken(IN_FILES);
-    let repository = fixture.repository();
-    let of = |place: &Place| match rules::check(&repository, place, false) {
-        rules::Finding::Hopeless(problems) => problems,
-        rules::Finding::Exercise {
+static FILE_PROBLEMS: LazyLock<Problems> = LazyLock::new(|| {
+    let workspace = workspace_with(FILE_DEFECTS);
+    let repository = workspace.repository();
+    let problems_of = |folder: &ExerciseFolder| match rules::check_files(&repository, folder, false)
+    {
+        FileCheck::Unusable(problems) => problems,
+        FileCheck::Usable {
             exercise,
             mut problems,
             ..
         } => {
-            problems.extend(variant::all(&repository, &exercise).1);
+            problems.extend(variant::find_variants(&repository, &exercise).1);
             problems
         }
     };
-    let places = places(&repository).unwrap();
-    Said(
-        places
+    let folders = find_folders(&repository).unwrap();
+    Problems(
+        folders
             .iter()
-            .map(|place| (place.id().to_owned(), of(place)))
+            .map(|folder| (folder.id().to_owned(), problems_of(folder)))
             .collect(),
     )
 });
 
-static PROGRAMS: LazyLock<Said> = LazyLock::new(|| {
-    let rows = rows(&broken(IN_PROGRAMS));
-    let problems = |row: &Row| row.problems().into_iter().map(str::to_owned).collect();
-    Said(
+static TEST_PROBLEMS: LazyLock<Problems> = LazyLock::new(|| {
+    let rows = verified_rows(&workspace_with(TEST_DEFECTS));
+    let problems = |row: &Row| row.problems().cloned().collect();
+    Problems(
         rows.iter()
             .map(|row| (row.id().to_owned(), problems(row)))
             .collect(),
     )
 });
 
-fn broken(breaks: &[Break]) -> Fixture {
-    let fixture = Fixture::new();
-    fixture.remove("exercises/01_chapter");
-    fixture.remove("solutions/01_chapter");
-    for (id, break_it) in breaks {
-        fixture.add_counter(&format!("01_chapter/01_{id}"), id);
-        break_it(&Broken {
-            fixture: &fixture,
+fn workspace_with(defects: &[Defect]) -> SampleWorkspace {
+    let workspace = SampleWorkspace::new();
+    workspace.remove("exercises/01_chapter");
+    workspace.remove("solutions/01_chapter");
+    for (id, add_defect) in defects {
+        workspace.add_counter(&format!("01_chapter/01_{id}"), id);
+        add_defect(&DefectiveExercise {
+            workspace: &workspace,
             id,
         });
     }
-    fixture
+    workspace
 }
 
-fn rows(fixture: &Fixture) -> Vec<Row> {
-    let desk = fixture.desk();
-    let options = Options {
-        places: places(&desk.repository).unwrap(),
+fn verified_rows(workspace: &SampleWorkspace) -> Vec<Row> {
+    let app = workspace.app();
+    let options = VerifyOptions {
+        folders: find_folders(&app.repository).unwrap(),
         is_pristine: false,
     };
-    examine(&desk, &options, &mut Vec::new()).unwrap()
+    verify_rows(&app, &options, &mut Vec::new()).unwrap()
 }
 
-impl Said {
-    /// Sees that exactly this was said about an exercise: each piece in one problem, in this order, and nothing else.
+impl Problems {
+    /// Asserts that an exercise has exactly these problems: each part is in one problem, in this
+    /// order.
     #[track_caller]
-    fn about(&self, id: &str, pieces: &[&str]) {
+    fn assert_of(&self, id: &str, parts: &[&str]) {
         let (_, problems) = self.0.iter().find(|(name, _)| name == id).unwrap();
-        assert_eq!(problems.len(), pieces.len(), "{problems:#?}");
-        for (problem, piece) in problems.iter().zip(pieces) {
-            assert!(problem.contains(piece), "not \"{piece}\": {problem}");
+        assert_eq!(
+            problems.len(),
+            parts.len(),
+            "wrong number of problems: {problems:#?}"
+        );
+        for (problem, part) in problems.iter().zip(parts) {
+            assert!(problem.contains(part), "expected \"{part}\": {problem}");
             assert!(
                 problem.contains("01_chapter/01_"),
-                "no file is named: {problem}"
+                "the problem names no file: {problem}"
             );
         }
     }
 }
 
 #[test]
-fn a_good_exercise_is_proved_whatever_the_learner_has_made_of_it() {
-    FILES.about("good", &[]);
-    PROGRAMS.about("proved", &[]);
+fn good_exercise_is_proved() {
+    FILE_PROBLEMS.assert_of("good", &[]);
+    TEST_PROBLEMS.assert_of("proved", &[]);
 }
 
 #[test]
-fn a_learners_own_work_is_noted_and_fails_only_where_nobody_should_have_worked() {
-    let fixture = Fixture::new();
-    let place = Place {
+fn edited_exercise_fails_only_with_pristine() {
+    let workspace = SampleWorkspace::new();
+    let folder = ExerciseFolder {
         chapter: "01_chapter".to_owned(),
-        folder: "01_counter".to_owned(),
+        name: "01_counter".to_owned(),
     };
-    let check = |is_pristine| match rules::check(&fixture.repository(), &place, is_pristine) {
-        rules::Finding::Exercise { problems, note, .. } => {
-            (problems.join("\n"), note.unwrap_or_default())
-        }
-        rules::Finding::Hopeless(problems) => panic!("{problems:?}"),
-    };
+    let check =
+        |is_pristine| match rules::check_files(&workspace.repository(), &folder, is_pristine) {
+            FileCheck::Usable { problems, note, .. } => {
+                (problems.join("\n"), note.unwrap_or_default())
+            }
+            FileCheck::Unusable(problems) => panic!("{problems:?}"),
+        };
     assert_eq!(check(true), (String::new(), String::new()));
 
-    fixture.edit(SOLVED);
+    workspace.edit(SOLVED);
 
     assert!(check(false).1.contains("Is it your own work?"));
     assert!(
         check(true)
             .0
-            .contains("`cargo workshop reset counter` puts the stub back"),
+            .contains("`cargo workshop reset counter` restores the stub"),
         "{:?}",
         check(true)
     );
 }
 
 #[test]
-fn a_stub_that_is_already_solved_and_a_solution_that_is_red_are_caught() {
-    PROGRAMS.about(
+fn passing_stub_and_failing_solution_are_found() {
+    TEST_PROBLEMS.assert_of(
         "already_green",
         &[
-            "the stub has to be red, and all its 2 tests pass",
-            "the solution has to be green, and `every_number_is_the_one_before_and_one_more` fails",
-            "at least two wrong answers, and there are 0",
+            "the stub must fail, but all its 2 tests pass",
+            "the solution must pass, but `next_number_is_one_more` fails",
+            "at least two wrong answers, but there are 0",
         ],
     );
 }
 
 #[test]
-fn tests_of_another_crate_are_caught() {
-    PROGRAMS.about(
+fn tests_of_another_crate_are_found() {
+    TEST_PROBLEMS.assert_of(
         "wrong_crate",
         &[
-            "these tests never name the crate `wrong_crate`",
-            "the stub has to be red",
-            "none.rs: this wrong answer has to be rejected",
-            "two.rs: this wrong answer has to be rejected",
+            "these tests never use the crate `wrong_crate`",
+            "the stub must fail",
+            "none.rs: this wrong answer must be rejected",
+            "two.rs: this wrong answer must be rejected",
         ],
     );
-    let does_not_compile = "has to compile with the exercise's tests, and does not:\nerror[E0433]";
-    PROGRAMS.about(
+    let does_not_compile = "must compile with the exercise's tests, but it does not:\nerror[E0433]";
+    TEST_PROBLEMS.assert_of(
         "other_crate",
         &[
             does_not_compile,
@@ -155,171 +162,171 @@ fn tests_of_another_crate_are_caught() {
 }
 
 #[test]
-fn a_wrong_answer_has_to_be_rejected_with_its_own_message() {
-    PROGRAMS.about(
+fn wrong_answers_need_their_own_message() {
+    TEST_PROBLEMS.assert_of(
         "wrong_answers",
         &[
-            "accepted.rs: this wrong answer has to be rejected, and all 2 tests pass",
-            "does_not_compile.rs: it has to compile with the exercise's tests, and does not:\nerror[E0277]",
-            "ends_the_program.rs: its tests ended before they had a result",
-            "hangs.rs: a_number_grows did not end within 2 s",
-            "only_prints_it.rs: it is rejected, but with another message than \"printed and not asserted\"",
-            "says_something_else.rs: it is rejected, but with another message than \"the sum is odd\"",
+            "accepted.rs: this wrong answer must be rejected, but all 2 tests pass",
+            "does_not_compile.rs: the file must compile with the exercise's tests, but it does not:\nerror[E0277]",
+            "ends_the_program.rs: the tests ended without a result",
+            "hangs.rs: any_number_grows did not end within 2 s",
+            "only_prints_it.rs: the tests reject this, but without the message \"printed and not asserted\"",
+            "says_something_else.rs: the tests reject this, but without the message \"the sum is odd\"",
         ],
     );
 }
 
 #[test]
-fn what_the_compiler_says_about_stub_and_solution_is_passed_on() {
-    PROGRAMS.about(
+fn compiler_messages_are_reported() {
+    TEST_PROBLEMS.assert_of(
         "warning",
         &[
-            "stub/lib.rs: it has to compile without a warning",
+            "stub/lib.rs: the file must compile without a warning",
             "warning: unused variable: `more`",
             "at least two",
         ],
     );
-    PROGRAMS.about(
+    TEST_PROBLEMS.assert_of(
         "not_compiling",
         &[
-            "stub/lib.rs: it has to compile with",
-            "src/lib.rs: it has to compile with",
+            "stub/lib.rs: the file must compile with",
+            "src/lib.rs: the file must compile with",
             "at least two",
         ],
     );
 }
 
 #[test]
-fn a_stub_that_is_red_by_something_else_and_an_ignored_test_are_caught() {
-    PROGRAMS.about(
+fn stub_without_todo_and_ignored_test_are_found() {
+    TEST_PROBLEMS.assert_of(
         "otherwise",
         &[
-            "fails otherwise:\nnot implemented: return the next number",
-            "no test may be ignored, and 1 are",
+            "has another reason:\nnot implemented: return the next number",
+            "no test may be ignored, but 1 are",
             "at least two",
         ],
     );
 }
 
 #[test]
-fn a_stub_has_to_say_what_to_do_and_to_hide_nothing() {
-    FILES.about("silent_todo", &["line 8: this `todo!` says nothing"]);
-    FILES.about("underscore", &["line 6: `_last` has to be called `last`"]);
+fn stub_needs_todo_text_and_named_parameters() {
+    FILE_PROBLEMS.assert_of("silent_todo", &["line 8: this `todo!` has no text"]);
+    FILE_PROBLEMS.assert_of("underscore", &["line 6: rename `_last` to `last`"]);
 }
 
 #[test]
-fn a_solution_is_finished_and_judged_by_the_exercises_tests_alone() {
-    FILES.about(
+fn solution_is_complete_and_has_no_own_tests() {
+    FILE_PROBLEMS.assert_of(
         "other_tests",
-        &["tests/exercise.rs: a solution is judged by the exercise's own tests"],
+        &["tests/exercise.rs: a solution uses the exercise's own tests"],
     );
-    FILES.about("own_tests", &["here is a test (`#[cfg(test)]`)"]);
-    FILES.about("solution_silences", &["a solution has no `#[allow`"]);
-    FILES.about(
+    FILE_PROBLEMS.assert_of("own_tests", &["this is a test (`#[cfg(test)]`)"]);
+    FILE_PROBLEMS.assert_of(
+        "solution_silences",
+        &["a solution must not contain `#[allow`"],
+    );
+    FILE_PROBLEMS.assert_of(
         "solution_is_unfinished",
-        &["a solution has no `todo!`; it has to be finished"],
+        &["a solution must not contain `todo!`; finish it"],
     );
 }
 
 #[test]
-fn an_exercise_has_one_file_of_tests_that_can_be_included() {
-    FILES.about(
+fn exercise_has_one_includable_test_file() {
+    FILE_PROBLEMS.assert_of(
         "more_tests",
-        &["only more_tests.rs belongs here, and here is also more.rs"],
+        &["only more_tests.rs is allowed here, but there is also more.rs"],
     );
-    FILES.about(
-        "inner_docs",
-        &["it has to begin with a comment of two slashes"],
-    );
+    FILE_PROBLEMS.assert_of("inner_docs", &["it must begin with a `//` comment"]);
 }
 
 #[test]
-fn there_are_two_wrong_answers_that_say_what_is_wrong() {
-    FILES.about(
+fn two_wrong_answers_with_messages_are_required() {
+    FILE_PROBLEMS.assert_of(
         "one_wrong",
-        &["at least two wrong answers, and there are 1"],
+        &["at least two wrong answers, but there are 1"],
     );
-    FILES.about(
+    FILE_PROBLEMS.assert_of(
         "nameless_wrong",
-        &["its first two lines have to be `// Wrong: `"],
+        &["the first two lines must be `// Wrong: `"],
     );
 }
 
 #[test]
-fn hints_have_to_be_three_and_to_keep_the_secret() {
-    FILES.about(
+fn three_hints_without_code_are_required() {
+    FILE_PROBLEMS.assert_of(
         "telling_hint",
-        &["a hint gives the code away: `last.wrapping_add(1)`"],
+        &["a hint contains code of the solution: `last.wrapping_add(1)`"],
     );
-    FILES.about("two_hints", &["hint 2 is empty"]);
+    FILE_PROBLEMS.assert_of("two_hints", &["hint 2 is empty"]);
 }
 
 #[test]
-fn a_description_has_to_be_true() {
-    FILES.about(
+fn wrong_descriptions_are_found() {
+    FILE_PROBLEMS.assert_of(
         "no_page",
-        &["`page` leads to book/src/missing.md, which is not there"],
+        &["`page` leads to book/src/missing.md, which does not exist"],
     );
-    FILES.about("unknown_key", &["there is no key `hours`"]);
-    FILES.about(
+    FILE_PROBLEMS.assert_of("unknown_key", &["unknown key `hours`"]);
+    FILE_PROBLEMS.assert_of(
         "twice",
-        &["the id `twice` is exercises/02_chapter/07_twice's too"],
+        &["exercises/02_chapter/07_twice has the id `twice` too"],
     );
 }
 
 #[test]
-fn manifests_have_to_be_alike() {
-    FILES.about(
+fn different_manifests_are_found() {
+    FILE_PROBLEMS.assert_of(
         "other_manifest",
-        &["it may differ from exercises/01_chapter/01_other_manifest/Cargo.toml in the name alone"],
+        &["it may differ from exercises/01_chapter/01_other_manifest/Cargo.toml only in the name"],
     );
-    FILES.about(
+    FILE_PROBLEMS.assert_of(
         "knows_the_solution",
         &["the exercise depends on the solution `sol_good`; remove that"],
     );
 }
 
 #[test]
-fn an_exercise_and_a_solution_belong_together() {
-    FILES.about(
+fn missing_exercise_or_solution_is_found() {
+    FILE_PROBLEMS.assert_of(
         "unsolved",
-        &["the exercise `unsolved` needs a solution here"],
+        &["the solution of the exercise `unsolved` is missing"],
     );
-    FILES.about("abandoned", &["there is no exercise for it"]);
+    FILE_PROBLEMS.assert_of("abandoned", &["there is no exercise for this solution"]);
 }
 
 #[test]
-fn the_matrix_shows_what_is_proved_and_tells_what_is_not() {
-    let fixture = Fixture::new();
-    fixture.remove("exercises/01_chapter/02_second");
-    fixture.remove("solutions/01_chapter/01_counter/wrong/none.rs");
-    let options = Options {
-        places: places(&fixture.repository()).unwrap(),
+fn report_lists_results_and_problems() {
+    let workspace = SampleWorkspace::new();
+    workspace.remove("exercises/01_chapter/02_second");
+    workspace.remove("solutions/01_chapter/01_counter/wrong/none.rs");
+    let options = VerifyOptions {
+        folders: find_folders(&workspace.repository()).unwrap(),
         is_pristine: false,
     };
     let mut output = Vec::new();
 
-    let count = verify(&fixture.desk(), &options, &mut output, &mut Vec::new()).unwrap();
+    let counts = verify(&workspace.app(), &options, &mut output, &mut Vec::new()).unwrap();
 
     assert_eq!(
-        count,
-        Count {
+        counts,
+        VerifyCounts {
             proved: 0,
             failed: 1
         }
     );
     let output = String::from_utf8(output).unwrap();
     assert!(
-        output.starts_with("counter   files ✓   stub red ✓   solution green ✓   wrong rejected 1/1 ✗\n\n✗ solutions/"),
+        output.starts_with("counter   files ✓   stub fails ✓   solution passes ✓   wrong rejected 1/1 ✗\n\n✗ solutions/"),
         "{output}"
     );
 
-    // Again, and nothing is written anew, for cargo would build it.
-    let manifest = fixture
+    // A second run writes no file, because cargo would build it again.
+    let manifest = workspace
         .repository()
         .root()
         .join("target/workshop-verify/stub_of_counter/Cargo.toml");
     let written = manifest.metadata().unwrap().modified().unwrap();
-    verify(&fixture.desk(), &options, &mut Vec::new(), &mut Vec::new()).unwrap();
+    verify(&workspace.app(), &options, &mut Vec::new(), &mut Vec::new()).unwrap();
     assert_eq!(manifest.metadata().unwrap().modified().unwrap(), written);
 }

@@ -1,0 +1,60 @@
+//! What every command works with: [`App`] has the machine, the repository and the current folder.
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::exercises::repository::Repository;
+use crate::run::machine::Machine;
+use crate::terminal::style::Styles;
+
+/// The environment of one command.
+#[derive(Debug)]
+pub struct App {
+    /// The programs of this machine.
+    pub machine: Machine,
+    /// The files of the workshop.
+    pub repository: Repository,
+    /// The folder in which the learner typed the command.
+    pub current_dir: PathBuf,
+    /// Cargo's target folder.
+    pub target_dir: PathBuf,
+}
+
+impl App {
+    /// The real environment.
+    pub fn detect() -> Self {
+        let repository = Repository::detect();
+        let program = env::current_exe().unwrap_or_default();
+        // Cargo marks its target folder with this file. This program was built there.
+        let marked = program
+            .ancestors()
+            .find(|dir| dir.join("CACHEDIR.TAG").is_file());
+        App {
+            machine: Machine::detect(),
+            target_dir: marked.map_or_else(|| repository.root().join("target"), Path::to_owned),
+            repository,
+            // A folder that was removed belongs to no exercise.
+            current_dir: env::current_dir().unwrap_or_default(),
+        }
+    }
+
+    /// The styles of the standard output.
+    pub fn styles(&self) -> Styles {
+        Styles {
+            enabled: self.machine.colour.stdout,
+        }
+    }
+}
+
+/// The exit code 0 or 1.
+pub fn exit_code(is_success: bool) -> ExitCode {
+    if is_success {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,74 @@
+//! `cargo workshop book`, `book-lint` and `book-output`, which run the program in `tools/book`.
+//!
+//! That program contains mdBook, so cargo builds it when it is first needed.
+
+use std::process::ExitCode;
+
+use crate::run::cargo;
+use crate::run::machine::Machine;
+
+/// The arguments of `cargo workshop book-output`.
+#[derive(Debug, Default, clap::Args)]
+pub struct BookOutputOptions {
+    /// Changes nothing, and fails if the book differs from what the commands print today
+    #[arg(long)]
+    check: bool,
+    /// Only these recordings, such as `load`. The default is all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+/// Builds the book and opens it in a browser.
+pub fn open() -> anyhow::Result<ExitCode> {
+    run(&Machine::detect(), &["open"])
+}
+
+/// Checks the book's links, includes and names.
+pub fn lint() -> anyhow::Result<ExitCode> {
+    run(&Machine::detect(), &["lint"])
+}
+
+/// Records the terminal sessions in the book again.
+pub fn output(options: &BookOutputOptions) -> anyhow::Result<ExitCode> {
+    run(&Machine::detect(), &output_arguments(options))
+}
+
+fn output_arguments(options: &BookOutputOptions) -> Vec<&str> {
+    let check = options.check.then_some("--check");
+    let names = options.names.iter().map(String::as_str);
+    ["output"].into_iter().chain(check).chain(names).collect()
+}
+
+/// Runs the book's program and returns its exit code.
+fn run(machine: &Machine, arguments: &[&str]) -> anyhow::Result<ExitCode> {
+    cargo::run_helper(machine, &cargo::BOOK, arguments)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::run::machine::fake::FakeMachine;
+
+    #[test]
+    fn exit_code_of_the_book_program_is_returned() {
+        let fake = FakeMachine::new();
+        fake.program("cargo", "exit 3");
+
+        let check = BookOutputOptions {
+            check: true,
+            names: vec!["load".to_owned(), "ch01".to_owned()],
+        };
+        for (arguments, line) in [
+            (vec!["open"], "open"),
+            (vec!["lint"], "lint"),
+            (output_arguments(&check), "output --check load ch01"),
+            (output_arguments(&BookOutputOptions::default()), "output"),
+        ] {
+            assert_eq!(run(&fake.machine(), &arguments).unwrap(), ExitCode::from(3));
+            assert_eq!(
+                fake.calls(),
+                [format!("cargo run --package book -- {line}")]
+            );
+        }
+    }
+}

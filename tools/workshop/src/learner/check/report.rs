@@ -1,0 +1,281 @@
+//! Explains the outcome of a check to the learner: [`CheckReport::print`].
+//!
+//! Only the first failed test in the test file's order is shown. The caller prints the compiler's
+//! errors, and this adds one sentence.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::outcome::CheckOutcome;
+use crate::app::App;
+use crate::exercises::exercise::Exercise;
+use crate::exercises::hints::HINT_COUNT;
+use crate::exercises::test_run::TestOutcome;
+use crate::run::build::Diagnostic;
+use crate::run::libtest::{self, TestFailure, TestReport};
+use crate::terminal::progress_bar::progress_bar;
+use crate::terminal::style::Styles;
+use crate::terminal::text::last_lines;
+
+/// How many lines of a test's own output are shown.
+const OUTPUT_LINES: usize = 12;
+
+/// What the report depends on besides the outcome.
+pub struct CheckReport<'a> {
+    /// The environment of the command.
+    pub app: &'a App,
+    /// The exercise.
+    pub exercise: &'a Exercise,
+    /// ` ID` if a command has to name the exercise; empty if it is the current exercise.
+    pub id_argument: String,
+    /// How many hints the learner has seen.
+    pub hints: usize,
+    /// Whether the learner typed a command. False if `watch` noticed a saved file.
+    pub is_typed: bool,
+}
+
+impl CheckReport<'_> {
+    /// Prints the report. For a solved exercise, the caller prints what comes next.
+    pub fn print(&self, outcome: &CheckOutcome, output: &mut impl Write) -> io::Result<()> {
+        let (outcome, warnings) = match outcome {
+            CheckOutcome::CompileError(diagnostics) => {
+                return self.compile_error(diagnostics, output);
+            }
+            CheckOutcome::Tested { outcome, warnings } => (outcome, warnings),
+        };
+        match outcome {
+            TestOutcome::Cancelled => Ok(()),
+            TestOutcome::TimedOut { running, report } => self.timed_out(running, report, output),
+            TestOutcome::Crashed { status, last_lines } => self.crashed(status, last_lines, output),
+            TestOutcome::Completed(report) => match report.failures.first() {
+                Some(failure) => self.failed(failure, report, output),
+                None if report.all_passed() => self.solved(report, warnings, output),
+                None => self.nothing_tested(report, output),
+            },
+        }
+    }
+
+    fn failed(
+        &self,
+        failure: &TestFailure,
+        report: &TestReport,
+        output: &mut impl Write,
+    ) -> io::Result<()> {
+        self.failed_test(&failure.test, output)?;
+        if let Some(panic) = failure.panic() {
+            let file = self.display_path(panic.file.as_ref());
+            writeln!(output, "  {file}:{}", panic.line)?;
+        }
+        let message = match failure.message() {
+            "" => "(no message)",
+            message => message,
+        };
+        writeln!(output, "\n{}\n", indent(message))?;
+        if failure.is_todo() {
+            writeln!(output, "{}\n", explain_todo(report, self.hints))?;
+        } else if !failure.output.is_empty() && failure.panic().is_some() {
+            let printed = indent(&end_of(&failure.output));
+            writeln!(output, "The test printed:\n{printed}\n")?;
+        }
+        let (passed, total) = (report.passed, report.total());
+        let bar = progress_bar(self.styles(), passed, total);
+        writeln!(output, "{bar}  {passed} of {total} tests pass\n")?;
+        self.next_step(failure.is_todo() && passed == 0, output)
+    }
+
+    fn nothing_tested(&self, report: &TestReport, output: &mut impl Write) -> io::Result<()> {
+        let reason = if report.ignored > 0 {
+            "some tests are ignored"
+        } else {
+            "there are no tests"
+        };
+        writeln!(
+            output,
+            "{} No test failed, but {reason}, so this proves nothing. `git checkout -- {}` restores \
+             the tests.",
+            self.styles().tick(false),
+            self.display_path(&self.exercise.test_file())
+        )
+    }
+
+    fn timed_out(
+        &self,
+        running: &[String],
+        report: &TestReport,
+        output: &mut impl Write,
+    ) -> io::Result<()> {
+        for test in running {
+            self.failed_test(test, output)?;
+        }
+        let subject = match running {
+            [] => "The tests",
+            [_] => "This test",
+            _ => "These tests",
+        };
+        let verb = if running.len() == 1 { "was" } else { "were" };
+        let limit = self.exercise.time_limit.as_secs();
+        writeln!(
+            output,
+            "\n  {subject} did not end within {limit} s and {verb} stopped. The code waits for \
+             ever. Possible reasons:\n  a lock that is never released, a channel that is never \
+             closed, a message that never\n  arrives, or an endless loop.\n"
+        )?;
+        if !self.exercise.services.is_empty() {
+            writeln!(
+                output,
+                "  Or a server was still starting: `cargo workshop up` waits until all servers \
+                 run. Then check again.\n"
+            )?;
+        }
+        if report.total() > 0 {
+            let (passed, failed) = (report.passed, report.failures.len());
+            writeln!(
+                output,
+                "Before that, {passed} passed and {failed} failed.\n"
+            )?;
+        }
+        self.next_step(false, output)
+    }
+
+    fn crashed(&self, status: &str, last_lines: &str, output: &mut impl Write) -> io::Result<()> {
+        let styles = self.styles();
+        let headline = styles.bold("the tests ended without a result");
+        writeln!(output, "{} {headline}", styles.tick(false))?;
+        writeln!(output, "  {status}\n")?;
+        if !last_lines.is_empty() {
+            writeln!(output, "{}\n", indent(last_lines))?;
+        }
+        writeln!(
+            output,
+            "The whole program ended: because of `exit`, `abort` or an endless recursion.\n"
+        )?;
+        self.next_step(false, output)
+    }
+
+    fn compile_error(&self, diagnostics: &[Diagnostic], output: &mut impl Write) -> io::Result<()> {
+        let errors: Vec<_> = diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.is_error())
+            .filter_map(Diagnostic::location)
+            .collect();
+        let location = errors.first().map_or_else(String::new, |(file, line)| {
+            format!(" at {}:{line}", self.display_path(file.as_ref()))
+        });
+        let sentence = match errors.len() {
+            0 | 1 => {
+                format!("The code does not compile: see the compiler's error above{location}.")
+            }
+            count => format!(
+                "The code does not compile: {count} errors. Start with the first{location}; it may \
+                 cause the others."
+            ),
+        };
+        writeln!(output, "{}", self.styles().bold(&sentence))?;
+        let tests = format!("tests/{}.rs", self.exercise.id);
+        let is_in_tests = |(file, _): &(&str, usize)| file.replace('\\', "/").ends_with(&tests);
+        if errors.first().is_some_and(is_in_tests) {
+            writeln!(
+                output,
+                "The tests call your functions: keep the names, parameters and return types of \
+                 the stub."
+            )?;
+        }
+        Ok(())
+    }
+
+    fn solved(
+        &self,
+        report: &TestReport,
+        warnings: &[String],
+        output: &mut impl Write,
+    ) -> io::Result<()> {
+        let styles = self.styles();
+        for warning in warnings {
+            writeln!(output, "{}\n", warning.trim_end())?;
+        }
+        let tests = match report.total() {
+            1 => "The test passes".to_owned(),
+            total => format!("All {total} tests pass"),
+        };
+        let headline = format!("{tests}: {} is solved.", self.exercise.title);
+        writeln!(output, "{} {}", styles.tick(true), styles.bold(&headline))?;
+        if !warnings.is_empty() {
+            writeln!(
+                output,
+                "  The compiler has warnings, see above. Read them before you continue."
+            )?;
+        }
+        Ok(())
+    }
+
+    /// What to do after a failure.
+    fn next_step(&self, is_first_run: bool, output: &mut impl Write) -> io::Result<()> {
+        let source = self.display_path(&self.exercise.source_file());
+        let page = self.display_path(&self.exercise.page_file());
+        let id = &self.id_argument;
+        if is_first_run {
+            writeln!(output, "Next   open {source}: the task is at the top")?;
+        } else {
+            writeln!(output, "Next   edit {source}")?;
+        }
+        if self.is_typed {
+            writeln!(output, "       then run `cargo workshop check{id}` again")?;
+        }
+        let hint = match self.hints {
+            0 => format!("`cargo workshop hint{id}` gives the first hint"),
+            HINT_COUNT => {
+                format!("you have seen all hints: `cargo workshop hint{id} 3` shows the last again")
+            }
+            hints => format!(
+                "`cargo workshop hint{id}` gives hint {} of {HINT_COUNT}",
+                hints + 1
+            ),
+        };
+        writeln!(output, "Stuck  {hint}; the page is {page}")
+    }
+
+    fn failed_test(&self, test: &str, output: &mut impl Write) -> io::Result<()> {
+        let styles = self.styles();
+        let name = libtest::test_name_as_words(test);
+        writeln!(output, "{} {}", styles.tick(false), styles.bold(&name))
+    }
+
+    fn styles(&self) -> Styles {
+        self.app.styles()
+    }
+
+    fn display_path(&self, path: &Path) -> String {
+        self.app.repository.display_path(path)
+    }
+}
+
+fn explain_todo(report: &TestReport, hints: usize) -> &'static str {
+    let are_all_todo = report.failures.iter().all(TestFailure::is_todo);
+    match (report.passed, are_all_todo) {
+        (0, true) if hints == 0 => {
+            "This failure is expected: the code compiles, the tests run, and your work starts at \
+             this `todo!`."
+        }
+        (0, true) => "This failure is expected: replace the `todo!` with your code.",
+        _ => "One part works. Next, replace this `todo!` with your code.",
+    }
+}
+
+fn indent(text: &str) -> String {
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| format!("  {line}").trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}
+
+fn end_of(text: &str) -> String {
+    let shown = last_lines(text, OUTPUT_LINES);
+    let hidden = text.lines().count() - shown.len();
+    let shown = shown.join("\n");
+    if hidden > 0 {
+        format!("({hidden} lines before)\n{shown}")
+    } else {
+        shown
+    }
+}

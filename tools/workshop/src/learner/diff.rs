@@ -1,0 +1,160 @@
+//! `cargo workshop diff`: shows the differences between the learner's code and the solution.
+//!
+//! The exercise has to be solved first, unless the learner gives up. Two correct solutions may
+//! differ in every line.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use similar::TextDiff;
+
+use crate::app::{App, exit_code};
+use crate::exercises::exercise::Exercise;
+use crate::exercises::exercise_list::ExerciseList;
+use crate::exercises::progress::{Progress, State};
+use crate::terminal::style::Styles;
+
+/// The arguments of `cargo workshop diff`.
+#[derive(Debug, Default, clap::Args)]
+pub struct DiffOptions {
+    #[command(flatten)]
+    argument: super::ExerciseArgument,
+    /// Shows the solution although the exercise is not solved
+    #[arg(long)]
+    give_up: bool,
+}
+
+/// Shows the differences. The exit code is 1 if the exercise is not solved.
+pub fn run(options: &DiffOptions) -> anyhow::Result<ExitCode> {
+    let is_shown = diff(&App::detect(), options, &mut io::stdout())?;
+    Ok(exit_code(is_shown))
+}
+
+fn diff(app: &App, options: &DiffOptions, output: &mut impl Write) -> anyhow::Result<bool> {
+    let list = ExerciseList::load(&app.repository)?;
+    let progress = Progress::load(&app.repository)?;
+    let name = options.argument.exercise.as_deref();
+    let exercise = list.select(name, &app.current_dir, &progress)?;
+    show(app, exercise, &progress, options.give_up, output)
+}
+
+/// Shows the differences if the exercise is solved or the learner gives up.
+pub(super) fn show(
+    app: &App,
+    exercise: &Exercise,
+    progress: &Progress,
+    gives_up: bool,
+    output: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let id = &exercise.id;
+    let is_solved = progress.of(id).state == State::Solved;
+    if !is_solved && !gives_up {
+        writeln!(
+            output,
+            "{} is not solved yet. Solve it before you read our solution: \
+             `cargo workshop hint {id}` helps.\n\
+             `cargo workshop diff {id} --give-up` shows the solution now.",
+            exercise.title
+        )?;
+        return Ok(false);
+    }
+    let repository = &app.repository;
+    let read = |file: &_| -> anyhow::Result<String> {
+        // On Windows, git and an editor may write different line endings.
+        Ok(repository.read(file)?.replace("\r\n", "\n"))
+    };
+    let (source_file, solution_file) = (exercise.source_file(), exercise.solution_file());
+    let (source, solution) = (read(&source_file)?, read(&solution_file)?);
+    if source == solution {
+        writeln!(output, "Your code and our solution are identical.")?;
+        return Ok(true);
+    }
+    let diff = TextDiff::from_lines(&source, &solution);
+    let source_header = format!("{}  (yours)", repository.display_path(&source_file));
+    let solution_header = format!("{}  (ours)", repository.display_path(&solution_file));
+    let mut unified = diff.unified_diff();
+    unified
+        .context_radius(3)
+        .header(&source_header, &solution_header);
+    for line in unified.to_string().lines() {
+        writeln!(output, "{}", style_line(line, app.styles()))?;
+    }
+    let closing = if is_solved {
+        "The comments in our solution say why it differs. Both pass the same tests."
+    } else {
+        "Read it, close it, and write your own: `cargo workshop check` tells you when it is correct."
+    };
+    writeln!(output, "\n{closing}")?;
+    output.flush()?;
+    Ok(true)
+}
+
+fn style_line(line: &str, styles: Styles) -> String {
+    match line.as_bytes().first() {
+        _ if line.starts_with("---") || line.starts_with("+++") => styles.bold(line),
+        Some(b'+') => styles.success(line),
+        Some(b'-') => styles.error(line),
+        Some(b'@') => styles.dim(line),
+        _ => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::fixture::{SOLVED, SampleWorkspace};
+
+    fn run_diff(workspace: &SampleWorkspace, gives_up: bool) -> (bool, String) {
+        let mut output = Vec::new();
+        let argument = crate::learner::ExerciseArgument {
+            exercise: Some("counter".to_owned()),
+        };
+        let options = DiffOptions {
+            argument,
+            give_up: gives_up,
+        };
+        let is_shown = diff(&workspace.app(), &options, &mut output).unwrap();
+        (is_shown, String::from_utf8(output).unwrap())
+    }
+
+    #[test]
+    fn solution_is_hidden_until_solved_or_given_up() {
+        let workspace = SampleWorkspace::new();
+
+        let (is_shown, printed) = run_diff(&workspace, false);
+        assert!(!is_shown);
+        assert!(
+            printed.starts_with("Count up is not solved yet"),
+            "{printed}"
+        );
+        assert!(
+            !printed.contains("last + 1"),
+            "the solution is visible: {printed}"
+        );
+
+        let (is_shown, printed) = run_diff(&workspace, true);
+        assert!(is_shown);
+        assert!(
+            printed.contains("-    todo!(\"return the next number\")\n"),
+            "{printed}"
+        );
+        assert!(
+            printed.contains("+    // Adds one.\n+    last + 1\n"),
+            "{printed}"
+        );
+
+        workspace.write(".workshop/progress", "counter solved\n");
+        assert!(run_diff(&workspace, false).0);
+    }
+
+    #[test]
+    fn line_endings_are_no_difference() {
+        let workspace = SampleWorkspace::new();
+        workspace.write(".workshop/progress", "counter solved\n");
+        workspace.edit(&SOLVED.replace('\n', "\r\n"));
+
+        let (_, printed) = run_diff(&workspace, false);
+
+        assert_eq!(printed, "Your code and our solution are identical.\n");
+    }
+}

@@ -1,0 +1,118 @@
+//! `cargo workshop list`: all exercises, and the learner's progress in each.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::app::App;
+use crate::exercises::exercise::Exercise;
+use crate::exercises::exercise_list::ExerciseList;
+use crate::exercises::progress::{ExerciseProgress, Progress, State};
+use crate::terminal::progress_bar::progress_bar;
+use crate::terminal::style::Styles;
+use crate::terminal::text;
+
+/// Prints the list.
+pub fn run() -> anyhow::Result<ExitCode> {
+    list(&App::detect(), &mut io::stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn list(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
+    let list = ExerciseList::load(&app.repository)?;
+    let progress = Progress::load(&app.repository)?;
+    let styles = app.styles();
+    let current = list
+        .first_open(&progress)
+        .map(|exercise| exercise.id.as_str());
+    let column_width = |text: fn(&Exercise) -> &str| {
+        let widths = list.exercises.iter().map(|it| text(it).chars().count());
+        widths.max().unwrap_or_default()
+    };
+    let id_width = column_width(|exercise| &exercise.id);
+    let title_width = column_width(|exercise| &exercise.title);
+
+    let mut chapter = "";
+    for exercise in &list.exercises {
+        if chapter != exercise.folder.chapter {
+            chapter = &exercise.folder.chapter;
+            writeln!(output, "{}", styles.bold(chapter))?;
+        }
+        let exercise_progress = progress.of(&exercise.id);
+        let is_current = current == Some(&exercise.id);
+        let line = format!(
+            "  {} {:id_width$}  {:title_width$}  {:>3} min  {}",
+            mark(exercise_progress, is_current, styles),
+            exercise.id,
+            exercise.title,
+            exercise.minutes,
+            describe(exercise_progress)
+        );
+        writeln!(output, "{}", line.trim_end())?;
+    }
+
+    let (solved, total) = (list.solved_count(&progress), list.exercises.len());
+    writeln!(
+        output,
+        "\n{}  {solved} of {total} exercises solved, {} in total",
+        progress_bar(styles, solved, total),
+        text::minutes(list.total_minutes())
+    )?;
+    let legend = "✓ solved   ▸ current   · started   – skipped";
+    writeln!(output, "{}", styles.dim(legend))?;
+    output.flush()?;
+    Ok(())
+}
+
+fn mark(progress: ExerciseProgress, is_current: bool, styles: Styles) -> String {
+    match progress.state {
+        State::Solved => styles.success("✓"),
+        State::Skipped => styles.dim("–"),
+        _ if is_current => styles.bold("▸"),
+        State::Started => "·".to_owned(),
+        State::NotStarted => " ".to_owned(),
+    }
+}
+
+fn describe(progress: ExerciseProgress) -> String {
+    let state = match progress.state {
+        State::NotStarted => "",
+        State::Started => "started",
+        State::Solved => "solved",
+        State::Skipped => "skipped",
+    };
+    match progress.hints {
+        0 => state.to_owned(),
+        hints => format!("{state}, {}", text::count(hints, "hint")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::fixture::TempCheckout;
+
+    #[test]
+    fn every_exercise_is_listed_with_its_state() {
+        let checkout =
+            TempCheckout::with_exercises(&["first", "second", "third", "longest_of_all"]);
+        checkout.write(
+            ".workshop/progress",
+            "first solved hints=1\nsecond skipped\nlongest_of_all started hints=3\n",
+        );
+        let mut output = Vec::new();
+
+        list(&checkout.app(), &mut output).unwrap();
+
+        assert_eq!(
+            String::from_utf8(output).unwrap(),
+            "01_chapter\n  \
+               ✓ first           About first            10 min  solved, 1 hint\n  \
+               – second          About second           10 min  skipped\n  \
+               ▸ third           About third            10 min\n  \
+               · longest_of_all  About longest_of_all   10 min  started, 3 hints\n\
+             \n\
+             █████░░░░░░░░░░░░░░░  1 of 4 exercises solved, 40 minutes in total\n\
+             ✓ solved   ▸ current   · started   – skipped\n"
+        );
+    }
+}

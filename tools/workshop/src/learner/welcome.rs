@@ -1,0 +1,175 @@
+//! `cargo workshop` without a subcommand: the learner's position and the next step.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::app::App;
+use crate::exercises::exercise::Exercise;
+use crate::exercises::exercise_list::ExerciseList;
+use crate::exercises::progress::{Progress, State};
+use crate::terminal::progress_bar::progress_bar;
+use crate::terminal::text;
+
+const COMMANDS: [&str; 5] = [
+    "check   test the current exercise      watch   test it after every save",
+    "hint    the next of three hints        diff    your solution and ours",
+    "skip    go on without this exercise    reset   start it again, with a backup",
+    "list    all exercises                  book    read the book in a browser",
+    "test    every test of the repository   doctor  what this machine lacks",
+];
+
+/// Prints the learner's position.
+pub fn run() -> anyhow::Result<ExitCode> {
+    welcome(&App::detect(), &mut io::stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn welcome(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
+    let list = ExerciseList::load(&app.repository)?;
+    let progress = Progress::load(&app.repository)?;
+    if progress.is_empty() {
+        return first_steps(app, &list, output);
+    }
+
+    let (solved, total) = (list.solved_count(&progress), list.exercises.len());
+    writeln!(
+        output,
+        "{}  {solved} of {total} exercises solved\n",
+        progress_bar(app.styles(), solved, total)
+    )?;
+    match list.select(None, &app.current_dir, &progress) {
+        Ok(exercise) => {
+            current_exercise(app, exercise, &progress, output)?;
+            // In the folder of a solved exercise, the learner may want the next one.
+            if progress.of(&exercise.id).state == State::Solved
+                && let Some(next) = list.first_open(&progress)
+            {
+                writeln!(
+                    output,
+                    "         then {}, in {}",
+                    next.title,
+                    app.repository.display_path(&next.source_file())
+                )?;
+            }
+            writeln!(output, "\nCommands to type after `cargo workshop`:")?;
+            for line in COMMANDS {
+                writeln!(output, "  {line}")?;
+            }
+        }
+        Err(_) if solved == total => writeln!(
+            output,
+            "You have solved all exercises. `cargo run -p ch05-full` runs the complete system.\n\
+             `cargo workshop reset ID` lets you solve an exercise again."
+        )?,
+        Err(_) => writeln!(
+            output,
+            "Only skipped exercises are left. `cargo workshop list` shows them, and\n\
+             `cargo workshop check ID` continues with one."
+        )?,
+    }
+    output.flush()?;
+    Ok(())
+}
+
+fn first_steps(app: &App, list: &ExerciseList, output: &mut impl Write) -> anyhow::Result<()> {
+    let first = &list.exercises[0];
+    let path = |path: &_| app.repository.display_path(path);
+    writeln!(
+        output,
+        "{}: {}, {}. Start like this:\n",
+        app.styles().bold("The scalability workshop"),
+        text::count(list.exercises.len(), "exercise"),
+        text::minutes(list.total_minutes())
+    )?;
+    writeln!(
+        output,
+        "1  cargo workshop doctor   checks whether this machine has what you need"
+    )?;
+    writeln!(
+        output,
+        "2  read {}, then edit {}",
+        path(&first.page_file()),
+        path(&first.source_file())
+    )?;
+    writeln!(
+        output,
+        "3  cargo workshop check    runs the tests: they fail at first, and pass when you are done\n"
+    )?;
+    writeln!(output, "`cargo workshop --help` lists the other commands.")?;
+    output.flush()?;
+    Ok(())
+}
+
+fn current_exercise(
+    app: &App,
+    exercise: &Exercise,
+    progress: &Progress,
+    output: &mut impl Write,
+) -> io::Result<()> {
+    let exercise_progress = progress.of(&exercise.id);
+    let path = |path: &_| app.repository.display_path(path);
+    let title = app.styles().bold(&exercise.title);
+    let minutes = text::minutes(exercise.minutes);
+    writeln!(output, "Current  {title} ({}, {minutes})", exercise.id)?;
+    writeln!(output, "         page {}", path(&exercise.page_file()))?;
+    writeln!(output, "         file {}", path(&exercise.source_file()))?;
+    let next = match (exercise_progress.state, exercise_progress.hints) {
+        (State::Solved, _) => "it is solved: `cargo workshop diff` compares it with our solution",
+        (State::NotStarted, _) => "read the page, open the file, then run `cargo workshop check`",
+        (_, 0) => {
+            "edit the file, then run `cargo workshop check`; `cargo workshop hint` gives a hint"
+        }
+        _ => "edit the file, then run `cargo workshop check`",
+    };
+    writeln!(output, "Next     {next}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::fixture::TempCheckout;
+
+    fn welcome_text(checkout: &TempCheckout) -> String {
+        let mut output = Vec::new();
+        welcome(&checkout.app(), &mut output).unwrap();
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn new_learner_sees_three_steps() {
+        let checkout = TempCheckout::with_exercises(&["first", "second"]);
+        assert_eq!(
+            welcome_text(&checkout),
+            "The scalability workshop: 2 exercises, 20 minutes. Start like this:\n\
+             \n\
+             1  cargo workshop doctor   checks whether this machine has what you need\n\
+             2  read book/src/page.md, then edit exercises/01_chapter/01_first/src/lib.rs\n\
+             3  cargo workshop check    runs the tests: they fail at first, and pass when you are done\n\
+             \n\
+             `cargo workshop --help` lists the other commands.\n"
+        );
+    }
+
+    #[test]
+    fn started_learner_sees_the_current_exercise() {
+        let checkout = TempCheckout::with_exercises(&["first", "second"]);
+        checkout.write(".workshop/progress", "first solved\n");
+
+        let printed = welcome_text(&checkout);
+
+        let expected = "██████████░░░░░░░░░░  1 of 2 exercises solved\n\n\
+                         Current  About second (second, 10 minutes)\n         page book/src/page.md\n         \
+                         file exercises/01_chapter/02_second/src/lib.rs\nNext     read the page";
+        assert!(printed.starts_with(expected), "{printed}");
+    }
+
+    #[test]
+    fn skipped_exercises_are_not_the_end() {
+        let checkout = TempCheckout::with_exercises(&["first", "second"]);
+        checkout.write(".workshop/progress", "first solved\nsecond skipped\n");
+        assert!(welcome_text(&checkout).contains("Only skipped exercises are left."));
+
+        checkout.write(".workshop/progress", "first solved\nsecond solved\n");
+        assert!(welcome_text(&checkout).contains("You have solved all exercises."));
+    }
+}
