@@ -1,32 +1,37 @@
-//! # Take turns
+//! # Round robin
 //!
-//! The store runs three clones behind one address, and the balancer sends every request to the first clone that is up. You
-//! would notice on the dashboard: the processor of clone-1 is at 100 % and its requests time out, while clone-2 and clone-3
-//! are bored. Then clone-1 dies of it, all its requests move to clone-2, and that is the next to die.
+//! The store runs three clones behind one address. The load balancer sends every request to the
+//! first healthy clone. On the dashboard you see the result: clone-1 uses 100 % of its CPU and its
+//! requests time out, while clone-2 and clone-3 are idle. Then clone-1 crashes under the load. All
+//! its requests move to clone-2, and clone-2 crashes next.
 //!
-//! *Round robin* is the cure: everybody in turn.
+//! *Round robin* solves this: the clones take turns.
 //!
-//! ## What must always be true
+//! ## Rules
 //!
-//! 1. While all clones are up, they get their turns in the order in which they were given, and nobody gets a second one before
-//!    all had their first.
-//! 2. That holds for all threads together. The balancer has several, and they share one [`RoundRobin`].
-//! 3. A clone that is down gets no request, and its turns are shared out among *all* the others.
-//! 4. A clone that comes back takes its turns from then on, like everybody. It need not catch up on those that it missed.
-//! 5. If nobody is up, there is no turn: `None`, and no panic. What the visitor is told then is the caller's decision.
+//! 1. While all clones are healthy, they take turns in the order of the list. No clone gets a
+//!    second request before every other clone got its first.
+//! 2. Rule 1 holds for all threads together. The balancer has several threads, and they share one
+//!    [`RoundRobin`].
+//! 3. A clone that is down gets no request. Its turns are shared among *all* other clones.
+//! 4. A clone that recovers takes its turns again. It does not make up for the turns it missed.
+//! 5. If no clone is healthy, `pick` returns `None` and does not panic. The caller decides what
+//!    the client is told.
 //!
 //! ## Predict
 //!
-//! Four clones, the second is down, and a balancer "goes on to the next one" when it meets that one. Of 300 requests, how many
-//! does each of the others get? Write three numbers down. Then read the third test.
+//! There are four clones, and the second is down. When a balancer reaches it, it "goes on to the
+//! next one". Of 300 requests, how many does each of the other three clones get? Write three
+//! numbers down. Then read the third test.
 //!
 //! ## What to do
 //!
-//! Give [`RoundRobin`] a memory of whose turn it is, and write [`RoundRobin::pick`]: about ten lines. Everything before it is
-//! ready. `cargo workshop check round_robin` shows how far you are; it is red now, and that is right.
+//! Add a field to [`RoundRobin`] that remembers whose turn it is, and write [`RoundRobin::pick`]:
+//! about ten lines. The rest of the file is complete. `cargo workshop check round_robin` runs the
+//! tests. They fail now; that is expected.
 //!
-//! Left out: weights, counting who is busy, and finding out who is down. The balancer of chapter 1 does more with the same idea:
-//! `chapters/01-clones/src/balancer/mod.rs`.
+//! Left out: weights, requests in flight, and health checks. The balancer of chapter 1 does more
+//! with the same idea, in `chapters/01-clones/src/balancer/`.
 
 #![warn(missing_docs)]
 
@@ -36,32 +41,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub struct Upstream {
     name: String,
-    /// Read by every thread that looks for a clone, written by the one that checks their health.
-    up: AtomicBool,
+    /// Every thread that picks a clone reads this. The health check writes it.
+    is_healthy: AtomicBool,
 }
 
 impl Upstream {
-    /// A clone that is up.
+    /// A healthy clone.
     pub fn new(name: impl Into<String>) -> Self {
         Upstream {
             name: name.into(),
-            up: AtomicBool::new(true),
+            is_healthy: AtomicBool::new(true),
         }
     }
 
-    /// Its name, such as `clone-1`.
+    /// The clone's name, such as `clone-1`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it may be sent a request.
-    pub fn is_up(&self) -> bool {
-        self.up.load(Ordering::Relaxed)
+    /// Whether the balancer may send a request to this clone.
+    pub fn is_healthy(&self) -> bool {
+        self.is_healthy.load(Ordering::Relaxed)
     }
 
-    /// Notes that it is up or down, from now on and for all threads.
-    pub fn set_up(&self, up: bool) {
-        self.up.store(up, Ordering::Relaxed);
+    /// Marks the clone as healthy or down, for all threads.
+    pub fn set_healthy(&self, is_healthy: bool) {
+        self.is_healthy.store(is_healthy, Ordering::Relaxed);
     }
 }
 
@@ -69,22 +74,22 @@ impl Upstream {
 #[derive(Debug)]
 pub struct RoundRobin {
     upstreams: Vec<Upstream>,
-    // What must it remember from one request to the next?
+    // What must the balancer remember from one request to the next?
 }
 
 impl RoundRobin {
-    /// These clones take turns, in this order. The list may be empty.
+    /// The clones take turns in the order of the list. The list may be empty.
     pub fn new(upstreams: Vec<Upstream>) -> Self {
         RoundRobin { upstreams }
     }
 
-    /// All clones, up or down, in their order.
+    /// All clones, healthy or down, in the order of the list.
     pub fn upstreams(&self) -> &[Upstream] {
         &self.upstreams
     }
 
-    /// The clone that gets the next request, or `None` if none is up.
+    /// The clone that gets the next request, or `None` if no clone is healthy.
     pub fn pick(&self) -> Option<&Upstream> {
-        todo!("return the upstream whose turn it is among those that are up, or `None` if none is")
+        todo!("return the healthy upstream whose turn it is, or `None` if no upstream is healthy")
     }
 }

@@ -1,4 +1,4 @@
-// The tests of `round_robin`: who gets how many requests, never how fast.
+// The tests of `round_robin`: they count how many requests each clone gets. They measure no time.
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -7,7 +7,7 @@ use std::thread;
 
 use round_robin::{RoundRobin, Upstream};
 
-/// `clone-1`, `clone-2` and so on, all of them up.
+/// A balancer with the healthy clones `clone-1`, `clone-2` and so on.
 fn clones(count: usize) -> RoundRobin {
     RoundRobin::new(
         (1..=count)
@@ -16,18 +16,18 @@ fn clones(count: usize) -> RoundRobin {
     )
 }
 
-/// The name of the next one.
+/// The name of the clone that `pick` returns.
 fn pick(balancer: &RoundRobin) -> &str {
     let upstream = balancer.pick();
     upstream
-        .expect("`pick` found nobody, though some are up: does it give up too early?")
+        .expect("a clone is healthy, but `pick` returned `None`: does it stop too early?")
         .name()
 }
 
-/// How many requests each clone got. Nobody is missing: who got none has a 0.
+/// How many requests each clone got. A clone without requests is in the map with 0.
 type Counts<'a> = BTreeMap<&'a str, usize>;
 
-fn nothing(balancer: &RoundRobin) -> Counts<'_> {
+fn zero_counts(balancer: &RoundRobin) -> Counts<'_> {
     balancer
         .upstreams()
         .iter()
@@ -35,18 +35,18 @@ fn nothing(balancer: &RoundRobin) -> Counts<'_> {
         .collect()
 }
 
-/// Counts the next so many turns.
+/// Picks `picks` times and counts.
 fn count(balancer: &RoundRobin, picks: usize) -> Counts<'_> {
-    let mut counts = nothing(balancer);
+    let mut counts = zero_counts(balancer);
     for _ in 0..picks {
         *counts
             .get_mut(pick(balancer))
-            .expect("only clones that were given are picked") += 1;
+            .expect("`pick` returns a clone of the list") += 1;
     }
     counts
 }
 
-/// The same in several threads at once, each with so many picks.
+/// Picks in several threads at once, `picks` times in each, and adds the counts.
 fn count_in_threads(balancer: &RoundRobin, threads: usize, picks: usize) -> Counts<'_> {
     let start = Barrier::new(threads);
     let work = || {
@@ -55,7 +55,7 @@ fn count_in_threads(balancer: &RoundRobin, threads: usize, picks: usize) -> Coun
     };
     thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut total = nothing(balancer);
+        let mut total = zero_counts(balancer);
         for thread in running {
             for (name, count) in thread.join().unwrap_or_else(|panic| resume_unwind(panic)) {
                 *total.entry(name).or_default() += count;
@@ -66,39 +66,40 @@ fn count_in_threads(balancer: &RoundRobin, threads: usize, picks: usize) -> Coun
 }
 
 #[test]
-fn clones_take_turns_in_their_order() {
+fn clones_take_turns_in_order() {
     let balancer = clones(3);
     let picked: Vec<_> = (0..7).map(|_| pick(&balancer)).collect();
     assert!(
         picked.iter().any(|name| *name != picked[0]),
-        "every request went to {}: what does `pick` remember from one call to the next?",
+        "all 7 requests went to {}, but the 3 clones should take turns: what does `pick` remember \
+         from one call to the next?",
         picked[0]
     );
     let one_round = ["clone-1", "clone-2", "clone-3"];
     let expected: Vec<_> = one_round.into_iter().cycle().take(7).collect();
     assert_eq!(
         picked, expected,
-        "everybody once, in the order given, and then from the start"
+        "each clone should get one request per round, in the order of the list"
     );
 }
 
 #[test]
-fn threads_that_share_a_balancer_share_the_turns() {
-    // So many of both, because a turn that two threads took at once must not be evened out by chance.
+fn threads_share_the_turns() {
+    // Many clones and many picks: a turn that two threads took must not be evened out by chance.
     let balancer = clones(32);
     let counts = count_in_threads(&balancer, 8, 100_000);
     assert!(
         counts.values().all(|count| *count == 25_000),
-        "8 threads asked 800000 times, and each of 32 clones should have got 25000 requests. Can two threads read the same number \
-         before one of them has written the next? {counts:?}"
+        "8 threads picked 800000 times, so each of the 32 clones should get 25000 requests. Can \
+         two threads read the same number before one of them writes the next? {counts:?}"
     );
 }
 
 #[test]
-fn the_turns_of_a_clone_that_is_down_go_to_all_others() {
+fn all_other_clones_share_the_missed_turns() {
     for down in 0..4 {
         let balancer = clones(4);
-        balancer.upstreams()[down].set_up(false);
+        balancer.upstreams()[down].set_healthy(false);
 
         let mut counts = count(&balancer, 300);
 
@@ -106,56 +107,63 @@ fn the_turns_of_a_clone_that_is_down_go_to_all_others() {
         assert_eq!(
             counts.remove(down),
             Some(0),
-            "{down} is down, and was sent requests"
+            "{down} is down, but the balancer sent requests to it"
         );
-        // Exactly 100 each, or one more or less if your turns began in the middle of a round.
+        // Exactly 100 each, or one more or less if the turns began in the middle of a round.
         assert!(
             counts.values().all(|count| count.abs_diff(100) <= 1),
-            "{down} is down, and its turns were not shared out: {counts:?}. Did they all go to the one after it?"
+            "{down} is down, so each other clone should get 100 of 300 requests: {counts:?}. Do \
+             all its turns go to the clone after it?"
         );
     }
 }
 
 #[test]
-fn threads_find_the_one_that_is_up() {
+fn threads_find_the_only_healthy_clone() {
     let balancer = clones(2);
-    balancer.upstreams()[0].set_up(false);
-    // Whatever the other threads do to the counter meanwhile: clone-2 is up, so each `pick` has to find it.
+    balancer.upstreams()[0].set_healthy(false);
+    // clone-2 is healthy, so each `pick` must find it, also while other threads change the counter.
     let counts = count_in_threads(&balancer, 4, 20_000);
-    assert_eq!(counts["clone-2"], 80_000, "{counts:?}");
-}
-
-#[test]
-fn a_clone_that_comes_back_takes_its_turns_and_no_more() {
-    let balancer = clones(3);
-    balancer.upstreams()[0].set_up(false);
-    count(&balancer, 100);
-
-    balancer.upstreams()[0].set_up(true);
-
-    let counts = count(&balancer, 9);
-    assert!(
-        counts.values().all(|count| count.abs_diff(3) <= 1),
-        "clone-1 was down for a while and came back; of the next 9 turns each should get 3, and it is {counts:?}. Must clone-1 \
-         catch up on what it missed, or does nobody ask it again?"
+    assert_eq!(
+        counts["clone-2"], 80_000,
+        "clone-2 is the only healthy clone and should get all requests: {counts:?}"
     );
 }
 
 #[test]
-fn without_anybody_up_there_is_no_turn() {
-    assert!(clones(0).pick().is_none(), "there is no clone at all");
+fn recovered_clone_takes_only_its_turns() {
+    let balancer = clones(3);
+    balancer.upstreams()[0].set_healthy(false);
+    count(&balancer, 100);
+
+    balancer.upstreams()[0].set_healthy(true);
+
+    let counts = count(&balancer, 9);
+    assert!(
+        counts.values().all(|count| count.abs_diff(3) <= 1),
+        "clone-1 was down and has recovered, so each clone should get 3 of the next 9 requests: \
+         {counts:?}. Does clone-1 make up for the turns it missed, or is it never picked again?"
+    );
+}
+
+#[test]
+fn no_healthy_clone_gives_no_pick() {
+    assert!(
+        clones(0).pick().is_none(),
+        "the list of clones is empty, but `pick` returned a clone"
+    );
 
     let balancer = clones(2);
     for upstream in balancer.upstreams() {
-        upstream.set_up(false);
+        upstream.set_healthy(false);
     }
     for _ in 0..5 {
         assert!(
             balancer.pick().is_none(),
-            "both are down, and one of them was picked"
+            "both clones are down, but `pick` returned one of them"
         );
     }
 
-    balancer.upstreams()[1].set_up(true);
-    assert_eq!(pick(&balancer), "clone-2");
+    balancer.upstreams()[1].set_healthy(true);
+    assert_eq!(pick(&balancer), "clone-2", "only clone-2 is healthy");
 }

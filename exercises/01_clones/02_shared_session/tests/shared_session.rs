@@ -1,22 +1,22 @@
-// The tests of `shared_session`: two clones of the store and one real Redis.
+// The tests of `shared_session`: two clones of the store share one real Redis.
 
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use shared_session::{Sessions, TTL};
+use shared_session::{RedisSessions, TTL};
 use testbed::{Fault, FaultProxy};
 
-/// An empty Redis database, and two clones that use it.
+/// Two clones that use the same, empty Redis database.
 struct Store {
     database: testbed::Redis,
-    one: Sessions,
-    other: Sessions,
+    one: RedisSessions,
+    other: RedisSessions,
 }
 
 impl Store {
     async fn open() -> Store {
         let database = testbed::redis().await.unwrap();
-        let [one, other] = [(); 2].map(|()| Sessions::new(&database.url()).unwrap());
+        let [one, other] = [(); 2].map(|()| RedisSessions::new(&database.url()).unwrap());
         Store {
             database,
             one,
@@ -24,13 +24,13 @@ impl Store {
         }
     }
 
-    /// A connection of the test's own, to look at what is there.
+    /// A connection that the test uses to look at the keys.
     async fn redis(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.database.url()).unwrap();
         client.get_multiplexed_async_connection().await.unwrap()
     }
 
-    /// Each key, with its seconds to live; -1 means for ever.
+    /// All keys, each with its time to live in seconds. -1 means that the key never expires.
     async fn keys(&self) -> Vec<(String, i64)> {
         let mut redis = self.redis().await;
         let names: Vec<String> = redis::cmd("KEYS")
@@ -52,45 +52,55 @@ impl Store {
 }
 
 #[tokio::test]
-async fn a_login_at_one_clone_is_a_login_at_the_other() {
+async fn login_at_one_clone_works_at_another() {
     let store = Store::open().await;
     let ada = store.one.log_in("ada", None).await.unwrap();
     let bob = store.other.log_in("bob", None).await.unwrap();
 
-    let seen = store.other.visit(&ada).await.unwrap();
+    let user = store.other.load(&ada).await.unwrap();
     assert_eq!(
-        seen.as_deref(),
+        user.as_deref(),
         Some("ada"),
-        "ada logged in at one clone, and the other does not know it: where is the session kept?"
+        "ada logged in at one clone, but the other clone does not find her session: is the session \
+         stored in Redis?"
     );
-    assert_eq!(store.one.visit(&bob).await.unwrap().as_deref(), Some("bob"));
-    assert_eq!(store.one.visit("nobody has this id").await.unwrap(), None);
+    assert_eq!(
+        store.one.load(&bob).await.unwrap().as_deref(),
+        Some("bob"),
+        "bob logged in at the other clone"
+    );
+    assert_eq!(
+        store.one.load("an-unknown-id").await.unwrap(),
+        None,
+        "there is no session with this id"
+    );
 }
 
 #[tokio::test]
-async fn a_logout_at_one_clone_is_a_logout_at_the_other() {
+async fn logout_at_one_clone_works_at_another() {
     let store = Store::open().await;
     let ada = store.one.log_in("ada", None).await.unwrap();
     let bob = store.one.log_in("bob", None).await.unwrap();
-    store.one.visit(&ada).await.unwrap();
+    store.one.load(&ada).await.unwrap();
 
     store.other.log_out(&ada).await.unwrap();
 
-    let seen = store.one.visit(&ada).await.unwrap();
+    let user = store.one.load(&ada).await.unwrap();
     assert_eq!(
-        seen, None,
-        "ada has logged out, and one clone still knows her: is there a copy?"
+        user, None,
+        "ada logged out, but one clone still finds her session: does that clone keep a copy?"
     );
     assert_eq!(
-        store.one.visit(&bob).await.unwrap().as_deref(),
+        store.one.load(&bob).await.unwrap().as_deref(),
         Some("bob"),
-        "only ada logged out"
+        "ada logged out, but bob's session must stay"
     );
-    store.one.log_out("nobody has this id").await.unwrap();
+    // A logout without a session is no error.
+    store.one.log_out("an-unknown-id").await.unwrap();
 }
 
 #[tokio::test]
-async fn ids_cannot_be_guessed() {
+async fn session_ids_cannot_be_guessed() {
     let store = Store::open().await;
     let mut ids = Vec::new();
     for _ in 0..50 {
@@ -99,10 +109,10 @@ async fn ids_cannot_be_guessed() {
     for id in &ids {
         assert!(
             id.len() >= 22,
-            "{id:?} is too short for 128 bits: at 6 bits a character, that takes 22"
+            "{id:?} is too short for 128 bits: with 6 bits per character, an id needs 22 characters"
         );
-        // Random characters agree by chance only. Numbers that follow each other agree nearly everywhere.
-        let alike = |other: &String| {
+        // Two random ids have few equal characters. Two consecutive numbers have many.
+        let equal_characters = |other: &String| {
             id.chars()
                 .zip(other.chars())
                 .filter(|(a, b)| a == b)
@@ -111,122 +121,133 @@ async fn ids_cannot_be_guessed() {
         let most = ids
             .iter()
             .filter(|other| *other != id)
-            .map(alike)
+            .map(equal_characters)
             .max()
             .unwrap_or(id.len());
         assert!(
             most < id.len() * 2 / 3,
-            "{id:?} and another id agree in {most} of {} characters: can a visitor guess the next one from the last?",
+            "{id:?} and another id have {most} of {} characters in common: can an attacker guess \
+             the next id from the last one?",
             id.len()
         );
     }
 }
 
 #[tokio::test]
-async fn a_login_makes_a_new_id_and_the_one_before_is_worth_nothing() {
+async fn login_replaces_the_old_session_id() {
     let store = Store::open().await;
     let before = store.one.log_in("ada", None).await.unwrap();
-    for sent in [before.as_str(), "made-up-by-somebody-who-sent-ada-a-link"] {
-        let after = store.other.log_in("ada", Some(sent)).await.unwrap();
+    for cookie_id in [before.as_str(), "made-up-by-an-attacker"] {
+        let after = store.other.log_in("ada", Some(cookie_id)).await.unwrap();
         assert_ne!(
-            after, sent,
-            "whoever knew the id before the login is logged in as ada now"
+            after, cookie_id,
+            "the login kept the id of the cookie, and an attacker may know that id"
         );
         assert_eq!(
-            store.one.visit(sent).await.unwrap(),
+            store.one.load(cookie_id).await.unwrap(),
             None,
-            "the id from before the login still works"
+            "after the login, the id from before it is still valid: is its session deleted?"
         );
         assert_eq!(
-            store.one.visit(&after).await.unwrap().as_deref(),
-            Some("ada")
+            store.one.load(&after).await.unwrap().as_deref(),
+            Some("ada"),
+            "the id that `log_in` returned should belong to ada"
         );
     }
 }
 
 #[tokio::test]
-async fn redis_ends_a_session_by_itself_and_a_visit_puts_that_off() {
+async fn sessions_expire_and_each_load_renews_them() {
     let store = Store::open().await;
     let id = store.one.log_in("ada", None).await.unwrap();
     let keys = store.keys().await;
-    assert!(!keys.is_empty(), "a login leaves nothing in Redis");
+    assert!(
+        !keys.is_empty(),
+        "after a login there should be a key in Redis, but there is none"
+    );
     let ttl = TTL.as_secs().cast_signed();
     for (key, seconds) in keys {
         assert_ne!(
             seconds, -1,
-            "Redis keeps {key:?} for ever: who removes the sessions of those who never log out?"
+            "{key:?} never expires: what deletes the session of a user who never logs out?"
         );
         assert!(
             (ttl - 60..=ttl).contains(&seconds),
-            "{key:?} lives for {seconds} s, and not for {ttl}"
+            "{key:?} expires in {seconds} s, but should expire in {ttl} s"
         );
-        // Most of its time goes by in a moment.
-        let soon = redis::cmd("EXPIRE").arg(&key).arg(100).to_owned();
-        soon.exec_async(&mut store.redis().await).await.unwrap();
+        // Pretend that most of the session's time has passed.
+        let shorten = redis::cmd("EXPIRE").arg(&key).arg(100).to_owned();
+        shorten.exec_async(&mut store.redis().await).await.unwrap();
     }
 
     assert_eq!(
-        store.other.visit(&id).await.unwrap().as_deref(),
-        Some("ada")
+        store.other.load(&id).await.unwrap().as_deref(),
+        Some("ada"),
+        "the session should live for another 100 s"
     );
 
     for (key, seconds) in store.keys().await {
         assert!(
             seconds > 100,
-            "after a visit {key:?} still ends in {seconds} s: ada is thrown out while she shops"
+            "after `load`, {key:?} still expires in {seconds} s: ada is logged out while she uses \
+             the store. Does `load` renew the time to live?"
         );
         assert!(
             seconds <= ttl,
-            "{key:?} lives for {seconds} s, and not for {ttl}"
+            "{key:?} expires in {seconds} s, but should expire in {ttl} s at most"
         );
     }
     let clear = redis::cmd("FLUSHDB");
     clear.exec_async(&mut store.redis().await).await.unwrap();
     assert_eq!(
-        store.one.visit(&id).await.unwrap(),
+        store.one.load(&id).await.unwrap(),
         None,
-        "Redis has ended the session, and a clone goes on with it"
+        "Redis deleted the session, but a clone still finds it: does that clone keep a copy?"
     );
 }
 
 #[tokio::test]
-async fn redis_away_is_an_error_and_nobody_is_logged_out() {
+async fn redis_outage_is_an_error_not_a_logout() {
     let store = Store::open().await;
     let id = store.one.log_in("ada", None).await.unwrap();
-    // A third clone, whose way to Redis can be cut.
+    // A third clone connects through a proxy that can cut its connection to Redis.
     let url = store.database.url();
     let (address, number) = url.trim_start_matches("redis://").split_once('/').unwrap();
     let proxy = FaultProxy::before(address.parse().unwrap()).await.unwrap();
-    let clone = Sessions::new(&format!("redis://{}/{number}", proxy.address())).unwrap();
-    assert_eq!(clone.visit(&id).await.unwrap().as_deref(), Some("ada"));
+    let clone = RedisSessions::new(&format!("redis://{}/{number}", proxy.address())).unwrap();
+    assert_eq!(
+        clone.load(&id).await.unwrap().as_deref(),
+        Some("ada"),
+        "the third clone should find the session while Redis is up"
+    );
 
     proxy.inject(Fault::Refuse);
-    let visit = clone.visit(&id).await;
+    let loaded = clone.load(&id).await;
     assert!(
-        visit.is_err(),
-        "Redis is away, so nobody knows who ada is, and `visit` says {visit:?}"
+        loaded.is_err(),
+        "Redis is down, so `load` should return an error, but it returns {loaded:?}"
     );
     let login = clone.log_in("bob", None).await;
     assert!(
         login.is_err(),
-        "Redis is away, and `log_in` hands out {login:?}: does any clone know it?"
+        "Redis is down, but `log_in` returns {login:?}: no other clone can find that session"
     );
     let logout = clone.log_out(&id).await;
     assert!(
         logout.is_err(),
-        "Redis is away, and `log_out` says Ok: the session lives on"
+        "Redis is down, but `log_out` returns Ok: the session still exists"
     );
 
     proxy.heal();
     let deadline = Instant::now() + Duration::from_secs(20);
-    let seen = loop {
-        match clone.visit(&id).await {
-            Ok(seen) => break seen,
+    let user = loop {
+        match clone.load(&id).await {
+            Ok(user) => break user,
             Err(error) => assert!(
                 Instant::now() < deadline,
-                "Redis is back for 20 s, and still: {error}"
+                "Redis has been up again for 20 s, but `load` still fails: {error}"
             ),
         }
     };
-    assert_eq!(seen.as_deref(), Some("ada"), "ada never logged out");
+    assert_eq!(user.as_deref(), Some("ada"), "ada never logged out");
 }

@@ -1,94 +1,111 @@
-//! # Who is sick?
+//! # Health checks and ejection
 //!
-//! clone-2 has lost its connection to the database. It still takes every request, and answers each order with a 500: one order in three
-//! fails, until somebody reads the log. So you write a check, and whoever fails once is taken out. The next day the *database* is away
-//! for a second. Each clone fails once, each is taken out, and the balancer has nobody left: the check has closed the shop.
+//! clone-2 has lost its connection to the database. It still takes requests, and answers every
+//! order with status 500: one order in three fails until an engineer reads the log. So you write a
+//! health check that removes a clone after one failure. The next day the *database* is unavailable
+//! for a second. Each clone fails once, and the health check removes all of them: now the health
+//! check itself has taken the store down.
 //!
-//! A balancer has two witnesses. *Probes* ask each clone how it is, every second. *Requests* of visitors fail or do not. It must
-//! believe neither at once, and it must not believe them both when they say that everybody is sick.
+//! A balancer has two sources of information. *Probes* (active health checks) ask each clone every
+//! second whether it is healthy. *Requests* of clients succeed or fail (passive health checks). The
+//! balancer must not act on a single failure, and it must not believe that all clones are
+//! unhealthy.
 //!
-//! ## What must always be true
+//! ## Rules
 //!
-//! 1. A clone is *down* after [`Policy::fall`] failed probes in a row, and up again after [`Policy::rise`] good ones in a row.
-//! 2. A clone is *ejected* after [`Policy::failures`] failed requests in a row. Time alone ends that, and nothing else does: no probe,
-//!    for a clone can say "I am well" and fail every order; and no late answer to a request that it got before. Nor does a late failure
-//!    prolong it. Afterwards the clone gets requests again, and its count begins at zero.
-//! 3. The first ejection lasts [`Policy::ejection`], each one that follows twice as long as the one before, and none longer than
-//!    [`Policy::longest`]. After `longest` without one, counted from the end of the last, the next is a first one again.
-//! 4. An ejection never makes it more than half of all clones that are out, be they down or ejected. Who had to stay keeps its
-//!    count, so its next failure asks again.
-//! 5. If all are out, all are asked (*fail open*). To believe that everybody is sick is worth less than a try.
+//! 1. A clone is *down* after [`HealthPolicy::fall`] failed probes in a row. It is up again after
+//!    [`HealthPolicy::rise`] successful probes in a row.
+//! 2. A clone is *ejected* after [`HealthPolicy::consecutive_failures`] failed requests in a row.
+//!    An ejection ends after its time, and only then. A successful probe does not end it: a clone
+//!    can pass its probes and fail every order. The result of a request that was sent before the
+//!    ejection neither ends the ejection nor prolongs it. After the ejection the clone gets
+//!    requests again, and its failure count starts at zero.
+//! 3. The first ejection lasts [`HealthPolicy::base_ejection`]. Each further one lasts twice as
+//!    long as the one before, but never longer than [`HealthPolicy::max_ejection`]. When
+//!    `max_ejection` has passed since the end of the last ejection, the next one counts as the
+//!    first again.
+//! 4. The balancer does not eject a clone if more than half of all clones would then be out (down
+//!    or ejected). A clone that is not ejected for this reason keeps its failure count, so the
+//!    balancer checks again at the clone's next failure.
+//! 5. If all clones are out, all of them are candidates (*fail open*). A request that may fail is
+//!    better than no service at all.
 //!
 //! ## Predict
 //!
-//! Ten clones, and the database behind them is away for a minute. How many clones get requests at the end of that minute if there
-//! is no rule 4, and how many with it? And three clones: how many of them may be ejected at once? Write the numbers down.
+//! There are ten clones, and their database is unavailable for a minute. How many clones get
+//! requests at the end of that minute without rule 4, and how many with it? With three clones, how
+//! many may be ejected at the same time? Write the numbers down.
 //!
 //! ## What to do
 //!
-//! Give `Member` its memory, and write the three methods of [`Fleet`]: about 50 lines. There is no clock, no thread and no server in
-//! here. Whoever calls says what time it is, which is why the tests can be exact and take no time. `cargo workshop check health_checks`
-//! shows how far you are; it is red now, and that is right.
+//! Give `CloneHealth` its fields, and write the three methods of [`HealthTracker`]: about 50 lines.
+//! The code needs no clock, no thread and no server. The caller passes the time, so the tests are
+//! exact and fast. `cargo workshop check health_checks` runs the tests. They fail now; that is
+//! expected.
 //!
-//! Left out: sending the probes, a slow start for those who come back, and letting *one* request find out how an ejected clone is
-//! doing. The balancer of chapter 1 has all three: `chapters/01-clones/src/balancer/health.rs`.
+//! Left out: sending the probes, slow start after a recovery, and a single trial request to an
+//! ejected clone. The balancer of chapter 1 has all three, in
+//! `chapters/01-clones/src/balancer/`.
 
 #![warn(missing_docs)]
 #![allow(dead_code, unused_variables, reason = "delete when finished")]
 
 use std::time::{Duration, Instant};
 
-/// When a clone is taken out, and when it comes back.
+/// When the balancer stops sending requests to a clone, and when it starts again.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// So many failed probes in a row take a clone down.
+pub struct HealthPolicy {
+    /// How many failed probes in a row take a clone down.
     pub fall: u32,
-    /// So many good probes in a row bring it up again.
+    /// How many successful probes in a row bring a clone up again.
     pub rise: u32,
-    /// So many failed requests in a row eject a clone.
-    pub failures: u32,
+    /// How many failed requests in a row eject a clone.
+    pub consecutive_failures: u32,
     /// How long the first ejection lasts.
-    pub ejection: Duration,
-    /// No ejection lasts longer.
-    pub longest: Duration,
+    pub base_ejection: Duration,
+    /// The longest time that an ejection lasts.
+    pub max_ejection: Duration,
 }
 
-/// What the balancer knows about the health of its clones. They are numbered from 0.
+/// What the balancer knows about the health of its clones. Clones are numbered from 0.
 #[derive(Debug)]
-pub struct Fleet {
-    policy: Policy,
-    members: Vec<Member>,
+pub struct HealthTracker {
+    policy: HealthPolicy,
+    clones: Vec<CloneHealth>,
 }
 
-/// The health of one clone. In the beginning it is well.
+/// The health of one clone. A new clone is healthy.
 #[derive(Debug, Default)]
-struct Member {
-    // What must be remembered of a clone, from one event to the next?
+struct CloneHealth {
+    // What must the balancer remember about a clone from one event to the next?
 }
 
-impl Fleet {
-    /// So many clones, all of them well.
-    pub fn new(clones: usize, policy: Policy) -> Self {
-        let members = (0..clones).map(|_| Member::default()).collect();
-        Fleet { policy, members }
+impl HealthTracker {
+    /// Tracks this number of clones. All of them are healthy.
+    pub fn new(clones: usize, policy: HealthPolicy) -> Self {
+        let clones = (0..clones).map(|_| CloneHealth::default()).collect();
+        HealthTracker { policy, clones }
     }
 
-    /// A probe of this clone has ended.
-    pub fn note_probe(&mut self, clone: usize, is_well: bool) {
+    /// Records the result of a probe of this clone.
+    pub fn record_probe(&mut self, clone: usize, is_success: bool) {
         todo!(
-            "take the clone down after `fall` bad probes in a row, and up again after `rise` good ones in a row"
+            "take the clone down after `fall` failed probes in a row, and bring it up again after \
+             `rise` successful ones in a row"
         )
     }
 
-    /// A visitor's request to this clone has ended at `now`. Calls come in the order of time.
-    pub fn note_request(&mut self, clone: usize, is_well: bool, now: Instant) {
+    /// Records that a client's request to this clone ended at `now`. `now` never decreases from
+    /// one call to the next.
+    pub fn record_request(&mut self, clone: usize, is_success: bool, now: Instant) {
         todo!(
-            "eject the clone after `failures` bad requests in a row, unless more than half would be out with it"
+            "eject the clone after `consecutive_failures` failed requests in a row, unless more \
+             than half of all clones would then be out"
         )
     }
 
-    /// Who may be sent a request at `now`, in ascending order.
+    /// The clones that may get a request at `now`, in ascending order.
     pub fn candidates(&self, now: Instant) -> Vec<usize> {
-        todo!("return those that are neither down nor ejected, or all if there are none")
+        todo!("return the clones that are neither down nor ejected, or all if there are none")
     }
 }

@@ -1,58 +1,59 @@
-// The tests of `health_checks`: what happened when, and who may be asked then. Time is a number here, and nobody waits.
+// The tests of `health_checks`: which events happen when, and which clones are candidates then. The
+// tests pass the time as a number, so no test waits.
 
 use std::time::{Duration, Instant};
 
-use health_checks::{Fleet, Policy};
+use health_checks::{HealthPolicy, HealthTracker};
 
-const POLICY: Policy = Policy {
+const POLICY: HealthPolicy = HealthPolicy {
     fall: 3,
     rise: 2,
-    failures: 3,
-    ejection: Duration::from_secs(1),
-    longest: Duration::from_secs(8),
+    consecutive_failures: 3,
+    base_ejection: Duration::from_secs(1),
+    max_ejection: Duration::from_secs(8),
 };
 
-/// Clones on which things happen at given milliseconds.
-struct Lab {
-    fleet: Fleet,
-    begin: Instant,
+/// Feeds a tracker with events at given milliseconds.
+struct Simulation {
+    tracker: HealthTracker,
+    start: Instant,
 }
 
-impl Lab {
-    fn of(clones: usize) -> Lab {
-        Lab {
-            fleet: Fleet::new(clones, POLICY),
-            begin: Instant::now(),
+impl Simulation {
+    fn with_clones(clones: usize) -> Simulation {
+        Simulation {
+            tracker: HealthTracker::new(clones, POLICY),
+            start: Instant::now(),
         }
     }
 
     fn at(&self, millis: u64) -> Instant {
-        self.begin + Duration::from_millis(millis)
+        self.start + Duration::from_millis(millis)
     }
 
     fn probe(&mut self, clone: usize, results: &[bool]) {
-        for is_well in results {
-            self.fleet.note_probe(clone, *is_well);
+        for is_success in results {
+            self.tracker.record_probe(clone, *is_success);
         }
     }
 
-    /// So many requests to this clone fail, one after the other.
+    /// Lets this number of requests to this clone fail, one after the other.
     fn fail(&mut self, clone: usize, times: u32, millis: u64) {
         for _ in 0..times {
-            self.fleet.note_request(clone, false, self.at(millis));
+            self.tracker.record_request(clone, false, self.at(millis));
         }
     }
 
-    fn answer(&mut self, clone: usize, millis: u64) {
-        self.fleet.note_request(clone, true, self.at(millis));
+    fn succeed(&mut self, clone: usize, millis: u64) {
+        self.tracker.record_request(clone, true, self.at(millis));
     }
 
-    fn asked(&self, millis: u64) -> Vec<usize> {
-        self.fleet.candidates(self.at(millis))
+    fn candidates(&self, millis: u64) -> Vec<usize> {
+        self.tracker.candidates(self.at(millis))
     }
 
-    fn is_asked(&self, clone: usize, millis: u64) -> bool {
-        self.asked(millis).contains(&clone)
+    fn is_candidate(&self, clone: usize, millis: u64) -> bool {
+        self.candidates(millis).contains(&clone)
     }
 }
 
@@ -60,258 +61,293 @@ const GOOD: bool = true;
 const BAD: bool = false;
 
 #[test]
-fn probes_take_a_clone_down_after_some_in_a_row_and_up_again_after_some_in_a_row() {
-    let mut lab = Lab::of(3);
-    assert_eq!(lab.asked(0), [0, 1, 2], "in the beginning all are well");
-
-    lab.probe(1, &[BAD]);
-    assert!(
-        lab.is_asked(1, 0),
-        "one bad probe took a clone out: a packet that is lost now and then would empty the fleet"
-    );
-    lab.probe(1, &[BAD, GOOD, BAD, BAD]);
-    assert!(
-        lab.is_asked(1, 0),
-        "four of five probes were bad, but never three in a row: does a good probe set the count back?"
-    );
-
-    lab.probe(1, &[BAD]);
+fn probes_in_a_row_change_the_state() {
+    let mut simulation = Simulation::with_clones(3);
     assert_eq!(
-        lab.asked(0),
-        [0, 2],
-        "three bad probes in a row, and clone 1 is still asked"
-    );
-
-    lab.probe(1, &[GOOD, BAD, GOOD]);
-    assert!(
-        !lab.is_asked(1, 0),
-        "clone 1 is back without two good probes in a row: does a bad probe set the count of the good ones back?"
-    );
-    lab.probe(1, &[GOOD]);
-    assert_eq!(
-        lab.asked(0),
+        simulation.candidates(0),
         [0, 1, 2],
-        "two good probes in a row, and clone 1 is not asked"
+        "at the beginning all clones are healthy"
     );
 
-    lab.probe(1, &[BAD, BAD]);
+    simulation.probe(1, &[BAD]);
     assert!(
-        lab.is_asked(1, 0),
-        "it has come back, so it takes three bad ones again"
+        simulation.is_candidate(1, 0),
+        "one failed probe took clone 1 down, but it takes 3 in a row: one lost packet must not \
+         remove a clone"
     );
-}
-
-#[test]
-fn failed_requests_in_a_row_eject_and_an_answer_between_them_begins_the_count_anew() {
-    let mut lab = Lab::of(4);
-    lab.fail(0, 2, 0);
-    lab.answer(0, 0);
-    lab.fail(0, 2, 0);
+    simulation.probe(1, &[BAD, GOOD, BAD, BAD]);
     assert!(
-        lab.is_asked(0, 0),
-        "four of five requests failed, but never three in a row: does an answer set the count back?"
+        simulation.is_candidate(1, 0),
+        "4 of 5 probes failed, but never 3 in a row: does a successful probe reset the count?"
     );
 
-    lab.fail(0, 1, 0);
+    simulation.probe(1, &[BAD]);
     assert_eq!(
-        lab.asked(0),
+        simulation.candidates(0),
+        [0, 2],
+        "3 probes in a row failed, so clone 1 should be down, but it is still a candidate"
+    );
+
+    simulation.probe(1, &[GOOD, BAD, GOOD]);
+    assert!(
+        !simulation.is_candidate(1, 0),
+        "clone 1 is up again without 2 successful probes in a row: does a failed probe reset the \
+         count of successful ones?"
+    );
+    simulation.probe(1, &[GOOD]);
+    assert_eq!(
+        simulation.candidates(0),
+        [0, 1, 2],
+        "2 probes in a row succeeded, so clone 1 should be up again"
+    );
+
+    simulation.probe(1, &[BAD, BAD]);
+    assert!(
+        simulation.is_candidate(1, 0),
+        "clone 1 is up again, so it takes 3 failed probes in a row to take it down"
+    );
+}
+
+#[test]
+fn failed_requests_in_a_row_eject() {
+    let mut simulation = Simulation::with_clones(4);
+    simulation.fail(0, 2, 0);
+    simulation.succeed(0, 0);
+    simulation.fail(0, 2, 0);
+    assert!(
+        simulation.is_candidate(0, 0),
+        "4 of 5 requests failed, but never 3 in a row: does a success reset the count?"
+    );
+
+    simulation.fail(0, 1, 0);
+    assert_eq!(
+        simulation.candidates(0),
         [1, 2, 3],
-        "three requests in a row failed, and clone 0 is still asked"
+        "3 requests in a row failed, so clone 0 should be ejected"
     );
 
-    lab.fail(1, 2, 0);
-    assert!(lab.is_asked(1, 0), "each clone has a count of its own");
-}
-
-#[test]
-fn an_ejection_is_over_when_its_time_is_and_the_count_begins_at_zero() {
-    let mut lab = Lab::of(4);
-    lab.fail(0, 3, 0);
-    assert!(!lab.is_asked(0, 999), "the first ejection lasts a second");
+    simulation.fail(1, 2, 0);
     assert!(
-        lab.is_asked(0, 1_000),
-        "its second is over, and nobody asks clone 0: who has to tell that it is over?"
-    );
-
-    lab.fail(0, 2, 1_000);
-    assert!(
-        lab.is_asked(0, 1_000),
-        "two failures after its return took clone 0 out: do the three from before still count?"
+        simulation.is_candidate(1, 0),
+        "clone 1 failed only 2 requests: each clone has its own count"
     );
 }
 
 #[test]
-fn what_was_under_way_when_a_clone_was_ejected_is_old_news() {
-    let mut lab = Lab::of(4);
-    lab.fail(0, 3, 0);
-
-    // It had ten more requests at that moment, and they end now.
-    lab.fail(0, 5, 100);
-    lab.answer(0, 200);
+fn time_ends_an_ejection_and_resets_the_count() {
+    let mut simulation = Simulation::with_clones(4);
+    simulation.fail(0, 3, 0);
     assert!(
-        !lab.is_asked(0, 201),
-        "an answer to a request from before brought clone 0 back: only time does that"
+        !simulation.is_candidate(0, 999),
+        "the first ejection lasts 1 s, but clone 0 was a candidate after 999 ms"
     );
-    lab.fail(0, 4, 900);
     assert!(
-        lab.is_asked(0, 1_000),
-        "clone 0 failed requests that it had got before its ejection, and that prolonged it"
+        simulation.is_candidate(0, 1_000),
+        "the ejection of clone 0 lasts 1 s, but after 1 s it is still out: does `candidates` \
+         compare the end with `now`?"
     );
 
-    lab.fail(0, 3, 1_000);
+    simulation.fail(0, 2, 1_000);
     assert!(
-        lab.is_asked(0, 3_000),
-        "this is its second ejection, so it lasts 2 s: do failures during an ejection count as ejections?"
+        simulation.is_candidate(0, 1_000),
+        "after the ejection 2 failures ejected clone 0 again, but it takes 3: do failures from \
+         before the ejection still count?"
     );
 }
 
 #[test]
-fn a_good_probe_does_not_end_an_ejection() {
-    let mut lab = Lab::of(4);
-    lab.fail(0, 3, 0);
-    lab.probe(0, &[GOOD, GOOD, GOOD]);
+fn results_during_an_ejection_do_not_count() {
+    let mut simulation = Simulation::with_clones(4);
+    simulation.fail(0, 3, 0);
+
+    // These requests were sent before the ejection, and end only now.
+    simulation.fail(0, 5, 100);
+    simulation.succeed(0, 200);
     assert!(
-        !lab.is_asked(0, 500),
-        "clone 0 fails every order and says that it is well, and the probe was believed"
+        !simulation.is_candidate(0, 201),
+        "a request from before the ejection succeeded, and that ended the ejection: only time \
+         should end it"
+    );
+    simulation.fail(0, 4, 900);
+    assert!(
+        simulation.is_candidate(0, 1_000),
+        "requests from before the ejection failed, and that prolonged the ejection of clone 0"
     );
 
-    // Nor does the end of an ejection mean that the probes are good.
-    lab.probe(0, &[BAD, BAD, BAD]);
+    simulation.fail(0, 3, 1_000);
     assert!(
-        !lab.is_asked(0, 5_000),
-        "its ejection is over, and it is down all the same"
+        simulation.is_candidate(0, 3_000),
+        "the second ejection should last 2 s, but lasts longer: do failures during an ejection \
+         count as ejections?"
     );
 }
 
 #[test]
-fn each_ejection_lasts_twice_as_long_as_the_one_before_up_to_the_longest() {
-    let mut lab = Lab::of(4);
+fn successful_probes_do_not_end_an_ejection() {
+    let mut simulation = Simulation::with_clones(4);
+    simulation.fail(0, 3, 0);
+    simulation.probe(0, &[GOOD, GOOD, GOOD]);
+    assert!(
+        !simulation.is_candidate(0, 500),
+        "clone 0 fails every order and passes its probes, and a probe ended its ejection"
+    );
+
+    // The end of an ejection does not mean that the probes succeed.
+    simulation.probe(0, &[BAD, BAD, BAD]);
+    assert!(
+        !simulation.is_candidate(0, 5_000),
+        "the ejection of clone 0 is over, but its probes failed, so it should be down"
+    );
+}
+
+#[test]
+fn ejections_double_up_to_the_maximum() {
+    let mut simulation = Simulation::with_clones(4);
     let mut now = 0;
-    // So many, because 2 to the power of 40 is more than a `u32` holds.
-    for wait in [1_000, 2_000, 4_000].into_iter().chain([8_000; 40]) {
-        lab.fail(0, 3, now);
+    // 40 times, because 2 to the power of 40 does not fit into a `u32`.
+    for length in [1_000, 2_000, 4_000].into_iter().chain([8_000; 40]) {
+        simulation.fail(0, 3, now);
         assert!(
-            !lab.is_asked(0, now + wait - 1),
-            "clone 0 came back before its {wait} ms were over: does each ejection last twice as long as the one before?"
+            !simulation.is_candidate(0, now + length - 1),
+            "this ejection should last {length} ms, but clone 0 came back earlier: does each \
+             ejection last twice as long as the one before?"
         );
         assert!(
-            lab.is_asked(0, now + wait),
-            "clone 0 is not back after {wait} ms: no ejection lasts longer than `longest`, which is 8 s"
+            simulation.is_candidate(0, now + length),
+            "this ejection should last {length} ms, but clone 0 is still out: `max_ejection` is 8 s"
         );
-        now += wait;
+        now += length;
     }
 }
 
 #[test]
-fn after_a_long_peace_the_next_ejection_is_a_first_one_and_an_answer_is_no_peace() {
-    let mut lab = Lab::of(4);
-    lab.fail(0, 3, 0);
-    lab.answer(0, 1_500);
-    lab.fail(0, 3, 1_600);
+fn long_recovery_resets_the_ejection_time() {
+    let mut simulation = Simulation::with_clones(4);
+    simulation.fail(0, 3, 0);
+    simulation.succeed(0, 1_500);
+    simulation.fail(0, 3, 1_600);
     assert!(
-        !lab.is_asked(0, 3_599),
-        "clone 0 was back for 0.6 s, and its next ejection lasted 1 s: is one good answer enough to forget?"
+        !simulation.is_candidate(0, 3_599),
+        "clone 0 was back for only 0.6 s, so this ejection should last 2 s, not 1 s: does one \
+         success reset the ejection time?"
     );
 
-    // That one is over at 3.6 s; 8 s later it is forgotten.
-    lab.fail(0, 3, 11_600);
+    // That ejection ends at 3.6 s. It counts until 8 s later.
+    simulation.fail(0, 3, 11_600);
     assert!(
-        lab.is_asked(0, 12_600),
-        "after 8 s of peace an ejection is a first one again, of 1 s: is anything ever forgotten?"
+        simulation.is_candidate(0, 12_600),
+        "the last ejection ended 8 s ago, so this one should last 1 s again: does your code ever \
+         reset the ejection time?"
     );
 }
 
 #[test]
-fn never_more_than_half_are_ejected() {
+fn at_most_half_are_ejected() {
     for (clones, most) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2), (10, 5)] {
-        let mut lab = Lab::of(clones);
-        (0..clones).for_each(|clone| lab.fail(clone, 20, 0));
+        let mut simulation = Simulation::with_clones(clones);
+        (0..clones).for_each(|clone| simulation.fail(clone, 20, 0));
 
-        let stay = lab.asked(0);
-        // With everybody ejected the fleet fails open, which looks as if nobody were.
+        let candidates = simulation.candidates(0);
+        // If all clones were ejected, all would be candidates (fail open), as if none were ejected.
         assert!(
-            most == 0 || stay.len() < clones,
-            "all {clones} clones fail, and all of them are asked. Were all ejected, so that nobody was left?"
+            most == 0 || candidates.len() < clones,
+            "all {clones} clones fail, and all of them are candidates. Were all ejected, so that \
+             the balancer fails open?"
         );
         assert!(
-            stay.len() >= clones - most,
-            "{} of {clones} clones are ejected, which is more than half. Is the one that is about to go among those that are counted?",
-            clones - stay.len()
+            candidates.len() >= clones - most,
+            "{} of {clones} clones are ejected, which is more than half. Do you count the clone \
+             that is about to be ejected?",
+            clones - candidates.len()
         );
         let expected: Vec<usize> = (most..clones).collect();
         assert_eq!(
-            stay, expected,
-            "they fail one after the other, so the first {most} go"
+            candidates, expected,
+            "the clones fail one after the other, so the first {most} should be ejected"
         );
     }
 }
 
 #[test]
-fn those_that_are_down_are_out_too() {
-    let mut lab = Lab::of(4);
+fn clones_that_are_down_count_as_out() {
+    let mut simulation = Simulation::with_clones(4);
     for clone in [0, 1] {
-        lab.probe(clone, &[BAD, BAD, BAD]);
+        simulation.probe(clone, &[BAD, BAD, BAD]);
     }
-    lab.fail(2, 3, 0);
+    simulation.fail(2, 3, 0);
     assert_eq!(
-        lab.asked(0),
+        simulation.candidates(0),
         [2, 3],
-        "two of four are down, so nobody may be ejected: a clone that is down is out as well"
+        "2 of 4 clones are down, so clone 2 must not be ejected: a clone that is down is out too"
     );
 
-    // Probes may take any number: where nobody is, nobody answers.
-    lab.probe(2, &[BAD, BAD, BAD]);
+    // Failed probes may take down more than half.
+    simulation.probe(2, &[BAD, BAD, BAD]);
     assert_eq!(
-        lab.asked(0),
+        simulation.candidates(0),
         [3],
-        "three of four are down, and the rule of the half is for ejections"
+        "the probes of 3 of 4 clones fail, so they should be down: rule 4 is only for ejections"
     );
 }
 
 #[test]
-fn who_had_to_stay_goes_when_there_is_room() {
-    let mut lab = Lab::of(4);
+fn spared_clone_is_ejected_later() {
+    let mut simulation = Simulation::with_clones(4);
     for clone in [0, 1, 2] {
-        lab.fail(clone, 3, 0);
+        simulation.fail(clone, 3, 0);
     }
-    assert_eq!(lab.asked(0), [2, 3], "two are out, so clone 2 has to stay");
-
-    // Clones 0 and 1 are back since 1 s.
-    lab.fail(2, 1, 1_200);
     assert_eq!(
-        lab.asked(1_200),
+        simulation.candidates(0),
+        [2, 3],
+        "2 of 4 clones are ejected, so clone 2 must stay"
+    );
+
+    // The ejections of clones 0 and 1 ended at 1 s.
+    simulation.fail(2, 1, 1_200);
+    assert_eq!(
+        simulation.candidates(1_200),
         [0, 1, 3],
-        "clones 0 and 1 are back, so there is room, and clone 2 fails on: do ejections that are over still count as out?"
+        "clones 0 and 1 are back and clone 2 failed again, so clone 2 should be ejected: do \
+         ejections that are over still count as out?"
     );
 }
 
 #[test]
-fn when_all_look_sick_all_are_asked() {
-    let mut lab = Lab::of(3);
+fn all_clones_out_fails_open() {
+    let mut simulation = Simulation::with_clones(3);
     for clone in 0..3 {
-        lab.probe(clone, &[BAD, BAD, BAD]);
+        simulation.probe(clone, &[BAD, BAD, BAD]);
     }
     assert_eq!(
-        lab.asked(0),
+        simulation.candidates(0),
         [0, 1, 2],
-        "all probes fail, and nobody is asked any more: the shop is closed by its own health check"
+        "all clones are down, so all should be candidates (fail open), or the health check takes \
+         the whole store down"
     );
-    lab.probe(1, &[GOOD, GOOD]);
+    simulation.probe(1, &[GOOD, GOOD]);
     assert_eq!(
-        lab.asked(0),
+        simulation.candidates(0),
         [1],
-        "clone 1 is well, so the others need not be asked"
+        "clone 1 is up again, so it should be the only candidate"
     );
 
-    // One ejected and one down are all as well.
-    let mut lab = Lab::of(2);
-    lab.fail(0, 3, 0);
-    assert_eq!(lab.asked(0), [1]);
-    lab.probe(1, &[BAD, BAD, BAD]);
+    // One clone ejected and the other one down: all are out.
+    let mut simulation = Simulation::with_clones(2);
+    simulation.fail(0, 3, 0);
     assert_eq!(
-        lab.asked(0),
-        [0, 1],
-        "one is ejected, the other is down, and nobody is asked"
+        simulation.candidates(0),
+        [1],
+        "clone 0 should be ejected after 3 failures in a row"
     );
-    assert_eq!(lab.asked(1_000), [0], "and the ejection is over");
+    simulation.probe(1, &[BAD, BAD, BAD]);
+    assert_eq!(
+        simulation.candidates(0),
+        [0, 1],
+        "clone 0 is ejected and clone 1 is down, so both should be candidates (fail open)"
+    );
+    assert_eq!(
+        simulation.candidates(1_000),
+        [0],
+        "the ejection of clone 0 is over, so it should be the only candidate"
+    );
 }

@@ -1,36 +1,46 @@
-//! # Try again, but not everything
+//! # Safe retries and the retry budget
 //!
-//! clone-2 dies, and the balancer answers 502 to everyone whose request it had. "Try again", says your colleague, "three times, then
-//! nobody notices." Two things happen. A customer has paid twice, because clone-2 had carried out her order and died before it could
-//! say so. And on the evening of the launch, when all clones were slow, each of them got three times the requests: what had been a
-//! bad hour became a night.
+//! clone-2 crashes, and the balancer responds with 502 to every client whose request clone-2 had.
+//! "Send each request up to three times," says your colleague, "then no client notices." Two things
+//! happen. A customer pays twice: clone-2 had stored her order and crashed before it could respond.
+//! And on launch day, when all clones are slow, each clone gets three times as many requests. An
+//! overload of one hour becomes an outage of a whole night.
 //!
-//! To try again is right for a request that may be done twice, and as long as few are tried again.
+//! A retry is right if the request may be executed twice, and if the balancer retries only a few of
+//! all requests.
 //!
-//! ## What must always be true
+//! ## Rules
 //!
-//! 1. What no clone has seen may be sent to another, whatever it asks for ([`Failure::NotSent`]). So it can be after a refused connection.
-//! 2. What a clone *may* have seen ([`Failure::Broken`]) is sent again only if to do it twice is to do it once: `GET`, `HEAD`,
-//!    `OPTIONS`, `PUT` and `DELETE` (RFC 9110, section 9.2.2), or any method with an idempotency key that is not empty. And only if its
-//!    body is still there.
-//! 3. It goes to another clone, and never to one that this request has met before.
-//! 4. It goes before the deadline of the request, which is one for all attempts together.
-//! 5. Of the requests that came within the last [`WINDOW`], at most one in [`REQUESTS_PER_REPETITION`] is made up for by a repetition
-//!    within it. That is the *budget*: of each 100 requests come at most 120 to the clones. Peace saves nothing up for later.
-//! 6. Only what is sent again is paid for, and what nobody has seen is free: it has loaded nobody.
+//! 1. A request that no clone has received ([`Failure::NotSent`]) may be sent to another clone,
+//!    whatever its method is. This is the case when a connection is refused.
+//! 2. A request that a clone *may* have executed ([`Failure::ConnectionLost`]) is retried only if
+//!    it is idempotent: executing it twice has the same effect as executing it once. These are
+//!    `GET`, `HEAD`, `OPTIONS`, `PUT` and `DELETE` (RFC 9110, section 9.2.2), and any method with
+//!    an idempotency key that is not empty. The balancer must also still have the body.
+//! 3. A retry goes to another clone, never to one that this request has tried before.
+//! 4. A retry starts before the deadline of the request. The deadline covers all attempts together.
+//! 5. Of the requests that arrived within the last [`WINDOW`], the balancer retries at most one in
+//!    [`REQUESTS_PER_RETRY`]. This is the *retry budget*: for 100 requests, the clones get at most
+//!    120. Quiet times do not save up budget for later.
+//! 6. Only a retry that is made uses the budget. A retry after [`Failure::NotSent`] uses none,
+//!    because the failed attempt did not load any clone.
 //!
 //! ## Predict
 //!
-//! Four clones, all of them sick, and 100 requests. How many do the clones see if the balancer tries three times? And with the budget?
-//! And if each repetition counts as a request, of which one in five may be repeated? Write three numbers down.
+//! There are four clones, all of them fail, and 100 requests arrive. How many requests do the
+//! clones get if the balancer sends each request up to three times? How many with the budget? How
+//! many if each retry also counts as a request, and every five requests allow one retry? Write
+//! three numbers down.
 //!
 //! ## What to do
 //!
-//! Give [`Retries`] its memory, and write [`Retries::note_request`] and [`Retries::again`]: about 45 lines. `cargo workshop check
-//! safe_retries` shows how far you are; it is red now, and that is right.
+//! Add fields to [`Retrier`], and write [`Retrier::record_request`] and [`Retrier::next_clone`]:
+//! about 45 lines. `cargo workshop check safe_retries` runs the tests. They fail now; that is
+//! expected.
 //!
-//! Left out: which of the other clones is best (a strategy's work), a minimum for quiet hours, in which one in five is none, and what
-//! the client is told. Chapter 1 has these: `chapters/01-clones/src/balancer/retry.rs` and `forward.rs`.
+//! Left out: which of the other clones is best (a load-balancing strategy decides), a minimum
+//! number of retries for quiet hours, and the response to the client. Chapter 1 has these, in
+//! `chapters/01-clones/src/balancer/`.
 
 #![warn(missing_docs)]
 #![allow(dead_code, unused_variables, reason = "delete when finished")]
@@ -39,84 +49,90 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 
-/// How far back requests and repetitions are counted.
+/// The budget counts the requests and retries of this time, up to now.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
-/// So many requests pay for one repetition: a fifth more load at most.
-pub const REQUESTS_PER_REPETITION: usize = 5;
+/// How many requests allow one retry. With 5, retries add at most a fifth to the load.
+pub const REQUESTS_PER_RETRY: usize = 5;
 
-/// What a balancer knows about a request when it decides whether to send it again.
+/// What the balancer knows about a request when it decides about a retry.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// What it asks for.
+    /// The HTTP method.
     pub method: Method,
-    /// The value of its `Idempotency-Key`, if it has that header. Clones carry out all requests with the same key once.
-    pub key: Option<String>,
-    /// Whether the balancer has kept the body. A large upload streams through, and is gone once its first byte was sent.
-    pub is_body_kept: bool,
+    /// The value of the `Idempotency-Key` header, if the request has one. The clones execute only
+    /// one of several requests with the same key.
+    pub idempotency_key: Option<String>,
+    /// Whether the balancer has buffered the whole body. It streams a large upload, so after a
+    /// failed attempt a part of that body is gone.
+    pub is_body_buffered: bool,
 }
 
-/// How an attempt to get an answer ended.
+/// How an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// No connection could be made. No clone has seen any of it, and its body is as it was.
+    /// No connection could be made. No clone received any part of the request, and the body is
+    /// complete.
     NotSent,
-    /// The connection broke before an answer. The clone may have carried the request out, or not.
-    Broken,
+    /// The connection was lost before the response. The clone may have executed the request.
+    ConnectionLost,
 }
 
-/// Why a request is not sent again. If there are several reasons, it is the first of them in this order.
+/// Why the balancer does not retry a request. If several reasons apply, the first one in this order
+/// is returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GiveUp {
-    /// To send it again might be to do it twice.
-    #[error("a clone may have carried this out, and to do it twice might be wrong")]
-    MayBeDone,
-    /// It was sent, and its body was not kept.
-    #[error("the body has been sent, and is not there any more")]
-    BodyGone,
-    /// Its time is over.
-    #[error("the time for this request is over")]
-    TooLate,
-    /// It has met each clone once.
-    #[error("every clone has been tried")]
-    NobodyLeft,
-    /// Too much was sent again lately.
-    #[error("too many requests were sent again in the last seconds")]
-    NoBudget,
+pub enum NoRetry {
+    /// A clone may have executed the request, and a second execution may have another effect.
+    #[error("a clone may have executed this request, and it is not idempotent")]
+    NotIdempotent,
+    /// The body was sent and not buffered.
+    #[error("the body was sent and not buffered, so it cannot be sent again")]
+    BodyNotBuffered,
+    /// The deadline of the request has passed.
+    #[error("the deadline of this request has passed")]
+    DeadlinePassed,
+    /// The request has tried each clone once.
+    #[error("the request has tried every clone")]
+    AllTried,
+    /// The budget allows no further retry now.
+    #[error("the retry budget is used up; it grows again with the next requests")]
+    BudgetExhausted,
 }
 
-/// Decides for all requests of a balancer which of them are sent again.
+/// Decides for all requests of a balancer which of them are retried.
 #[derive(Debug)]
-pub struct Retries {
+pub struct Retrier {
     clones: usize,
-    // What must be remembered, and for how long?
+    // What must the balancer remember, and for how long?
 }
 
-impl Retries {
+impl Retrier {
     /// For clones with the numbers 0 to `clones - 1`.
     pub fn new(clones: usize) -> Self {
-        Retries { clones }
+        Retrier { clones }
     }
 
-    /// A request has come from a client. Called once for each, before its first attempt. Calls come in the order of time.
-    pub fn note_request(&mut self, now: Instant) {
-        todo!("remember that a request came at `now`, for the budget")
+    /// Records that a request from a client arrived at `now`. The balancer calls this once per
+    /// request, before the first attempt. `now` never decreases from one call to the next.
+    pub fn record_request(&mut self, now: Instant) {
+        todo!("remember for the budget that a request arrived at `now`")
     }
 
-    /// An attempt to answer `request` has failed. Returns the clone that gets it next.
+    /// Returns the clone for the next attempt, after an attempt at `request` has failed.
     ///
-    /// `met` are the clones that it was sent to so far, or should have been, the last one at the end. `deadline` is the end of the time
-    /// for the whole request.
-    pub fn again(
+    /// `tried` are the clones of all attempts so far, the last attempt at the end. `deadline` is
+    /// the deadline of the whole request.
+    pub fn next_clone(
         &mut self,
         request: &Request,
         failure: Failure,
-        met: &[usize],
+        tried: &[usize],
         deadline: Instant,
         now: Instant,
-    ) -> Result<usize, GiveUp> {
+    ) -> Result<usize, NoRetry> {
         todo!(
-            "return a clone that is not in `met`, and pay for it if the budget is needed, or say why not"
+            "return a clone that is not in `tried`, and use the budget if this retry needs it; \
+             otherwise return the reason"
         )
     }
 }

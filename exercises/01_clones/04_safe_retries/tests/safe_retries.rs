@@ -1,154 +1,157 @@
-// The tests of `safe_retries`: what is sent how often. Time is a number here, and nobody waits.
+// The tests of `safe_retries`: which requests are sent how often. The tests pass the time as a
+// number, so no test waits.
 
 use std::time::{Duration, Instant};
 
 use http::Method;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use safe_retries::{Failure, GiveUp, Request, Retries, WINDOW};
+use safe_retries::{Failure, NoRetry, Request, Retrier, WINDOW};
 
 const CLONES: usize = 4;
 
 fn request(method: Method) -> Request {
     Request {
         method,
-        key: None,
-        is_body_kept: true,
+        idempotency_key: None,
+        is_body_buffered: true,
     }
 }
 
 fn with_key(method: Method, key: &str) -> Request {
     Request {
-        key: Some(key.to_owned()),
+        idempotency_key: Some(key.to_owned()),
         ..request(method)
     }
 }
 
-/// So many requests have just come, so there is a budget.
-fn after_requests(count: usize, now: Instant) -> Retries {
-    let mut retries = Retries::new(CLONES);
-    (0..count).for_each(|_| retries.note_request(now));
-    retries
+/// A retrier with the budget of `count` requests that have just arrived.
+fn after_requests(count: usize, now: Instant) -> Retrier {
+    let mut retrier = Retrier::new(CLONES);
+    (0..count).for_each(|_| retrier.record_request(now));
+    retrier
 }
 
-/// What is decided after the first attempt, at clone 0, with a minute left.
+/// The decision after a first attempt at clone 0, with a minute left until the deadline.
 fn decide(
-    retries: &mut Retries,
+    retrier: &mut Retrier,
     request: &Request,
     failure: Failure,
     now: Instant,
-) -> Result<usize, GiveUp> {
-    retries.again(request, failure, &[0], now + Duration::from_mins(1), now)
+) -> Result<usize, NoRetry> {
+    retrier.next_clone(request, failure, &[0], now + Duration::from_mins(1), now)
 }
 
-/// How many of so many broken `GET`s are sent again.
-fn repeated(retries: &mut Retries, broken: usize, now: Instant) -> usize {
-    (0..broken)
-        .filter(|_| decide(retries, &request(Method::GET), Failure::Broken, now).is_ok())
+/// How many of this number of `GET` requests are retried after their connection was lost.
+fn count_retries(retrier: &mut Retrier, failed: usize, now: Instant) -> usize {
+    (0..failed)
+        .filter(|_| decide(retrier, &request(Method::GET), Failure::ConnectionLost, now).is_ok())
         .count()
 }
 
-/// Somebody who decides whether to try again.
+/// Decides about retries: the learner's code, or the naive version.
 trait Balancer {
-    fn note_request(&mut self, now: Instant);
-    fn again(
+    fn record_request(&mut self, now: Instant);
+    fn next_clone(
         &mut self,
         request: &Request,
         failure: Failure,
-        met: &[usize],
+        tried: &[usize],
         now: Instant,
     ) -> Option<usize>;
 }
 
-impl Balancer for Retries {
-    fn note_request(&mut self, now: Instant) {
-        Retries::note_request(self, now);
+impl Balancer for Retrier {
+    fn record_request(&mut self, now: Instant) {
+        Retrier::record_request(self, now);
     }
 
-    fn again(
+    fn next_clone(
         &mut self,
         request: &Request,
         failure: Failure,
-        met: &[usize],
+        tried: &[usize],
         now: Instant,
     ) -> Option<usize> {
         let deadline = now + Duration::from_mins(1);
-        Retries::again(self, request, failure, met, deadline, now).ok()
+        Retrier::next_clone(self, request, failure, tried, deadline, now).ok()
     }
 }
 
-/// The naive one: it tries everything three times.
-struct ThreeTries;
+/// The naive version: it sends each request up to three times.
+struct ThreeAttempts;
 
-impl Balancer for ThreeTries {
-    fn note_request(&mut self, _now: Instant) {}
+impl Balancer for ThreeAttempts {
+    fn record_request(&mut self, _now: Instant) {}
 
-    fn again(
+    fn next_clone(
         &mut self,
         _request: &Request,
         _failure: Failure,
-        met: &[usize],
+        tried: &[usize],
         _now: Instant,
     ) -> Option<usize> {
-        (met.len() < 3).then_some(met.len())
+        (tried.len() < 3).then_some(tried.len())
     }
 }
 
-/// Carries one request through. `fate` says how each attempt ends: with a failure, or with an answer, which is `None`. Returns how often
-/// a clone has seen the request.
-fn carry(
+/// Sends one request until it gets a response or is not retried. `next_result` returns how each
+/// attempt ends: with a failure, or with a response (`None`). Returns how many clones received the
+/// request.
+fn send(
     balancer: &mut dyn Balancer,
     request: &Request,
     now: Instant,
-    mut fate: impl FnMut() -> Option<Failure>,
+    mut next_result: impl FnMut() -> Option<Failure>,
 ) -> usize {
-    balancer.note_request(now);
-    let mut met = vec![0];
-    let mut seen = 0;
+    balancer.record_request(now);
+    let mut tried = vec![0];
+    let mut received = 0;
     loop {
-        let fate = fate();
-        seen += usize::from(fate != Some(Failure::NotSent));
-        let again = fate.and_then(|failure| balancer.again(request, failure, &met, now));
-        let Some(clone) = again else { return seen };
-        met.push(clone);
+        let result = next_result();
+        received += usize::from(result != Some(Failure::NotSent));
+        let next = result.and_then(|failure| balancer.next_clone(request, failure, &tried, now));
+        let Some(clone) = next else { return received };
+        tried.push(clone);
         assert!(
-            met.len() < 50,
-            "one request was sent 50 times: when does it end?"
+            tried.len() < 50,
+            "one request was sent 50 times: does your code check which clones it has tried?"
         );
     }
 }
 
 #[test]
-fn what_nobody_has_seen_goes_to_another_clone_whatever_it_asks_for() {
+fn unsent_request_is_retried_with_any_method() {
     let now = Instant::now();
-    let mut retries = after_requests(1_000, now);
+    let mut retrier = after_requests(1_000, now);
     for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH] {
         let decision = decide(
-            &mut retries,
+            &mut retrier,
             &request(method.clone()),
             Failure::NotSent,
             now,
         );
         assert!(
             decision.is_ok(),
-            "nobody has seen this {method}, so to send it elsewhere does nothing twice; and you say {decision:?}"
+            "no clone received this {method}, so a retry cannot execute it twice, but you return \
+             {decision:?}"
         );
     }
     let upload = Request {
-        is_body_kept: false,
+        is_body_buffered: false,
         ..request(Method::PUT)
     };
-    let decision = decide(&mut retries, &upload, Failure::NotSent, now);
+    let decision = decide(&mut retrier, &upload, Failure::NotSent, now);
     assert!(
         decision.is_ok(),
-        "nothing of it was sent, so its body is all there, and you say {decision:?}"
+        "no part of this upload was sent, so its body is complete, but you return {decision:?}"
     );
 }
 
 #[test]
-fn what_a_clone_may_have_seen_is_sent_again_only_if_twice_is_like_once() {
+fn only_idempotent_requests_are_sent_twice() {
     let now = Instant::now();
-    let mut retries = after_requests(1_000, now);
+    let mut retrier = after_requests(1_000, now);
     for method in [
         Method::GET,
         Method::HEAD,
@@ -156,274 +159,295 @@ fn what_a_clone_may_have_seen_is_sent_again_only_if_twice_is_like_once() {
         Method::PUT,
         Method::DELETE,
     ] {
-        let decision = decide(&mut retries, &request(method.clone()), Failure::Broken, now);
+        let decision = decide(
+            &mut retrier,
+            &request(method.clone()),
+            Failure::ConnectionLost,
+            now,
+        );
         assert!(
             decision.is_ok(),
-            "{method} is idempotent, and you say {decision:?}"
+            "{method} is idempotent and should be retried, but you return {decision:?}"
         );
     }
     for method in [
         Method::POST,
         Method::PATCH,
-        Method::from_bytes(b"BUY").expect("this is a word"),
+        Method::from_bytes(b"BUY").expect("`BUY` is a valid method name"),
     ] {
-        let mut said = |request| decide(&mut retries, &request, Failure::Broken, now);
-        let decision = said(request(method.clone()));
+        let mut decision_for =
+            |request| decide(&mut retrier, &request, Failure::ConnectionLost, now);
+        let decision = decision_for(request(method.clone()));
         assert_eq!(
             decision,
-            Err(GiveUp::MayBeDone),
-            "a clone may have carried out this {method}: twice may be two orders"
+            Err(NoRetry::NotIdempotent),
+            "a clone may have executed this {method}: a retry could create a second order"
         );
-        let decision = said(with_key(method.clone(), ""));
+        let decision = decision_for(with_key(method.clone(), ""));
         assert_eq!(
             decision,
-            Err(GiveUp::MayBeDone),
-            "an empty key is no key, and the {method} may be carried out twice"
+            Err(NoRetry::NotIdempotent),
+            "an empty idempotency key is no key, so this {method} could be executed twice"
         );
-        let decision = said(with_key(method.clone(), "7f3a"));
+        let decision = decision_for(with_key(method.clone(), "7f3a"));
         assert!(
             decision.is_ok(),
-            "{method} has a key, so the clones carry it out once; and you say {decision:?}"
+            "this {method} has an idempotency key, so the clones execute it once and a retry is \
+             safe, but you return {decision:?}"
         );
     }
 }
 
 #[test]
-fn what_was_sent_and_not_kept_cannot_be_sent_again() {
+fn request_without_its_body_is_not_retried() {
     let now = Instant::now();
-    let mut retries = after_requests(1_000, now);
+    let mut retrier = after_requests(1_000, now);
     let upload = Request {
-        is_body_kept: false,
+        is_body_buffered: false,
         ..request(Method::PUT)
     };
     assert_eq!(
-        decide(&mut retries, &upload, Failure::Broken, now),
-        Err(GiveUp::BodyGone),
-        "PUT may be done twice, but half of this body is gone: the next clone would get the other half"
+        decide(&mut retrier, &upload, Failure::ConnectionLost, now),
+        Err(NoRetry::BodyNotBuffered),
+        "PUT is idempotent, but a part of this body is gone: the next clone would get only the rest"
     );
 }
 
 #[test]
-fn no_order_without_a_key_is_carried_out_twice() {
-    // Enough requests that are well keep the budget full, so that it hides nothing.
-    let twice = |balancer: &mut dyn Balancer| {
-        let mut lots = SmallRng::seed_from_u64(7);
-        let begin = Instant::now();
-        let mut twice = 0;
+fn no_order_is_executed_twice() {
+    // Most requests succeed, so the budget is never the reason for "no retry".
+    let count_duplicates = |balancer: &mut dyn Balancer| {
+        let mut rng = SmallRng::seed_from_u64(7);
+        let start = Instant::now();
+        let mut duplicates = 0;
         for millis in 0..20_000 {
             let order = request(Method::POST);
-            let now = begin + Duration::from_millis(millis);
-            let fate = || match lots.random_range(0..20) {
+            let now = start + Duration::from_millis(millis);
+            let next_result = || match rng.random_range(0..20) {
                 0 => Some(Failure::NotSent),
-                1 => Some(Failure::Broken),
+                1 => Some(Failure::ConnectionLost),
                 _ => None,
             };
-            twice += usize::from(carry(balancer, &order, now, fate) > 1);
+            duplicates += usize::from(send(balancer, &order, now, next_result) > 1);
         }
-        twice
+        duplicates
     };
-    let naive = twice(&mut ThreeTries);
+    let naive = count_duplicates(&mut ThreeAttempts);
     assert!(
         naive > 500,
-        "the naive balancer has to be caught, and did it {naive} times"
+        "the naive balancer should send many orders twice, or this test proves nothing: {naive}"
     );
 
-    let yours = twice(&mut Retries::new(CLONES));
+    let yours = count_duplicates(&mut Retrier::new(CLONES));
     assert_eq!(
         yours, 0,
-        "of 20000 orders {yours} may have been carried out twice; a balancer that tries everything three times makes it {naive}"
+        "{yours} of 20000 orders may have been executed twice, and none should be. A balancer that \
+         sends each request up to three times has {naive}"
     );
 }
 
 #[test]
-fn each_attempt_goes_to_a_clone_that_the_request_has_not_met() {
+fn each_attempt_goes_to_an_untried_clone() {
     let now = Instant::now();
-    for failure in [Failure::Broken, Failure::NotSent] {
-        let mut retries = after_requests(1_000, now);
-        let mut again = |met: &[usize]| {
+    for failure in [Failure::ConnectionLost, Failure::NotSent] {
+        let mut retrier = after_requests(1_000, now);
+        let mut next_clone = |tried: &[usize]| {
             let deadline = now + Duration::from_mins(1);
-            retries.again(&request(Method::GET), failure, met, deadline, now)
+            retrier.next_clone(&request(Method::GET), failure, tried, deadline, now)
         };
         for first in 0..CLONES {
-            let mut met = vec![first];
-            while met.len() < CLONES {
-                let clone = again(&met)
-                    .expect("it has not met everybody, there is time, and there is a budget");
+            let mut tried = vec![first];
+            while tried.len() < CLONES {
+                let clone = next_clone(&tried)
+                    .expect("a clone is untried, and there is time and budget: expected a retry");
                 assert!(
                     clone < CLONES,
-                    "there is no clone {clone}; they are 0 to {}",
+                    "there is no clone {clone}: the clones are numbered 0 to {}",
                     CLONES - 1
                 );
                 assert!(
-                    !met.contains(&clone),
-                    "it has met {met:?}, and goes to clone {clone}, where it has been already"
+                    !tried.contains(&clone),
+                    "the request has tried {tried:?}, but its next attempt goes to clone {clone} \
+                     again"
                 );
-                met.push(clone);
+                tried.push(clone);
             }
             assert_eq!(
-                again(&met),
-                Err(GiveUp::NobodyLeft),
-                "it has met all {CLONES} clones, and none of them may get it twice"
+                next_clone(&tried),
+                Err(NoRetry::AllTried),
+                "the request has tried all {CLONES} clones, and must not go to one of them again"
             );
         }
     }
 }
 
 #[test]
-fn after_the_deadline_nobody_waits_for_the_answer() {
+fn no_retry_after_the_deadline() {
     let before = Instant::now();
     let now = before + Duration::from_secs(1);
-    let mut retries = after_requests(1_000, now);
-    for failure in [Failure::Broken, Failure::NotSent] {
+    let mut retrier = after_requests(1_000, now);
+    for failure in [Failure::ConnectionLost, Failure::NotSent] {
         let mut with =
-            |deadline| retries.again(&request(Method::GET), failure, &[0], deadline, now);
+            |deadline| retrier.next_clone(&request(Method::GET), failure, &[0], deadline, now);
         let decision = with(now + Duration::from_millis(1));
         assert!(
             decision.is_ok(),
-            "there is time left, and you say {decision:?}"
+            "there is 1 ms left until the deadline, but you return {decision:?}"
         );
-        for late in [now, before] {
+        for deadline in [now, before] {
             assert_eq!(
-                with(late),
-                Err(GiveUp::TooLate),
-                "the client has been told that the time is over, and a clone would work for nobody"
+                with(deadline),
+                Err(NoRetry::DeadlinePassed),
+                "the deadline has passed and the client no longer waits, so a retry is useless work"
             );
         }
     }
 }
 
 #[test]
-fn when_all_clones_are_sick_they_get_a_fifth_more_and_not_three_times_as_much() {
+fn budget_limits_the_load_to_a_fifth_more() {
     let amplification = |balancer: &mut dyn Balancer, step: Duration| {
-        let begin = Instant::now();
+        let start = Instant::now();
         let sent: usize = (0..5_000)
             .map(|number| {
-                let now = begin + step * number;
-                carry(balancer, &request(Method::GET), now, || {
-                    Some(Failure::Broken)
+                let now = start + step * number;
+                send(balancer, &request(Method::GET), now, || {
+                    Some(Failure::ConnectionLost)
                 })
             })
             .sum();
-        f64::from(u32::try_from(sent).expect("each was sent fewer than 50 times")) / 5_000.0
+        f64::from(u32::try_from(sent).expect("each request is sent fewer than 50 times")) / 5_000.0
     };
     for millis in [0, 1, 10, 100] {
         let step = Duration::from_millis(millis);
-        let naive = amplification(&mut ThreeTries, step);
+        let naive = amplification(&mut ThreeAttempts, step);
         assert!(
             (naive - 3.0).abs() < 1e-9,
-            "the naive balancer has to be caught: {naive}"
+            "the naive balancer should send 3 requests per request, or this test proves nothing: \
+             {naive}"
         );
 
-        let yours = amplification(&mut Retries::new(CLONES), step);
+        let yours = amplification(&mut Retrier::new(CLONES), step);
         assert!(
             yours <= 1.2,
-            "one request each {millis} ms, and all fail: {yours:.2} requests were sent for each that came, and the clones bear 1.20. \
-             Is there a budget? Does a repetition count as one of the requests that pay for it?"
+            "one request every {millis} ms, and all fail: the clones get {yours:.2} requests per \
+             client request, but at most 1.20 are allowed. Is there a budget? Does a retry count \
+             as a request and allow further retries?"
         );
         assert!(
             yours >= 1.15,
-            "one request each {millis} ms: {yours:.2} were sent for each that came. The budget is there to be used, and makes 1.20"
+            "one request every {millis} ms, and all fail: the clones get {yours:.2} requests per \
+             client request, but the budget allows 1.20. Does your code use the whole budget?"
         );
     }
 }
 
 #[test]
-fn an_hour_of_peace_saves_nothing_up() {
-    let begin = Instant::now();
-    let mut retries = Retries::new(CLONES);
+fn quiet_times_save_up_no_budget() {
+    let start = Instant::now();
+    let mut retrier = Retrier::new(CLONES);
     for second in 0..3_600 {
-        (0..100).for_each(|_| retries.note_request(begin + Duration::from_secs(second)));
+        (0..100).for_each(|_| retrier.record_request(start + Duration::from_secs(second)));
     }
-    let later = begin + Duration::from_secs(3_599);
+    let later = start + Duration::from_secs(3_599);
 
-    let allowed = repeated(&mut retries, 5_000, later);
+    let retries = count_retries(&mut retrier, 5_000, later);
 
     // 200, or a few more if you count in whole seconds.
     assert!(
-        (180..=225).contains(&allowed),
-        "1000 requests came in the last ten seconds, so 200 may be repeated, and it was {allowed}. Are older ones forgotten?"
+        (180..=225).contains(&retries),
+        "1000 requests arrived in the last 10 s, so the budget is 200 retries, but {retries} were \
+         made. Does your code forget older requests?"
     );
     assert_eq!(
-        repeated(&mut retries, 10, later + 2 * WINDOW),
+        count_retries(&mut retrier, 10, later + 2 * WINDOW),
         0,
-        "nothing came in the last ten seconds"
+        "no request arrived in the last 10 s, so there is no budget"
     );
 }
 
 #[test]
-fn what_was_spent_is_missing_for_ten_seconds() {
-    let begin = Instant::now();
-    let at = |millis| begin + Duration::from_millis(millis);
-    let mut retries = after_requests(1_000, at(500));
+fn used_budget_returns_after_the_window() {
+    let start = Instant::now();
+    let at = |millis| start + Duration::from_millis(millis);
+    let mut retrier = after_requests(1_000, at(500));
     assert_eq!(
-        repeated(&mut retries, 1_000, at(9_500)),
+        count_retries(&mut retrier, 1_000, at(9_500)),
         200,
-        "a fifth of 1000"
+        "the budget is a fifth of 1000 requests"
     );
 
-    (0..1_000).for_each(|_| retries.note_request(at(11_000)));
+    (0..1_000).for_each(|_| retrier.record_request(at(11_000)));
     assert_eq!(
-        repeated(&mut retries, 1_000, at(11_000)),
+        count_retries(&mut retrier, 1_000, at(11_000)),
         0,
-        "200 were repeated 1.5 s ago, which is all that 1000 requests pay for. Does your window slide, or does it begin anew every ten \
-         seconds?"
+        "200 retries were made 1.5 s ago, which is the whole budget of 1000 requests. Does your \
+         window slide, or does your code reset the counts every 10 s?"
     );
     assert_eq!(
-        repeated(&mut retries, 1_000, at(20_600)),
+        count_retries(&mut retrier, 1_000, at(20_600)),
         200,
-        "those 200 were more than ten seconds ago, and there is a budget again"
+        "the 200 retries are more than 10 s old, so the budget should be available again"
     );
 }
 
 #[test]
-fn only_what_is_sent_again_is_paid_for() {
+fn only_a_retry_uses_budget() {
     let now = Instant::now();
-    let mut retries = after_requests(100, now);
+    let mut retrier = after_requests(100, now);
     let all: Vec<usize> = (0..CLONES).collect();
     for _ in 0..100 {
         let minute = now + Duration::from_mins(1);
-        let mut refused = |request: Request, met: &[usize], deadline| {
-            let decision = retries.again(&request, Failure::Broken, met, deadline, now);
+        let mut expect_no_retry = |request: Request, tried: &[usize], deadline| {
+            let decision =
+                retrier.next_clone(&request, Failure::ConnectionLost, tried, deadline, now);
             assert!(
                 decision.is_err(),
-                "{request:?} that met {met:?}: {decision:?}"
+                "expected no retry for {request:?} that tried {tried:?}, got {decision:?}"
             );
         };
-        refused(request(Method::POST), &[0], minute);
-        refused(request(Method::GET), &[0], now);
-        refused(request(Method::GET), &all, minute);
+        expect_no_retry(request(Method::POST), &[0], minute);
+        expect_no_retry(request(Method::GET), &[0], now);
+        expect_no_retry(request(Method::GET), &all, minute);
     }
     assert_eq!(
-        repeated(&mut retries, 20, now),
+        count_retries(&mut retrier, 20, now),
         20,
-        "a budget of 20 was there, and was spent on requests that were not sent again. What do you look at last?"
+        "100 requests allow 20 retries, but requests that were not retried used some of this \
+         budget. Which check comes last in your code?"
     );
     assert_eq!(
-        decide(&mut retries, &request(Method::GET), Failure::Broken, now),
-        Err(GiveUp::NoBudget),
-        "100 requests pay for 20 repetitions"
+        decide(
+            &mut retrier,
+            &request(Method::GET),
+            Failure::ConnectionLost,
+            now
+        ),
+        Err(NoRetry::BudgetExhausted),
+        "100 requests allow 20 retries, and 20 were made"
     );
 }
 
 #[test]
-fn what_nobody_has_seen_is_free() {
+fn unsent_request_uses_no_budget() {
     let now = Instant::now();
-    let mut retries = after_requests(100, now);
+    let mut retrier = after_requests(100, now);
     for _ in 0..500 {
-        let decision = decide(&mut retries, &request(Method::POST), Failure::NotSent, now);
+        let decision = decide(&mut retrier, &request(Method::POST), Failure::NotSent, now);
         assert!(
             decision.is_ok(),
-            "a refused connection has loaded no clone, so it needs no budget; and you say {decision:?}"
+            "a refused connection does not load a clone, so its retry needs no budget, but you \
+             return {decision:?}"
         );
     }
     assert_eq!(
-        repeated(&mut retries, 100, now),
+        count_retries(&mut retrier, 100, now),
         20,
-        "the budget of 100 requests is 20, and refused connections took of it"
+        "100 requests allow 20 retries, but refused connections used some of this budget"
     );
-    let decision = decide(&mut retries, &request(Method::GET), Failure::NotSent, now);
+    let decision = decide(&mut retrier, &request(Method::GET), Failure::NotSent, now);
     assert!(
         decision.is_ok(),
-        "the budget is empty, and this needs none; you say {decision:?}"
+        "the budget is empty, but a request that was not sent needs none; you return {decision:?}"
     );
 }

@@ -1,4 +1,4 @@
-// Wrong: the counter is atomic, but it is read before the search and written after it, in two steps.
+// Wrong: it reads the atomic counter before the search and writes it after, in two steps.
 // Says: Can two threads read the same number
 #![allow(missing_docs, reason = "documented in the exercise")]
 
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[derive(Debug)]
 pub struct Upstream {
     name: String,
-    up: AtomicBool,
+    is_healthy: AtomicBool,
 }
 
 impl Upstream {
     pub fn new(name: impl Into<String>) -> Self {
         Upstream {
             name: name.into(),
-            up: AtomicBool::new(true),
+            is_healthy: AtomicBool::new(true),
         }
     }
 
@@ -22,12 +22,12 @@ impl Upstream {
         &self.name
     }
 
-    pub fn is_up(&self) -> bool {
-        self.up.load(Ordering::Relaxed)
+    pub fn is_healthy(&self) -> bool {
+        self.is_healthy.load(Ordering::Relaxed)
     }
 
-    pub fn set_up(&self, up: bool) {
-        self.up.store(up, Ordering::Relaxed);
+    pub fn set_healthy(&self, is_healthy: bool) {
+        self.is_healthy.store(is_healthy, Ordering::Relaxed);
     }
 }
 
@@ -54,7 +54,7 @@ impl RoundRobin {
         let turn = self.turns.load(Ordering::Relaxed);
         for position in turn..turn + count {
             let upstream = &self.upstreams[position % count];
-            if upstream.is_up() {
+            if upstream.is_healthy() {
                 self.turns.store(position + 1, Ordering::Relaxed);
                 return Some(upstream);
             }

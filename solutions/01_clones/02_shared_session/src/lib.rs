@@ -1,33 +1,41 @@
-//! # A login that every clone knows
+//! # Sessions that all clones share
 //!
-//! Ada logs in at clone-1, which notes it in its memory. Her next click goes to clone-2: "please log in". With three clones and
-//! fair turns she is known on one page in three, and after the next deploy on none. You would notice by the logins: several for
-//! each visitor and day.
+//! Ada logs in at clone-1, and clone-1 keeps her session in its memory. Her next request goes to
+//! clone-2, which asks her to log in. With three clones and round robin, only one request in three
+//! finds her session, and the next deploy deletes all sessions. In the statistics you see several
+//! logins per user and day.
 //!
-//! So no clone remembers anything. The browser keeps an id, Redis keeps what the id stands for, and any clone can ask.
+//! So no clone keeps sessions in its memory. The browser keeps an id in a cookie, Redis keeps the
+//! session of that id, and every clone can read it.
 //!
-//! ## What must always be true
+//! ## Rules
 //!
-//! 1. What one clone knows, all know: a login at one is a login at all, and so is a logout.
-//! 2. Nobody can guess an id, or choose one. Each login makes a new one of at least 128 random bits; the one that the browser
-//!    sent along, be it old or made up, is worth nothing afterwards (*session fixation*).
-//! 3. Each session ends [`TTL`] after the last visit, and Redis itself ends it, even if no clone lives to see it.
-//! 4. Not to know is not "no". While Redis is away, every call is an error: the visitor is asked to come back, and not to log in.
+//! 1. All clones see the same sessions. A login at one clone is valid at all clones, and so is a
+//!    logout.
+//! 2. An attacker can neither guess nor choose an id. Each login creates a new id of at least 128
+//!    random bits. The id that the browser sent with the login, old or made up, is not valid
+//!    afterwards (this prevents *session fixation*).
+//! 3. Each session ends [`TTL`] after its last use. Redis deletes it, even if no clone is running.
+//! 4. "Redis does not respond" is not "not logged in". While Redis is down, every call returns an
+//!    error. The user is asked to try again later, not to log in.
 //!
 //! ## Predict
 //!
-//! A visitor has this page open in two tabs. In one she logs out; at the same moment the other one visits, at another clone, which
-//! reads the session and then writes it back with a new time to live. Is she logged out? Find an order of the commands in which
-//! she is not. Which single command closes that gap?
+//! A user has this page open in two tabs. In the first tab she logs out. At the same moment the
+//! second tab sends a request to another clone. That clone reads the session and then writes it
+//! back with a new time to live. Is she logged out? Find an order of the commands in which she is
+//! not. Which single command prevents this?
 //!
 //! ## What to do
 //!
-//! Write the bodies of [`Sessions::log_in`], [`Sessions::visit`] and [`Sessions::log_out`], together about 25 lines. Redis's commands
-//! are sent with `redis::cmd("NAME").arg(…)` and then `query_async`, or `exec_async` if the answer does not matter:
-//! <https://docs.rs/redis/latest/redis/struct.Cmd.html>. `cargo workshop check shared_session` shows how far you are; it is red now,
-//! and that is right.
+//! Write the bodies of [`RedisSessions::log_in`], [`RedisSessions::load`] and
+//! [`RedisSessions::log_out`]: about 25 lines together. Build a Redis command with
+//! `redis::cmd("NAME").arg(…)`. Send it with `query_async`, or with `exec_async` if you do not
+//! need the reply: <https://docs.rs/redis/latest/redis/struct.Cmd.html>. `cargo workshop check
+//! shared_session` runs the tests. They fail now; that is expected.
 //!
-//! Left out: cookies, passwords, and trying again when a connection broke. Chapter 1's `src/redis_sessions.rs` has the last one.
+//! Left out: cookies, passwords, and retries when the connection breaks. Chapter 1 has the
+//! retries, in its own `RedisSessions`.
 
 #![warn(missing_docs)]
 
@@ -36,51 +44,59 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError};
 
-/// How long a session lives after its last visit: half an hour.
+/// How long a session lives after its last use: half an hour.
 pub const TTL: Duration = Duration::from_mins(30);
 
-/// How long a call waits for Redis at most.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a call waits for Redis at most: to connect, and for a reply.
+const REDIS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Redis does not answer, so nobody knows who is logged in. A clone says "503, come back in a moment" then.
+/// Redis does not respond, so the clone cannot know who is logged in. The clone responds with
+/// HTTP status 503.
 #[derive(Debug, thiserror::Error)]
-#[error("the sessions cannot be reached, and nobody knows whether this visitor is logged in: {0}")]
-pub struct Unavailable(#[from] RedisError);
+#[error("Redis does not respond, so it is unknown whether this user is logged in: {0}")]
+pub struct SessionsUnavailable(#[from] RedisError);
 
-/// The sessions of all clones. Each clone has a value of its own, and all of them lead to the same Redis.
-pub struct Sessions {
-    /// All requests of this clone share it; a clone of it is the same connection. It connects when it is first needed, and again
-    /// for the next call after it broke.
+/// The sessions of all clones. Each clone has its own value, and all values use the same Redis.
+pub struct RedisSessions {
+    /// All requests of this clone share this connection; cloning the value is cheap. It connects
+    /// at the first command, and again at the next command after it broke.
     redis: ConnectionManager,
 }
 
-impl Sessions {
-    /// The sessions in this Redis, `redis://HOST:PORT/DATABASE`. Nothing is sent yet. To be called within a tokio runtime.
-    pub fn new(url: &str) -> Result<Self, Unavailable> {
+impl RedisSessions {
+    /// The sessions in the Redis at `url`: `redis://HOST:PORT/DATABASE`. Nothing is sent yet. Call
+    /// this within a tokio runtime.
+    pub fn new(url: &str) -> Result<Self, SessionsUnavailable> {
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE))
-            // While Redis is away, say so at once.
+            .set_connection_timeout(Some(REDIS_TIMEOUT))
+            .set_response_timeout(Some(REDIS_TIMEOUT))
+            // While Redis is down, return an error at once.
             .set_number_of_retries(0);
         let redis = ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?;
-        Ok(Sessions { redis })
+        Ok(RedisSessions { redis })
     }
 
-    /// Logs a user in, after the password was found right, and returns the session's id for the browser's cookie.
+    /// Logs `user` in, whose password has been checked, and returns the new session's id for the
+    /// browser's cookie.
     ///
-    /// `sent` is the id that the browser sent along, if any: a session of before, or something that somebody made up.
-    pub async fn log_in(&self, user: &str, sent: Option<&str>) -> Result<String, Unavailable> {
-        // First of all, so that no failure further down leaves the old session alive. And it is the only use of an id that somebody
-        // else has chosen.
-        if let Some(sent) = sent {
-            self.log_out(sent).await?;
+    /// `cookie_id` is the id that the browser sent with the login, if any: the id of an earlier
+    /// session, or one that an attacker made up.
+    pub async fn log_in(
+        &self,
+        user: &str,
+        cookie_id: Option<&str>,
+    ) -> Result<String, SessionsUnavailable> {
+        // First, so that no later error leaves the old session valid. The new session does not use
+        // this id, because an attacker may have chosen it.
+        if let Some(old) = cookie_id {
+            self.log_out(old).await?;
         }
-        // From a generator that is seeded by the operating system, and whose next number cannot be told from the ones before.
+        // The operating system seeds this generator. The numbers so far do not reveal the next one.
         let id = format!("{:032x}", rand::random::<u128>());
         redis::cmd("SET")
             .arg(key(&id))
             .arg(user)
-            // In the same command. A clone that dies between SET and EXPIRE would leave a session without an end.
+            // In the same command. With a crash before EXPIRE, the session would never end.
             .arg("EX")
             .arg(TTL.as_secs())
             .exec_async(&mut self.redis.clone())
@@ -88,10 +104,12 @@ impl Sessions {
         Ok(id)
     }
 
-    /// Whose session this is, or `None` if nobody is logged in with this id. The session's time begins anew.
-    pub async fn visit(&self, id: &str) -> Result<Option<String>, Unavailable> {
-        // One command that reads and renews. To write the value back would bring a session to life again that another clone has
-        // deleted between the two. The `?` keeps "not there" and "nobody knows" apart.
+    /// The user of this session, or `None` if there is no session with this id. The session lives
+    /// for another [`TTL`] from now on.
+    pub async fn load(&self, id: &str) -> Result<Option<String>, SessionsUnavailable> {
+        // One command reads and renews. With two commands, a logout at another clone could come
+        // in between, and the second command would create the session again. The `?` keeps "no
+        // session" and "Redis does not respond" apart.
         let user = redis::cmd("GETEX")
             .arg(key(id))
             .arg("EX")
@@ -102,8 +120,8 @@ impl Sessions {
     }
 
     /// Ends the session, if there is one.
-    pub async fn log_out(&self, id: &str) -> Result<(), Unavailable> {
-        // Here and not in the clone, so from this moment on nobody knows it.
+    pub async fn log_out(&self, id: &str) -> Result<(), SessionsUnavailable> {
+        // Redis has the only copy, so no clone finds the session any more.
         redis::cmd("DEL")
             .arg(key(id))
             .exec_async(&mut self.redis.clone())
@@ -112,8 +130,8 @@ impl Sessions {
     }
 }
 
-/// The name under which Redis keeps a session. With the prefix, a visitor who sends the name of something else in Redis as an id, such as
-/// `product:7`, finds nothing.
+/// The Redis key of a session. The prefix keeps a client from reading other keys, such as
+/// `product:7`, by sending their names as an id.
 fn key(id: &str) -> String {
     format!("session:{id}")
 }

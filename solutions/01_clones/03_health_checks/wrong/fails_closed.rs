@@ -1,28 +1,28 @@
-// Wrong: when all look sick it asks nobody, so a broken health check closes the shop.
-// Says: the shop is closed by its own health check
+// Wrong: when all clones look unhealthy it returns none, so a broken health check stops the store.
+// Says: or the health check takes the whole store down
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
+pub struct HealthPolicy {
     pub fall: u32,
     pub rise: u32,
-    pub failures: u32,
-    pub ejection: Duration,
-    pub longest: Duration,
+    pub consecutive_failures: u32,
+    pub base_ejection: Duration,
+    pub max_ejection: Duration,
 }
 
 #[derive(Debug)]
-pub struct Fleet {
-    policy: Policy,
-    members: Vec<Member>,
+pub struct HealthTracker {
+    policy: HealthPolicy,
+    clones: Vec<CloneHealth>,
 }
 
 #[derive(Debug, Default)]
-struct Member {
+struct CloneHealth {
     is_down: bool,
-    contrary_probes: u32,
+    contradicting_probes: u32,
     failures_in_a_row: u32,
     last_ejection: Option<Ejection>,
 }
@@ -30,10 +30,10 @@ struct Member {
 #[derive(Clone, Copy, Debug)]
 struct Ejection {
     until: Instant,
-    lasts: Duration,
+    length: Duration,
 }
 
-impl Member {
+impl CloneHealth {
     fn is_ejected(&self, now: Instant) -> bool {
         self.last_ejection
             .is_some_and(|ejection| now < ejection.until)
@@ -43,73 +43,75 @@ impl Member {
         self.is_down || self.is_ejected(now)
     }
 
-    fn eject(&mut self, policy: &Policy, now: Instant) {
-        let lasts = match self.last_ejection {
-            Some(last) if now < last.until + policy.longest => (last.lasts * 2).min(policy.longest),
-            _ => policy.ejection,
+    fn eject(&mut self, policy: &HealthPolicy, now: Instant) {
+        let length = match self.last_ejection {
+            Some(last) if now < last.until + policy.max_ejection => {
+                (last.length * 2).min(policy.max_ejection)
+            }
+            _ => policy.base_ejection,
         };
-        let until = now + lasts;
-        self.last_ejection = Some(Ejection { until, lasts });
+        let until = now + length;
+        self.last_ejection = Some(Ejection { until, length });
         self.failures_in_a_row = 0;
     }
 }
 
-impl Fleet {
-    pub fn new(clones: usize, policy: Policy) -> Self {
-        let members = (0..clones).map(|_| Member::default()).collect();
-        Fleet { policy, members }
+impl HealthTracker {
+    pub fn new(clones: usize, policy: HealthPolicy) -> Self {
+        let clones = (0..clones).map(|_| CloneHealth::default()).collect();
+        HealthTracker { policy, clones }
     }
 
-    pub fn note_probe(&mut self, clone: usize, is_well: bool) {
-        let member = &mut self.members[clone];
-        if is_well != member.is_down {
-            member.contrary_probes = 0;
+    pub fn record_probe(&mut self, clone: usize, is_success: bool) {
+        let health = &mut self.clones[clone];
+        if is_success != health.is_down {
+            health.contradicting_probes = 0;
             return;
         }
-        member.contrary_probes += 1;
-        let threshold = if member.is_down {
+        health.contradicting_probes += 1;
+        let threshold = if health.is_down {
             self.policy.rise
         } else {
             self.policy.fall
         };
-        if member.contrary_probes >= threshold {
-            member.is_down = !member.is_down;
-            member.contrary_probes = 0;
+        if health.contradicting_probes >= threshold {
+            health.is_down = !health.is_down;
+            health.contradicting_probes = 0;
         }
     }
 
-    pub fn note_request(&mut self, clone: usize, is_well: bool, now: Instant) {
-        let may_go = self.may_go(clone, now);
-        let member = &mut self.members[clone];
-        if member.is_ejected(now) {
+    pub fn record_request(&mut self, clone: usize, is_success: bool, now: Instant) {
+        let may_eject = self.may_eject(clone, now);
+        let health = &mut self.clones[clone];
+        if health.is_ejected(now) {
             return;
         }
-        if is_well {
-            member.failures_in_a_row = 0;
+        if is_success {
+            health.failures_in_a_row = 0;
             return;
         }
-        member.failures_in_a_row += 1;
-        if member.failures_in_a_row >= self.policy.failures && may_go {
-            member.eject(&self.policy, now);
+        health.failures_in_a_row += 1;
+        if health.failures_in_a_row >= self.policy.consecutive_failures && may_eject {
+            health.eject(&self.policy, now);
         }
     }
 
     pub fn candidates(&self, now: Instant) -> Vec<usize> {
-        let all = 0..self.members.len();
-        let well: Vec<usize> = all
+        let all = 0..self.clones.len();
+        let healthy: Vec<usize> = all
             .clone()
-            .filter(|clone| !self.members[*clone].is_out(now))
+            .filter(|clone| !self.clones[*clone].is_out(now))
             .collect();
-        well
+        healthy
     }
 
-    fn may_go(&self, clone: usize, now: Instant) -> bool {
+    fn may_eject(&self, clone: usize, now: Instant) -> bool {
         let others = self
-            .members
+            .clones
             .iter()
             .enumerate()
             .filter(|(number, _)| *number != clone);
         let out = others.filter(|(_, other)| other.is_out(now)).count();
-        2 * (out + 1) <= self.members.len()
+        2 * (out + 1) <= self.clones.len()
     }
 }
