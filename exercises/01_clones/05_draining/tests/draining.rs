@@ -1,4 +1,5 @@
-// The tests of `draining`. Time is paused: it jumps to the next event when nobody has anything to do, so no test waits.
+// The tests of `draining`. The time is paused: it jumps to the next timer when no task can run, so
+// no test waits.
 
 use std::future::{self, Future};
 use std::hint::spin_loop;
@@ -8,320 +9,342 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use draining::{Body, Drained, Gate};
+use draining::{DrainOutcome, RequestTracker, ResponseBody};
 use futures_util::{FutureExt, poll};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-const NOTICE: Duration = Duration::from_secs(2);
-const LIMIT: Duration = Duration::from_secs(30);
+const DELAY: Duration = Duration::from_secs(2);
+const GRACE_PERIOD: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// A body, and what its pieces are sent with.
-fn body() -> (mpsc::Sender<String>, Body) {
-    let (sender, pieces) = mpsc::channel(1);
-    (sender, Body::new(pieces))
+/// A body, and the sender of its chunks.
+fn body() -> (mpsc::Sender<String>, ResponseBody) {
+    let (sender, chunks) = mpsc::channel(1);
+    (sender, ResponseBody::new(chunks))
 }
 
-/// Whether a drain is still not over after so long.
-async fn goes_on(mut drain: Pin<&mut impl Future<Output = Drained>>, time: Duration) -> bool {
+/// Whether the drain still waits after `time`.
+async fn still_waits(
+    mut drain: Pin<&mut impl Future<Output = DrainOutcome>>,
+    time: Duration,
+) -> bool {
     timeout(time, drain.as_mut()).await.is_err()
 }
 
-/// How a drain ends.
-async fn end(drain: impl Future<Output = Drained>) -> Drained {
+/// How the drain ends.
+async fn outcome(drain: impl Future<Output = DrainOutcome>) -> DrainOutcome {
     timeout(DAY, drain)
         .await
-        .expect("a day has gone by, and the drain is not over: has the wait a limit?")
+        .expect("the drain still waits after a day: does it stop after the grace period?")
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clone_says_that_it_leaves_before_it_closes_its_door() {
-    let gate = Gate::new();
-    assert!(gate.is_ready(), "nobody has asked it to leave");
-    let begin = Instant::now();
-    let mut drain = pin!(gate.drain(NOTICE, LIMIT));
+async fn drain_reports_not_ready_before_it_closes() {
+    let tracker = RequestTracker::new();
+    assert!(
+        tracker.is_ready(),
+        "no drain has started, so the clone should be ready"
+    );
+    let start = Instant::now();
+    let mut drain = pin!(tracker.drain(DELAY, GRACE_PERIOD));
 
     assert!(
-        goes_on(drain.as_mut(), SECOND).await,
-        "the notice is 2 s, and after 1 s the clone is gone: the balancer has not even asked"
+        still_waits(drain.as_mut(), SECOND).await,
+        "the deregistration delay is 2 s, but the drain ended after 1 s: the balancer has not \
+         noticed yet"
     );
     assert!(
-        !gate.is_ready(),
-        "the clone leaves, and tells the balancer that it is ready: whom will that send the next request to?"
+        !tracker.is_ready(),
+        "the drain has started, but the clone still reports that it is ready: the balancer will \
+         send the next request to it"
     );
     assert!(
-        gate.enter().is_some(),
-        "the door was closed before the balancer could know that it would be: what happens to the requests in between?"
+        tracker.start_request().is_some(),
+        "the clone rejected a request during the deregistration delay, before the balancer could \
+         notice: does the drain close too early?"
     );
 
-    assert_eq!(end(drain).await, Drained::Quiet);
-    let took = begin.elapsed();
+    assert_eq!(outcome(drain).await, DrainOutcome::Complete);
+    let took = start.elapsed();
     assert!(
-        took < NOTICE + SECOND,
-        "nobody was inside, and the drain took {took:?} and not the 2 s of the notice"
+        took < DELAY + SECOND,
+        "no request was in flight, so the drain should take 2 s (the delay), but it took {took:?}"
     );
     assert!(
-        gate.enter().is_none(),
-        "the drain is over, and the door is open: who comes in now is cut off"
+        tracker.start_request().is_none(),
+        "the drain is over, but the clone accepts a request, which the exit will cut off"
     );
     assert!(
-        !gate.is_ready(),
-        "the door is closed, and it says that it is ready"
+        !tracker.is_ready(),
+        "the clone rejects requests, but reports that it is ready"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_for_a_handler_that_is_at_work() {
-    let gate = Gate::new();
-    let (done, handler) = oneshot::channel::<Body>();
+async fn drain_waits_for_a_running_handler() {
+    let tracker = RequestTracker::new();
+    let (done, handler) = oneshot::channel::<ResponseBody>();
     let handler = async { handler.await.expect("the test sends a body") };
-    let mut serve = pin!(gate.serve(handler));
-    assert!(poll!(serve.as_mut()).is_pending(), "the handler is at work");
-    let mut drain = pin!(gate.drain(NOTICE, LIMIT));
+    let mut serve = pin!(tracker.serve(handler));
+    assert!(poll!(serve.as_mut()).is_pending(), "the handler should run");
+    let mut drain = pin!(tracker.drain(DELAY, GRACE_PERIOD));
 
     assert!(
-        goes_on(drain.as_mut(), NOTICE + SECOND).await,
-        "a handler is at work, and the drain is over: is a request counted before its handler begins?"
+        still_waits(drain.as_mut(), DELAY + SECOND).await,
+        "a handler is running, but the drain is over: is a request counted before its handler \
+         starts?"
     );
 
     let (sender, body) = body();
-    done.send(body).expect("the handler waits for it");
+    done.send(body).expect("the handler waits for the body");
     drop(sender);
-    let mut answer = serve.await.expect("it came in before the door was closed");
-    assert_eq!(answer.next().await, None, "an empty body");
-    drop(answer);
-    assert_eq!(end(drain).await, Drained::Quiet);
+    let mut response = serve
+        .await
+        .expect("the request started before the drain closed the clone");
+    assert_eq!(response.next().await, None, "the body should be empty");
+    drop(response);
+    assert_eq!(outcome(drain).await, DrainOutcome::Complete);
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_for_the_last_byte_of_an_answer_and_not_only_for_its_head() {
-    let gate = Gate::new();
+async fn drain_waits_for_the_last_byte() {
+    let tracker = RequestTracker::new();
     let (sender, body) = body();
-    let mut answer = gate
+    let mut response = tracker
         .serve(future::ready(body))
         .await
-        .expect("the door is open");
-    let mut drain = pin!(gate.drain(NOTICE, LIMIT));
+        .expect("the clone accepts requests");
+    let mut drain = pin!(tracker.drain(DELAY, GRACE_PERIOD));
 
     assert!(
-        goes_on(drain.as_mut(), NOTICE + SECOND).await,
-        "the handler has returned, its body is on its way, and the drain is over: the client has half a page"
+        still_waits(drain.as_mut(), DELAY + SECOND).await,
+        "the handler has returned and the body is being sent, but the drain is over: the client \
+         gets half a page"
     );
     sender
         .send("half a page".to_owned())
         .await
-        .expect("the body is there");
-    assert_eq!(answer.next().await.as_deref(), Some("half a page"));
+        .expect("the body should still exist");
+    assert_eq!(response.next().await.as_deref(), Some("half a page"));
     assert!(
-        goes_on(drain.as_mut(), SECOND).await,
-        "the first piece of the body was sent, the others were not, and the drain is over"
+        still_waits(drain.as_mut(), SECOND).await,
+        "only the first chunk of the body was sent, but the drain is over"
     );
     drop(sender);
-    assert_eq!(answer.next().await, None, "the body's end");
-    drop(answer);
+    assert_eq!(response.next().await, None, "the body should end here");
+    drop(response);
 
     assert_eq!(
-        end(drain).await,
-        Drained::Quiet,
-        "the last byte was sent, and the request is still counted"
+        outcome(drain).await,
+        DrainOutcome::Complete,
+        "the last byte was sent, but the request is still counted"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_for_all_and_not_for_the_first() {
-    let gate = Gate::new();
-    let mut inside: Vec<_> = (0..3)
-        .map(|_| gate.enter().expect("the door is open"))
+async fn drain_waits_for_all_requests() {
+    let tracker = RequestTracker::new();
+    let mut in_flight: Vec<_> = (0..3)
+        .map(|_| tracker.start_request().expect("the clone accepts requests"))
         .collect();
-    let mut drain = pin!(gate.drain(NOTICE, LIMIT));
+    let mut drain = pin!(tracker.drain(DELAY, GRACE_PERIOD));
     assert!(
-        goes_on(drain.as_mut(), NOTICE + SECOND).await,
-        "three requests are inside"
+        still_waits(drain.as_mut(), DELAY + SECOND).await,
+        "3 requests are in flight, but the drain is over"
     );
-    while inside.len() > 1 {
-        inside.pop();
+    while in_flight.len() > 1 {
+        in_flight.pop();
         assert!(
-            goes_on(drain.as_mut(), SECOND).await,
-            "one request has ended, {} are inside, and the drain is over: do you look again after you were woken?",
-            inside.len()
+            still_waits(drain.as_mut(), SECOND).await,
+            "one request ended and {} are still in flight, but the drain is over: do you check the \
+             count again after a wake-up?",
+            in_flight.len()
         );
     }
 
     let ended = Instant::now();
-    inside.pop();
+    in_flight.pop();
 
-    assert_eq!(end(drain).await, Drained::Quiet);
+    assert_eq!(outcome(drain).await, DrainOutcome::Complete);
     assert!(
         ended.elapsed() < SECOND,
-        "nobody is inside since {:?}: who tells the drain?",
+        "the drain ended {:?} after the last request: what wakes the drain?",
         ended.elapsed()
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_leaves_in_the_middle_is_not_waited_for() {
-    let gate = Gate::new();
-    // One leaves while the handler is at work,
+async fn drain_ignores_disconnected_clients() {
+    let tracker = RequestTracker::new();
+    // One client disconnects while the handler runs.
     {
-        let mut serve = pin!(gate.serve(future::pending()));
-        assert!(poll!(serve.as_mut()).is_pending(), "the handler is at work");
+        let mut serve = pin!(tracker.serve(future::pending()));
+        assert!(poll!(serve.as_mut()).is_pending(), "the handler should run");
     }
-    // and one in the middle of the body.
+    // Another client disconnects in the middle of the body.
     let (sender, body) = body();
-    let mut answer = gate
+    let mut response = tracker
         .serve(future::ready(body))
         .await
-        .expect("the door is open");
+        .expect("the clone accepts requests");
     sender
         .send("half a page".to_owned())
         .await
-        .expect("the body is there");
-    answer.next().await;
-    drop(answer);
+        .expect("the body should still exist");
+    response.next().await;
+    drop(response);
 
-    let drained = end(gate.drain(NOTICE, LIMIT)).await;
     assert_eq!(
-        drained,
-        Drained::Quiet,
-        "two clients have left, one during the handler and one in the middle of the body, and they are waited for. Which line counts down \
-         when a future or a body is dropped?"
+        outcome(tracker.drain(DELAY, GRACE_PERIOD)).await,
+        DrainOutcome::Complete,
+        "one client disconnected during its handler and one during its body, but the drain still \
+         counts a request. Which line decreases the count when a future or a body is dropped?"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_panics_is_not_waited_for() {
-    let gate = Gate::new();
-    let handler = future::poll_fn::<Body, _>(|_| panic!("a bug in a handler"));
-    let served = AssertUnwindSafe(gate.serve(handler)).catch_unwind().await;
-    assert!(served.is_err(), "the handler panics");
+async fn drain_ignores_a_panicked_handler() {
+    let tracker = RequestTracker::new();
+    let handler = future::poll_fn::<ResponseBody, _>(|_| panic!("a bug in a handler"));
+    let served = AssertUnwindSafe(tracker.serve(handler))
+        .catch_unwind()
+        .await;
+    assert!(served.is_err(), "the handler should panic");
 
-    let drained = end(gate.drain(NOTICE, LIMIT)).await;
     assert_eq!(
-        drained,
-        Drained::Quiet,
-        "a handler has panicked, and is waited for: which line counts down then?"
+        outcome(tracker.drain(DELAY, GRACE_PERIOD)).await,
+        DrainOutcome::Complete,
+        "the handler panicked, but the drain still counts its request: which line decreases the \
+         count after a panic?"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_has_a_limit_and_says_how_many_were_left() {
-    let gate = Gate::new();
+async fn drain_ends_after_the_grace_period() {
+    let tracker = RequestTracker::new();
     let (_sender, body) = body();
-    let answer = gate.serve(future::ready(body)).await;
-    let guard = gate.enter();
-    let begin = Instant::now();
+    let response = tracker.serve(future::ready(body)).await;
+    let guard = tracker.start_request();
+    let start = Instant::now();
 
-    let drained = end(gate.drain(NOTICE, LIMIT)).await;
+    let outcome = outcome(tracker.drain(DELAY, GRACE_PERIOD)).await;
 
     assert_eq!(
-        drained,
-        Drained::Left(2),
-        "two requests were still inside when the limit was over, and whoever stops the clone has to know"
+        outcome,
+        DrainOutcome::TimedOut(2),
+        "2 requests are in flight after the grace period, and the drain must report them"
     );
-    let took = begin.elapsed();
+    let took = start.elapsed();
     assert!(
-        took >= NOTICE + LIMIT && took < NOTICE + LIMIT + SECOND,
-        "the notice is 2 s and the limit 30 s, counted from when the door was closed, and the drain took {took:?}"
+        took >= DELAY + GRACE_PERIOD && took < DELAY + GRACE_PERIOD + SECOND,
+        "the grace period of 30 s starts after the delay of 2 s, so the drain should take 32 s, \
+         but it took {took:?}"
     );
-    drop((answer, guard));
+    drop((response, guard));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_comes_after_the_door_was_closed_is_not_begun() {
-    let gate = Gate::new();
-    let inside = vec![gate.enter().expect("the door is open")];
-    let mut drain = pin!(gate.drain(NOTICE, LIMIT));
+async fn closed_clone_runs_no_handler() {
+    let tracker = RequestTracker::new();
+    let in_flight = vec![tracker.start_request().expect("the clone accepts requests")];
+    let mut drain = pin!(tracker.drain(DELAY, GRACE_PERIOD));
     assert!(
-        goes_on(drain.as_mut(), NOTICE + SECOND).await,
-        "a request is inside, and the drain is over"
+        still_waits(drain.as_mut(), DELAY + SECOND).await,
+        "a request is in flight, but the drain is over"
     );
 
-    let is_begun = AtomicBool::new(false);
+    let has_run = AtomicBool::new(false);
     let handler = async {
-        is_begun.store(true, Ordering::SeqCst);
+        has_run.store(true, Ordering::SeqCst);
         body().1
     };
-    let answer = gate.serve(handler).await;
+    let response = tracker.serve(handler).await;
 
     assert!(
-        answer.is_none(),
-        "the notice is over, and the door is still open: with new requests all the time, the clone can never leave"
+        response.is_none(),
+        "the deregistration delay is over, but the clone still accepts requests: with new requests \
+         all the time, the drain can never complete"
     );
     assert!(
-        !is_begun.load(Ordering::SeqCst),
-        "the client hears that its request was not begun, and its handler was run"
+        !has_run.load(Ordering::SeqCst),
+        "the clone rejected the request, but it ran the handler"
     );
-    drop(inside);
-    assert_eq!(end(drain).await, Drained::Quiet);
+    drop(in_flight);
+    assert_eq!(outcome(drain).await, DrainOutcome::Complete);
 }
 
-/// Tells the other thread when this one ends, also if it panics.
-struct Stop<'a>(&'a AtomicBool);
+/// Tells the other thread that this one has ended, also after a panic.
+struct SetOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Stop<'_> {
+impl Drop for SetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
 }
 
 const ROUNDS: usize = 2_000;
-const OPEN: u8 = 0;
-const QUIET: u8 = 1;
-const LEFT: u8 = 2;
+const RUNNING: u8 = 0;
+const COMPLETE: u8 = 1;
+const TIMED_OUT: u8 = 2;
 
 #[test]
-fn nobody_slips_in_while_the_door_is_being_closed() {
-    // One thread goes in and out as fast as it can, and the other closes the door. Many times, to meet the moment.
-    let rounds: Vec<(Gate, AtomicU8)> = (0..ROUNDS)
-        .map(|_| (Gate::new(), AtomicU8::new(OPEN)))
+fn no_request_starts_uncounted_while_closing() {
+    // One thread starts and ends requests as fast as it can, and the other thread drains. Many
+    // rounds, to hit the moment of closing.
+    let rounds: Vec<(RequestTracker, AtomicU8)> = (0..ROUNDS)
+        .map(|_| (RequestTracker::new(), AtomicU8::new(RUNNING)))
         .collect();
-    let (at, has_stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let visit = || {
-        let _stop = Stop(&has_stopped);
-        for (round, (gate, drained)) in rounds.iter().enumerate() {
-            at.store(round + 1, Ordering::SeqCst);
-            while let Some(_guard) = gate.enter() {
-                // As long as this thread is inside, nobody may say that it is quiet.
+    let (current_round, has_stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let send_requests = || {
+        let _stop = SetOnDrop(&has_stopped);
+        for (round, (tracker, state)) in rounds.iter().enumerate() {
+            current_round.store(round + 1, Ordering::SeqCst);
+            while let Some(_guard) = tracker.start_request() {
+                // While this thread has a request in flight, the drain must not be complete.
                 for _ in 0..40 {
                     spin_loop();
                     assert_ne!(
-                        drained.load(Ordering::SeqCst),
-                        QUIET,
-                        "a request was inside, and the drain said that nobody was (round {round}). Can the door be closed between your \
-                         look at it and your count?"
+                        state.load(Ordering::SeqCst),
+                        COMPLETE,
+                        "a request was in flight, but the drain returned `Complete` (round \
+                         {round}). Can the clone close between your check and your count?"
                     );
                 }
-                if drained.load(Ordering::SeqCst) != OPEN || has_stopped.load(Ordering::SeqCst) {
+                if state.load(Ordering::SeqCst) != RUNNING || has_stopped.load(Ordering::SeqCst) {
                     break;
                 }
             }
         }
     };
-    let close = || {
-        let _stop = Stop(&has_stopped);
+    let drain = || {
+        let _stop = SetOnDrop(&has_stopped);
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        // Paused, so the limit is over as soon as the drain has to wait.
+        // With paused time, the grace period is over as soon as the drain has to wait.
         let runtime = builder.enable_time().start_paused(true).build();
-        let runtime = runtime.expect("a runtime needs no more than a thread");
-        for (round, (gate, drained)) in rounds.iter().enumerate() {
-            while at.load(Ordering::SeqCst) <= round {
+        let runtime = runtime.expect("a runtime of one thread can be built");
+        for (round, (tracker, state)) in rounds.iter().enumerate() {
+            while current_round.load(Ordering::SeqCst) <= round {
                 if has_stopped.load(Ordering::SeqCst) {
                     return;
                 }
                 thread::yield_now();
             }
             (0..round % 50).for_each(|_| spin_loop());
-            let how = runtime.block_on(gate.drain(Duration::ZERO, LIMIT));
-            drained.store(
-                if how == Drained::Quiet { QUIET } else { LEFT },
+            let outcome = runtime.block_on(tracker.drain(Duration::ZERO, GRACE_PERIOD));
+            state.store(
+                if outcome == DrainOutcome::Complete {
+                    COMPLETE
+                } else {
+                    TIMED_OUT
+                },
                 Ordering::SeqCst,
             );
         }
     };
     thread::scope(|scope| {
-        let threads = [scope.spawn(visit), scope.spawn(close)];
+        let threads = [scope.spawn(send_requests), scope.spawn(drain)];
         for thread in threads {
             thread.join().unwrap_or_else(|panic| resume_unwind(panic));
         }

@@ -1,37 +1,46 @@
-//! # Leave without slamming the door
+//! # Draining
 //!
-//! Each deploy stops every clone once. The store deploys at ten in the morning, and at ten in the morning a few hundred visitors get half
-//! a page, or none: the clone was stopped in the middle of their answers, and the balancer sent it requests until a moment after. So the
-//! store deploys at night, and therefore rarely, and therefore much at once.
+//! Each deploy stops every clone once. The store deploys at ten in the morning, and a few hundred
+//! clients get half a page or no page at that time. The operating system stopped the clone while it
+//! was still sending responses, and for another moment the balancer sent it new requests. So the
+//! store deploys only at night. That means few deploys, and each deploy has many changes.
 //!
-//! A clone can leave so that nobody notices. It says that it is about to; it takes requests until the balancer has heard that; then it
-//! closes its door, ends what is inside, and goes. This is *draining*.
+//! A clone can stop without any failed request. First it reports that it is not ready, and keeps
+//! accepting requests until the balancer has noticed. Then it rejects new requests, finishes those
+//! in flight, and exits. This is called *draining*.
 //!
-//! ## What must always be true
+//! ## Rules
 //!
-//! 1. First of all it says no when it is asked whether it is ready, and goes on serving for the time of the *notice*, for the balancer
-//!    asks only every second. Then its door is closed, and a request that comes after that is not begun.
-//! 2. Whatever came in is waited for: the handler at work, and then its answer, up to the last byte of the body. The head alone is half a page.
-//! 3. A request is over when nobody wants or makes its answer any more. A client that leaves in the middle is not waited for, and nor is a
-//!    handler that has panicked.
-//! 4. Waiting has a limit, counted from when the door is closed. After it the clone leaves all the same, and says how many it left behind.
-//! 5. The door and the count are one: no request slips in between a look at the door and its being counted.
+//! 1. A drain starts with "not ready" for the readiness check. The balancer checks only once per
+//!    second, so the clone keeps accepting requests for the *deregistration delay*. After the
+//!    delay it rejects each new request, and does not run the request's handler.
+//! 2. The drain waits for each request in flight: for its handler, and then for its response up to
+//!    the last byte of the body. A response without its whole body is half a page.
+//! 3. A request also ends when its client disconnects or when its handler panics. The drain does
+//!    not wait for these requests.
+//! 4. The drain waits at most for the *grace period*, which starts after the deregistration delay.
+//!    Then it returns how many requests are still in flight.
+//! 5. Checking whether the clone accepts requests and counting the new request are one step. No
+//!    request starts uncounted while a drain closes the clone.
 //!
 //! ## Predict
 //!
-//! A film of 1 GB is sent to a customer on a slow line when the deploy begins. Her handler has long returned: it opened the file, and the
-//! body is being read from it. Does a server that counts handlers wait for her? And a customer who has closed her laptop in the middle:
-//! which line of your code runs then?
+//! When the deploy starts, a customer with a slow connection is downloading a video of 1 GB. The
+//! handler has already returned: it opened the file, and the body is read from the file. Does a
+//! server that counts running handlers wait for this download? Another customer closes her laptop
+//! during the download: which line of your code runs then?
 //!
 //! ## What to do
 //!
-//! Give [`Gate`], [`Guard`] and [`Body`] what they need, and write the methods: about 45 lines. tokio's
-//! [`watch`](https://docs.rs/tokio/latest/tokio/sync/watch/index.html) or [`Notify`](https://docs.rs/tokio/latest/tokio/sync/struct.Notify.html)
-//! wakes those who wait. In the tests time is paused, so a minute takes no time. `cargo workshop check draining` shows how far you are; it
-//! is red now, and that is right.
+//! Add fields to [`RequestTracker`], [`InFlightGuard`] and [`ResponseBody`], and write the methods:
+//! about 45 lines. Tokio's [`watch`](https://docs.rs/tokio/latest/tokio/sync/watch/index.html) or
+//! [`Notify`](https://docs.rs/tokio/latest/tokio/sync/struct.Notify.html) wakes tasks that wait.
+//! The tests use Tokio's paused time, so they do not wait. `cargo workshop check draining` runs the
+//! tests. They fail now; that is expected.
 //!
-//! Left out: HTTP itself, the connections that are kept open between requests, and the signal that begins it all. Chapter 1 has them:
-//! `chapters/01-clones/src/web/server.rs`, and the balancer's side of it in `balancer/upstream.rs`.
+//! Left out: HTTP itself, keep-alive connections without a request, and the signal that starts the
+//! drain. Chapter 1 has them in the HTTP server, `chapters/01-clones/src/web/`, and the balancer's
+//! side in `chapters/01-clones/src/balancer/`.
 
 #![warn(missing_docs)]
 
@@ -41,125 +50,129 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time;
 
-/// The door of a clone. All requests and whoever asks how it is share one; a clone of it is the same door.
+/// Counts the requests in flight of a clone, and drains the clone. Cloning the tracker gives
+/// another handle to the same state.
 #[derive(Clone, Debug, Default)]
-pub struct Gate {
-    /// A `watch` has a lock in it and wakes all who wait, after each change. With a `Notify` one has to listen first and look then, or
-    /// what happens in between is never heard.
+pub struct RequestTracker {
+    /// A `watch` contains a lock and wakes all waiting tasks after each change.
     state: Arc<watch::Sender<State>>,
 }
 
-/// All three under one lock, so that nobody can look at the door, be overtaken by its closing, and count itself in.
+/// All three are under one lock. Otherwise a drain could close the clone between the check of
+/// `is_closed` and the count.
 #[derive(Debug, Default)]
 struct State {
-    is_leaving: bool,
+    is_draining: bool,
     is_closed: bool,
-    inside: usize,
+    in_flight: usize,
 }
 
-/// One request that is inside. It is there as long as this lives.
+/// One request in flight. The request is counted until this guard is dropped.
 #[derive(Debug)]
-pub struct Guard {
+pub struct InFlightGuard {
     state: Arc<watch::Sender<State>>,
 }
 
-/// Runs at every end that a request can have: after the last byte, when the client's side drops its future or its body, and while a panic
-/// unwinds.
-impl Drop for Guard {
+/// Runs at every possible end of a request: after the last byte, when a disconnected client drops
+/// the future or the body, and when a panic unwinds.
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.state.send_modify(|state| state.inside -= 1);
+        self.state.send_modify(|state| state.in_flight -= 1);
     }
 }
 
-/// The body of an answer, which comes piece by piece. The handler's other half sends the pieces, the client's connection asks for the
-/// next one. A client that leaves drops it, wherever it is.
+/// The body of a response, which arrives in chunks. The handler sends the chunks, and the client's
+/// connection reads them. If the client disconnects, the body is dropped.
 #[derive(Debug)]
-pub struct Body {
-    pieces: mpsc::Receiver<String>,
-    /// Of the request that this answers. `None` as long as the handler makes it, for then [`Gate::serve`] has the guard.
-    guard: Option<Guard>,
+pub struct ResponseBody {
+    chunks: mpsc::Receiver<String>,
+    /// The guard of this response's request. `None` while the handler runs, because
+    /// [`RequestTracker::serve`] holds the guard then.
+    guard: Option<InFlightGuard>,
 }
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
-    /// Nobody is inside.
-    Quiet,
-    /// The limit was over, and so many requests were still inside.
-    Left(usize),
+pub enum DrainOutcome {
+    /// No request is in flight any more.
+    Complete,
+    /// The grace period is over, and this number of requests is still in flight.
+    TimedOut(usize),
 }
 
-impl Body {
-    /// A body of these pieces. It ends when the sender is dropped.
-    pub fn new(pieces: mpsc::Receiver<String>) -> Self {
-        Body {
-            pieces,
+impl ResponseBody {
+    /// A body of these chunks. The body ends when the sender is dropped.
+    pub fn new(chunks: mpsc::Receiver<String>) -> Self {
+        ResponseBody {
+            chunks,
             guard: None,
         }
     }
 
-    /// Waits for the next piece. `None` is the end.
+    /// Waits for the next chunk. `None` is the end of the body.
     pub async fn next(&mut self) -> Option<String> {
-        let piece = self.pieces.recv().await;
-        if piece.is_none() {
-            // That was the last byte, so nobody has to wait until the connection lets go of an empty body too.
+        let chunk = self.chunks.recv().await;
+        if chunk.is_none() {
+            // The last byte is sent. The drain need not wait until the empty body is dropped.
             drop(self.guard.take());
         }
-        piece
+        chunk
     }
 }
 
-impl Gate {
-    /// An open door, and nobody inside.
+impl RequestTracker {
+    /// A tracker that accepts requests, with no request in flight.
     pub fn new() -> Self {
-        Gate::default()
+        RequestTracker::default()
     }
 
-    /// What `/readyz` says: whether the balancer should send requests here.
+    /// The response of `/readyz`: whether the balancer should send requests to this clone.
     pub fn is_ready(&self) -> bool {
-        !self.state.borrow().is_leaving
+        !self.state.borrow().is_draining
     }
 
-    /// Lets a request in, if the door is open.
-    pub fn enter(&self) -> Option<Guard> {
-        // To look and to count are one step, under the lock of the `watch`.
-        let is_inside = self.state.send_if_modified(|state| {
-            state.inside += usize::from(!state.is_closed);
+    /// Starts a request and counts it. Returns `None` if the clone no longer accepts requests.
+    pub fn start_request(&self) -> Option<InFlightGuard> {
+        // The check and the count are one step, under the lock of the `watch`.
+        let is_accepted = self.state.send_if_modified(|state| {
+            state.in_flight += usize::from(!state.is_closed);
             !state.is_closed
         });
-        // Made only now, because a guard that is dropped counts down.
-        is_inside.then(|| Guard {
+        // Only now, because dropping a guard decreases the count.
+        is_accepted.then(|| InFlightGuard {
             state: Arc::clone(&self.state),
         })
     }
 
-    /// Lets a request in, runs its handler, and returns the answer. `None` if the door is closed; then the handler is not run.
+    /// Starts a request, runs its handler, and returns the response's body. If the clone no longer
+    /// accepts requests, returns `None` and does not run the handler.
     ///
-    /// A client that leaves while the handler is at work drops this future.
-    pub async fn serve(&self, handler: impl Future<Output = Body>) -> Option<Body> {
-        // Before the handler begins. If this future is dropped, or the handler panics, the guard goes with it.
-        let guard = self.enter()?;
+    /// If the client disconnects while the handler runs, this future is dropped.
+    pub async fn serve(&self, handler: impl Future<Output = ResponseBody>) -> Option<ResponseBody> {
+        // Before the handler runs. If this future is dropped or the handler panics, the guard is
+        // dropped too.
+        let guard = self.start_request()?;
         let mut body = handler.await;
-        // The handler is done, and the answer is not. The guard moves on to where the answer is.
+        // The handler has ended, but the response has not. The guard moves into the body.
         body.guard = Some(guard);
         Some(body)
     }
 
-    /// Says that the clone is not ready, serves on for the time of the `notice`, closes the door, and waits until nobody is inside, for
-    /// the time of the `limit` at most.
-    pub async fn drain(&self, notice: Duration, limit: Duration) -> Drained {
-        self.state.send_modify(|state| state.is_leaving = true);
-        // The balancer has not asked yet, and still sends requests. They are served.
-        time::sleep(notice).await;
+    /// Drains the clone: reports "not ready", accepts requests for `delay` (the deregistration
+    /// delay), closes, and waits at most `grace_period` until no request is in flight.
+    pub async fn drain(&self, delay: Duration, grace_period: Duration) -> DrainOutcome {
+        self.state.send_modify(|state| state.is_draining = true);
+        // The balancer has not noticed yet, so the clone still accepts its requests.
+        time::sleep(delay).await;
         self.state.send_modify(|state| state.is_closed = true);
         let mut state = self.state.subscribe();
-        // Looks before it waits, and after each change. Not until the first one leaves, but until nobody is left.
-        let quiet = async { state.wait_for(|state| state.inside == 0).await.map(drop) };
-        // Whether that came in time is not asked: what counts is who is inside now.
-        let _ = time::timeout(limit, quiet).await;
-        match self.state.borrow().inside {
-            0 => Drained::Quiet,
-            left => Drained::Left(left),
+        // `wait_for` checks before it waits, and again after each change.
+        let complete = async { state.wait_for(|state| state.in_flight == 0).await.map(drop) };
+        // The result does not matter: only the count decides about the outcome.
+        let _ = time::timeout(grace_period, complete).await;
+        match self.state.borrow().in_flight {
+            0 => DrainOutcome::Complete,
+            in_flight => DrainOutcome::TimedOut(in_flight),
         }
     }
 }

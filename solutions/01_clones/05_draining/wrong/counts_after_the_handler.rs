@@ -1,5 +1,5 @@
-// Wrong: it counts a request when its handler has returned, so it does not wait for those that are at work.
-// Says: is a request counted before its handler begins?
+// Wrong: it counts a request after its handler, so it does not wait for running handlers.
+// Says: is a request counted before its handler starts?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;
@@ -9,93 +9,93 @@ use tokio::sync::{mpsc, watch};
 use tokio::time;
 
 #[derive(Clone, Debug, Default)]
-pub struct Gate {
+pub struct RequestTracker {
     state: Arc<watch::Sender<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    is_leaving: bool,
+    is_draining: bool,
     is_closed: bool,
-    inside: usize,
+    in_flight: usize,
 }
 
 #[derive(Debug)]
-pub struct Guard {
+pub struct InFlightGuard {
     state: Arc<watch::Sender<State>>,
 }
 
-impl Drop for Guard {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.state.send_modify(|state| state.inside -= 1);
+        self.state.send_modify(|state| state.in_flight -= 1);
     }
 }
 
 #[derive(Debug)]
-pub struct Body {
-    pieces: mpsc::Receiver<String>,
-    guard: Option<Guard>,
+pub struct ResponseBody {
+    chunks: mpsc::Receiver<String>,
+    guard: Option<InFlightGuard>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
-    Quiet,
-    Left(usize),
+pub enum DrainOutcome {
+    Complete,
+    TimedOut(usize),
 }
 
-impl Body {
-    pub fn new(pieces: mpsc::Receiver<String>) -> Self {
-        Body {
-            pieces,
+impl ResponseBody {
+    pub fn new(chunks: mpsc::Receiver<String>) -> Self {
+        ResponseBody {
+            chunks,
             guard: None,
         }
     }
 
     pub async fn next(&mut self) -> Option<String> {
-        let piece = self.pieces.recv().await;
-        if piece.is_none() {
+        let chunk = self.chunks.recv().await;
+        if chunk.is_none() {
             drop(self.guard.take());
         }
-        piece
+        chunk
     }
 }
 
-impl Gate {
+impl RequestTracker {
     pub fn new() -> Self {
-        Gate::default()
+        RequestTracker::default()
     }
 
     pub fn is_ready(&self) -> bool {
-        !self.state.borrow().is_leaving
+        !self.state.borrow().is_draining
     }
 
-    pub fn enter(&self) -> Option<Guard> {
-        let is_inside = self.state.send_if_modified(|state| {
-            state.inside += usize::from(!state.is_closed);
+    pub fn start_request(&self) -> Option<InFlightGuard> {
+        let is_accepted = self.state.send_if_modified(|state| {
+            state.in_flight += usize::from(!state.is_closed);
             !state.is_closed
         });
-        is_inside.then(|| Guard {
+        is_accepted.then(|| InFlightGuard {
             state: Arc::clone(&self.state),
         })
     }
 
-    pub async fn serve(&self, handler: impl Future<Output = Body>) -> Option<Body> {
+    pub async fn serve(&self, handler: impl Future<Output = ResponseBody>) -> Option<ResponseBody> {
         let mut body = handler.await;
-        let guard = self.enter()?;
+        let guard = self.start_request()?;
         body.guard = Some(guard);
         Some(body)
     }
 
-    pub async fn drain(&self, notice: Duration, limit: Duration) -> Drained {
-        self.state.send_modify(|state| state.is_leaving = true);
-        time::sleep(notice).await;
+    pub async fn drain(&self, delay: Duration, grace_period: Duration) -> DrainOutcome {
+        self.state.send_modify(|state| state.is_draining = true);
+        time::sleep(delay).await;
         self.state.send_modify(|state| state.is_closed = true);
         let mut state = self.state.subscribe();
-        let quiet = async { state.wait_for(|state| state.inside == 0).await.map(drop) };
-        let _ = time::timeout(limit, quiet).await;
-        match self.state.borrow().inside {
-            0 => Drained::Quiet,
-            left => Drained::Left(left),
+        let complete = async { state.wait_for(|state| state.in_flight == 0).await.map(drop) };
+        let _ = time::timeout(grace_period, complete).await;
+        match self.state.borrow().in_flight {
+            0 => DrainOutcome::Complete,
+            in_flight => DrainOutcome::TimedOut(in_flight),
         }
     }
 }
