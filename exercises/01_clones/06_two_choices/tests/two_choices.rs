@@ -1,4 +1,5 @@
-// The tests of `two_choices`: who gets how many requests, never how fast. All lots have a seed, so each run is like the one before.
+// The tests of `two_choices`: they count how many requests each clone gets. They measure no time.
+// All random numbers have a seed, so each run gives the same result.
 
 use std::collections::VecDeque;
 use std::mem::forget;
@@ -8,27 +9,27 @@ use std::thread;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use two_choices::{Ticket, TwoChoices, Upstream};
+use two_choices::{InFlightGuard, TwoChoices, Upstream};
 
-/// `clone-0`, `clone-1` and so on, with nothing to do.
+/// A balancer with the idle clones `clone-0`, `clone-1` and so on.
 fn clones(count: usize, seed: u64) -> TwoChoices {
     let upstreams = (0..count).map(|number| Upstream::new(format!("clone-{number}")));
     TwoChoices::new(upstreams.collect(), seed)
 }
 
-fn pick(balancer: &TwoChoices) -> Ticket {
+fn pick(balancer: &TwoChoices) -> InFlightGuard {
     balancer
         .pick()
-        .expect("`pick` found nobody, and there are clones: does it give up too early?")
+        .expect("there are clones, but `pick` returned `None`: does it stop too early?")
 }
 
 /// The number in a clone's name.
-fn number(ticket: &Ticket) -> usize {
-    let name = ticket.upstream().name();
+fn number(guard: &InFlightGuard) -> usize {
+    let name = guard.upstream().name();
     let number = name
         .strip_prefix("clone-")
         .and_then(|number| number.parse().ok());
-    number.expect("only clones that were given are picked")
+    number.expect("`pick` returns a clone of the list")
 }
 
 fn in_flight(balancer: &TwoChoices) -> Vec<usize> {
@@ -36,7 +37,7 @@ fn in_flight(balancer: &TwoChoices) -> Vec<usize> {
     upstreams.map(|upstream| upstream.in_flight()).collect()
 }
 
-/// How many of so many requests each clone gets, if each is over at once.
+/// How many of `requests` requests each clone gets, if each request ends at once.
 fn shares(balancer: &TwoChoices, requests: usize) -> Vec<usize> {
     let mut shares = vec![0; balancer.upstreams().len()];
     for _ in 0..requests {
@@ -45,22 +46,24 @@ fn shares(balancer: &TwoChoices, requests: usize) -> Vec<usize> {
     shares
 }
 
-/// Makes each clone as busy as `wanted` says. To be kept as long as they should be.
-fn make_busy(balancer: &TwoChoices, wanted: &[usize]) -> Vec<Ticket> {
+/// Gives each clone as many requests in flight as `wanted` says. They end when the guards are
+/// dropped.
+fn make_busy(balancer: &TwoChoices, wanted: &[usize]) -> Vec<InFlightGuard> {
     let most = wanted.iter().max().copied().unwrap_or_default();
-    let mut tickets: Vec<Vec<Ticket>> = wanted.iter().map(|_| Vec::new()).collect();
-    // First all have enough, and then some give back: a clone that is busier than the others is not picked.
+    let mut guards: Vec<Vec<InFlightGuard>> = wanted.iter().map(|_| Vec::new()).collect();
+    // Give every clone the maximum first, and then end some requests: a clone with more requests in
+    // flight than the others is not picked.
     for _ in 0..10_000 {
-        if tickets.iter().all(|of_one| of_one.len() >= most) {
+        if guards.iter().all(|of_one| of_one.len() >= most) {
             break;
         }
-        let ticket = pick(balancer);
-        tickets[number(&ticket)].push(ticket);
+        let guard = pick(balancer);
+        guards[number(&guard)].push(guard);
     }
-    for (of_one, wanted) in tickets.iter_mut().zip(wanted) {
+    for (of_one, wanted) in guards.iter_mut().zip(wanted) {
         assert!(
             of_one.len() >= *wanted,
-            "10000 requests, and one clone got {} of them: can every pair be drawn?",
+            "one clone got only {} of 10000 requests: does `pick` draw every pair?",
             of_one.len()
         );
         of_one.truncate(*wanted);
@@ -68,37 +71,38 @@ fn make_busy(balancer: &TwoChoices, wanted: &[usize]) -> Vec<Ticket> {
     assert_eq!(
         in_flight(balancer),
         wanted,
-        "so many tickets are held, and `in_flight` says otherwise: does a pick count up, and a ticket that is dropped count down?"
+        "`in_flight` should equal the guards that are alive: does `pick` increase the count, and \
+         does a dropped guard decrease it?"
     );
-    tickets.into_iter().flatten().collect()
+    guards.into_iter().flatten().collect()
 }
 
 #[test]
-fn a_request_is_in_flight_from_the_pick_until_its_ticket_is_dropped() {
+fn requests_are_counted_until_their_guard_drops() {
     let balancer = clones(1, 1);
     let one = pick(&balancer);
     assert_eq!(
         in_flight(&balancer),
         [1],
-        "one request was picked and is not counted: the next pick will think that the clone is idle"
+        "one request is in flight but is not counted, so the next pick takes this clone for idle"
     );
     let other = pick(&balancer);
-    assert_eq!(in_flight(&balancer), [2]);
+    assert_eq!(in_flight(&balancer), [2], "two requests are in flight");
 
     drop(one);
     assert_eq!(
         in_flight(&balancer),
         [1],
-        "one of two tickets was dropped: does a ticket that is dropped count down, and once?"
+        "one of two guards was dropped: does a dropped guard decrease the count exactly once?"
     );
     drop(other);
-    assert_eq!(in_flight(&balancer), [0]);
+    assert_eq!(in_flight(&balancer), [0], "no request is in flight");
 }
 
 #[test]
-fn a_handler_that_panics_leaves_no_count_behind() {
+fn panicked_handler_decreases_the_count() {
     let balancer = clones(2, 1);
-    // `pick` may panic only where it is still to be written.
+    // A first call outside of `catch_unwind`, so that the `todo!` of the stub is not caught.
     drop(pick(&balancer));
     for _ in 0..10 {
         let handler = || {
@@ -110,12 +114,13 @@ fn a_handler_that_panics_leaves_no_count_behind() {
     assert_eq!(
         in_flight(&balancer),
         [0, 0],
-        "ten handlers have panicked, and their requests are still counted: the clone looks busy for ever"
+        "10 handlers panicked, but their requests are still counted, so the clone looks busy for \
+         ever"
     );
 }
 
 #[test]
-fn the_busier_one_of_two_is_never_picked() {
+fn busier_clone_of_two_is_never_picked() {
     for busy in 0..2 {
         let balancer = clones(2, 7);
         let mut wanted = [0, 0];
@@ -126,16 +131,18 @@ fn the_busier_one_of_two_is_never_picked() {
 
         assert_eq!(
             shares[busy], 0,
-            "clone-{busy} has a request and the other has none, and of 1000 picks {} went to clone-{busy}. Were two *different* clones \
-             drawn, and compared?",
+            "clone-{busy} has a request in flight and the other clone has none, but {} of 1000 \
+             requests went to clone-{busy}. Does `pick` draw two *different* clones and compare \
+             them?",
             shares[busy]
         );
     }
 }
 
 #[test]
-fn each_pair_is_drawn_as_often_as_any_other() {
-    // Of the six pairs of four clones, the idlest is in three and wins all, the next wins two, the third one.
+fn all_pairs_are_equally_likely() {
+    // Four clones make six pairs. The least busy clone is in three of them and wins all three, the
+    // next one wins two, and the third one wins one.
     for wanted in [[0, 1, 2, 3], [3, 0, 2, 1], [2, 3, 1, 0], [1, 2, 0, 3]] {
         let balancer = clones(4, 11);
         let _held = make_busy(&balancer, &wanted);
@@ -146,67 +153,71 @@ fn each_pair_is_drawn_as_often_as_any_other() {
             let expected = [30_000, 20_000, 10_000, 0][busy];
             assert!(
                 share.abs_diff(expected) < 700,
-                "clones with {wanted:?} requests in flight got {shares:?} of 60000, and the one with {busy} should have got about \
-                 {expected}. Are both drawn by lot, and is each pair as likely as any other?"
+                "clones with {wanted:?} requests in flight got {shares:?} of 60000 requests, but \
+                 the clone with {busy} should get about {expected}. Are both clones drawn at \
+                 random, and is each pair equally likely?"
             );
         }
     }
 }
 
 #[test]
-fn idle_clones_all_get_their_share() {
+fn idle_clones_get_equal_shares() {
     for count in [1, 2, 3, 8] {
         let shares = shares(&clones(count, 5), 8_000);
         let fair = 8_000 / count;
         assert!(
             shares.iter().all(|share| share.abs_diff(fair) < 250),
-            "{count} idle clones, and of 8000 requests, one at a time, they got {shares:?}. Who gets it when both have the same?"
+            "{count} idle clones got {shares:?} of 8000 requests, but each should get about \
+             {fair}. Which clone does `pick` take when both have the same count?"
         );
     }
 }
 
 #[test]
-fn two_choices_make_the_pile_almost_flat() {
-    // 10,000 balls and 100 bins, and nobody takes a ball out.
+fn two_choices_spread_the_load_evenly() {
+    // 10,000 balls in 100 bins: no request ends.
     for seed in 0..5 {
-        let mut lots = SmallRng::seed_from_u64(seed);
+        let mut rng = SmallRng::seed_from_u64(seed);
         let mut one_choice = [0; 100];
-        (0..10_000).for_each(|_| one_choice[lots.random_range(0..100)] += 1);
+        (0..10_000).for_each(|_| one_choice[rng.random_range(0..100)] += 1);
         let fullest = one_choice.into_iter().max().unwrap_or_default();
         assert!(
             fullest >= 115,
-            "one choice has to be caught, and its fullest bin has {fullest}"
+            "with one choice the fullest bin should have many balls, or this test proves nothing: \
+             {fullest}"
         );
 
         let balancer = clones(100, seed);
-        let balls: Vec<Ticket> = (0..10_000).map(|_| pick(&balancer)).collect();
+        let balls: Vec<InFlightGuard> = (0..10_000).map(|_| pick(&balancer)).collect();
 
         let counts = in_flight(&balancer);
         assert_eq!(
             counts.iter().sum::<usize>(),
             balls.len(),
-            "each ball is in one bin"
+            "each request should be counted for exactly one clone"
         );
         let most = counts.into_iter().max().unwrap_or_default();
         assert!(
             most <= 106,
-            "100 balls for each bin, and the fullest has {most}. With one choice it has {fullest}, with two it should be 103 or so. Is the \
-             second one drawn anew each time, and is the emptier one taken?"
+            "100 requests per clone on average, but the busiest clone has {most}. With one choice \
+             it has {fullest}; with two it should have about 103. Does `pick` draw two new clones \
+             each time, and take the one with fewer requests in flight?"
         );
     }
 }
 
 #[test]
-fn a_slow_clone_gets_less() {
-    // In each tick 20 requests come; a fast clone finishes ten, and clone-3 one.
+fn slow_clone_gets_fewer_requests() {
+    // In each step 20 requests arrive. A fast clone finishes ten of them, and clone-3 one.
     let run = |choose: &mut dyn FnMut() -> usize, finish: &mut dyn FnMut(usize)| {
         let mut waiting = [0_usize; 4];
-        let mut got = [0_usize; 4];
+        let mut received = [0_usize; 4];
         for _ in 0..1_000 {
             for _ in 0..20 {
                 let clone = choose();
                 waiting[clone] += 1;
-                got[clone] += 1;
+                received[clone] += 1;
             }
             for (clone, speed) in [10, 10, 10, 1].into_iter().enumerate() {
                 for _ in 0..speed.min(waiting[clone]) {
@@ -215,52 +226,53 @@ fn a_slow_clone_gets_less() {
                 }
             }
         }
-        (got, waiting[3])
+        (received, waiting[3])
     };
-    let mut lots = SmallRng::seed_from_u64(3);
-    let (by_lot, queue) = run(&mut || lots.random_range(0..4), &mut |_| {});
+    let mut rng = SmallRng::seed_from_u64(3);
+    let (received, queue) = run(&mut || rng.random_range(0..4), &mut |_| {});
     assert!(
         queue > 3_000,
-        "one choice has to be caught: {by_lot:?}, {queue} wait"
+        "with one choice the queue of clone-3 should be long, or this test proves nothing: the \
+         clones received {received:?}, and {queue} requests wait"
     );
 
     let balancer = clones(4, 3);
-    let tickets: [_; 4] = std::array::from_fn(|_| std::cell::RefCell::new(VecDeque::new()));
+    let guards: [_; 4] = std::array::from_fn(|_| std::cell::RefCell::new(VecDeque::new()));
     let mut choose = || {
-        let ticket = pick(&balancer);
-        let clone = number(&ticket);
-        tickets[clone].borrow_mut().push_back(ticket);
+        let guard = pick(&balancer);
+        let clone = number(&guard);
+        guards[clone].borrow_mut().push_back(guard);
         clone
     };
-    let mut finish = |clone: usize| drop(tickets[clone].borrow_mut().pop_front());
-    let (got, queue) = run(&mut choose, &mut finish);
+    let mut finish = |clone: usize| drop(guards[clone].borrow_mut().pop_front());
+    let (received, queue) = run(&mut choose, &mut finish);
 
     assert!(
-        got[3] < 20_000 / 4 / 2,
-        "clone-3 is ten times slower than the others, and of 20000 requests they got {got:?}, which leaves {queue} of them waiting there. \
-         Do you count what is in flight now, or all that there ever was?"
+        received[3] < 20_000 / 4 / 2,
+        "clone-3 is ten times slower, but of 20000 requests the clones got {received:?}, and \
+         {queue} wait at clone-3. Do you count the requests in flight, or all requests so far?"
     );
     assert!(
         queue < 100,
-        "{queue} requests wait for the slow clone, which got {got:?}"
+        "{queue} requests wait at the slow clone-3; the clones got {received:?}"
     );
 }
 
 #[test]
-fn balancers_that_do_not_see_each_other_do_not_run_to_the_same_clone() {
-    let mut got = [0; 10];
+fn independent_balancers_cause_no_herd_effect() {
+    let mut received = [0; 10];
     for seed in 0..1_000 {
-        got[number(&pick(&clones(10, seed)))] += 1;
+        received[number(&pick(&clones(10, seed)))] += 1;
     }
     assert!(
-        got.iter().all(|count| (60..=140).contains(count)),
-        "1000 balancers, each of which finds ten idle clones, send one request each, and the clones get {got:?}. Do all run to the same \
-         one, as a herd does?"
+        received.iter().all(|count| (60..=140).contains(count)),
+        "1000 balancers send one request each to 10 idle clones, and the clones get {received:?}. \
+         Do all balancers pick the same clone (herd effect)?"
     );
 }
 
 #[test]
-fn the_same_seed_draws_the_same_lots_and_another_seed_others() {
+fn same_seed_picks_the_same_clones() {
     let picks = |seed| -> Vec<usize> {
         let balancer = clones(10, seed);
         (0..100).map(|_| number(&pick(&balancer))).collect()
@@ -268,35 +280,44 @@ fn the_same_seed_draws_the_same_lots_and_another_seed_others() {
     assert_eq!(
         picks(1),
         picks(1),
-        "the same seed, and other clones: does every lot come from `lots`?"
+        "the same seed picked other clones: does every random number come from `self.rng`?"
     );
     assert_ne!(
         picks(1),
         picks(2),
-        "another seed, and the same clones: is the seed used?"
+        "another seed picked the same clones: does your code use the seed?"
     );
 }
 
 #[test]
-fn without_a_clone_there_is_no_pick_and_one_alone_gets_everything() {
-    assert!(clones(0, 1).pick().is_none(), "there is no clone at all");
+fn zero_clones_and_one_clone_work() {
+    assert!(
+        clones(0, 1).pick().is_none(),
+        "the list of clones is empty, but `pick` returned a guard"
+    );
     let balancer = clones(1, 1);
-    let tickets: Vec<Ticket> = (0..3).map(|_| pick(&balancer)).collect();
-    assert_eq!(in_flight(&balancer), [3]);
-    drop(tickets);
+    let guards: Vec<InFlightGuard> = (0..3).map(|_| pick(&balancer)).collect();
+    assert_eq!(
+        in_flight(&balancer),
+        [3],
+        "a single clone should get all 3 requests"
+    );
+    drop(guards);
 }
 
 #[test]
-fn threads_lose_no_count() {
+fn counts_are_exact_with_many_threads() {
     for count in [1, 2] {
         let balancer = clones(count, 9);
         let (threads, picks) = (4, 50_000);
         let start = Barrier::new(threads);
         let pick_all = || {
             start.wait();
-            (0..picks).map(|_| pick(&balancer)).collect::<Vec<Ticket>>()
+            (0..picks)
+                .map(|_| pick(&balancer))
+                .collect::<Vec<InFlightGuard>>()
         };
-        let held: Vec<Vec<Ticket>> = thread::scope(|scope| {
+        let held: Vec<Vec<InFlightGuard>> = thread::scope(|scope| {
             let running: Vec<_> = (0..threads).map(|_| scope.spawn(pick_all)).collect();
             let ended = running.into_iter().map(thread::ScopedJoinHandle::join);
             ended
@@ -305,21 +326,22 @@ fn threads_lose_no_count() {
         });
         let total = || in_flight(&balancer).iter().sum::<usize>();
         if total() != threads * picks {
-            // Too few are counted. A count that fell below zero would panic in a `drop`, and that ends the whole program.
+            // The count is too low. Dropping the guards could make it negative; that would panic in
+            // `drop` and abort the program.
             held.into_iter().flatten().for_each(forget);
             panic!(
-                "4 threads hold 200000 tickets, and {} are counted. Can two threads read the same count before one of them has written the \
-                 next?",
+                "4 threads hold 200000 guards, but {} requests are counted. Can two threads read \
+                 the same count before one of them writes the next?",
                 total()
             );
         }
 
         thread::scope(|scope| {
-            for tickets in held {
+            for guards in held {
                 let start = &start;
                 scope.spawn(move || {
                     start.wait();
-                    drop(tickets);
+                    drop(guards);
                 });
             }
         });
@@ -327,8 +349,8 @@ fn threads_lose_no_count() {
         assert_eq!(
             total(),
             0,
-            "4 threads have dropped 200000 tickets, and some are still counted. Can two threads read the same count before one of them \
-             has written the next?"
+            "4 threads dropped all 200000 guards, but some requests are still counted. Can two \
+             threads read the same count before one of them writes the next?"
         );
     }
 }

@@ -123,8 +123,9 @@ async fn a_job_that_no_queue_takes_is_an_error() {
 
     assert!(
         matches!(sent, Err(QueueError::Unroutable)),
-        "there is no queue, the job is lost, and the sender hears {sent:?}. A broker confirms such a message too: does it know that it \
-         must come back (`mandatory`), and do you wait for its word and look whether something came with it?"
+        "there is no queue, the job is lost, and the sender hears {sent:?}. A broker confirms such \
+         a message too: does it know that it must come back (`mandatory`), and do you wait for its \
+         word and look whether something came with it?"
     );
 }
 
@@ -145,8 +146,8 @@ async fn a_full_queue_refuses_and_the_sender_hears_it() {
 
     assert!(
         matches!(refused, Some(QueueError::Refused)),
-        "ten times as many jobs as the queue holds, and the sender hears {refused:?}. Do you wait for the broker's word, and is a \
-         `Nack` a yes to you?"
+        "ten times as many jobs as the queue holds, and the sender hears {refused:?}. Do you wait \
+         for the broker's word, and is a `Nack` a yes to you?"
     );
 }
 
@@ -214,8 +215,8 @@ async fn a_worker_that_is_busy_leaves_the_other_jobs_to_others() {
         }
         for count in 0..4 {
             let why_not = format!(
-                "of five jobs one is being worked on and {count} are done; who has the rest? How many may a worker hold that it has \
-                 not acknowledged?"
+                "of five jobs one is being worked on and {count} are done; who has the rest? How \
+                 many may a worker hold that it has not acknowledged?"
             );
             soon(&why_not, do_one(&mut free)).await;
         }

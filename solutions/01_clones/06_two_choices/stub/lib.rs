@@ -1,35 +1,42 @@
-//! # The better of two
+//! # The power of two choices
 //!
-//! One of the store's four machines is old: clone-3 takes ten times as long for each page. Turns are fair, so it gets a fourth of all
-//! requests, which is more than it can do. Its queue grows until the visitors leave, and the other three are bored.
+//! One of the store's four machines is old: clone-3 needs ten times as long for each page. With
+//! round robin it still gets a quarter of all requests, which is more than it can serve. Its queue
+//! grows until the clients give up, while the other three clones are idle.
 //!
-//! "Then ask all of them how many requests they have, and take the one with the fewest." That works, until there are two balancers, and
-//! then ten. Each sees its own requests only, all of them find the same clone idle, and all send to it at once: a *herd*.
+//! "Then compare all clones, and pick the one with the fewest requests in flight." That works with
+//! one balancer, but not with ten. Each balancer counts only its own requests, so all balancers
+//! find the same clone idle and send to it at once. This is called the *herd effect*.
 //!
-//! Draw two clones by lot and take the less busy one of these. It sounds like half a solution, and it is nearly all of it.
+//! Pick two clones at random, and take the one with fewer requests in flight. This simple rule
+//! is almost as good as comparing all clones, and it causes no herd effect.
 //!
-//! ## What must always be true
+//! ## Rules
 //!
-//! 1. Two *different* clones are drawn, each pair as often as any other, and the one with fewer requests in flight gets the request. If
-//!    they have the same, it may be either, and over time each clone gets its share.
-//! 2. A request is in flight from the pick on, and until its [`Ticket`] is dropped, however that comes about: an answer, an error, a
-//!    client that leaves, a panic.
-//! 3. No count is ever lost or made up, whatever the threads do at the same time.
-//! 4. The same seed draws the same lots, so that a test can be repeated. Other seeds draw others: each balancer has its own.
-//! 5. One clone alone gets everything, and without any clone there is no pick: `None`, and no panic.
+//! 1. The balancer draws two *different* clones. Each pair is equally likely. The clone with fewer
+//!    requests in flight gets the request. If both have the same number, either may get it, but
+//!    over time each clone gets its share.
+//! 2. A request is in flight from the pick until its [`InFlightGuard`] is dropped. It does not
+//!    matter why: a response, an error, a disconnected client, or a panic.
+//! 3. The counts are exact, also when several threads pick and drop at the same time.
+//! 4. The same seed draws the same clones, so a test can be repeated. Another seed draws other
+//!    clones; each balancer has its own seed.
+//! 5. A single clone gets every request. Without any clone, `pick` returns `None` and does not
+//!    panic.
 //!
 //! ## Predict
 //!
-//! Throw 10,000 balls into 100 bins: 100 each on average. How many are in the fullest bin if each ball goes into a bin by lot? How many
-//! if for each ball two bins are drawn, and it goes into the emptier one? And with three? Write the numbers down, then read the test.
+//! You throw 10,000 balls into 100 bins: 100 balls per bin on average. How many balls are in the
+//! fullest bin if you choose a bin at random for each ball? How many if you draw two bins for each
+//! ball and take the emptier one? And with three bins? Write the numbers down, then read the test.
 //!
 //! ## What to do
 //!
-//! Write [`TwoChoices::pick`], and have a [`Ticket`] end its request: about 25 lines. `cargo workshop check two_choices` shows how far you
-//! are; it is red now, and that is right.
+//! Write [`TwoChoices::pick`], and let a dropped [`InFlightGuard`] end its request: about 25 lines.
+//! `cargo workshop check two_choices` runs the tests. They fail now; that is expected.
 //!
-//! Left out: weights, clones that are down, and how long a clone takes, which tells more than how much it has. Chapter 1 has them all in
-//! `chapters/01-clones/src/balancer/strategy/`.
+//! Left out: weights, clones that are down, and latency, which tells more than the number of
+//! requests in flight. Chapter 1 has them all, in `chapters/01-clones/src/balancer/strategy/`.
 
 #![warn(missing_docs)]
 #![allow(dead_code, unused_imports, reason = "delete when finished")]
@@ -44,12 +51,12 @@ use rand::{RngExt, SeedableRng};
 #[derive(Debug)]
 pub struct Upstream {
     name: String,
-    /// How many of this balancer's requests it has. Changed by all threads.
+    /// How many requests from this balancer are in flight. All threads change it.
     in_flight: AtomicUsize,
 }
 
 impl Upstream {
-    /// A clone that has nothing to do.
+    /// A clone without requests in flight.
     pub fn new(name: impl Into<String>) -> Self {
         Upstream {
             name: name.into(),
@@ -57,12 +64,12 @@ impl Upstream {
         }
     }
 
-    /// Its name, such as `clone-1`.
+    /// The clone's name, such as `clone-1`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How many requests it has now.
+    /// How many requests are in flight now.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::SeqCst)
     }
@@ -72,42 +79,44 @@ impl Upstream {
 #[derive(Debug)]
 pub struct TwoChoices {
     upstreams: Vec<Arc<Upstream>>,
-    /// Draws the lots. Whoever draws changes it, and there are several threads.
-    lots: Mutex<SmallRng>,
+    /// The random number generator. Drawing changes it, and several threads draw.
+    rng: Mutex<SmallRng>,
 }
 
-/// A request that a clone has and has not finished.
+/// One request in flight. The request is counted until this guard is dropped.
 #[derive(Debug)]
-pub struct Ticket {
+pub struct InFlightGuard {
     upstream: Arc<Upstream>,
-    // What has to happen when this is dropped, and which trait says so?
+    // What must happen when this is dropped, and which trait does it?
 }
 
-impl Ticket {
-    /// The clone that has it.
+impl InFlightGuard {
+    /// The clone that got the request.
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
 }
 
 impl TwoChoices {
-    /// Picks among these. The list may be empty.
+    /// Picks among these clones. The list may be empty.
     pub fn new(upstreams: Vec<Upstream>, seed: u64) -> Self {
         TwoChoices {
             upstreams: upstreams.into_iter().map(Arc::new).collect(),
-            lots: Mutex::new(SmallRng::seed_from_u64(seed)),
+            rng: Mutex::new(SmallRng::seed_from_u64(seed)),
         }
     }
 
-    /// All clones, in the order in which they were given.
+    /// All clones, in the order of the list.
     pub fn upstreams(&self) -> &[Arc<Upstream>] {
         &self.upstreams
     }
 
-    /// The clone that gets the next request, which counts as in flight from now on. `None` if there is no clone.
-    pub fn pick(&self) -> Option<Ticket> {
+    /// Picks the clone for the next request, and counts the request as in flight from now on.
+    /// `None` if there is no clone.
+    pub fn pick(&self) -> Option<InFlightGuard> {
         todo!(
-            "return a ticket for the less busy one of two different clones, drawn by lot, and count it"
+            "draw two different clones at random, count the request for the one with fewer \
+             requests in flight, and return its guard"
         )
     }
 }

@@ -1,4 +1,4 @@
-// Wrong: it reads the count and writes it back in two steps, so what another thread did in between is lost.
+// Wrong: it reads the count and writes it back in two steps, and loses changes in between.
 // Says: Can two threads read the same count
 #![allow(missing_docs, reason = "documented in the exercise")]
 
@@ -34,22 +34,22 @@ impl Upstream {
 #[derive(Debug)]
 pub struct TwoChoices {
     upstreams: Vec<Arc<Upstream>>,
-    lots: Mutex<SmallRng>,
+    rng: Mutex<SmallRng>,
 }
 
 #[derive(Debug)]
-pub struct Ticket {
+pub struct InFlightGuard {
     upstream: Arc<Upstream>,
 }
 
-impl Drop for Ticket {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         let before = self.upstream.in_flight();
         self.upstream.in_flight.store(before - 1, Ordering::SeqCst);
     }
 }
 
-impl Ticket {
+impl InFlightGuard {
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
@@ -59,7 +59,7 @@ impl TwoChoices {
     pub fn new(upstreams: Vec<Upstream>, seed: u64) -> Self {
         TwoChoices {
             upstreams: upstreams.into_iter().map(Arc::new).collect(),
-            lots: Mutex::new(SmallRng::seed_from_u64(seed)),
+            rng: Mutex::new(SmallRng::seed_from_u64(seed)),
         }
     }
 
@@ -67,20 +67,20 @@ impl TwoChoices {
         &self.upstreams
     }
 
-    pub fn pick(&self) -> Option<Ticket> {
+    pub fn pick(&self) -> Option<InFlightGuard> {
         let count = self.upstreams.len();
         if count == 0 {
             return None;
         }
-        let lot = |range| {
-            let mut lots = self
-                .lots
+        let draw = |range| {
+            let mut rng = self
+                .rng
                 .lock()
                 .expect("no code panics while it holds this lock");
-            lots.random_range(range)
+            rng.random_range(range)
         };
-        let first = lot(0..count);
-        let distance = if count > 1 { lot(1..count) } else { 0 };
+        let first = draw(0..count);
+        let distance = if count > 1 { draw(1..count) } else { 0 };
         let [first, second] =
             [first, (first + distance) % count].map(|position| &self.upstreams[position]);
         let winner = if second.in_flight() < first.in_flight() {
@@ -90,7 +90,7 @@ impl TwoChoices {
         };
         let before = winner.in_flight();
         winner.in_flight.store(before + 1, Ordering::SeqCst);
-        Some(Ticket {
+        Some(InFlightGuard {
             upstream: Arc::clone(winner),
         })
     }

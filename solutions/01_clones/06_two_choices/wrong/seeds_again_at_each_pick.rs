@@ -1,9 +1,9 @@
-// Wrong: it draws one clone and compares it with the next in the list, so most pairs are never drawn.
-// Says: is each pair as likely as any other?
+// Wrong: it seeds the generator again at each pick, so it always draws the same pair.
+// Says: does `pick` draw every pair?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -34,21 +34,21 @@ impl Upstream {
 #[derive(Debug)]
 pub struct TwoChoices {
     upstreams: Vec<Arc<Upstream>>,
-    lots: Mutex<SmallRng>,
+    seed: u64,
 }
 
 #[derive(Debug)]
-pub struct Ticket {
+pub struct InFlightGuard {
     upstream: Arc<Upstream>,
 }
 
-impl Drop for Ticket {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.upstream.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-impl Ticket {
+impl InFlightGuard {
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
@@ -58,7 +58,7 @@ impl TwoChoices {
     pub fn new(upstreams: Vec<Upstream>, seed: u64) -> Self {
         TwoChoices {
             upstreams: upstreams.into_iter().map(Arc::new).collect(),
-            lots: Mutex::new(SmallRng::seed_from_u64(seed)),
+            seed,
         }
     }
 
@@ -66,17 +66,18 @@ impl TwoChoices {
         &self.upstreams
     }
 
-    pub fn pick(&self) -> Option<Ticket> {
+    pub fn pick(&self) -> Option<InFlightGuard> {
         let count = self.upstreams.len();
         if count == 0 {
             return None;
         }
-        let mut lots = self
-            .lots
-            .lock()
-            .expect("no code panics while it holds this lock");
-        let first = lots.random_range(0..count);
-        let distance = 1;
+        let mut rng = SmallRng::seed_from_u64(self.seed);
+        let first = rng.random_range(0..count);
+        let distance = if count > 1 {
+            rng.random_range(1..count)
+        } else {
+            0
+        };
         let [first, second] =
             [first, (first + distance) % count].map(|position| &self.upstreams[position]);
         let winner = if second.in_flight() < first.in_flight() {
@@ -85,7 +86,7 @@ impl TwoChoices {
             first
         };
         winner.in_flight.fetch_add(1, Ordering::SeqCst);
-        Some(Ticket {
+        Some(InFlightGuard {
             upstream: Arc::clone(winner),
         })
     }

@@ -1,5 +1,5 @@
-// Wrong: it draws one clone and takes it, however busy it is.
-// Says: Is the second one drawn anew each time
+// Wrong: after drawing the same clone twice it takes the next, so neighbours are likelier.
+// Says: is each pair equally likely?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,21 +34,21 @@ impl Upstream {
 #[derive(Debug)]
 pub struct TwoChoices {
     upstreams: Vec<Arc<Upstream>>,
-    lots: Mutex<SmallRng>,
+    rng: Mutex<SmallRng>,
 }
 
 #[derive(Debug)]
-pub struct Ticket {
+pub struct InFlightGuard {
     upstream: Arc<Upstream>,
 }
 
-impl Drop for Ticket {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.upstream.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-impl Ticket {
+impl InFlightGuard {
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
@@ -58,7 +58,7 @@ impl TwoChoices {
     pub fn new(upstreams: Vec<Upstream>, seed: u64) -> Self {
         TwoChoices {
             upstreams: upstreams.into_iter().map(Arc::new).collect(),
-            lots: Mutex::new(SmallRng::seed_from_u64(seed)),
+            rng: Mutex::new(SmallRng::seed_from_u64(seed)),
         }
     }
 
@@ -66,19 +66,29 @@ impl TwoChoices {
         &self.upstreams
     }
 
-    pub fn pick(&self) -> Option<Ticket> {
+    pub fn pick(&self) -> Option<InFlightGuard> {
         let count = self.upstreams.len();
         if count == 0 {
             return None;
         }
-        let mut lots = self
-            .lots
+        let mut rng = self
+            .rng
             .lock()
             .expect("no code panics while it holds this lock");
-        let first = lots.random_range(0..count);
-        let winner = &self.upstreams[first];
+        let first = rng.random_range(0..count);
+        let mut distance = rng.random_range(0..count);
+        if distance == 0 {
+            distance = 1;
+        }
+        let [first, second] =
+            [first, (first + distance) % count].map(|position| &self.upstreams[position]);
+        let winner = if second.in_flight() < first.in_flight() {
+            second
+        } else {
+            first
+        };
         winner.in_flight.fetch_add(1, Ordering::SeqCst);
-        Some(Ticket {
+        Some(InFlightGuard {
             upstream: Arc::clone(winner),
         })
     }

@@ -1,12 +1,12 @@
-// Wrong: it looks at all clones and takes the idlest, and so does every other balancer: they all run to the same one.
-// Says: Do all run to the same one, as a herd does?
+// Wrong: it draws one clone and takes it, however many requests it has in flight.
+// Says: Does `pick` draw two new clones each time
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 
 #[derive(Debug)]
 pub struct Upstream {
@@ -34,21 +34,21 @@ impl Upstream {
 #[derive(Debug)]
 pub struct TwoChoices {
     upstreams: Vec<Arc<Upstream>>,
-    lots: Mutex<SmallRng>,
+    rng: Mutex<SmallRng>,
 }
 
 #[derive(Debug)]
-pub struct Ticket {
+pub struct InFlightGuard {
     upstream: Arc<Upstream>,
 }
 
-impl Drop for Ticket {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.upstream.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-impl Ticket {
+impl InFlightGuard {
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
@@ -58,7 +58,7 @@ impl TwoChoices {
     pub fn new(upstreams: Vec<Upstream>, seed: u64) -> Self {
         TwoChoices {
             upstreams: upstreams.into_iter().map(Arc::new).collect(),
-            lots: Mutex::new(SmallRng::seed_from_u64(seed)),
+            rng: Mutex::new(SmallRng::seed_from_u64(seed)),
         }
     }
 
@@ -66,21 +66,19 @@ impl TwoChoices {
         &self.upstreams
     }
 
-    pub fn pick(&self) -> Option<Ticket> {
+    pub fn pick(&self) -> Option<InFlightGuard> {
         let count = self.upstreams.len();
         if count == 0 {
             return None;
         }
-        let _lots = self
-            .lots
+        let mut rng = self
+            .rng
             .lock()
             .expect("no code panics while it holds this lock");
-        let winner = self
-            .upstreams
-            .iter()
-            .min_by_key(|upstream| upstream.in_flight())?;
+        let first = rng.random_range(0..count);
+        let winner = &self.upstreams[first];
         winner.in_flight.fetch_add(1, Ordering::SeqCst);
-        Some(Ticket {
+        Some(InFlightGuard {
             upstream: Arc::clone(winner),
         })
     }

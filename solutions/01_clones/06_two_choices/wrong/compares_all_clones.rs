@@ -1,12 +1,12 @@
-// Wrong: it begins the lots anew for each pick, so it draws the same pair for ever.
-// Says: can every pair be drawn?
+// Wrong: it takes the least busy of all clones, and so does every other balancer: a herd.
+// Says: Do all balancers pick the same clone (herd effect)?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
 
 #[derive(Debug)]
 pub struct Upstream {
@@ -34,21 +34,21 @@ impl Upstream {
 #[derive(Debug)]
 pub struct TwoChoices {
     upstreams: Vec<Arc<Upstream>>,
-    seed: u64,
+    rng: Mutex<SmallRng>,
 }
 
 #[derive(Debug)]
-pub struct Ticket {
+pub struct InFlightGuard {
     upstream: Arc<Upstream>,
 }
 
-impl Drop for Ticket {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.upstream.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-impl Ticket {
+impl InFlightGuard {
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
@@ -58,7 +58,7 @@ impl TwoChoices {
     pub fn new(upstreams: Vec<Upstream>, seed: u64) -> Self {
         TwoChoices {
             upstreams: upstreams.into_iter().map(Arc::new).collect(),
-            seed,
+            rng: Mutex::new(SmallRng::seed_from_u64(seed)),
         }
     }
 
@@ -66,27 +66,21 @@ impl TwoChoices {
         &self.upstreams
     }
 
-    pub fn pick(&self) -> Option<Ticket> {
+    pub fn pick(&self) -> Option<InFlightGuard> {
         let count = self.upstreams.len();
         if count == 0 {
             return None;
         }
-        let mut lots = SmallRng::seed_from_u64(self.seed);
-        let first = lots.random_range(0..count);
-        let distance = if count > 1 {
-            lots.random_range(1..count)
-        } else {
-            0
-        };
-        let [first, second] =
-            [first, (first + distance) % count].map(|position| &self.upstreams[position]);
-        let winner = if second.in_flight() < first.in_flight() {
-            second
-        } else {
-            first
-        };
+        let _rng = self
+            .rng
+            .lock()
+            .expect("no code panics while it holds this lock");
+        let winner = self
+            .upstreams
+            .iter()
+            .min_by_key(|upstream| upstream.in_flight())?;
         winner.in_flight.fetch_add(1, Ordering::SeqCst);
-        Some(Ticket {
+        Some(InFlightGuard {
             upstream: Arc::clone(winner),
         })
     }

@@ -1,5 +1,5 @@
-// Wrong: it counts what a clone ever got and not what it has, so all get the same, and the slow one drowns.
-// Says: does a ticket that is dropped count down, and once?
+// Wrong: it counts all requests so far, so all clones get the same number of requests.
+// Says: does a dropped guard decrease the count exactly once?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,15 +34,15 @@ impl Upstream {
 #[derive(Debug)]
 pub struct TwoChoices {
     upstreams: Vec<Arc<Upstream>>,
-    lots: Mutex<SmallRng>,
+    rng: Mutex<SmallRng>,
 }
 
 #[derive(Debug)]
-pub struct Ticket {
+pub struct InFlightGuard {
     upstream: Arc<Upstream>,
 }
 
-impl Ticket {
+impl InFlightGuard {
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
@@ -52,7 +52,7 @@ impl TwoChoices {
     pub fn new(upstreams: Vec<Upstream>, seed: u64) -> Self {
         TwoChoices {
             upstreams: upstreams.into_iter().map(Arc::new).collect(),
-            lots: Mutex::new(SmallRng::seed_from_u64(seed)),
+            rng: Mutex::new(SmallRng::seed_from_u64(seed)),
         }
     }
 
@@ -60,18 +60,18 @@ impl TwoChoices {
         &self.upstreams
     }
 
-    pub fn pick(&self) -> Option<Ticket> {
+    pub fn pick(&self) -> Option<InFlightGuard> {
         let count = self.upstreams.len();
         if count == 0 {
             return None;
         }
-        let mut lots = self
-            .lots
+        let mut rng = self
+            .rng
             .lock()
             .expect("no code panics while it holds this lock");
-        let first = lots.random_range(0..count);
+        let first = rng.random_range(0..count);
         let distance = if count > 1 {
-            lots.random_range(1..count)
+            rng.random_range(1..count)
         } else {
             0
         };
@@ -83,7 +83,7 @@ impl TwoChoices {
             first
         };
         winner.in_flight.fetch_add(1, Ordering::SeqCst);
-        Some(Ticket {
+        Some(InFlightGuard {
             upstream: Arc::clone(winner),
         })
     }

@@ -1,5 +1,5 @@
-// Wrong: with a tie it takes the clone that stands first in the list, so while all are idle the last one never gets anything.
-// Says: Who gets it when both have the same?
+// Wrong: in a tie it takes the first of the list, so the last idle clone never gets a request.
+// Says: Which clone does `pick` take when both have the same count?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,21 +34,21 @@ impl Upstream {
 #[derive(Debug)]
 pub struct TwoChoices {
     upstreams: Vec<Arc<Upstream>>,
-    lots: Mutex<SmallRng>,
+    rng: Mutex<SmallRng>,
 }
 
 #[derive(Debug)]
-pub struct Ticket {
+pub struct InFlightGuard {
     upstream: Arc<Upstream>,
 }
 
-impl Drop for Ticket {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.upstream.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-impl Ticket {
+impl InFlightGuard {
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
@@ -58,7 +58,7 @@ impl TwoChoices {
     pub fn new(upstreams: Vec<Upstream>, seed: u64) -> Self {
         TwoChoices {
             upstreams: upstreams.into_iter().map(Arc::new).collect(),
-            lots: Mutex::new(SmallRng::seed_from_u64(seed)),
+            rng: Mutex::new(SmallRng::seed_from_u64(seed)),
         }
     }
 
@@ -66,18 +66,18 @@ impl TwoChoices {
         &self.upstreams
     }
 
-    pub fn pick(&self) -> Option<Ticket> {
+    pub fn pick(&self) -> Option<InFlightGuard> {
         let count = self.upstreams.len();
         if count == 0 {
             return None;
         }
-        let mut lots = self
-            .lots
+        let mut rng = self
+            .rng
             .lock()
             .expect("no code panics while it holds this lock");
-        let first = lots.random_range(0..count);
+        let first = rng.random_range(0..count);
         let distance = if count > 1 {
-            lots.random_range(1..count)
+            rng.random_range(1..count)
         } else {
             0
         };
@@ -90,7 +90,7 @@ impl TwoChoices {
             first
         };
         winner.in_flight.fetch_add(1, Ordering::SeqCst);
-        Some(Ticket {
+        Some(InFlightGuard {
             upstream: Arc::clone(winner),
         })
     }
