@@ -3,9 +3,10 @@
 #
 #     build.sh TAG PACKAGE...          for example: build.sh workshop/redis:8 redis-server
 #
-# mmdebstrap makes a minimal Debian with these packages, and `docker import` makes an image of it. Needs Docker, and root on a
-# Debian or Ubuntu; DEBIAN_MIRROR names another mirror. Names, tags and packages stand in ../src/image.rs, which calls this.
-# Nothing is configured here: the testbed starts each server by its own program and flags, as it does on any other image.
+# mmdebstrap makes a minimal Debian with these packages; `docker import` makes an image of it. Needs
+# Docker, and root on Debian or Ubuntu. DEBIAN_MIRROR sets another mirror. ../src/docker/image.rs calls
+# this with names, tags and packages. The image has no configuration: the testbed starts each server
+# with its own program and flags.
 set -euo pipefail
 
 SUITE=trixie
@@ -25,7 +26,7 @@ if ! command -v mmdebstrap >/dev/null; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mmdebstrap debian-archive-keyring >&2
 fi
 
-# A broken pipe must not leave half an image behind: first the whole archive, then the import.
+# A failed download must not leave half an image: first the whole archive, then the import.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -35,13 +36,13 @@ options=(
     --aptopt='APT::Install-Recommends "false"'
     --aptopt='Acquire::Languages "none"'
     --aptopt='Acquire::Retries "3"'
-    # Nobody reads manuals in a container.
+    # A container needs no manuals.
     --dpkgopt='path-exclude=/usr/share/man/*'
     --dpkgopt='path-exclude=/usr/share/doc/*'
     --dpkgopt='path-exclude=/usr/share/locale/*'
-    # The archive is thrown away if the machine stops, so nothing has to be on the disk in between.
+    # The archive is temporary, so it needs no flush to the disk (fsync).
     --dpkgopt='force-unsafe-io'
-    # Debian's package would make a database cluster of its own at once.
+    # The package must not create a database cluster when it is installed.
     --essential-hook='mkdir -p "$1/etc/postgresql-common" && echo "create_main_cluster = false" > "$1/etc/postgresql-common/createcluster.conf"'
     --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/log/*'
 )

@@ -1,11 +1,13 @@
-//! What can go wrong between a test and its server, each in one sentence that ends with what to do next.
+//! Errors between a test and its server. Each message ends with what to do next.
 //!
-//! `Debug` prints the same sentence as `Display`, because a test that says `testbed::redis().await.unwrap()` shows the former.
+//! `Debug` prints the same text as `Display`, because a test that calls
+//! `testbed::redis().await.unwrap()` shows the former.
 
-use std::error::Error as _;
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use common::error_chain;
 use testcontainers::bollard::errors::Error as DockerError;
 
 use crate::service::Service;
@@ -13,83 +15,90 @@ use crate::service::Service;
 /// Why there is no server.
 #[derive(thiserror::Error)]
 pub enum Error {
-    /// There is no Docker on this machine.
+    /// Docker is not installed on this machine.
     #[error(
-        "Docker is not installed here, and this needs real servers in containers. On Debian or Ubuntu, as root, `cargo workshop \
-         doctor --fix` installs and starts it; elsewhere see https://docs.docker.com/get-docker/"
+        "Docker is not installed, but this needs real servers in containers. On Debian or Ubuntu, \
+         `cargo workshop doctor --fix` (as root) installs and starts it; for other systems see \
+         https://docs.docker.com/get-docker/"
     )]
     DockerMissing,
-    /// Docker is installed, but nobody listens on its socket.
+    /// Docker is installed, but its engine does not run.
     #[error(
-        "Docker is installed, but its engine does not run. Start it with `sudo systemctl start docker`, with Docker Desktop, or \
-         with `cargo workshop doctor --fix`, and try again"
+        "Docker is installed, but its engine does not run. Start it with \
+         `sudo systemctl start docker`, with Docker Desktop or with `cargo workshop doctor --fix`, \
+         and try again"
     )]
     DockerNotRunning,
-    /// The engine runs, and this user may not talk to it.
+    /// The engine runs, but this user may not use it.
     #[error(
-        "Docker runs, but this user may not use it. Join its group with `sudo usermod -aG docker $USER`, log in again, and try again"
+        "Docker runs, but this user may not use it. Join its group with \
+         `sudo usermod -aG docker $USER`, log in again, and try again"
     )]
     NoPermission,
-    /// No room for an image, a container or its data.
+    /// There is no space for an image, a container or its data.
     #[error(
-        "the disk that Docker uses is full ({0}). Make room, for instance with `docker system prune`, and try again"
+        "the disk that Docker uses is full ({0}). Free some space, for example with \
+         `docker system prune`, and try again"
     )]
     DiskFull(String),
-    /// An image is not there, could not be pulled and could not be built.
+    /// An image is missing, and both pulling and building it failed.
     #[error(
-        "there is no image for {service}: pulling {image} failed ({pull}), and building it from Debian packages failed too \
-         ({build}). Connect to a network once and run `cargo workshop images`, or load a classroom's bundle with `cargo workshop images --load FILE`"
+        "there is no image for {service}: pulling {image} failed ({pull}), and building it from \
+         Debian packages failed too ({build}). Connect to a network once and run \
+         `cargo workshop images`, or load a file of images with `cargo workshop images --load FILE`"
     )]
     NoImage {
-        /// The server that needs it.
+        /// The server that needs the image.
         service: Service,
-        /// What was pulled.
+        /// The image that could not be pulled.
         image: String,
         /// Why pulling failed.
         pull: String,
         /// Why building failed.
         build: String,
     },
-    /// The container ran, but the server in it never answered.
+    /// The container runs, but its server does not answer.
     #[error(
-        "{server} did not answer within {seconds} s; on a slow machine try again. Its last lines were:\n{log}"
+        "{server} did not answer within {seconds} s; on a slow machine try again. Its last log \
+         lines are:\n{log}"
     )]
     StartTimeout {
         /// The container's name.
         server: String,
-        /// How long we waited.
+        /// The time limit.
         seconds: u64,
         /// The end of its log.
         log: String,
     },
-    /// The server ended instead of answering.
-    #[error("{server} ended while it started. Its last lines were:\n{log}")]
+    /// The container ended while it started.
+    #[error("{server} ended while it started. Its last log lines are:\n{log}")]
     Ended {
         /// The container's name.
         server: String,
         /// The end of its log.
         log: String,
     },
-    /// A server answers, but does not give us a database or a virtual host of our own.
+    /// A shared server runs, but refuses to create a database or a virtual host for this test.
     #[error(
-        "{server} runs, but gives no room for a test of its own ({reason}). `cargo workshop down` removes it; the next run starts a new one"
+        "{server} runs, but it creates no namespace for this test ({reason}). \
+         `cargo workshop down` removes the server; the next run starts a new one"
     )]
     NoNamespace {
         /// The container's name.
         server: String,
-        /// What it said.
+        /// Its error message.
         reason: String,
     },
-    /// The folder with the lock files cannot be used.
-    #[error("{path} cannot be used for lock files ({reason}); make it writable, and try again")]
+    /// The folder with the lock files is not usable.
+    #[error("{path} is not usable for lock files ({reason}); make it writable, and try again")]
     State {
         /// The folder or file.
         path: String,
-        /// What the system said.
+        /// The operating system's error.
         reason: String,
     },
     /// A file with images cannot be written or read.
-    #[error("{path} cannot be used as a bundle of images: {reason}")]
+    #[error("{path} is not usable as a file of images: {reason}")]
     Bundle {
         /// The file.
         path: String,
@@ -104,15 +113,15 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
-    /// The proxy before a server cannot listen.
+    /// A fault proxy cannot listen.
     #[error("a fault proxy cannot listen on 127.0.0.1: {0}")]
     Proxy(#[from] io::Error),
-    /// Docker refused something else.
+    /// Docker refused a request for another reason.
     #[error("Docker could not {action}: {reason}")]
     Docker {
-        /// What was tried.
+        /// The request.
         action: String,
-        /// What it said.
+        /// Docker's error message.
         reason: String,
     },
 }
@@ -124,24 +133,24 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    /// Translates what Docker said when it was asked to `action`, such as "start redis".
+    /// Docker's error for a request to `action`, such as "start redis".
     pub(crate) fn docker(action: impl Into<String>, error: &DockerError) -> Self {
-        match io_kind(error) {
+        match io_error_kind(error) {
             Some(io::ErrorKind::PermissionDenied) => return Error::NoPermission,
             Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-                return Error::unreachable();
+                return Error::engine_unreachable();
             }
             _ => {}
         }
         let reason = match error {
             DockerError::DockerResponseServerError { message, .. } => message.clone(),
-            other => chain(other),
+            other => error_chain(other),
         };
-        Error::said(action, reason)
+        Error::docker_message(action, reason)
     }
 
-    /// The same from words alone.
-    pub(crate) fn said(action: impl Into<String>, reason: String) -> Self {
+    /// The same from Docker's message alone.
+    pub(crate) fn docker_message(action: impl Into<String>, reason: String) -> Self {
         if reason.contains("no space left on device") {
             Error::DiskFull(reason)
         } else {
@@ -150,15 +159,15 @@ impl Error {
         }
     }
 
-    /// Nobody listens on Docker's socket: is it there at all?
-    fn unreachable() -> Self {
+    /// No process listens on Docker's socket: either Docker is not installed or it does not run.
+    fn engine_unreachable() -> Self {
         let paths = std::env::var_os("PATH").unwrap_or_default();
-        let installed = std::env::split_paths(&paths).any(|folder| {
+        let is_installed = std::env::split_paths(&paths).any(|folder| {
             ["dockerd", "docker", "docker.exe"]
                 .iter()
                 .any(|program| folder.join(program).is_file())
         });
-        if installed {
+        if is_installed {
             Error::DockerNotRunning
         } else {
             Error::DockerMissing
@@ -166,12 +175,12 @@ impl Error {
     }
 }
 
-/// The operating system's error, however deep it lies.
-fn io_kind(error: &DockerError) -> Option<io::ErrorKind> {
+/// The kind of the operating system's error in a chain of causes.
+fn io_error_kind(error: &DockerError) -> Option<io::ErrorKind> {
     if let DockerError::SocketNotFoundError(_) = error {
         return Some(io::ErrorKind::NotFound);
     }
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<io::Error>() {
             return Some(io.kind());
@@ -181,36 +190,23 @@ fn io_kind(error: &DockerError) -> Option<io::ErrorKind> {
     None
 }
 
-/// An error with all its causes in one line.
-fn chain(error: &DockerError) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_unwrap_shows_the_sentence() {
+    fn unwrap_shows_the_message() {
         let shown = format!("{:?}", Error::NoPermission);
         assert!(
             shown.starts_with("Docker runs, but this user may not use it."),
-            "{shown}"
+            "`Debug` must print the same as `Display`: {shown}"
         );
     }
 
     #[test]
-    fn a_full_disk_is_told_as_such() {
-        let error = Error::said(
-            "start redis",
-            "mkdir /x: no space left on device".to_owned(),
-        );
+    fn full_disk_has_its_own_error() {
+        let message = "mkdir /x: no space left on device".to_owned();
+        let error = Error::docker_message("start redis", message);
         assert!(matches!(error, Error::DiskFull(_)), "{error}");
     }
 }

@@ -1,9 +1,13 @@
-//! Real servers for the tests of every chapter and for `--services docker`: PostgreSQL, Redis, Memcached and RabbitMQ in containers.
+//! Real servers for the tests of every chapter and for `--services docker`: PostgreSQL, Redis,
+//! Memcached and RabbitMQ in containers.
 //!
-//! Two kinds. *Shared* servers are started once and reused by everybody: [`postgres()`], [`redis()`], [`memcached()`] and [`rabbitmq()`]
-//! each give a database, a key prefix or a virtual host that nobody else uses, within milliseconds. A [`Server`] and a [`PostgresCluster`] are
-//! *dedicated*: to be killed, paused and cut off, and removed in the end. A [`Program`] is one of ours in a container, with a part of a processor. Images are found, pulled or built by
-//! themselves ([`images`]). All ports are published on 127.0.0.1 only.
+//! *Shared* servers are started once and reused by all tests: [`postgres()`], [`redis()`],
+//! [`memcached()`] and [`rabbitmq()`] each return a database, a key prefix or a virtual host that
+//! no other test uses, within milliseconds. *Dedicated* servers ([`Server`], [`PostgresCluster`])
+//! belong to one test, which may kill, pause or disconnect them. A [`Program`] is one of our own
+//! programs in a container with limited processor time. [`FaultProxy`] breaks the network in front
+//! of a server. Missing images are pulled or built ([`images`]). All ports are published on
+//! 127.0.0.1 only.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), testbed::Error> {
@@ -13,41 +17,30 @@
 //! # }
 //! ```
 //!
-//! Left out: servers on other machines, TLS, and Docker contexts other than the one that `DOCKER_HOST` or the default socket give.
+//! Left out: servers on other machines, TLS, Docker contexts other than `DOCKER_HOST` and the
+//! default socket, and program images on systems other than Linux.
 
-mod cluster;
-mod container;
 mod docker;
 mod error;
 mod fault;
-mod image;
-mod lease;
-mod memcached;
 mod namespace;
-mod postgres;
-mod program;
-mod program_image;
-mod rabbitmq;
-mod ready;
-mod redis;
 mod server;
 mod service;
-mod shared;
 
-pub use cluster::{PostgresCluster, PostgresClusterBuilder};
-pub use container::remove_all;
+pub use docker::cleanup::remove_all;
 pub use error::Error;
 pub use fault::{Fault, FaultProxy, Transferred};
-pub use memcached::{Memcached, memcached};
-pub use postgres::{Postgres, postgres};
-pub use program::{Program, ProgramBuilder, super_clone};
-pub use rabbitmq::{RabbitMq, rabbitmq};
-pub use redis::{Redis, redis};
-pub use server::{Server, ServerBuilder};
+pub use namespace::memcached::{Memcached, memcached};
+pub use namespace::postgres::{Postgres, postgres};
+pub use namespace::rabbitmq::{RabbitMq, rabbitmq};
+pub use namespace::redis::{Redis, redis};
+pub use server::dedicated::{Server, ServerBuilder};
+pub use server::postgres_cluster::{PostgresCluster, PostgresClusterBuilder};
+pub use server::program::{Program, ProgramBuilder, build_program_image};
+pub use server::shared::{Shared, shared, up};
 pub use service::Service;
-pub use shared::{Shared, shared, up};
 
-/// Getting images, and carrying them to where no registry can be reached.
+/// Gets the images of all servers, and copies them to machines without a registry.
 pub mod images {
-    pub use crate::image::{get_all, load, save};
+    pub use crate::docker::image::{get_all, load, save};
 }

@@ -1,5 +1,7 @@
-//! `cargo run -p testbed -- …`: what `cargo workshop up`, `down` and `images` do. A program of its own, so that `cargo workshop` itself
-//! need not contain a Docker client and is built in seconds.
+//! `cargo run -p testbed -- …`: what `cargo workshop up`, `down` and `images` run.
+//!
+//! It is a program of its own, so that `cargo workshop` needs no Docker client and builds in
+//! seconds.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,11 +12,11 @@ use clap::{Args, Parser};
 /// The real servers of the workshop.
 #[derive(Parser)]
 enum Command {
-    /// Start the shared servers, and print where they listen
+    /// Start the shared servers, and print their addresses
     Up,
     /// Remove every container and network of the workshop
     Down,
-    /// Get the images of all servers: pulled, or built from Debian packages
+    /// Get the images of all servers: pull them, or build them from Debian packages
     Images(Images),
 }
 
@@ -42,13 +44,13 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<(), testbed::Error> {
     match command {
         Command::Up => {
-            let begin = Instant::now();
+            let start = Instant::now();
             for (name, address) in testbed::up().await? {
                 println!("{address}  {name}");
             }
             println!(
                 "ready after {:.1} s; `cargo workshop down` removes them",
-                begin.elapsed().as_secs_f64()
+                start.elapsed().as_secs_f64()
             );
         }
         Command::Down => match testbed::remove_all().await? {
@@ -61,22 +63,21 @@ async fn run(command: Command) -> Result<(), testbed::Error> {
         }) => {
             testbed::images::save(&file).await?;
             println!(
-                "all images are in {}; `cargo workshop images --load` brings them elsewhere",
+                "all images are in {}; load them on another machine with \
+                 `cargo workshop images --load FILE`",
                 file.display()
             );
         }
         Command::Images(Images {
             load: Some(file), ..
-        }) => {
-            testbed::images::load(&file)
-                .await?
-                .iter()
-                .for_each(|name| println!("{name}"));
-        }
-        Command::Images(_) => testbed::images::get_all()
-            .await?
-            .iter()
-            .for_each(|name| println!("{name}")),
+        }) => print_names(&testbed::images::load(&file).await?),
+        Command::Images(_) => print_names(&testbed::images::get_all().await?),
     }
     Ok(())
+}
+
+fn print_names(names: &[String]) {
+    for name in names {
+        println!("{name}");
+    }
 }

@@ -1,7 +1,7 @@
-//! One client's connection: a task that holds both sockets and carries bytes between them, under the orders of the
-//! moment.
+//! One client's connection: a task that owns both sockets and forwards bytes between them.
 //!
-//! Both directions run in this one task, so that it alone decides when the connection ends, and how.
+//! Both directions run in this one task, so that one place decides when and how the connection
+//! ends.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -11,116 +11,123 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::line::{Line, Step};
-use super::orders::{End, Orders};
-use super::{Fault, Meters};
+use super::relay::{Relay, Step};
+use super::state::{FaultState, Termination};
+use super::{ByteCounters, Fault};
 
-/// Serves one client, who came in `era`, until the connection ends.
+/// Serves a client of this generation until its connection ends.
 pub(super) async fn run(
     mut client: TcpStream,
     server: SocketAddr,
-    era: u64,
-    mut orders: watch::Receiver<Orders>,
-    meters: Arc<Meters>,
+    generation: u64,
+    mut state: watch::Receiver<FaultState>,
+    counters: Arc<ByteCounters>,
 ) {
-    let end = match connect(server, era, &mut orders).await {
+    let termination = match connect(server, generation, &mut state).await {
         Ok(mut server) => {
-            let end = carry(&mut client, &mut server, era, &mut orders, &meters).await;
-            end.put_to(server);
-            end
+            let termination =
+                forward(&mut client, &mut server, generation, &mut state, &counters).await;
+            termination.apply(server);
+            termination
         }
-        Err(end) => end,
+        Err(termination) => termination,
     };
-    end.put_to(client);
+    termination.apply(client);
 }
 
-/// Connects to the server, as soon as anything passes; or says how the client's connection ends without that.
+/// Connects to the server. During a black hole it waits. The error says how the client's connection
+/// ends without a server.
 async fn connect(
     server: SocketAddr,
-    era: u64,
-    orders: &mut watch::Receiver<Orders>,
-) -> Result<TcpStream, End> {
-    // Pinned outside of the loop: new orders must not make it begin again, and show the server a client that is none.
+    generation: u64,
+    state: &mut watch::Receiver<FaultState>,
+) -> Result<TcpStream, Termination> {
+    // Pinned outside of the loop: a changed fault must not start a second connection to the server.
     let mut connecting = pin!(TcpStream::connect(server));
     loop {
-        let now = *orders.borrow_and_update();
-        if let Some(end) = now.end_of(era) {
-            return Err(end);
+        let now = *state.borrow_and_update();
+        if let Some(termination) = now.termination_of(generation) {
+            return Err(termination);
         }
         tokio::select! {
-            changed = orders.changed() => changed.map_err(|_| End::Close)?,
+            changed = state.changed() => changed.map_err(|_| Termination::Close)?,
             connected = &mut connecting, if now.fault != Some(Fault::Blackhole) => {
                 return connected.map_err(|error| match error.kind() {
-                    ErrorKind::ConnectionReset => End::Reset,
-                    _ => End::Close,
+                    ErrorKind::ConnectionReset => Termination::Reset,
+                    _ => Termination::Close,
                 });
             }
         }
     }
 }
 
-/// Carries bytes in both directions until both are over, or an order or a lost peer ends it.
-async fn carry(
+/// Forwards bytes in both directions until both have ended, a fault ends the connection, or a peer
+/// is lost.
+async fn forward(
     client: &mut TcpStream,
     server: &mut TcpStream,
-    era: u64,
-    orders: &mut watch::Receiver<Orders>,
-    meters: &Meters,
-) -> End {
+    generation: u64,
+    state: &mut watch::Receiver<FaultState>,
+    counters: &ByteCounters,
+) -> Termination {
     for stream in [&*client, &*server] {
-        // Bytes are passed on as they came, not gathered into larger packets. An error means that it is closed already.
+        // Forward bytes at once instead of gathering them. An error means that the peer has closed.
         let _ = stream.set_nodelay(true);
     }
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let mut there = Line::new(from_client, to_server, &meters.to_server);
-    let mut back = Line::new(from_server, to_client, &meters.to_client);
+    let mut upstream = Relay::new(from_client, to_server, &counters.to_server);
+    let mut downstream = Relay::new(from_server, to_client, &counters.to_client);
 
-    // Once for each order.
+    // One turn for each change of the fault.
     loop {
-        let now = *orders.borrow_and_update();
-        if let Some(end) = now.end_of(era) {
-            return end;
+        let now = *state.borrow_and_update();
+        if let Some(termination) = now.termination_of(generation) {
+            return termination;
         }
-        there.set_fault(now.fault);
-        back.set_fault(now.fault);
-        let mut left = match now.fault {
+        upstream.set_fault(now.fault);
+        downstream.set_fault(now.fault);
+        let mut bytes_left = match now.fault {
             Some(Fault::CutAfter { bytes }) => bytes,
             _ => u64::MAX,
         };
 
-        // Once for each step.
+        // One turn for each step.
         loop {
-            if left == 0 {
-                return End::Reset;
+            if bytes_left == 0 {
+                return Termination::Reset;
             }
-            if there.is_over() && back.is_over() {
-                return End::Close;
+            if upstream.has_ended() && downstream.has_ended() {
+                return Termination::Close;
             }
             tokio::select! {
-                // Orders come first, between any two steps. A step takes in or hands on but not both, so what was sent
-                // after an order was given is not handed on before the order is seen.
+                // The fault is checked first, between any two steps. One step either reads or
+                // writes, so data sent after an injection is never written before the new fault is
+                // seen.
                 biased;
-                changed = orders.changed() => match changed {
+                changed = state.changed() => match changed {
                     Ok(()) => break,
-                    Err(_) => return End::Close,
+                    Err(_) => return Termination::Close,
                 },
-                (step, opposite) = either(&mut there, &mut back, left) => match step {
-                    Step::Carried(bytes) => left -= bytes,
-                    Step::ReceiverLost => opposite.lose_sender(),
-                    Step::Reset => return End::Reset,
-                },
+                (step, opposite) = step_of_either(&mut upstream, &mut downstream, bytes_left) => {
+                    match step {
+                        Step::Forwarded(bytes) => bytes_left -= bytes,
+                        Step::ReceiverLost => opposite.lose_sender(),
+                        Step::Reset => return Termination::Reset,
+                    }
+                }
             }
         }
     }
 }
 
-/// The next step of either line, and the line opposite to it. If both are ready, each has its chance.
-async fn either<'a, 'b>(
-    one: &'a mut Line<'b>,
-    other: &'a mut Line<'b>,
+/// The next step of one of the two relays, and the relay opposite to it. If both are ready, the
+/// choice is random.
+async fn step_of_either<'a, 'b>(
+    one: &'a mut Relay<'b>,
+    other: &'a mut Relay<'b>,
     limit: u64,
-) -> (Step, &'a mut Line<'b>) {
+) -> (Step, &'a mut Relay<'b>) {
     tokio::select! {
         step = one.step(limit) => (step, other),
         step = other.step(limit) => (step, one),

@@ -1,19 +1,20 @@
-//! A TCP proxy that breaks things on purpose: put it before a server, and take the network away while clients use it.
+//! A TCP proxy that injects network faults between clients and a server on 127.0.0.1.
 //!
-//! It stands between a client and any server on loopback, and carries bytes faithfully until it is told of a [`Fault`].
-//! [`FaultProxy`] here is the switch. A `door` lets connections in or refuses them; each `connection` is a task with
-//! two `line`s, one for each direction, and a line's `queue` says when a fault lets what through.
+//! Without a [`Fault`] it forwards bytes unchanged. [`FaultProxy`] is the public handle. A
+//! `ProxyListener` accepts or refuses connections. Each connection is a task with two `Relay`s, one
+//! per direction, and each relay has a `DelayQueue` that decides when bytes may pass.
 //!
-//! Left out: more than one fault at a time, a fault in one direction only, UDP. Opening a connection is not delayed,
-//! only what is sent on it. Lost and reordered packets are left out because TCP hides both: a program sees them as
-//! latency. And the proxy's own kernel acknowledges what it receives, so keep-alive probes and `TCP_USER_TIMEOUT` do
-//! not notice a black hole; cut the server's container off its network to see those at work.
+//! Left out: several faults at once, a fault in one direction only, UDP, and a delay of connecting
+//! itself. Lost and reordered packets are left out because TCP hides both: a program only sees
+//! latency. The proxy's kernel acknowledges what it receives, so keep-alive probes and
+//! `TCP_USER_TIMEOUT` do not notice a black hole. To see those, disconnect a container from its
+//! network.
 
 mod connection;
-mod door;
-mod line;
-mod orders;
-mod queue;
+mod delay_queue;
+mod listener;
+mod relay;
+mod state;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,50 +25,51 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use self::door::Door;
-use self::orders::{End, Orders};
+use self::listener::ProxyListener;
+use self::state::{FaultState, Termination};
 
-/// How long to wait after the system would not give us a connection: it is out of file descriptors, most likely.
-const BREATHER: Duration = Duration::from_millis(10);
+/// The pause after a failed `accept`. The process is probably out of file descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(10);
 
-/// What goes wrong. Every fault is for all connections, each on its own, and for both directions.
+/// What goes wrong. A fault applies to every connection separately, and to both directions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
-    /// All that is sent arrives late, in order, and at full speed: a long cable, not a thin one.
+    /// All data arrives late, in order, without a limit on the bandwidth.
     Latency {
-        /// The least that it is late.
+        /// The minimum delay.
         delay: Duration,
-        /// Up to this much is added, at random, to each chunk. A chunk that catches up with the one before waits for
-        /// it.
+        /// The maximum random addition per chunk. Chunks never overtake each other.
         jitter: Duration,
     },
-    /// A thin cable.
+    /// A limited bandwidth.
     Bandwidth {
-        /// How many bytes pass in a second, in each direction; 0 counts as 1.
+        /// Bytes per second in each direction; 0 counts as 1.
         bytes_per_second: u64,
     },
-    /// Open connections get a TCP reset (RST), at both ends. New ones are accepted, and then get one too.
+    /// Open connections get a TCP reset (RST) at both ends. New ones are accepted and then reset.
     Reset,
-    /// Nothing passes, nothing is closed; new connections are accepted and hang. After it all that was held arrives, as
-    /// TCP would have sent it again and again.
+    /// No data passes and no connection closes. New connections are accepted and hang. After the
+    /// fault the held data arrives, as if TCP had retransmitted it.
     Blackhole,
-    /// The end of a direction (FIN) is passed on late: a peer that looks alive and has nothing more to say.
+    /// The end of a direction (FIN) arrives late: the peer seems to be alive but sends nothing.
     SlowClose {
-        /// How late.
+        /// The delay.
         delay: Duration,
     },
-    /// Each connection is reset in the middle of its work.
+    /// Each connection is reset after some bytes.
     CutAfter {
-        /// How many bytes still pass, both directions together, counted from the injection or the connection's start.
+        /// How many bytes still pass, both directions together, counted from the injection or from
+        /// the start of the connection.
         bytes: u64,
     },
-    /// The server is down: open connections are closed, as when its process ends, and new ones are refused.
+    /// The server is down: open connections are closed and new ones are refused.
     Refuse,
 }
 
-/// How many bytes have passed, over all connections that there ever were.
+/// How many bytes have passed, over all connections since the proxy was created.
 ///
-/// What a peer has received has been counted, so a test that has read an answer need not wait for the number.
+/// Bytes are counted before the receiver gets them. A test that has read a reply sees the final
+/// number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transferred {
     /// From clients to the server.
@@ -76,8 +78,8 @@ pub struct Transferred {
     pub to_client: u64,
 }
 
-/// A proxy before one server. It works in the background, whatever the runtime of its user does. Dropped, it closes
-/// its connections and gives up its port.
+/// A proxy in front of one server. It runs on the testbed's runtime, so it works while a test
+/// blocks its own runtime. Dropping it closes its connections and frees its port.
 ///
 /// ```
 /// # use std::io::ErrorKind;
@@ -102,121 +104,136 @@ pub struct Transferred {
 /// ```
 #[derive(Debug)]
 pub struct FaultProxy {
-    door: Arc<Door>,
-    /// Every connection listens here, and so does the task that lets them in: [`connections`](Self::connections) counts
-    /// on that. They all end when the sender is dropped.
-    orders: watch::Sender<Orders>,
-    meters: Arc<Meters>,
+    listener: Arc<ProxyListener>,
+    /// Every connection has a receiver, and so has the accept loop.
+    /// [`connections`](Self::connections) counts them. All tasks end when this sender is dropped.
+    state: watch::Sender<FaultState>,
+    counters: Arc<ByteCounters>,
     runtime: Handle,
 }
 
 impl FaultProxy {
-    /// Listens on a free port of 127.0.0.1, and connects to `server` for each client that comes. A server that cannot
-    /// be reached is noticed by the client, whose connection is closed, and not here.
+    /// Listens on a free port of 127.0.0.1, and connects to `server` for each client. If the server
+    /// is unreachable, the client's connection is closed.
     pub async fn before(server: SocketAddr) -> io::Result<FaultProxy> {
         let runtime = crate::docker::runtime().clone();
-        let (orders, reception) = watch::channel(Orders::default());
-        let meters = Arc::new(Meters::default());
-        let at_work = Arc::clone(&meters);
-        // A listener belongs to the runtime in which it is made.
+        let (state, receiver) = watch::channel(FaultState::default());
+        let counters = Arc::new(ByteCounters::default());
+        let task_counters = Arc::clone(&counters);
+        // A listener belongs to the runtime in which it is created.
         let start = async move {
-            let door = Arc::new(Door::build()?);
-            tokio::spawn(let_in(Arc::clone(&door), server, reception, at_work));
-            Ok::<_, io::Error>(door)
+            let listener = Arc::new(ProxyListener::bind()?);
+            let accepting = Arc::clone(&listener);
+            tokio::spawn(accept_connections(
+                accepting,
+                server,
+                receiver,
+                task_counters,
+            ));
+            Ok::<_, io::Error>(listener)
         };
-        let door = runtime.spawn(start).await??;
+        let listener = runtime.spawn(start).await??;
         Ok(FaultProxy {
-            door,
-            orders,
-            meters,
+            listener,
+            state,
+            counters,
             runtime,
         })
     }
 
-    /// Where clients connect to. It stays the same for the proxy's whole life.
+    /// The address for clients. It never changes.
     pub fn address(&self) -> SocketAddr {
-        self.door.address()
+        self.listener.address()
     }
 
-    /// From now on, for open and for new connections, and in place of the fault before. What is sent after this returns
-    /// meets the new fault; what is on its way starts afresh under it, as if it had just been sent.
+    /// Replaces the current fault, for open and for new connections. Data sent after this call
+    /// meets the new fault. Data on its way is treated as if it had just been sent.
     pub fn inject(&self, fault: Fault) {
-        self.order(Some(fault));
+        self.set_fault(Some(fault));
     }
 
-    /// Ends the fault. Connections that are still open go on, and what was held up arrives.
+    /// Ends the fault. Open connections continue, and held data arrives.
     pub fn heal(&self) {
-        self.order(None);
+        self.set_fault(None);
     }
 
-    /// How many connections are open now. One that ends is counted until the proxy has closed both its sides, so wait
-    /// for the number that you expect.
+    /// The number of open connections. A connection counts until the proxy has closed both its
+    /// sides, so a test waits for the number that it expects.
     pub fn connections(&self) -> usize {
-        // One is the task that lets connections in.
-        self.orders.receiver_count().saturating_sub(1)
+        // One receiver belongs to the accept loop.
+        self.state.receiver_count().saturating_sub(1)
     }
 
-    /// How much has passed.
+    /// How many bytes have passed.
     pub fn bytes(&self) -> Transferred {
         Transferred {
-            to_server: self.meters.to_server.load(Ordering::SeqCst),
-            to_client: self.meters.to_client.load(Ordering::SeqCst),
+            to_server: self.counters.to_server.load(Ordering::SeqCst),
+            to_client: self.counters.to_client.load(Ordering::SeqCst),
         }
     }
 
-    fn order(&self, fault: Option<Fault>) {
+    fn set_fault(&self, fault: Option<Fault>) {
         let _runtime = self.runtime.enter();
-        // Inside, so that of two threads which inject at the same time one does all of it first.
-        self.orders.send_modify(|orders| {
-            // Also when such a fault ends: who came during it goes with it, even if we had no time to notice them.
-            let end = End::by(fault).or(End::by(orders.fault));
-            if let Some(end) = end {
-                orders.era = self.door.shut();
-                orders.end = end;
+        // All changes happen inside, so that two threads that inject at once do not mix their
+        // steps.
+        self.state.send_modify(|state| {
+            // Also when such a fault ends: connections that arrived during it end with it, even if
+            // the accept loop has not seen them yet.
+            let termination = Termination::by(fault).or(Termination::by(state.fault));
+            if let Some(termination) = termination {
+                state.generation = self.listener.close();
+                state.termination = termination;
             }
             if fault != Some(Fault::Refuse) {
-                self.door
+                self.listener
                     .open()
                     .expect("the proxy's port is reserved while it refuses connections");
             }
-            orders.fault = fault;
+            state.fault = fault;
         });
     }
 }
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        // Here and not with the last `Arc`, which the other tasks let go of a moment later: the port is free now.
-        self.door.remove();
+        // The accept loop drops its `Arc` a moment later. The port must be free now.
+        self.listener.release_port();
     }
 }
 
-/// Counts for [`Transferred`].
+/// The counters behind [`Transferred`].
 #[derive(Debug, Default)]
-struct Meters {
+struct ByteCounters {
     to_server: AtomicU64,
     to_client: AtomicU64,
 }
 
 /// Accepts connections until the proxy is dropped.
-async fn let_in(
-    door: Arc<Door>,
+async fn accept_connections(
+    listener: Arc<ProxyListener>,
     server: SocketAddr,
-    mut orders: watch::Receiver<Orders>,
-    meters: Arc<Meters>,
+    mut state: watch::Receiver<FaultState>,
+    counters: Arc<ByteCounters>,
 ) {
     loop {
         tokio::select! {
-            changed = orders.changed() => match changed {
-                // The door may have been opened: go and stand behind it again.
+            changed = state.changed() => match changed {
+                // The listener may have been opened again: call `accept` again.
                 Ok(()) => {}
                 Err(_) => return,
             },
-            came = door.accept() => match came {
-                Ok((client, era)) => {
-                    tokio::spawn(connection::run(client, server, era, orders.clone(), Arc::clone(&meters)));
+            accepted = listener.accept() => match accepted {
+                Ok((client, generation)) => {
+                    let counters = Arc::clone(&counters);
+                    tokio::spawn(connection::run(
+                        client,
+                        server,
+                        generation,
+                        state.clone(),
+                        counters,
+                    ));
                 }
-                Err(_) => tokio::time::sleep(BREATHER).await,
+                Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Dedicated servers: what can be done to them, and that they go.
+//! Dedicated servers: what a test can do to them, and that their containers are removed.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,13 +9,13 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 #[tokio::test]
-async fn a_killed_server_is_gone_and_comes_back_at_the_same_address() {
+async fn killed_server_restarts_at_same_address() {
     let server = Server::start(Service::Redis).await.unwrap();
     let address = server.address();
     server.kill().await.unwrap();
     assert!(
         TcpStream::connect(address).await.is_err(),
-        "it still listens"
+        "the killed server still listens"
     );
     server.start_again().await.unwrap();
     assert_eq!(server.address(), address);
@@ -23,13 +23,13 @@ async fn a_killed_server_is_gone_and_comes_back_at_the_same_address() {
 }
 
 #[tokio::test]
-async fn a_cluster_replicates() {
+async fn cluster_starts_with_its_replicas() {
     let cluster = PostgresCluster::start(2).await.unwrap();
     assert_eq!(cluster.replica_urls().len(), 2);
 }
 
 #[tokio::test]
-async fn a_dropped_server_leaves_no_container() {
+async fn dropped_server_leaves_no_container() {
     let server = Server::start(Service::Memcached).await.unwrap();
     let name = server.name().to_owned();
     assert!(container_exists(&name));
@@ -38,11 +38,11 @@ async fn a_dropped_server_leaves_no_container() {
 }
 
 #[tokio::test]
-async fn servers_that_nobody_waits_for_any_more_are_removed_all_the_same() {
+async fn cancelled_start_leaves_no_container() {
     // More than the testbed has threads.
     let mut starting = JoinSet::new();
     for number in 1..=6 {
-        let role = format!("unwanted-{number}");
+        let role = format!("cancelled-{number}");
         starting.spawn(async move {
             Server::builder(Service::Memcached)
                 .role(&role)
@@ -50,31 +50,31 @@ async fn servers_that_nobody_waits_for_any_more_are_removed_all_the_same() {
                 .await
         });
     }
-    // Polled once, so that the work has begun; then nobody wants it.
+    // Polled once, so that the work has begun. Then all starts are cancelled.
     tokio::task::yield_now().await;
     starting.shutdown().await;
 
-    // Whoever starts a server now would wait for ever if the others had stopped the testbed's threads.
+    // This start would wait for ever if the cancelled ones blocked the testbed's threads.
     let last = Server::start(Service::Memcached).await.unwrap();
     let (prefix, _) = last.name().rsplit_once('-').unwrap();
     let (prefix, _) = prefix.rsplit_once('-').unwrap();
     let deadline = Instant::now() + Duration::from_mins(1);
-    while container_exists(&format!("{prefix}-.*-unwanted-.*")) {
+    while container_exists(&format!("{prefix}-.*-cancelled-.*")) {
         assert!(
             Instant::now() < deadline,
-            "containers stay that nobody holds"
+            "containers of cancelled starts stay: does `run` finish its work, and drop the server?"
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-const STAND_IN: &str = "TESTBED_STAND_IN";
+const CHILD_ACTION: &str = "TESTBED_CHILD_ACTION";
 
-/// Not a test of anything, but the process that the test below runs: this same binary, started once more for this function alone.
-/// Without the variable it does nothing.
+/// Not a test, but the child process of the tests below: this test binary, started for this
+/// function alone. Without the variable it does nothing.
 #[tokio::test]
-async fn stand_in() {
-    match std::env::var(STAND_IN).as_deref() {
+async fn child_process() {
+    match std::env::var(CHILD_ACTION).as_deref() {
         Ok("hold a server") => {
             let server = Server::start(Service::Memcached).await.unwrap();
             println!("holding {}", server.name());
@@ -87,19 +87,22 @@ async fn stand_in() {
 }
 
 #[tokio::test]
-async fn what_a_killed_process_has_left_behind_is_removed_by_the_next_one() {
-    let mut killed = run_stand_in("hold a server");
+async fn next_process_removes_container_of_killed_one() {
+    let mut killed = start_child("hold a server");
     let output = BufReader::new(killed.stdout.take().unwrap());
     let mut lines = output.lines().map(Result::unwrap);
-    // The name of the test stands before it in the same line.
+    // The test runner prints the test's name earlier in the same line.
     let name = lines
         .find_map(|line| Some(line.split_once("holding ")?.1.to_owned()))
         .unwrap();
     killed.kill().unwrap();
     killed.wait().unwrap();
-    assert!(container_exists(&name), "nobody could remove it yet");
+    assert!(
+        container_exists(&name),
+        "the container is gone although no process has removed it yet"
+    );
 
-    assert!(run_stand_in("use the testbed").wait().unwrap().success());
+    assert!(start_child("use the testbed").wait().unwrap().success());
 
     assert!(
         !container_exists(&name),
@@ -107,55 +110,52 @@ async fn what_a_killed_process_has_left_behind_is_removed_by_the_next_one() {
     );
 }
 
-/// Somebody who has no servers yet. Dropping this removes the ones that they have got.
-struct Newcomer(String);
+/// A user without servers. Dropping this removes the servers that were started for the user.
+struct NewUser(String);
 
-impl Newcomer {
-    fn run(&self, behaviour: &str) -> Child {
-        stand_in_for(behaviour)
-            .env("USER", &self.0)
-            .spawn()
-            .unwrap()
+impl NewUser {
+    fn run(&self, action: &str) -> Child {
+        child_command(action).env("USER", &self.0).spawn().unwrap()
     }
 }
 
-impl Drop for Newcomer {
+impl Drop for NewUser {
     fn drop(&mut self) {
         let _ = self.run("remove everything").wait();
     }
 }
 
 #[tokio::test]
-async fn processes_that_begin_together_without_a_server_start_one_of_them() {
-    let newcomer = Newcomer(format!("new{}", std::process::id()));
-    let server = format!("workshop-{}-redis", newcomer.0);
+async fn simultaneous_processes_start_one_shared_server() {
+    let user = NewUser(format!("new{}", std::process::id()));
+    let server = format!("workshop-{}-redis", user.0);
     assert!(!container_exists(&server));
 
-    let together: Vec<Child> = (0..4).map(|_| newcomer.run("use the testbed")).collect();
+    let processes: Vec<Child> = (0..4).map(|_| user.run("use the testbed")).collect();
 
-    for mut process in together {
+    for mut process in processes {
         assert!(
             process.wait().unwrap().success(),
-            "one was in the other's way: does a lock let one of them start the server?"
+            "the processes disturbed each other: does a lock let only one of them start the server?"
         );
     }
     assert!(container_exists(&server));
-    drop(newcomer);
+    drop(user);
     assert!(
         !container_exists(&server),
-        "what a newcomer has got stays for ever"
+        "`remove_all` has not removed the shared server"
     );
 }
 
-fn run_stand_in(behaviour: &str) -> Child {
-    stand_in_for(behaviour).spawn().unwrap()
+fn start_child(action: &str) -> Child {
+    child_command(action).spawn().unwrap()
 }
 
-fn stand_in_for(behaviour: &str) -> Command {
+fn child_command(action: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "dedicated::stand_in", "--nocapture"])
-        .env(STAND_IN, behaviour)
+        .args(["--exact", "dedicated::child_process", "--nocapture"])
+        .env(CHILD_ACTION, action)
         .stdout(Stdio::piped());
     command
 }

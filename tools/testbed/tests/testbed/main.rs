@@ -1,4 +1,4 @@
-//! The testbed on real servers.
+//! The testbed with real servers.
 
 mod dedicated;
 mod fault;

@@ -1,6 +1,6 @@
-//! A program in a container: that it runs, that its processor is limited, and that it goes.
+//! A program in a container: it runs, its processor time is limited, and it is removed.
 //!
-//! The program is this test itself, which serves when a variable tells it to.
+//! The program is this test binary, which serves HTTP if a variable is set.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,9 +11,9 @@ use testbed::Program;
 
 const SERVE: &str = "TESTBED_SERVE";
 
-/// Not a test: what runs in the container. It answers every request with 200 and the processor time that it may use.
+/// Not a test, but the program in the container. It answers every request with 200.
 #[test]
-fn serves_if_told_to() {
+fn serve_http() {
     if std::env::var_os(SERVE).is_none() {
         return;
     }
@@ -32,10 +32,10 @@ fn docker(arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn a_program_runs_with_the_libraries_and_the_processor_that_it_was_given() {
+async fn program_runs_with_its_cpu_limit() {
     let program = Program::builder(std::env::current_exe().unwrap())
         .role("greeter")
-        .arguments(["program::serves_if_told_to", "--exact", "--nocapture"])
+        .arguments(["program::serve_http", "--exact", "--nocapture"])
         .variable(SERVE, "1")
         .port(9000)
         .cpus(0.2)
@@ -48,9 +48,9 @@ async fn a_program_runs_with_the_libraries_and_the_processor_that_it_was_given()
         .set_read_timeout(Some(Duration::from_secs(10)))
         .unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.ends_with("hello"), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.ends_with("hello"), "{response}");
     assert!(program.address().ip().is_loopback());
 
     let quota = |name| {
@@ -70,6 +70,6 @@ async fn a_program_runs_with_the_libraries_and_the_processor_that_it_was_given()
     assert_eq!(
         docker(&["ps", "-aq", "--filter", &format!("name=^{name}$")]),
         "",
-        "the container stays"
+        "dropping the program must remove its container"
     );
 }

@@ -1,4 +1,4 @@
-//! Shared servers: fresh namespaces that do not disturb each other.
+//! Shared servers: each test gets a namespace that no other test sees.
 
 use sqlx::{Connection, PgConnection};
 use testbed::Service;
@@ -6,14 +6,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[tokio::test]
-async fn a_shared_server_is_started_once() {
+async fn shared_server_is_started_once() {
     let first = testbed::shared(Service::Redis).await.unwrap();
     let second = testbed::shared(Service::Redis).await.unwrap();
     assert_eq!(first.address(), second.address());
 }
 
 #[tokio::test]
-async fn ten_databases_at_once_do_not_see_each_other() {
+async fn ten_databases_are_isolated() {
     let tests = (0..10).map(|number| async move {
         let database = testbed::postgres().await.unwrap();
         let mut primary = PgConnection::connect(&database.url()).await.unwrap();
@@ -30,13 +30,13 @@ async fn ten_databases_at_once_do_not_see_each_other() {
             .fetch_all(&mut primary)
             .await
             .unwrap();
-        assert_eq!(found, [number], "somebody else writes into this database");
+        assert_eq!(found, [number], "another test writes into this database");
     });
     futures_util::future::join_all(tests).await;
 }
 
 #[tokio::test]
-async fn the_replica_has_the_database_and_refuses_writes() {
+async fn replica_has_database_and_refuses_writes() {
     let database = testbed::postgres().await.unwrap();
     let mut replica = PgConnection::connect(&database.replica_url())
         .await
@@ -57,20 +57,20 @@ async fn the_replica_has_the_database_and_refuses_writes() {
 }
 
 #[tokio::test]
-async fn a_dropped_database_is_gone() {
+async fn dropped_database_is_gone() {
     let database = testbed::postgres().await.unwrap();
     let url = database.url();
     let mut open = PgConnection::connect(&url).await.unwrap();
     drop(database);
     assert!(
         sqlx::query("SELECT 1").execute(&mut open).await.is_err(),
-        "an open connection keeps it alive"
+        "an open connection keeps the database alive"
     );
     assert!(PgConnection::connect(&url).await.is_err());
 }
 
 #[tokio::test]
-async fn two_redis_databases_do_not_see_each_other() {
+async fn two_redis_databases_are_isolated() {
     let (one, two) = (
         testbed::redis().await.unwrap(),
         testbed::redis().await.unwrap(),
@@ -83,12 +83,12 @@ async fn two_redis_databases_do_not_see_each_other() {
     assert_eq!(
         redis(&url, "EXISTS key").await,
         ":0",
-        "a dropped database is not emptied"
+        "the dropped database was not emptied"
     );
 }
 
 #[tokio::test]
-async fn three_memcached_nodes_answer_and_prefixes_differ() {
+async fn memcached_nodes_answer_and_prefixes_differ() {
     let (one, two) = (
         testbed::memcached().await.unwrap(),
         testbed::memcached().await.unwrap(),
@@ -98,25 +98,25 @@ async fn three_memcached_nodes_answer_and_prefixes_differ() {
     for node in one.nodes() {
         let mut stream = TcpStream::connect(node).await.unwrap();
         stream.write_all(b"version\r\n").await.unwrap();
-        let mut answer = [0; 7];
-        stream.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"VERSION");
+        let mut reply = [0; 7];
+        stream.read_exact(&mut reply).await.unwrap();
+        assert_eq!(&reply, b"VERSION");
     }
 }
 
 #[tokio::test]
-async fn two_virtual_hosts_at_once() {
+async fn two_virtual_hosts_differ() {
     let (one, two) = tokio::join!(testbed::rabbitmq(), testbed::rabbitmq());
     assert_ne!(one.unwrap().url(), two.unwrap().url());
 }
 
-/// Sends one command to the database of this URL.
+/// Sends one command to the database at this URL.
 async fn redis(url: &str, command: &str) -> String {
     let (address, number) = url.trim_start_matches("redis://").split_once('/').unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let commands = format!("SELECT {number}\r\n{command}\r\nQUIT\r\n");
     stream.write_all(commands.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer.lines().nth(1).unwrap_or_default().to_owned()
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    reply.lines().nth(1).unwrap_or_default().to_owned()
 }

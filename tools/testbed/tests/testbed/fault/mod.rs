@@ -1,8 +1,8 @@
-//! What the fault proxy promises, with both ends of every connection in the test's hand.
+//! The fault proxy. The tests hold both ends of every connection.
 
-mod broken;
-mod gone;
-mod healthy;
-mod life;
+mod forwarding;
+mod lifetime;
+mod refused;
+mod resets_and_black_holes;
 mod slow;
 mod support;

@@ -1,4 +1,4 @@
-//! Faults that make a network slow: latency, bandwidth, a slow close. Times are measured against lower bounds only.
+//! Faults that make the network slow. The tests check only minimum times.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::fault::support::{
 const DELAY: Duration = Duration::from_millis(150);
 
 #[tokio::test]
-async fn latency_delays_both_directions_of_an_open_connection() {
+async fn latency_delays_both_directions() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     assert_works(&mut client, &mut server).await;
@@ -50,7 +50,7 @@ async fn latency_delays_both_directions_of_an_open_connection() {
 }
 
 #[tokio::test]
-async fn latency_is_no_limit_of_speed() {
+async fn latency_does_not_limit_bandwidth() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     network.proxy.inject(Fault::Latency {
@@ -58,24 +58,24 @@ async fn latency_is_no_limit_of_speed() {
         jitter: DELAY,
     });
 
-    // If each chunk of 16 KiB waited for its own turn, this would take more than a minute.
-    let much: Vec<u8> = (0..8 * 1024 * 1024).map(|n: u32| (n / 7) as u8).collect();
+    // If the chunks of 16 KiB waited one after the other, this would take more than a minute.
+    let data: Vec<u8> = (0..8 * 1024 * 1024).map(|n: u32| (n / 7) as u8).collect();
     let start = Instant::now();
     let send = async {
-        client.write_all(&much).await.unwrap();
+        client.write_all(&data).await.unwrap();
         client.shutdown().await.unwrap();
     };
     let (arrived, ()) = soon("8 MiB with a delay", async {
         tokio::join!(rest(&mut server), send)
     })
     .await;
-    assert!(arrived.0 == much, "the chunks came out of order");
-    assert_eq!(network.proxy.bytes().to_server, much.len() as u64);
+    assert!(arrived.0 == data, "the chunks arrived out of order");
+    assert_eq!(network.proxy.bytes().to_server, data.len() as u64);
     assert!(start.elapsed() >= DELAY);
 }
 
 #[tokio::test]
-async fn healed_latency_delivers_what_is_on_its_way() {
+async fn healed_latency_delivers_held_data() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     network.proxy.inject(Fault::Latency {
@@ -120,10 +120,10 @@ async fn bandwidth_is_limited_in_each_direction() {
 }
 
 #[tokio::test]
-async fn a_thin_cable_gives_a_little_at_a_time_and_all_once_it_is_healed() {
+async fn limited_bandwidth_sends_small_pieces() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
-    // At this rate, the whole takes ten hours.
+    // At this rate the transfer takes ten hours.
     network.proxy.inject(Fault::Bandwidth {
         bytes_per_second: 10,
     });
@@ -131,7 +131,7 @@ async fn a_thin_cable_gives_a_little_at_a_time_and_all_once_it_is_healed() {
     receive(&mut server, 5).await;
     assert!(
         network.proxy.bytes().to_server < 360_000,
-        "all came at once: is the limit for whole chunks only?"
+        "everything arrived at once: does the limit apply to whole chunks only?"
     );
 
     network.proxy.heal();
@@ -139,7 +139,7 @@ async fn a_thin_cable_gives_a_little_at_a_time_and_all_once_it_is_healed() {
 }
 
 #[tokio::test]
-async fn a_slow_close_is_late_and_nothing_else_is() {
+async fn slow_close_delays_only_the_close() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     network.proxy.inject(Fault::SlowClose { delay: NEVER });
@@ -158,7 +158,7 @@ async fn a_slow_close_is_late_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn a_slow_close_comes_after_its_delay() {
+async fn slow_close_arrives_after_its_delay() {
     let network = Network::new().await;
     network.proxy.inject(Fault::SlowClose { delay: DELAY });
     let (mut client, server) = network.connect().await;

@@ -1,4 +1,4 @@
-//! A server that the test itself is, with a proxy before it, and ways to wait that end.
+//! A server in the test with a proxy in front of it, and waiting with time limits.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -8,12 +8,12 @@ use testbed::FaultProxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long anything may take: no promise of the proxy, only the end of a test's patience.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The limit for everything that a test waits for.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long we look whether something arrives that should not. Too short a look misses a mistake, and never invents
-/// one.
-pub const LOOK: Duration = Duration::from_millis(100);
+/// How long a test checks that nothing arrives. A shorter time may miss an error, but cannot report
+/// a false one.
+pub const SILENCE: Duration = Duration::from_millis(100);
 
 /// Longer than any test waits.
 pub const NEVER: Duration = Duration::from_hours(1);
@@ -32,7 +32,7 @@ impl Network {
         Network { server, proxy }
     }
 
-    /// A network with an echo for a server.
+    /// A proxy in front of an echo server.
     pub async fn with_echo() -> FaultProxy {
         let Network { server, proxy } = Network::new().await;
         tokio::spawn(async move {
@@ -47,15 +47,16 @@ impl Network {
         proxy
     }
 
-    /// A new connection: the client's end and the server's. Not for two at a time, which might be mixed up.
+    /// A new connection: the client's end and the server's. Not for two calls at the same time,
+    /// which could mix up their ends.
     pub async fn connect(&self) -> (TcpStream, TcpStream) {
         let client = connect(self.proxy.address())
             .await
-            .expect("the proxy lets clients in");
+            .expect("the proxy accepts clients");
         (client, self.accept().await)
     }
 
-    /// The server's end of a connection that a client has opened.
+    /// The server's end of the next connection.
     pub async fn accept(&self) -> TcpStream {
         let (server, _) = soon("connecting to the server", self.server.accept())
             .await
@@ -67,19 +68,19 @@ impl Network {
 
 pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let client = soon("connecting to the proxy", TcpStream::connect(address)).await?;
-    // What is sent is on its way when `send` returns, and not held back until the bytes before it are acknowledged.
+    // Without Nagle's algorithm the data is on its way when `send` returns.
     client.set_nodelay(true)?;
     Ok(client)
 }
 
-/// The result of something that must end.
+/// The result of a future that must end.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future)
+    tokio::time::timeout(TIMEOUT, future)
         .await
-        .unwrap_or_else(|_| panic!("{what} took more than {PATIENCE:?}"))
+        .unwrap_or_else(|_| panic!("{what} took more than {TIMEOUT:?}"))
 }
 
-/// Waits for something that becomes true by itself.
+/// Waits until the condition is true.
 pub async fn until(what: &str, condition: impl Fn() -> bool) {
     let wait = async {
         while !condition() {
@@ -99,11 +100,11 @@ pub async fn receive(from: &mut TcpStream, size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     soon("receiving", from.read_exact(&mut bytes))
         .await
-        .unwrap_or_else(|error| panic!("expected {size} bytes, then came: {error}"));
+        .unwrap_or_else(|error| panic!("expected {size} bytes, but got: {error}"));
     bytes
 }
 
-/// Asserts that what is sent at one end arrives at the other, in both directions.
+/// Asserts that data arrives in both directions.
 pub async fn assert_works(client: &mut TcpStream, server: &mut TcpStream) {
     send(client, b"question").await;
     assert_eq!(receive(server, 8).await, b"question");
@@ -111,22 +112,22 @@ pub async fn assert_works(client: &mut TcpStream, server: &mut TcpStream) {
     assert_eq!(receive(client, 6).await, b"answer");
 }
 
-/// Asserts that an echo behind the address answers.
+/// Asserts that the echo server behind the address answers.
 pub async fn assert_echoes(address: SocketAddr) {
-    let mut client = connect(address).await.expect("the proxy lets clients in");
+    let mut client = connect(address).await.expect("the proxy accepts clients");
     send(&mut client, b"hello").await;
     assert_eq!(receive(&mut client, 5).await, b"hello");
 }
 
-/// Asserts that nothing arrives, neither bytes nor an end.
+/// Asserts that neither bytes nor an end arrive.
 pub async fn assert_silent(stream: &mut TcpStream) {
     let mut byte = [0];
-    if let Ok(read) = tokio::time::timeout(LOOK, stream.read(&mut byte)).await {
-        panic!("nothing should come through, but there came {read:?} (Ok(0) is a close)");
+    if let Ok(read) = tokio::time::timeout(SILENCE, stream.read(&mut byte)).await {
+        panic!("nothing should arrive, but {read:?} did (Ok(0) is a close)");
     }
 }
 
-/// All that still comes, and how it ends: `None` is an orderly close.
+/// Everything that still arrives, and how it ends: `None` is an orderly close.
 pub async fn rest(stream: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
     let mut bytes = Vec::new();
     let end = soon("waiting for the end", stream.read_to_end(&mut bytes)).await;
@@ -150,8 +151,8 @@ pub async fn assert_reset(stream: &mut TcpStream) {
     );
 }
 
-/// Asserts that a new client gets a reset, which may come so soon that connecting fails with it.
-pub async fn assert_new_ones_are_reset(address: SocketAddr) {
+/// Asserts that a new client gets a reset, maybe already while it connects.
+pub async fn assert_new_client_is_reset(address: SocketAddr) {
     match connect(address).await {
         Ok(mut client) => assert_reset(&mut client).await,
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),

@@ -1,23 +1,24 @@
-//! A PostgreSQL primary with streaming replicas, all of them dedicated.
+//! A dedicated PostgreSQL primary with streaming replicas.
 //!
-//! Each replica is a base backup of the primary that follows it through a replication slot of its own. Replication is asynchronous unless a
-//! setting says otherwise: a commit does not wait for anybody.
+//! Each replica is a base backup of the primary and follows it through its own replication slot.
+//! Replication is asynchronous by default: a commit does not wait for the replicas.
 
 use futures_util::future::try_join_all;
 
 use crate::error::Error;
-use crate::server::Server;
-use crate::service::{Service, replica_script};
+use crate::server::dedicated::Server;
+use crate::service::Service;
+use crate::service::script::replica_script;
 
 /// A primary and its replicas.
 #[derive(Debug)]
 pub struct PostgresCluster {
-    // Replicas are dropped first: a primary waits for nobody, but its log would complain.
+    // Dropped first: a replica without a primary fills its log with errors.
     replicas: Vec<Server>,
     primary: Server,
 }
 
-/// A cluster whose settings are still to be said.
+/// Settings for a [`PostgresCluster`].
 #[derive(Debug)]
 pub struct PostgresClusterBuilder {
     replicas: usize,
@@ -25,21 +26,22 @@ pub struct PostgresClusterBuilder {
 }
 
 impl PostgresClusterBuilder {
-    /// How many replicas. 1 by default.
+    /// The number of replicas. 1 by default.
     #[must_use]
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
         self
     }
 
-    /// A setting of postgresql.conf, for the primary and its replicas alike, such as `("synchronous_commit", "remote_apply")`.
+    /// Adds a setting of postgresql.conf to the primary and to all replicas, such as
+    /// `("synchronous_commit", "remote_apply")`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Starts the primary, then all replicas side by side. When this returns, every one of them answers.
+    /// Starts the primary, then all replicas at the same time. Returns when all of them answer.
     pub async fn start(self) -> Result<PostgresCluster, Error> {
         let mut primary = Server::builder(Service::Postgres).role("primary");
         for (name, value) in &self.settings {
@@ -61,12 +63,12 @@ impl PostgresClusterBuilder {
 }
 
 impl PostgresCluster {
-    /// A primary with this many replicas and PostgreSQL's own settings.
+    /// Starts a primary with this many replicas and the testbed's default settings.
     pub async fn start(replicas: usize) -> Result<PostgresCluster, Error> {
         PostgresCluster::builder().replicas(replicas).start().await
     }
 
-    /// A cluster whose settings are still to be said.
+    /// A builder for a cluster with other settings.
     pub fn builder() -> PostgresClusterBuilder {
         PostgresClusterBuilder {
             replicas: 1,
@@ -79,7 +81,7 @@ impl PostgresCluster {
         &self.primary
     }
 
-    /// The servers that follow it.
+    /// The servers that follow the primary, in the order of their numbers.
     pub fn replicas(&self) -> &[Server] {
         &self.replicas
     }

@@ -1,15 +1,13 @@
-//! The image of a program: the program, the shared libraries that it names, and nothing else.
+//! The image of a program: the program and its shared libraries, nothing else.
 //!
-//! `ldd` tells which libraries these are, and where they lie here. So the program meets in the container the very C library that it was
-//! linked with. The tag is a hash of the content: a program that was built anew is another image, and the old one goes.
-//!
-//! Left out: certificates, time zones, users, and a shell to look around with.
+//! `ldd` lists the libraries, so the container has the same C library that the program was linked
+//! with. The tag is a hash of the content: a rebuilt program gets a new image, and the old image is
+//! removed. There are no certificates, time zones, users or shells in the image.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use futures_util::StreamExt;
-use testcontainers::bollard::errors::Error as DockerError;
 use testcontainers::bollard::query_parameters::{
     CreateImageOptions, ListImagesOptionsBuilder, RemoveImageOptions,
 };
@@ -17,14 +15,16 @@ use testcontainers::bollard::{Docker, body_full};
 use tokio_tar::{Builder, EntryType, Header};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::container::{OWNER, of_owner};
+use crate::docker::labels::{OWNER, owner_filter};
+use crate::docker::{is_missing, lease};
 use crate::error::Error;
-use crate::lease;
 
-/// Where the program lies in its image.
+/// The program's path in its image.
 pub(crate) const PROGRAM: &str = "/program";
 
-/// The name of the program's image, which is there when this returns. Hold the lock `programs`.
+/// The name of the program's image. Makes the image if it does not exist.
+///
+/// The caller holds the lock `programs`, so that no other process removes the image.
 pub(crate) async fn get(docker: &Docker, program: &Path) -> Result<String, Error> {
     let files = tokio::task::spawn_blocking({
         let program = program.to_owned();
@@ -40,10 +40,8 @@ pub(crate) async fn get(docker: &Docker, program: &Path) -> Result<String, Error
     let name = format!("{repository}:{tag}");
     match docker.inspect_image(&name).await {
         Ok(_) => return Ok(name),
-        Err(DockerError::DockerResponseServerError {
-            status_code: 404, ..
-        }) => {}
-        Err(error) => return Err(Error::docker(format!("look for the image {name}"), &error)),
+        Err(error) if is_missing(&error) => {}
+        Err(error) => return Err(Error::docker(format!("inspect the image {name}"), &error)),
     }
     let options = CreateImageOptions {
         from_src: Some("-".to_owned()),
@@ -55,12 +53,12 @@ pub(crate) async fn get(docker: &Docker, program: &Path) -> Result<String, Error
     let archive = files
         .archive()
         .await
-        .map_err(|error| unusable(program, error))?;
+        .map_err(|error| program_error(program, error))?;
     let mut steps = docker.create_image(Some(options), Some(body_full(archive.into())), None);
     while let Some(step) = steps.next().await {
         step.map_err(|error| Error::docker(format!("make the image {name}"), &error))?;
     }
-    for older in names(docker).await? {
+    for older in image_names(docker).await? {
         if older != name && older.starts_with(&format!("{repository}:")) {
             remove(docker, &older).await;
         }
@@ -68,17 +66,17 @@ pub(crate) async fn get(docker: &Docker, program: &Path) -> Result<String, Error
     Ok(name)
 }
 
-/// Removes the images of all this owner's programs. What a container still uses stays.
+/// Removes the images of all programs of this owner. An image that a container uses stays.
 pub(crate) async fn remove_all(docker: &Docker) -> Result<(), Error> {
-    for name in names(docker).await? {
+    for name in image_names(docker).await? {
         remove(docker, &name).await;
     }
     Ok(())
 }
 
-async fn names(docker: &Docker) -> Result<Vec<String>, Error> {
+async fn image_names(docker: &Docker) -> Result<Vec<String>, Error> {
     let options = ListImagesOptionsBuilder::default()
-        .filters(&of_owner())
+        .filters(&owner_filter())
         .build();
     let images = docker.list_images(Some(options)).await;
     let images = images.map_err(|error| Error::docker("list images", &error))?;
@@ -89,25 +87,25 @@ async fn names(docker: &Docker) -> Result<Vec<String>, Error> {
 }
 
 async fn remove(docker: &Docker, name: &str) {
-    // It is in use, or somebody was faster; either way there is nothing to do.
+    // An error means that a container uses the image, or that another process has removed it.
     let _ = docker
         .remove_image(name, None::<RemoveImageOptions>, None)
         .await;
 }
 
-/// What goes into the image: where it shall lie, and what it is.
+/// The files of the image: path and content of each.
 struct Files(Vec<(PathBuf, Vec<u8>)>);
 
 impl Files {
     fn of(program: &Path) -> Result<Files, Error> {
         if !cfg!(target_os = "linux") {
-            return Err(unusable(
+            return Err(program_error(
                 program,
-                "only a program that was built on Linux runs in a container",
+                "it was not built on Linux, and only Linux programs run in a container",
             ));
         }
         let mut files = vec![(PathBuf::from(PROGRAM), read(program)?)];
-        for library in libraries(program)? {
+        for library in shared_libraries(program)? {
             let content = read(&library)?;
             files.push((library, content));
         }
@@ -140,19 +138,22 @@ impl Files {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| unusable(path, error))
+    std::fs::read(path).map_err(|error| program_error(path, error))
 }
 
-fn libraries(program: &Path) -> Result<Vec<PathBuf>, Error> {
+fn shared_libraries(program: &Path) -> Result<Vec<PathBuf>, Error> {
     let output = Command::new("ldd").arg(program).output();
     let output =
-        output.map_err(|error| unusable(program, format!("`ldd` cannot be run: {error}")))?;
-    // A program that needs none is no error, though `ldd` thinks so.
-    Ok(named(&String::from_utf8_lossy(&output.stdout)))
+        output.map_err(|error| program_error(program, format!("`ldd` cannot be run: {error}")))?;
+    // `ldd` fails for a program without libraries. That is no error here: the list is empty.
+    Ok(paths_in_ldd_output(&String::from_utf8_lossy(
+        &output.stdout,
+    )))
 }
 
-/// The files in what `ldd` prints: `libc.so.6 => /lib/libc.so.6 (0x…)`, or the path alone for the loader. `linux-vdso.so.1` is no file.
-fn named(text: &str) -> Vec<PathBuf> {
+/// The files in the output of `ldd`: `libc.so.6 => /lib/libc.so.6 (0x…)`, or the path alone for the
+/// loader. `linux-vdso.so.1` is no file.
+fn paths_in_ldd_output(text: &str) -> Vec<PathBuf> {
     let path = |line: &str| {
         let file = line.split_once("=>").map_or(line, |(_, file)| file);
         let file = file.split_whitespace().next()?;
@@ -161,7 +162,7 @@ fn named(text: &str) -> Vec<PathBuf> {
     text.lines().filter_map(path).collect()
 }
 
-fn unusable(path: &Path, reason: impl std::fmt::Display) -> Error {
+fn program_error(path: &Path, reason: impl std::fmt::Display) -> Error {
     Error::Program {
         path: path.display().to_string(),
         reason: reason.to_string(),
@@ -173,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ldd_names_libraries_and_the_loader_and_what_is_no_file() {
+    fn ldd_output_gives_libraries_and_loader() {
         let printed = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibgcc_s.so.1 => /lib/x86_64-linux-gnu/libgcc_s.so.1 (0x00007f)\n\
                        \t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
         let files = [
@@ -181,12 +182,12 @@ mod tests {
             "/lib64/ld-linux-x86-64.so.2",
         ]
         .map(PathBuf::from);
-        assert_eq!(named(printed), files);
-        assert!(named("\tstatically linked\n").is_empty());
+        assert_eq!(paths_in_ldd_output(printed), files);
+        assert!(paths_in_ldd_output("\tstatically linked\n").is_empty());
     }
 
     #[test]
-    fn another_content_or_another_place_is_another_image() {
+    fn digest_depends_on_content_and_path() {
         let files = |path: &str, content: &[u8]| {
             Files(vec![(PathBuf::from(path), content.to_vec())]).digest()
         };
@@ -194,8 +195,12 @@ mod tests {
         assert_ne!(
             files("/a", b"1"),
             files("/a", b"2"),
-            "a program that was built anew would run as the old one"
+            "a rebuilt program would run from the old image"
         );
-        assert_ne!(files("/a", b"1"), files("/b", b"1"));
+        assert_ne!(
+            files("/a", b"1"),
+            files("/b", b"1"),
+            "the path must be part of the digest"
+        );
     }
 }

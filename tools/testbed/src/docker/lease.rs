@@ -1,9 +1,10 @@
-//! Who is alive, and what the dead have left behind.
+//! Leases: which process owns which containers, databases and virtual hosts.
 //!
-//! Every process that uses the testbed holds a *lease*: a file that it keeps locked as long as it lives. Containers, databases and
-//! virtual hosts carry the lease's id in a label or in their name. The system unlocks the file when the process ends, in whatever
-//! way, so a lease that somebody else can lock belongs to a dead process, and what carries its id may be removed. testcontainers
-//! for Rust has no reaper, and this takes its place: whatever a `kill -9` leaves is found by the next run.
+//! Every process that uses the testbed holds a *lease*: a file that it keeps locked until it ends.
+//! Containers carry the lease's id in a label, databases and virtual hosts in their names. The
+//! operating system unlocks the file when the process ends, also after `kill -9`. So a lease that
+//! another process can lock belongs to an ended process, and what carries its id may be removed.
+//! testcontainers for Rust has no reaper; this replaces it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 
-/// This process's claim on what it makes.
+/// The lease of this process.
 pub(crate) struct Lease {
     /// Eight hexadecimal digits.
     pub(crate) id: String,
@@ -27,8 +28,9 @@ pub(crate) async fn lease() -> Result<&'static Lease, Error> {
     LEASE.get_or_try_init(take).await
 }
 
-/// Under the lock of the sweep, or that could meet the file before it is locked and take it for a dead one's.
 async fn take() -> Result<Lease, Error> {
+    // The cleanup holds the same lock. It could otherwise see the file before it is locked here,
+    // and take this process for an ended one.
     let _lock = lock("leases").await?;
     Lease::take(&folder()?)
 }
@@ -43,7 +45,8 @@ impl Lease {
     }
 }
 
-/// Whether the process with this lease has ended. One that we know nothing about counts as ended: its file is removed last.
+/// Whether the process with this lease has ended. An unknown lease counts as ended, because the
+/// file is removed only after everything that the process left behind.
 pub(crate) fn has_ended(id: &str) -> Result<bool, Error> {
     has_ended_in(&folder()?, id)
 }
@@ -62,7 +65,7 @@ fn has_ended_in(folder: &Path, id: &str) -> Result<bool, Error> {
     }
 }
 
-/// Forgets the leases of processes that have ended. Call it when what they left has been removed.
+/// Deletes the files of ended leases. Call it after everything that they own has been removed.
 pub(crate) fn forget(ended: &Ended) -> Result<(), Error> {
     let folder = folder()?;
     for id in &ended.ids {
@@ -71,14 +74,15 @@ pub(crate) fn forget(ended: &Ended) -> Result<(), Error> {
     Ok(())
 }
 
-/// Processes that have ended since the last sweep. No process can begin and none can sweep while this lives.
+/// The leases of processes that have ended since the last cleanup. While this value exists, no
+/// process can take a lease and no other process can clean up.
 pub(crate) struct Ended {
-    /// Their leases.
+    /// The ids of the leases.
     pub(crate) ids: Vec<String>,
     _lock: Lock,
 }
 
-/// Who has ended since the last sweep.
+/// Finds the leases of processes that have ended since the last cleanup.
 pub(crate) async fn ended() -> Result<Ended, Error> {
     let lock = lock("leases").await?;
     let ids = ended_ids()?;
@@ -101,12 +105,12 @@ fn ended_ids() -> Result<Vec<String>, Error> {
     Ok(ended)
 }
 
-/// A lock that only one process of this user holds at a time; dropping it lets the next one in.
+/// A lock that one process of this user holds at a time. Dropping it releases the lock.
 pub(crate) struct Lock {
     _file: File,
 }
 
-/// Waits for the lock of this name. Two test binaries that need the same server at the same time meet here.
+/// Waits for the lock with this name, such as the lock for starting one of the shared servers.
 pub(crate) async fn lock(name: &str) -> Result<Lock, Error> {
     let path = folder()?.join(format!("{name}.lock"));
     let locked = tokio::task::spawn_blocking(move || {
@@ -117,7 +121,7 @@ pub(crate) async fn lock(name: &str) -> Result<Lock, Error> {
     locked.await.expect("locking a file does not panic")
 }
 
-/// The owner of everything made here, in names and labels: two people who share an engine do not share servers.
+/// The user in names and labels. Two users of one Docker engine do not share servers.
 pub(crate) fn owner() -> String {
     let name = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
     let name = name.unwrap_or_else(|_| "me".to_owned());
@@ -164,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_has_ended_once_its_file_is_let_go() {
+    fn lease_ends_when_its_file_is_closed() {
         let folder = std::env::temp_dir().join(format!("testbed-lease-{}", Uuid::new_v4()));
         std::fs::create_dir_all(&folder).unwrap();
         let lease = Lease::take(&folder).unwrap();
@@ -172,7 +176,7 @@ mod tests {
 
         assert!(
             !has_ended_in(&folder, &id).unwrap(),
-            "the file is locked: is it kept open?"
+            "the lease counts as ended while its process runs: is the file kept open and locked?"
         );
         drop(lease);
         assert!(has_ended_in(&folder, &id).unwrap());

@@ -1,8 +1,9 @@
-//! Where images come from, and all their names and tags.
+//! The images of the servers: their names, and where they come from.
 //!
-//! One that is present is used; else it is pulled; else, where no registry can be reached, it is built from Debian packages. In all
-//! three cases the same tests pass on it, because [`Service`] starts servers by their own programs. `WORKSHOP_REGISTRY` puts a
-//! registry's address before the names: `WORKSHOP_REGISTRY=mirror.example.org/library cargo workshop images`.
+//! A local image is used if there is one. Otherwise it is pulled, and if no registry is reachable,
+//! it is built from Debian packages. All three work, because [`Service`] starts the server's
+//! program directly. `WORKSHOP_REGISTRY` puts a registry in front of the names:
+//! `WORKSHOP_REGISTRY=mirror.example.org/library cargo workshop images`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -16,17 +17,16 @@ use testcontainers::bollard::query_parameters::{
 };
 use tokio::io::AsyncWriteExt;
 
-use crate::docker::docker;
+use crate::docker::{self, is_missing, lease};
 use crate::error::Error;
-use crate::lease;
 use crate::service::Service;
 
 /// One image.
 #[derive(Clone, Copy)]
 struct Image {
-    /// The name under which a registry has it.
+    /// Its name in a registry.
     pulled: &'static str,
-    /// The name that we give it when we build it.
+    /// The name that the testbed gives it after building it.
     built: &'static str,
     /// The Debian packages it is built from.
     packages: &'static [&'static str],
@@ -58,8 +58,8 @@ fn image(service: Service) -> Image {
 }
 
 impl Image {
-    /// What to ask a registry for.
-    fn in_registry(self) -> String {
+    /// The name with the registry in front of it, if one is set.
+    fn name_in_registry(self) -> String {
         let registry = std::env::var("WORKSHOP_REGISTRY").unwrap_or_default();
         match registry.trim_end_matches('/') {
             "" => self.pulled.to_owned(),
@@ -67,20 +67,18 @@ impl Image {
         }
     }
 
-    /// The name of the one that is present, if any is.
-    async fn present(self, docker: &Docker) -> Result<Option<String>, Error> {
+    /// The name of the local image, if there is one.
+    async fn local_name(self, docker: &Docker) -> Result<Option<String>, Error> {
         for name in [
-            self.in_registry(),
+            self.name_in_registry(),
             self.pulled.to_owned(),
             self.built.to_owned(),
         ] {
             match docker.inspect_image(&name).await {
                 Ok(_) => return Ok(Some(name)),
-                Err(DockerError::DockerResponseServerError {
-                    status_code: 404, ..
-                }) => {}
+                Err(error) if is_missing(&error) => {}
                 Err(error) => {
-                    return Err(Error::docker(format!("look for the image {name}"), &error));
+                    return Err(Error::docker(format!("inspect the image {name}"), &error));
                 }
             }
         }
@@ -88,30 +86,31 @@ impl Image {
     }
 }
 
-/// The name of an image for this service, which is present when this returns. Getting one may take a minute, and says so.
+/// The name of a local image for this service. Pulls or builds it if necessary, which may take a
+/// minute, and says so on the standard error.
 pub(crate) async fn get(service: Service) -> Result<String, Error> {
-    let docker = docker().await?;
+    let docker = docker::client().await?;
     let image = image(service);
-    if let Some(name) = image.present(&docker).await? {
+    if let Some(name) = image.local_name(&docker).await? {
         return Ok(name);
     }
-    // Only one process gets it; the others find it when they are let in.
+    // One process gets the image; the others wait here and then find it.
     let _lock = lease::lock("images").await?;
-    if let Some(name) = image.present(&docker).await? {
+    if let Some(name) = image.local_name(&docker).await? {
         return Ok(name);
     }
-    let name = image.in_registry();
+    let name = image.name_in_registry();
     eprintln!("testbed: pulling {name}");
     let Err(pull) = pull(&docker, &name).await else {
         return Ok(name);
     };
     eprintln!(
-        "testbed: no registry gives {name}; building {} from Debian packages, about a minute",
+        "testbed: pulling {name} failed; building {} from Debian packages, about a minute",
         image.built
     );
     match tokio::task::spawn_blocking(move || build(image))
         .await
-        .expect("running a program does not panic")
+        .expect("`build` returns its errors and does not panic")
     {
         Ok(()) => Ok(image.built.to_owned()),
         Err(build) if build.contains("No space left") => Err(Error::DiskFull(build)),
@@ -135,9 +134,9 @@ async fn pull(docker: &Docker, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Runs the script; the error is its last words.
+/// Runs the build script. The error holds the last lines of its standard error.
 fn build(image: Image) -> Result<(), String> {
-    const SCRIPT: &str = include_str!("../images/build.sh");
+    const SCRIPT: &str = include_str!("../../images/build.sh");
     let mut bash = Command::new("bash")
         .args(["-s", "--", image.built])
         .args(image.packages)
@@ -146,16 +145,16 @@ fn build(image: Image) -> Result<(), String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("bash cannot be run: {error}"))?;
-    let mut input = bash.stdin.take().expect("it was asked for");
-    // If bash has ended early, its last words say why.
+    let mut input = bash.stdin.take().expect("stdin is piped above");
+    // If bash ends early, its standard error says why.
     let _ = input.write_all(SCRIPT.as_bytes());
     drop(input);
     let output = bash.wait_with_output().map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(());
     }
-    let words = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = words.trim().lines().rev().take(3).collect();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = stderr.trim().lines().rev().take(3).collect();
     Err(lines.into_iter().rev().collect::<Vec<_>>().join("; "))
 }
 
@@ -168,22 +167,20 @@ pub async fn get_all() -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Writes all images into one file, for a classroom without a network. Half a file is never left under this name.
+/// Writes all images into one file, for machines without a network. The file appears under this
+/// name only when it is complete.
 pub async fn save(file: &Path) -> Result<(), Error> {
     let names = get_all().await?;
-    let docker = docker().await?;
+    let docker = docker::client().await?;
     let partial = file.with_added_extension("part");
-    let written = write(
-        docker.export_images(&names.iter().map(String::as_str).collect::<Vec<_>>()),
-        &partial,
-    )
-    .await;
-    let written =
-        written.and_then(|()| std::fs::rename(&partial, file).map_err(|error| bundle(file, error)));
-    if written.is_err() {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let written = write(docker.export_images(&names), &partial).await;
+    let renamed = written
+        .and_then(|()| std::fs::rename(&partial, file).map_err(|error| bundle_error(file, error)));
+    if renamed.is_err() {
         let _ = std::fs::remove_file(&partial);
     }
-    written
+    renamed
 }
 
 async fn write(
@@ -192,38 +189,42 @@ async fn write(
 ) -> Result<(), Error> {
     let mut file = tokio::fs::File::create(path)
         .await
-        .map_err(|error| bundle(path, error))?;
+        .map_err(|error| bundle_error(path, error))?;
     let mut images = std::pin::pin!(images);
     while let Some(chunk) = images.next().await {
         let chunk = chunk.map_err(|error| Error::docker("export its images", &error))?;
         file.write_all(&chunk)
             .await
-            .map_err(|error| bundle(path, error))?;
+            .map_err(|error| bundle_error(path, error))?;
     }
-    file.sync_all().await.map_err(|error| bundle(path, error))
+    file.sync_all()
+        .await
+        .map_err(|error| bundle_error(path, error))
 }
 
-/// Loads the images of a file that [`save`] wrote. Fails if one of ours is missing afterwards.
+/// Loads the images of a file that [`save`] wrote, and returns their names. Fails if one is
+/// missing.
 pub async fn load(file: &Path) -> Result<Vec<String>, Error> {
-    let docker = docker().await?;
+    let docker = docker::client().await?;
     let opened = tokio::fs::File::open(file)
         .await
-        .map_err(|error| bundle(file, error))?;
+        .map_err(|error| bundle_error(file, error))?;
     let chunks = tokio_util::io::ReaderStream::with_capacity(opened, 1 << 20);
-    let mut steps =
-        docker.import_image_stream(ImportImageOptionsBuilder::default().build(), chunks, None);
+    let options = ImportImageOptionsBuilder::default().build();
+    let mut steps = docker.import_image_stream(options, chunks, None);
     while let Some(step) = steps.next().await {
-        step.map_err(|error| bundle(file, error))?;
+        step.map_err(|error| bundle_error(file, error))?;
     }
     let mut names = Vec::new();
     for service in Service::ALL {
-        let name = image(service).present(&docker).await?;
-        names.push(name.ok_or_else(|| bundle(file, format!("it has no image for {service}")))?);
+        let name = image(service).local_name(&docker).await?;
+        let missing = || bundle_error(file, format!("it has no image for {service}"));
+        names.push(name.ok_or_else(missing)?);
     }
     Ok(names)
 }
 
-fn bundle(path: &Path, reason: impl std::fmt::Display) -> Error {
+fn bundle_error(path: &Path, reason: impl std::fmt::Display) -> Error {
     Error::Bundle {
         path: path.display().to_string(),
         reason: reason.to_string(),

@@ -1,4 +1,4 @@
-//! The proxy's own life: it works while its user does not, and leaves nothing behind.
+//! The proxy's lifetime: it works independently of the test's runtime, and leaves nothing behind.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use testbed::{Fault, FaultProxy};
 use crate::fault::support::{Network, assert_closed, connect, rest};
 
 #[tokio::test]
-async fn a_dropped_proxy_closes_its_connections_and_frees_its_port() {
+async fn dropped_proxy_closes_connections_and_frees_port() {
     for _ in 0..10 {
         let network = Network::new().await;
         let address = network.proxy.address();
@@ -23,13 +23,13 @@ async fn a_dropped_proxy_closes_its_connections_and_frees_its_port() {
         TcpListener::bind(address).expect("the port is free as soon as the proxy is dropped");
         assert_closed(&mut client).await;
         assert_closed(&mut server).await;
-        // It may not have been let in yet, and then it gets a reset.
+        // If the proxy has not accepted it yet, it gets a reset.
         let _ = rest(&mut hanging).await;
     }
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_dropped_as_well() {
+async fn dropped_refusing_proxy_frees_port() {
     let network = Network::new().await;
     let address = network.proxy.address();
     network.proxy.inject(Fault::Refuse);
@@ -41,21 +41,21 @@ async fn a_proxy_that_refuses_is_dropped_as_well() {
 }
 
 #[tokio::test]
-async fn a_proxy_works_while_the_test_that_uses_it_blocks_its_only_thread() {
+async fn proxy_works_while_test_blocks_its_thread() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = FaultProxy::before(server.local_addr().unwrap())
         .await
         .unwrap();
-    talk(&server, &proxy);
+    round_trip(&server, &proxy);
     proxy.inject(Fault::Latency {
         delay: Duration::from_millis(10),
         jitter: Duration::ZERO,
     });
-    talk(&server, &proxy);
+    round_trip(&server, &proxy);
 }
 
 #[test]
-fn a_proxy_outlives_the_runtime_that_it_was_made_in() {
+fn proxy_outlives_the_runtime_that_created_it() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -64,14 +64,14 @@ fn a_proxy_outlives_the_runtime_that_it_was_made_in() {
         .block_on(FaultProxy::before(server.local_addr().unwrap()))
         .unwrap();
     drop(runtime);
-    talk(&server, &proxy);
+    round_trip(&server, &proxy);
     proxy.inject(Fault::Refuse);
     proxy.heal();
-    talk(&server, &proxy);
+    round_trip(&server, &proxy);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_proxys_clock_is_the_real_one() {
+async fn proxy_uses_the_real_clock() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = FaultProxy::before(server.local_addr().unwrap())
         .await
@@ -82,12 +82,12 @@ async fn the_proxys_clock_is_the_real_one() {
         jitter: Duration::ZERO,
     });
     let start = std::time::Instant::now();
-    talk(&server, &proxy);
+    round_trip(&server, &proxy);
     assert!(start.elapsed() >= 2 * delay);
 }
 
-/// A question and an answer, without a runtime.
-fn talk(server: &TcpListener, proxy: &FaultProxy) {
+/// One round trip, without a runtime.
+fn round_trip(server: &TcpListener, proxy: &FaultProxy) {
     let mut client = TcpStream::connect(proxy.address()).unwrap();
     let (mut connection, _) = server.accept().unwrap();
     for stream in [&client, &connection] {

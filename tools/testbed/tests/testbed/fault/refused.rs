@@ -1,4 +1,4 @@
-//! A server that is not there: refused by the proxy, or really dead.
+//! A server that is away: refused by the proxy, or really down.
 
 use std::io::ErrorKind;
 
@@ -10,7 +10,7 @@ use crate::fault::support::{
 };
 
 #[tokio::test]
-async fn a_server_that_is_down_closes_its_connections_and_refuses_new_ones() {
+async fn refuse_closes_connections_and_refuses_clients() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     assert_works(&mut client, &mut server).await;
@@ -33,7 +33,7 @@ async fn a_server_that_is_down_closes_its_connections_and_refuses_new_ones() {
 }
 
 #[tokio::test]
-async fn a_server_that_restarts_at_once_keeps_no_connection() {
+async fn brief_refuse_closes_every_connection() {
     let proxy = Network::with_echo().await;
     for _ in 0..100 {
         let mut client = connect(proxy.address()).await.unwrap();
@@ -47,17 +47,17 @@ async fn a_server_that_restarts_at_once_keeps_no_connection() {
 }
 
 #[tokio::test]
-async fn nobody_gets_the_port_of_a_server_that_is_down() {
+async fn refuse_keeps_port_reserved() {
     let network = Network::new().await;
     network.proxy.inject(Fault::Refuse);
-    // It does not say that it would share an address, and neither do those who ask for any free port.
-    let stranger = TcpSocket::new_v4().unwrap();
-    let error = stranger.bind(network.proxy.address()).unwrap_err();
+    // Without SO_REUSEADDR, as most programs bind.
+    let other_program = TcpSocket::new_v4().unwrap();
+    let error = other_program.bind(network.proxy.address()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
 }
 
 #[tokio::test]
-async fn faults_follow_each_other_as_they_like() {
+async fn faults_can_follow_in_any_order() {
     let proxy = Network::with_echo().await;
     for fault in [
         Fault::Refuse,
@@ -72,7 +72,7 @@ async fn faults_follow_each_other_as_they_like() {
         let connected = connect(proxy.address()).await;
         match fault {
             Fault::Refuse => {
-                assert_eq!(connected.unwrap_err().kind(), ErrorKind::ConnectionRefused)
+                assert_eq!(connected.unwrap_err().kind(), ErrorKind::ConnectionRefused);
             }
             Fault::Blackhole => drop(connected.expect("a black hole accepts")),
             _ => {}
@@ -84,8 +84,8 @@ async fn faults_follow_each_other_as_they_like() {
 }
 
 #[tokio::test]
-async fn a_dead_server_closes_its_clients_connection_until_it_is_back() {
-    // Bound, so that the port is nobody else's, and not yet listening.
+async fn clients_of_a_dead_server_are_closed() {
+    // Bound but not listening: the port is reserved, and connections are refused.
     let dead = TcpSocket::new_v4().unwrap();
     dead.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let proxy = FaultProxy::before(dead.local_addr().unwrap())

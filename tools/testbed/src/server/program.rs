@@ -1,10 +1,9 @@
-//! A program of our own in a container: a clone with a processor of its own, or a part of one.
+//! One of our own programs in a container, with a limit on its processor time.
 //!
-//! The image is made of the program as cargo has built it ([`program_image`]), so this needs no registry, no `Dockerfile`
-//! and no second build. A container has a *quota*: so much processor time in each period and no more. That is what makes one clone more a
-//! resource more, on a machine that is smaller than all clones together. It is removed like a [`Server`](crate::Server) is.
-//!
-//! Left out: systems other than Linux. A program that was built for another one does not run in a container.
+//! The image contains the program as cargo has built it ([`program_image`]). No registry,
+//! `Dockerfile` or second build is necessary. Because of the CPU quota, each clone adds capacity
+//! even on a machine that has fewer processors than clones. The container is removed like that of a
+//! [`Server`](crate::Server).
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,22 +12,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use testcontainers::bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
 use testcontainers::bollard::query_parameters::CreateContainerOptionsBuilder;
 
-use crate::container::{self, LEASE, OWNER, Quota};
-use crate::docker::{block, docker, run};
+use crate::docker::cpu_quota::CpuQuota;
+use crate::docker::labels::{LEASE, OWNER};
+use crate::docker::network::network;
+use crate::docker::{self, cleanup, container, cpu_quota, lease, program_image};
 use crate::error::Error;
-use crate::lease;
-use crate::program_image;
-use crate::ready::Ready;
-use crate::shared::swept;
+use crate::service::probe::Probe;
 
-/// A running program in a container of its own. Dropping it removes the container.
+/// A program that runs in its own container. Dropping it removes the container.
 #[derive(Debug)]
 pub struct Program {
     name: String,
     address: SocketAddr,
 }
 
-/// A program that is to be started.
+/// Settings for a [`Program`].
 #[derive(Clone, Debug)]
 pub struct ProgramBuilder {
     program: PathBuf,
@@ -36,12 +34,12 @@ pub struct ProgramBuilder {
     arguments: Vec<String>,
     environment: Vec<String>,
     port: u16,
-    ready: String,
+    health_path: String,
     cpus: Option<f64>,
 }
 
 impl Program {
-    /// This file, in a container. It is taken as it lies there when [`start`](ProgramBuilder::start) is called.
+    /// A builder for the program in this file. [`start`](ProgramBuilder::start) reads the file.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -64,91 +62,88 @@ impl Program {
             arguments: Vec::new(),
             environment: Vec::new(),
             port: 8080,
-            ready: "/healthz".to_owned(),
+            health_path: "/healthz".to_owned(),
             cpus: None,
         }
     }
 
-    /// The container's name, which is also its name in the network of containers.
+    /// The container's name. Other containers reach the program under this name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it listens, on 127.0.0.1.
+    /// Its address on 127.0.0.1.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Gives it another part of a processor from now on; see [`ProgramBuilder::cpus`].
+    /// Changes the limit of [`ProgramBuilder::cpus`].
     pub async fn limit_cpus(&self, cpus: f64) -> Result<(), Error> {
         let name = self.name.clone();
-        run(async move { container::limit_cpus(&name, cpus).await }).await
+        docker::run(async move { cpu_quota::limit_cpus(&name, cpus).await }).await
     }
 }
 
 impl ProgramBuilder {
-    /// A word for the container's name, which tells people what it is for.
+    /// The last part of the container's name, and the container's host name.
     #[must_use]
     pub fn role(mut self, role: &str) -> Self {
         role.clone_into(&mut self.role);
         self
     }
 
-    /// What stands after the program's name. In the container it has to listen on 0.0.0.0; outside, only this machine reaches it.
+    /// Adds command-line arguments. The program must listen on 0.0.0.0 in the container. The port
+    /// is published on 127.0.0.1 only.
     #[must_use]
     pub fn arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    /// A variable of its environment, which is empty otherwise.
+    /// Adds an environment variable. The environment is empty otherwise.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push(format!("{name}={value}"));
         self
     }
 
-    /// The port that it listens on in the container. 8080 by default.
+    /// The port on which the program listens in the container. 8080 by default.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// The path that it answers with 200 once it can work. `/healthz` by default.
+    /// The path that returns 200 when the program is ready. `/healthz` by default.
     #[must_use]
     pub fn ready(mut self, path: &str) -> Self {
-        path.clone_into(&mut self.ready);
+        path.clone_into(&mut self.health_path);
         self
     }
 
-    /// How many processors it gets at most, such as 0.15. It has used up its share of 10 ms before it has to wait for the next 10 ms; with
-    /// less than 0.1, of a longer time, because Linux gives no shares below 1 ms.
+    /// The maximum number of processors, such as 0.15: then the program runs for at most 1.5 ms in
+    /// each period of 10 ms. Below 0.1 the period is longer, because Linux has a minimum of 1 ms.
     #[must_use]
     pub fn cpus(mut self, cpus: f64) -> Self {
         self.cpus = Some(cpus);
         self
     }
 
-    /// Makes the image if there is none of this very program, starts the container, and waits until the program answers.
+    /// Makes the image if necessary, starts the container, and waits until the program answers.
     pub async fn start(self) -> Result<Program, Error> {
-        run(self.start_here()).await
+        docker::run(self.start_on_runtime()).await
     }
 
-    async fn start_here(self) -> Result<Program, Error> {
+    async fn start_on_runtime(self) -> Result<Program, Error> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
-        swept().await?;
+        cleanup::remove_orphans().await?;
         let lease = lease::lease().await?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!(
-            "workshop-{}-{}-p{number}-{}",
-            lease::owner(),
-            lease.id,
-            self.role
-        );
+        let (owner, role) = (lease::owner(), &self.role);
+        let name = format!("workshop-{owner}-{}-p{number}-{role}", lease.id);
         let started = self.create_and_start(&name, &lease.id).await;
         let address = match started {
-            Ok(()) => container::wait_until(&name, &Ready::Http(self.port, &self.ready)).await,
+            Ok(()) => container::wait_for(&name, &Probe::Http(self.port, &self.health_path)).await,
             Err(error) => Err(error),
         };
         match address {
@@ -161,9 +156,9 @@ impl ProgramBuilder {
     }
 
     async fn create_and_start(&self, name: &str, lease: &str) -> Result<(), Error> {
-        let docker = docker().await?;
-        let network = container::network(&docker).await?;
-        // Nobody removes the image between here and where the container holds it.
+        let docker = docker::client().await?;
+        let network = network(&docker).await?;
+        // No other process may remove the image before the container uses it.
         let _lock = lease::lock("programs").await?;
         let image = program_image::get(&docker, &self.program).await?;
         let binding = PortBinding {
@@ -171,11 +166,11 @@ impl ProgramBuilder {
             host_port: None,
         };
         let port = format!("{}/tcp", self.port);
-        let quota = self.cpus.map(Quota::of);
+        let quota = self.cpus.map(CpuQuota::of);
         let body = ContainerCreateBody {
             image: Some(image),
             hostname: Some(self.role.clone()),
-            // Nobody: it needs no rights, and there are no users in its image.
+            // The user `nobody`: the program needs no rights, and the image has no users.
             user: Some("65534:65534".to_owned()),
             entrypoint: Some(vec![program_image::PROGRAM.to_owned()]),
             cmd: Some(self.arguments.clone()),
@@ -203,12 +198,12 @@ impl ProgramBuilder {
     }
 }
 
-/// The image of this program, made if there is none: its name, such as `workshop/ch01-clones:5f2a…`. Starting a [`Program`] does it
-/// too; call this to have it over with.
-pub async fn super_clone(program: impl AsRef<Path>) -> Result<String, Error> {
+/// Makes the image of this program if necessary. Returns its name, such as
+/// `workshop/ch01-clones:5f2a…`. Starting a [`Program`] does the same; call this to do it earlier.
+pub async fn build_program_image(program: impl AsRef<Path>) -> Result<String, Error> {
     let program = program.as_ref().to_owned();
-    run(async move {
-        let docker = docker().await?;
+    docker::run(async move {
+        let docker = docker::client().await?;
         let _lock = lease::lock("programs").await?;
         program_image::get(&docker, &program).await
     })
@@ -217,10 +212,6 @@ pub async fn super_clone(program: impl AsRef<Path>) -> Result<String, Error> {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let name = self.name.clone();
-        // A thread that unwinds must not panic again, so an error is told and no more.
-        if let Some(Err(error)) = block(async move { container::remove(&name).await }) {
-            eprintln!("testbed: {error}");
-        }
+        container::remove_on_drop(&self.name);
     }
 }

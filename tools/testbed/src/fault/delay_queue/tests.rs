@@ -1,27 +1,27 @@
-//! The queue by itself, at times that the tests make up.
+//! The queue alone, at times that the tests choose.
 
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A queue under `fault` at a time that is called now.
-fn queue(fault: Fault) -> (Queue, Instant) {
+/// A queue with this fault, and the time of its creation.
+fn queue_with(fault: Fault) -> (DelayQueue, Instant) {
     let now = Instant::now();
-    let mut queue = Queue::new(now);
+    let mut queue = DelayQueue::new(now);
     queue.set_fault(Some(fault), now);
     (queue, now)
 }
 
-fn bytes(size: usize) -> Cargo {
-    Cargo::Bytes(vec![0; size].into())
+fn bytes(size: usize) -> Packet {
+    Packet::Bytes(vec![0; size].into())
 }
 
-/// Sends all out, each piece at the moment when it is due, and says how many went out when.
-fn drain(queue: &mut Queue, start: Instant) -> Vec<(Duration, usize)> {
+/// Sends everything, each piece when it is due. Returns the times and sizes.
+fn drain(queue: &mut DelayQueue, start: Instant) -> Vec<(Duration, usize)> {
     let mut log = Vec::new();
     while let Some(due) = queue.due() {
         let size = match queue.next() {
-            Some(Cargo::Bytes(bytes)) => bytes.len(),
+            Some(Packet::Bytes(bytes)) => bytes.len(),
             _ => 0,
         };
         queue.sent(size);
@@ -31,14 +31,14 @@ fn drain(queue: &mut Queue, start: Instant) -> Vec<(Duration, usize)> {
 }
 
 #[test]
-fn parcels_are_late_side_by_side() {
-    let (mut queue, start) = queue(Fault::Latency {
+fn latency_delays_packets_in_parallel() {
+    let (mut queue, start) = queue_with(Fault::Latency {
         delay: 100 * MS,
         jitter: Duration::ZERO,
     });
     queue.push(bytes(1), start);
     queue.push(bytes(2), start);
-    queue.push(Cargo::Close, start + 5 * MS);
+    queue.push(Packet::Fin, start + 5 * MS);
 
     assert_eq!(
         drain(&mut queue, start),
@@ -47,8 +47,8 @@ fn parcels_are_late_side_by_side() {
 }
 
 #[test]
-fn jitter_adds_to_the_delay_and_lets_nobody_overtake() {
-    let (mut queue, start) = queue(Fault::Latency {
+fn jitter_adds_delay_without_reordering() {
+    let (mut queue, start) = queue_with(Fault::Latency {
         delay: 100 * MS,
         jitter: 50 * MS,
     });
@@ -59,7 +59,7 @@ fn jitter_adds_to_the_delay_and_lets_nobody_overtake() {
     let log = drain(&mut queue, start);
     assert!(
         log.is_sorted(),
-        "a chunk overtook another: are the times limited from below by the one before?"
+        "a packet overtook another: no packet may be due before the one in front of it"
     );
     let (first, last) = (log[0].0, log[999].0);
     assert!(first >= 100 * MS, "{first:?} is less than the delay");
@@ -69,13 +69,13 @@ fn jitter_adds_to_the_delay_and_lets_nobody_overtake() {
     );
     assert!(
         first < last,
-        "a thousand times the same: is there no jitter at all?"
+        "1000 packets have the same delay: is there no jitter?"
     );
 }
 
 #[test]
-fn a_thin_cable_keeps_its_rate_and_sends_in_small_pieces() {
-    let (mut queue, start) = queue(Fault::Bandwidth {
+fn bandwidth_is_kept_in_small_pieces() {
+    let (mut queue, start) = queue_with(Fault::Bandwidth {
         bytes_per_second: 1000,
     });
     queue.push(bytes(30), start);
@@ -85,14 +85,14 @@ fn a_thin_cable_keeps_its_rate_and_sends_in_small_pieces() {
         [(20 * MS, 20), (30 * MS, 10), (40 * MS, 10)]
     );
 
-    // After a pause the cable is free: the time in which nothing was sent is not made up for.
+    // The unused bandwidth of a pause is not made up for.
     queue.push(bytes(20), start + 500 * MS);
     assert_eq!(drain(&mut queue, start), [(520 * MS, 20)]);
 }
 
 #[test]
-fn a_rate_of_nothing_counts_as_one_byte_a_second() {
-    let (mut queue, start) = queue(Fault::Bandwidth {
+fn bandwidth_zero_means_one_byte_per_second() {
+    let (mut queue, start) = queue_with(Fault::Bandwidth {
         bytes_per_second: 0,
     });
     queue.push(bytes(2), start);
@@ -100,10 +100,10 @@ fn a_rate_of_nothing_counts_as_one_byte_a_second() {
 }
 
 #[test]
-fn only_the_close_is_slow() {
-    let (mut queue, start) = queue(Fault::SlowClose { delay: 100 * MS });
+fn slow_close_delays_only_the_fin() {
+    let (mut queue, start) = queue_with(Fault::SlowClose { delay: 100 * MS });
     queue.push(bytes(1), start);
-    queue.push(Cargo::Close, start);
+    queue.push(Packet::Fin, start);
 
     assert_eq!(
         drain(&mut queue, start),
@@ -112,8 +112,8 @@ fn only_the_close_is_slow() {
 }
 
 #[test]
-fn a_new_fault_is_for_what_is_on_its_way_too() {
-    let (mut queue, start) = queue(Fault::Latency {
+fn new_fault_applies_to_data_on_its_way() {
+    let (mut queue, start) = queue_with(Fault::Latency {
         delay: Duration::MAX,
         jitter: Duration::MAX,
     });
@@ -121,28 +121,28 @@ fn a_new_fault_is_for_what_is_on_its_way_too() {
     assert!(queue.due() > Some(start + Duration::from_hours(1)));
 
     queue.set_fault(Some(Fault::Blackhole), start + MS);
-    assert_eq!(queue.due(), None, "something leaves a black hole");
+    assert_eq!(queue.due(), None, "a packet leaves the black hole");
     assert!(
         !queue.has_room(),
-        "what a black hole takes in, the sender believes to be received"
+        "the sender would believe that the data in the black hole was received"
     );
 
     queue.set_fault(None, start + 2 * MS);
     assert_eq!(
         drain(&mut queue, start),
         [(2 * MS, 7)],
-        "what was held up should arrive once it is over"
+        "held data should arrive after the fault"
     );
 }
 
 #[test]
-fn a_healthy_line_holds_little_and_a_long_cable_much() {
+fn only_latency_allows_a_large_queue() {
     let now = Instant::now();
-    let mut queue = Queue::new(now);
-    queue.push(bytes(ROOM), now);
+    let mut queue = DelayQueue::new(now);
+    queue.push(bytes(CAPACITY), now);
     assert!(
         !queue.has_room(),
-        "a receiver that does not read should hold up its sender"
+        "a receiver that does not read should stop its sender"
     );
 
     queue.set_fault(
@@ -152,9 +152,9 @@ fn a_healthy_line_holds_little_and_a_long_cable_much() {
         }),
         now,
     );
-    assert!(queue.has_room(), "the delay limits the speed");
+    assert!(queue.has_room(), "the delay limits the bandwidth");
 
-    queue.sent(ROOM);
+    queue.sent(CAPACITY);
     queue.set_fault(None, now);
-    assert!(queue.has_room(), "what went out still takes room");
+    assert!(queue.has_room(), "sent data still takes space in the queue");
 }

@@ -1,4 +1,4 @@
-//! Without a fault, and with faults that lose nothing: the proxy is a cable.
+//! Without a fault, and with faults that only delay, every byte arrives unchanged.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::fault::support::{
-    LOOK, Network, assert_closed, assert_reset, assert_works, connect, receive, rest, send, soon,
-    until,
+    Network, SILENCE, assert_closed, assert_reset, assert_works, connect, receive, rest, send,
+    soon, until,
 };
 
 #[tokio::test]
-async fn who_has_closed_its_side_still_gets_an_answer() {
+async fn half_closed_client_still_gets_the_answer() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     client.write_all(b"last question").await.unwrap();
@@ -40,7 +40,7 @@ async fn who_has_closed_its_side_still_gets_an_answer() {
 }
 
 #[tokio::test]
-async fn the_reset_of_one_peer_reaches_the_other() {
+async fn reset_of_one_peer_reaches_the_other() {
     let network = Network::new().await;
 
     let (mut client, mut server) = network.connect().await;
@@ -59,7 +59,7 @@ async fn the_reset_of_one_peer_reaches_the_other() {
 }
 
 #[tokio::test]
-async fn a_server_that_resets_whoever_comes_is_seen_as_it_is() {
+async fn reset_by_the_server_reaches_the_client() {
     let network = Network::new().await;
     for _ in 0..100 {
         let (mut client, server) = network.connect().await;
@@ -70,12 +70,12 @@ async fn a_server_that_resets_whoever_comes_is_seen_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_reset_that_shows_itself_when_the_proxy_writes_is_no_orderly_close() {
+async fn reset_seen_while_writing_stays_a_reset() {
     let network = Network::new().await;
     for _ in 0..100 {
         let (mut client, mut server) = network.connect().await;
         assert_works(&mut client, &mut server).await;
-        // So that the proxy finds both at once: something to write, and that there is nobody any more to receive it.
+        // Now the proxy finds both at once: data to write, and a receiver that is gone.
         network.proxy.inject(Fault::Blackhole);
         send(&mut client, b"question").await;
         server.set_zero_linger().unwrap();
@@ -86,32 +86,35 @@ async fn a_reset_that_shows_itself_when_the_proxy_writes_is_no_orderly_close() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_does_not_read_holds_up_the_sender() {
+async fn slow_receiver_stops_the_sender() {
     let network = Network::new().await;
     let (mut client, _server) = network.connect().await;
     let piece = vec![7; 1024 * 1024];
     let mut pieces = 0;
-    while tokio::time::timeout(5 * LOOK, client.write_all(&piece))
+    while tokio::time::timeout(5 * SILENCE, client.write_all(&piece))
         .await
         .is_ok()
     {
         pieces += 1;
-        // The kernel keeps some for each of the two connections, 36 MiB at most.
-        assert!(pieces < 128, "the proxy takes all that it is given");
+        // The kernel buffers at most 36 MiB for the two connections.
+        assert!(
+            pieces < 128,
+            "the proxy has no limit for the data that it holds"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_client_that_writes_to_a_server_which_went_away_hears_of_it() {
+async fn client_of_a_closed_server_gets_an_error() {
     let network = Network::new().await;
     let (mut client, server) = network.connect().await;
     drop(server);
-    let writing = async { while client.write_all(b"anybody there?").await.is_ok() {} };
+    let writing = async { while client.write_all(b"are you there?").await.is_ok() {} };
     soon("a reset", writing).await;
 }
 
 #[tokio::test]
-async fn what_a_peer_has_received_has_been_counted() {
+async fn received_bytes_are_already_counted() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     let mut expected = Transferred::default();
@@ -122,7 +125,7 @@ async fn what_a_peer_has_received_has_been_counted() {
         assert_eq!(
             network.proxy.bytes(),
             expected,
-            "is it counted only after it is written?"
+            "are bytes counted only after they are written?"
         );
 
         send(&mut server, &vec![2; 3 * size]).await;
@@ -131,19 +134,19 @@ async fn what_a_peer_has_received_has_been_counted() {
         assert_eq!(
             network.proxy.bytes(),
             expected,
-            "is it counted only after it is written?"
+            "are bytes counted only after they are written?"
         );
     }
 }
 
 #[tokio::test]
-async fn a_hundred_connections_at_once_each_get_their_own_answers() {
+async fn hundred_connections_get_their_own_answers() {
     let proxy = Network::with_echo().await;
     let mut clients = Vec::new();
     for _ in 0..100 {
         clients.push(connect(proxy.address()).await.unwrap());
     }
-    let talks = clients.into_iter().enumerate().map(|(number, mut client)| {
+    let tasks = clients.into_iter().enumerate().map(|(number, mut client)| {
         tokio::spawn(async move {
             for round in 0..20 {
                 let question = format!(
@@ -160,8 +163,8 @@ async fn a_hundred_connections_at_once_each_get_their_own_answers() {
         })
     });
     let mut clients = Vec::new();
-    for talk in talks.collect::<Vec<_>>() {
-        clients.push(talk.await.unwrap());
+    for task in tasks.collect::<Vec<_>>() {
+        clients.push(task.await.unwrap());
     }
 
     assert_eq!(proxy.connections(), 100);
@@ -176,47 +179,47 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn not_a_byte_is_lost_or_changed_whatever_happens_on_the_way(
-        questions in words(),
-        answers in words(),
-        faults in vec(harmless(), 0..20),
+    fn delaying_faults_lose_no_byte(
+        questions in chunks(),
+        answers in chunks(),
+        faults in vec(delaying_fault(), 0..20),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let network = Network::new().await;
             let (client, server) = network.connect().await;
-            let talk = async { tokio::join!(speak_and_hear(client, &questions), speak_and_hear(server, &answers)) };
-            let switch = async {
+            let transfer = async { tokio::join!(send_and_receive_all(client, &questions), send_and_receive_all(server, &answers)) };
+            let inject = async {
                 for fault in &faults {
                     network.proxy.inject(*fault);
                     tokio::time::sleep(Duration::from_millis(2)).await;
                 }
                 network.proxy.heal();
             };
-            let ((heard_by_client, heard_by_server), ()) = soon("the talk", async { tokio::join!(talk, switch) }).await;
-            assert!(heard_by_client == answers.concat(), "the client heard something else than the server said");
-            assert!(heard_by_server == questions.concat(), "the server heard something else than the client said");
+            let ((client_got, server_got), ()) = soon("the transfer", async { tokio::join!(transfer, inject) }).await;
+            assert!(client_got == answers.concat(), "the client received other bytes than the server sent");
+            assert!(server_got == questions.concat(), "the server received other bytes than the client sent");
         });
     }
 }
 
-/// Chunks of many sizes, no two alike: what is said twice or in another order does not pass for the original.
-fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    vec((1..40_000_usize, any::<u64>()), 0..20).prop_map(|words| {
+/// Chunks of many sizes, all different, so that a repeated or reordered chunk is noticed.
+fn chunks() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    vec((1..40_000_usize, any::<u64>()), 0..20).prop_map(|chunks| {
         let mut position = 0_u64;
-        let mut word = |(size, seed): (usize, u64)| {
+        let mut chunk = |(size, seed): (usize, u64)| {
             let mut byte = || {
                 position += 1;
                 ((position ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
             };
             (0..size).map(|_| byte()).collect()
         };
-        words.into_iter().map(&mut word).collect()
+        chunks.into_iter().map(&mut chunk).collect()
     })
 }
 
-/// Faults that delay and hold, but lose nothing.
-fn harmless() -> impl Strategy<Value = Fault> {
+/// Faults that delay or hold data, but lose nothing.
+fn delaying_fault() -> impl Strategy<Value = Fault> {
     let delay = (0..5_u64).prop_map(Duration::from_millis);
     prop_oneof![
         (delay.clone(), delay.clone()).prop_map(|(delay, jitter)| Fault::Latency { delay, jitter }),
@@ -226,22 +229,22 @@ fn harmless() -> impl Strategy<Value = Fault> {
     ]
 }
 
-/// Says all, closes its side, and returns all that it has heard until the other one closed.
-async fn speak_and_hear(mut stream: TcpStream, words: &[Vec<u8>]) -> Vec<u8> {
+/// Sends all chunks, closes this side, and returns everything received until the other side closes.
+async fn send_and_receive_all(mut stream: TcpStream, chunks: &[Vec<u8>]) -> Vec<u8> {
     let (mut from, mut to) = stream.split();
-    let mut heard = Vec::new();
-    let speak = async {
-        for word in words {
-            to.write_all(word).await.unwrap();
+    let mut received = Vec::new();
+    let send = async {
+        for chunk in chunks {
+            to.write_all(chunk).await.unwrap();
         }
         to.shutdown().await.unwrap();
     };
-    let (_, ()) = tokio::join!(from.read_to_end(&mut heard), speak);
-    heard
+    let (_, ()) = tokio::join!(from.read_to_end(&mut received), send);
+    received
 }
 
 #[tokio::test]
-async fn a_client_that_comes_before_the_faults_end_works_after_it() {
+async fn client_that_connects_during_fault_works_afterwards() {
     let network = Network::new().await;
     for fault in [
         Fault::Blackhole,

@@ -1,17 +1,17 @@
-//! Faults that break connections, or hold them: reset, cut, black hole.
+//! Faults that break or hold connections: `Reset`, `CutAfter`, `Blackhole`.
 
 use testbed::{Fault, Transferred};
 use tokio::io::AsyncWriteExt;
 
 use crate::fault::support::{
-    LOOK, NEVER, Network, assert_closed, assert_echoes, assert_new_ones_are_reset, assert_reset,
-    assert_silent, assert_works, connect, receive, rest, send, until,
+    NEVER, Network, SILENCE, assert_closed, assert_echoes, assert_new_client_is_reset,
+    assert_reset, assert_silent, assert_works, connect, receive, rest, send, until,
 };
 
 const RESET: Option<std::io::ErrorKind> = Some(std::io::ErrorKind::ConnectionReset);
 
 #[tokio::test]
-async fn a_reset_is_for_open_connections_and_for_new_ones() {
+async fn reset_hits_open_and_new_connections() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     assert_works(&mut client, &mut server).await;
@@ -19,8 +19,8 @@ async fn a_reset_is_for_open_connections_and_for_new_ones() {
     network.proxy.inject(Fault::Reset);
     assert_reset(&mut client).await;
     assert_reset(&mut server).await;
-    assert_new_ones_are_reset(network.proxy.address()).await;
-    assert_new_ones_are_reset(network.proxy.address()).await;
+    assert_new_client_is_reset(network.proxy.address()).await;
+    assert_new_client_is_reset(network.proxy.address()).await;
 
     network.proxy.heal();
     let (mut client, mut server) = network.connect().await;
@@ -29,13 +29,13 @@ async fn a_reset_is_for_open_connections_and_for_new_ones() {
 }
 
 #[tokio::test]
-async fn a_reset_that_is_healed_at_once_misses_nobody() {
+async fn brief_reset_misses_no_connection() {
     let proxy = Network::with_echo().await;
     for _ in 0..100 {
         let mut known = connect(proxy.address()).await.unwrap();
         send(&mut known, b"x").await;
         receive(&mut known, 1).await;
-        // The proxy may not have noticed this one yet.
+        // The proxy may not have accepted this one yet.
         let mut fresh = connect(proxy.address()).await.unwrap();
         proxy.inject(Fault::Reset);
         let during = connect(proxy.address()).await;
@@ -51,14 +51,14 @@ async fn a_reset_that_is_healed_at_once_misses_nobody() {
 }
 
 #[tokio::test]
-async fn a_black_hole_holds_everything_and_loses_nothing() {
+async fn black_hole_holds_data_without_loss() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     assert_works(&mut client, &mut server).await;
     let before = network.proxy.bytes();
 
     network.proxy.inject(Fault::Blackhole);
-    send(&mut client, b"anybody there?").await;
+    send(&mut client, b"are you there?").await;
     send(&mut server, b"hello?").await;
     client.shutdown().await.unwrap();
     assert_silent(&mut server).await;
@@ -67,34 +67,34 @@ async fn a_black_hole_holds_everything_and_loses_nothing() {
     assert_eq!(network.proxy.connections(), 1);
 
     network.proxy.heal();
-    assert_eq!(rest(&mut server).await, (b"anybody there?".to_vec(), None));
+    assert_eq!(rest(&mut server).await, (b"are you there?".to_vec(), None));
     assert_eq!(receive(&mut client, 6).await, b"hello?");
     drop(server);
     assert_closed(&mut client).await;
 }
 
 #[tokio::test]
-async fn a_new_client_hangs_in_a_black_hole_and_is_served_after_it() {
+async fn new_client_hangs_until_black_hole_ends() {
     let network = Network::new().await;
     network.proxy.inject(Fault::Blackhole);
     let mut client = connect(network.proxy.address())
         .await
-        .expect("accepted, although nobody answers");
-    send(&mut client, b"anybody there?").await;
+        .expect("a black hole accepts clients");
+    send(&mut client, b"are you there?").await;
     assert_silent(&mut client).await;
-    let nobody = tokio::time::timeout(LOOK, network.server.accept()).await;
+    let accepted = tokio::time::timeout(SILENCE, network.server.accept()).await;
     assert!(
-        nobody.is_err(),
-        "the server noticed a client through the black hole"
+        accepted.is_err(),
+        "the server must not see a client through the black hole"
     );
 
     network.proxy.heal();
     let mut server = network.accept().await;
-    assert_eq!(receive(&mut server, 14).await, b"anybody there?");
+    assert_eq!(receive(&mut server, 14).await, b"are you there?");
 }
 
 #[tokio::test]
-async fn what_is_sent_into_a_black_hole_never_slips_through() {
+async fn data_never_passes_a_black_hole() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     for round in 0..500 {
@@ -107,7 +107,7 @@ async fn what_is_sent_into_a_black_hole_never_slips_through() {
             assert_eq!(
                 network.proxy.bytes(),
                 before,
-                "in round {round}: does a step look at its orders first?"
+                "data passed in round {round}: is the fault checked before each step?"
             );
         }
         network.proxy.heal();
@@ -116,7 +116,7 @@ async fn what_is_sent_into_a_black_hole_never_slips_through() {
 }
 
 #[tokio::test]
-async fn what_is_on_its_way_when_a_black_hole_opens_is_held_too() {
+async fn black_hole_holds_data_on_its_way() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     network.proxy.inject(Fault::Latency {
@@ -131,13 +131,13 @@ async fn what_is_on_its_way_when_a_black_hole_opens_is_held_too() {
 }
 
 #[tokio::test]
-async fn connections_that_hang_in_a_black_hole_can_be_reset() {
+async fn hanging_connections_can_be_reset() {
     let network = Network::new().await;
     let (mut open, mut server) = network.connect().await;
     assert_works(&mut open, &mut server).await;
     network.proxy.inject(Fault::Blackhole);
     let mut hanging = connect(network.proxy.address()).await.unwrap();
-    send(&mut open, b"anybody there?").await;
+    send(&mut open, b"are you there?").await;
 
     network.proxy.inject(Fault::Reset);
     assert_reset(&mut open).await;
@@ -146,7 +146,7 @@ async fn connections_that_hang_in_a_black_hole_can_be_reset() {
 }
 
 #[tokio::test]
-async fn a_cut_comes_after_exactly_so_many_bytes() {
+async fn cut_comes_after_exact_byte_count() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     assert_works(&mut client, &mut server).await;
@@ -158,7 +158,7 @@ async fn a_cut_comes_after_exactly_so_many_bytes() {
     assert_eq!(
         rest(&mut client).await,
         (b"456789".to_vec(), RESET),
-        "both directions count together"
+        "both directions must count together"
     );
     assert_reset(&mut server).await;
     let passed = Transferred {
@@ -169,7 +169,7 @@ async fn a_cut_comes_after_exactly_so_many_bytes() {
 }
 
 #[tokio::test]
-async fn each_connection_is_cut_on_its_own() {
+async fn each_connection_is_cut_separately() {
     let network = Network::new().await;
     network.proxy.inject(Fault::CutAfter { bytes: 5 });
     for _ in 0..3 {
@@ -183,7 +183,7 @@ async fn each_connection_is_cut_on_its_own() {
 }
 
 #[tokio::test]
-async fn a_cut_counts_from_its_injection_and_can_be_called_off() {
+async fn cut_counts_from_injection_and_can_be_healed() {
     let network = Network::new().await;
     let (mut client, mut server) = network.connect().await;
     for _ in 0..3 {

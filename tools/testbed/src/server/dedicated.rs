@@ -1,29 +1,32 @@
-//! A dedicated server: a container of one's own, to kill, pause and cut off. It is removed when its [`Server`] is dropped, also by a
-//! panic; if the whole process is killed, the next one that uses the testbed removes it.
+//! A server for one test, which may kill, pause and disconnect it.
+//!
+//! Dropping the [`Server`] removes its container, also when the test panics. If the whole process
+//! is killed, the next process that uses the testbed removes the container
+//! ([`crate::docker::lease`]).
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use testcontainers::bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
 use testcontainers::bollard::query_parameters::{
     KillContainerOptionsBuilder, WaitContainerOptions,
 };
-use tokio::time::{Duration, timeout};
+use tokio::time::timeout;
 
-use crate::container::{self, Plan};
-use crate::docker::{block, docker, run};
+use crate::docker::container::{self, ContainerSpec};
+use crate::docker::network::network;
+use crate::docker::{self, cleanup, cpu_quota, image, lease};
 use crate::error::Error;
-use crate::image;
-use crate::lease;
 use crate::service::Service;
-use crate::shared::swept;
+use crate::service::script::start_script;
 
-/// How long a server may take to end in order before it is killed.
-const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// How long a server may take to stop before it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often another port is tried when somebody was faster.
-const PORTS: usize = 5;
+/// How many ports are tried if another process takes the chosen one.
+const PORT_ATTEMPTS: usize = 5;
 
 /// A server in a container of its own.
 #[derive(Debug)]
@@ -33,7 +36,7 @@ pub struct Server {
     address: SocketAddr,
 }
 
-/// Settings of a server that is to be started.
+/// Settings for a [`Server`].
 #[derive(Debug)]
 pub struct ServerBuilder {
     service: Service,
@@ -43,60 +46,58 @@ pub struct ServerBuilder {
 }
 
 impl ServerBuilder {
-    /// One setting in the server's own words: `("synchronous_commit", "off")` for PostgreSQL, `("maxmemory", "16mb")` for Redis, `("m", "16")`
-    /// for Memcached's flag `-m`, a line of rabbitmq.conf for RabbitMQ.
+    /// Adds one of the server's own settings: `("synchronous_commit", "off")` for PostgreSQL,
+    /// `("maxmemory", "16mb")` for Redis, `("m", "16")` for Memcached's flag `-m`, or a line of
+    /// rabbitmq.conf for RabbitMQ.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// A word for the container's name, which tells people what it is for. The service's name by default.
+    /// The last part of the container's name. The service's name by default.
     #[must_use]
     pub fn role(mut self, role: &str) -> Self {
         role.clone_into(&mut self.role);
         self
     }
 
-    /// Starts the server by another script: for replicas.
+    /// Another start script, for replicas.
     pub(crate) fn script(mut self, script: String) -> Self {
         self.script = Some(script);
         self
     }
 
-    /// Starts it, and waits until it answers.
+    /// Starts the server and waits until it answers.
     pub async fn start(self) -> Result<Server, Error> {
-        run(self.start_here()).await
+        docker::run(self.start_on_runtime()).await
     }
 
-    async fn start_here(self) -> Result<Server, Error> {
+    async fn start_on_runtime(self) -> Result<Server, Error> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
-        swept().await?;
+        cleanup::remove_orphans().await?;
         let lease = lease::lease().await?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let service = self.service;
-        let name = format!(
-            "workshop-{}-{}-{number}-{}",
-            lease::owner(),
-            lease.id,
-            self.role
-        );
-        let mut plan = Plan {
+        let (owner, role) = (lease::owner(), &self.role);
+        let name = format!("workshop-{owner}-{}-{number}-{role}", lease.id);
+        let script = self
+            .script
+            .unwrap_or_else(|| start_script(service, &self.settings));
+        let mut spec = ContainerSpec {
             name: name.clone(),
             service,
             image: image::get(service).await?,
-            script: self
-                .script
-                .unwrap_or_else(|| service.script(&self.settings)),
+            script,
             port: None,
             lease: Some(lease.id.clone()),
             recipe: "dedicated".to_owned(),
         };
         let mut attempt = 1;
         loop {
-            // A port of our choice stays the same over a restart; one of Docker's choice does not.
-            plan.port = Some(container::free_port());
-            match container::start(&plan).await {
+            // A port that we choose stays the same after a restart. Docker would choose a new one.
+            spec.port = Some(container::free_port());
+            match container::start(&spec).await {
                 Ok(address) => {
                     return Ok(Server {
                         name,
@@ -104,8 +105,10 @@ impl ServerBuilder {
                         address,
                     });
                 }
-                Err(Error::Docker { reason, .. }) if attempt < PORTS && is_taken(&reason) => {
-                    attempt += 1
+                Err(Error::Docker { reason, .. })
+                    if attempt < PORT_ATTEMPTS && is_port_taken(&reason) =>
+                {
+                    attempt += 1;
                 }
                 Err(error) => {
                     container::remove(&name).await?;
@@ -116,17 +119,17 @@ impl ServerBuilder {
     }
 }
 
-fn is_taken(reason: &str) -> bool {
+fn is_port_taken(reason: &str) -> bool {
     reason.contains("port is already allocated") || reason.contains("address already in use")
 }
 
 impl Server {
-    /// Starts a server of this kind with our defaults.
+    /// Starts a server of this kind with the testbed's default settings.
     pub async fn start(service: Service) -> Result<Server, Error> {
         Server::builder(service).start().await
     }
 
-    /// A server whose settings are still to be said.
+    /// A builder for a server with other settings.
     pub fn builder(service: Service) -> ServerBuilder {
         ServerBuilder {
             service,
@@ -136,45 +139,45 @@ impl Server {
         }
     }
 
-    /// The container's name, which is also its name in the network of containers.
+    /// The container's name. Other containers reach the server under this name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it listens on 127.0.0.1. Stays the same when it is killed and started again.
+    /// Its address on 127.0.0.1. It stays the same when the server is killed and started again.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The same as a URL.
+    /// The address as a URL.
     pub fn url(&self) -> String {
         self.service.url(self.address)
     }
 
-    /// Ends it at once, as a crash would (SIGKILL). What it had in memory is gone; what it had on disk is not.
+    /// Kills the server (SIGKILL), as a crash does: it loses its memory and keeps its disk.
     pub async fn kill(&self) -> Result<(), Error> {
-        self.end("SIGKILL").await
+        self.signal_and_wait("SIGKILL").await
     }
 
-    /// Ends it in order; after 20 s by force.
+    /// Stops the server in an orderly way, and kills it after 20 s.
     pub async fn stop(&self) -> Result<(), Error> {
-        let signal = self.service.stop_signal();
-        if timeout(STOP_WITHIN, self.end(signal)).await.is_err() {
+        let stopped = self.signal_and_wait(self.service.stop_signal());
+        if timeout(STOP_TIMEOUT, stopped).await.is_err() {
             return self.kill().await;
         }
         Ok(())
     }
 
-    async fn end(&self, signal: &'static str) -> Result<(), Error> {
+    async fn signal_and_wait(&self, signal: &'static str) -> Result<(), Error> {
         let name = self.name.clone();
-        run(async move {
-            let docker = docker().await?;
+        docker::run(async move {
+            let docker = docker::client().await?;
             let options = KillContainerOptionsBuilder::default()
                 .signal(signal)
                 .build();
             let sent = docker.kill_container(&name, Some(options)).await;
             sent.map_err(|error| Error::docker(format!("send {signal} to {name}"), &error))?;
-            // Its exit code comes as an error; whatever it is, it has ended.
+            // An exit code other than 0 is reported as an error, but the container has ended.
             let _ = docker
                 .wait_container(&name, None::<WaitContainerOptions>)
                 .next()
@@ -184,43 +187,44 @@ impl Server {
         .await
     }
 
-    /// Starts it again after [`Server::kill`] or [`Server::stop`], and waits until it answers.
+    /// Starts the server after [`Server::kill`] or [`Server::stop`], and waits until it answers.
     pub async fn start_again(&self) -> Result<(), Error> {
         let (name, service) = (self.name.clone(), self.service);
-        run(async move {
-            let started = docker().await?.start_container(&name, None).await;
+        docker::run(async move {
+            let started = docker::client().await?.start_container(&name, None).await;
             started.map_err(|error| Error::docker(format!("start {name}"), &error))?;
-            container::wait(&name, service).await.map(drop)
+            container::wait_for_service(&name, service).await.map(drop)
         })
         .await
     }
 
-    /// Freezes it: connections stay open, and nobody answers.
+    /// Freezes the server: connections stay open, but it answers nothing.
     pub async fn pause(&self) -> Result<(), Error> {
         let name = self.name.clone();
-        run(async move {
-            let paused = docker().await?.pause_container(&name).await;
+        docker::run(async move {
+            let paused = docker::client().await?.pause_container(&name).await;
             paused.map_err(|error| Error::docker(format!("pause {name}"), &error))
         })
         .await
     }
 
-    /// Goes on after [`Server::pause`].
+    /// Lets the server continue after [`Server::pause`].
     pub async fn unpause(&self) -> Result<(), Error> {
         let name = self.name.clone();
-        run(async move {
-            let unpaused = docker().await?.unpause_container(&name).await;
+        docker::run(async move {
+            let unpaused = docker::client().await?.unpause_container(&name).await;
             unpaused.map_err(|error| Error::docker(format!("unpause {name}"), &error))
         })
         .await
     }
 
-    /// Pulls the plug: it runs on, and reaches neither us nor other containers.
+    /// Disconnects the server from the network. It runs on, but reaches neither clients nor
+    /// containers.
     pub async fn disconnect(&self) -> Result<(), Error> {
         let name = self.name.clone();
-        run(async move {
-            let docker = docker().await?;
-            let network = container::network(&docker).await?;
+        docker::run(async move {
+            let docker = docker::client().await?;
+            let network = network(&docker).await?;
             let request = NetworkDisconnectRequest {
                 container: name.clone(),
                 force: Some(true),
@@ -231,42 +235,43 @@ impl Server {
         .await
     }
 
-    /// Plugs it in again after [`Server::disconnect`], at the same address, and waits until it answers.
+    /// Connects the server after [`Server::disconnect`], at the same address, and waits until it
+    /// answers.
     pub async fn connect(&self) -> Result<(), Error> {
         let (name, service) = (self.name.clone(), self.service);
-        run(async move {
-            let docker = docker().await?;
-            let network = container::network(&docker).await?;
+        docker::run(async move {
+            let docker = docker::client().await?;
+            let network = network(&docker).await?;
             let request = NetworkConnectRequest {
                 container: name.clone(),
                 endpoint_config: None,
             };
             let connected = docker.connect_network(&network, request).await;
             connected.map_err(|error| Error::docker(format!("connect {name}"), &error))?;
-            container::wait(&name, service).await.map(drop)
+            container::wait_for_service(&name, service).await.map(drop)
         })
         .await
     }
 
-    /// Gives it this many processors at most, such as 0.5.
+    /// Limits the server to this many processors, such as 0.5.
     pub async fn limit_cpus(&self, cpus: f64) -> Result<(), Error> {
         let name = self.name.clone();
-        run(async move { container::limit_cpus(&name, cpus).await }).await
+        docker::run(async move { cpu_quota::limit_cpus(&name, cpus).await }).await
     }
 
-    /// The last lines that it logged.
+    /// The last 20 lines of its log.
     pub async fn logs(&self) -> Result<String, Error> {
         let name = self.name.clone();
-        run(async move { Ok(container::last_lines(&docker().await?, &name).await) }).await
+        docker::run(async move {
+            let docker = docker::client().await?;
+            Ok(container::last_log_lines(&docker, &name).await)
+        })
+        .await
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let name = self.name.clone();
-        // A thread that unwinds must not panic again, so an error is told and no more.
-        if let Some(Err(error)) = block(async move { container::remove(&name).await }) {
-            eprintln!("testbed: {error}");
-        }
+        container::remove_on_drop(&self.name);
     }
 }
