@@ -1,20 +1,21 @@
-//! `cargo run -p ch02-database`: reads from replicas, first stale and then not; a replica is killed; orders are spread over shards.
+//! `cargo run -p ch02-database`: the chapter's guided demonstration.
 
 mod demo;
 
 use clap::Parser;
 
-/// One database becomes many: a primary with two replicas, and four shards. Real PostgreSQL servers in containers.
+/// Chapter 2: stale reads from replicas, a killed replica, and orders on four shards. Starts real
+/// PostgreSQL servers in containers.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// How often a price is changed and read again.
+    /// Number of price changes, each followed by a read.
     #[arg(long, default_value_t = 200)]
     pairs: u32,
-    /// How many games the store has.
+    /// Number of games in the store.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(7..))]
     games: u32,
-    /// Leave the servers running at the end, until Ctrl-C.
+    /// Keep the servers running at the end, until Ctrl-C.
     #[arg(long)]
     stay: bool,
 }

@@ -1,8 +1,8 @@
 //! A small circuit breaker: after a failure, callers do not ask a cache server for a moment.
 //!
 //! A cache must not cost more than the database queries that it saves. A server that hangs costs
-//! every reader a whole time-out, and then the reader asks the database anyway. So the first failure
-//! opens the circuit for all readers. Each Redis server and each Memcached node has its own
+//! every reader a whole time-out, and then the reader asks the database anyway. So the first
+//! failure opens the circuit for all readers. Each Redis server and each Memcached node has its own
 //! [`CircuitBreaker`].
 //!
 //! Invalidations ignore the open circuit: a reader without the cache loses a hit, but a skipped

@@ -37,8 +37,8 @@ impl PgCatalog {
     /// The catalogue on these servers. Without replicas the primary answers the reads too.
     ///
     /// `replication_timeout` limits how long a write waits until the replicas have replayed it.
-    /// `None` is the naive version: the write does not wait, and the next read may be stale. Opening
-    /// waits in the same way, because the replicas may not have the newly seeded data yet.
+    /// `None` is the naive version: the write does not wait, and the next read may be stale.
+    /// Opening waits in the same way, because the replicas may not have the newly seeded data yet.
     pub async fn open(
         primary: PgPool,
         replicas: Vec<PgPool>,

@@ -4,42 +4,44 @@ use std::cmp::Reverse;
 
 use futures_util::future::join_all;
 
-use super::reviews::{new_review, reviews, reviews_at_once_are_all_counted, reviews_count};
+use super::reviews::{
+    concurrent_reviews_are_all_counted, new_review, reviews, reviews_change_the_rating,
+};
 use crate::catalog::{Catalog, GAMES_PER_PAGE, GameChange, GameQuery, GameSort};
 use crate::model::{GENRES, Game, GameId, Product};
 use crate::seed::generator::{DEFAULT_SEED, Generator};
 
-/// What every [`Catalog`] has to keep. Takes one that was just filled with `games` games of the default seed, at least 50, and
-/// changes some of them.
+/// Checks what every [`Catalog`] must do. Takes a catalogue that was just filled with `games` games of
+/// the default seed, at least 50, and changes some of them.
 ///
 /// # Panics
-/// Where the catalogue does not keep it; the message names the likely mistake.
+/// At the first broken promise. The message names the likely mistake.
 pub async fn check_catalog(catalog: &dyn Catalog, games: GameId) {
     assert!(
         games >= 50,
-        "this contract needs three pages of games, so at least 50"
+        "the contract needs three pages of games: expected at least 50 games, got {games}"
     );
     let generator = Generator::new(DEFAULT_SEED);
     let products: Vec<Product> = (1..=games).map(|id| generator.product(id)).collect();
-    what_was_filled_in_comes_out(catalog, &products).await;
-    pages_follow_each_other(catalog, &products).await;
-    filters_let_through_what_fits_and_nothing_else(catalog, &products).await;
-    orders_are_kept(catalog, &products).await;
-    a_change_returns_and_stays(catalog, &products[6].game).await;
-    changes_at_once_are_versions_in_a_row(catalog).await;
-    text_comes_out_as_it_went_in(catalog).await;
-    reviews_count(catalog, &products[2], games).await;
-    reviews_at_once_are_all_counted(catalog).await;
+    seeded_games_are_returned(catalog, &products).await;
+    pages_contain_all_games_in_order(catalog, &products).await;
+    filters_return_only_matching_games(catalog, &products).await;
+    lists_are_sorted(catalog, &products).await;
+    change_is_returned_and_stored(catalog, &products[6].game).await;
+    concurrent_changes_get_different_versions(catalog).await;
+    text_is_stored_unchanged(catalog).await;
+    reviews_change_the_rating(catalog, &products[2], games).await;
+    concurrent_reviews_are_all_counted(catalog).await;
 }
 
-async fn what_was_filled_in_comes_out(catalog: &dyn Catalog, products: &[Product]) {
+async fn seeded_games_are_returned(catalog: &dyn Catalog, products: &[Product]) {
     for expected in products {
         let id = expected.game.id;
         let product = catalog.product(id).await.unwrap().value;
         assert_eq!(
             product.as_ref(),
             Some(expected),
-            "product {id} is not the generator's; are the reviews newest first?"
+            "product {id} differs from the generated one; are its reviews sorted newest first?"
         );
     }
     let game = catalog.game(7).await.unwrap().value;
@@ -71,11 +73,11 @@ async fn what_was_filled_in_comes_out(catalog: &dyn Catalog, products: &[Product
             .iter()
             .map(|version| (version.id, version.updated_at))
             .eq(expected),
-        "versions are of every game, by id"
+        "`versions` must return every game, ordered by id"
     );
 }
 
-async fn pages_follow_each_other(catalog: &dyn Catalog, products: &[Product]) {
+async fn pages_contain_all_games_in_order(catalog: &dyn Catalog, products: &[Product]) {
     let pages = products.len().div_ceil(GAMES_PER_PAGE);
     for (number, expected) in (1..).zip(products.chunks(GAMES_PER_PAGE)) {
         let query = GameQuery {
@@ -89,14 +91,14 @@ async fn pages_follow_each_other(catalog: &dyn Catalog, products: &[Product]) {
         assert_eq!(
             page.has_more,
             (number as usize) < pages,
-            "whether a page follows page {number}"
+            "`has_more` of page {number} is wrong"
         );
         for (listing, product) in page.items.iter().zip(expected) {
             assert_eq!(listing.game, product.game);
             assert_eq!(
                 (listing.reviews.count, listing.reviews.average),
                 (product.reviews.len() as i64, product.game.rating),
-                "the summary of game {}'s reviews",
+                "wrong summary of the reviews of game {}",
                 product.game.id
             );
         }
@@ -109,22 +111,19 @@ async fn pages_follow_each_other(catalog: &dyn Catalog, products: &[Product]) {
         let page = catalog.list(&query).await.unwrap().value;
         assert!(
             page.items.is_empty() && !page.has_more,
-            "page {beyond} is beyond the end"
+            "page {beyond} is after the last page, so it must be empty"
         );
     }
     let page_0 = ids(catalog, &GameQuery::default()).await;
-    assert_eq!(page_0[0], 1, "page 0 is read as page 1");
+    assert_eq!(page_0[0], 1, "page 0 must mean page 1");
 }
 
-async fn filters_let_through_what_fits_and_nothing_else(
-    catalog: &dyn Catalog,
-    products: &[Product],
-) {
-    let expected = |fits: &dyn Fn(&Game) -> bool| -> Vec<GameId> {
+async fn filters_return_only_matching_games(catalog: &dyn Catalog, products: &[Product]) {
+    let expected = |matches: &dyn Fn(&Game) -> bool| -> Vec<GameId> {
         let games = products
             .iter()
             .map(|product| &product.game)
-            .filter(|game| fits(game));
+            .filter(|game| matches(game));
         games.map(|game| game.id).collect()
     };
     for genre in GENRES {
@@ -153,14 +152,15 @@ async fn filters_let_through_what_fits_and_nothing_else(
         &word.to_lowercase(),
         &word[1..3],
     ] {
-        let fits = |game: &Game| game.title.to_lowercase().contains(&text.to_lowercase());
+        let matches = |game: &Game| game.title.to_lowercase().contains(&text.to_lowercase());
         assert_eq!(
             ids(catalog, &by_text(text)).await,
-            expected(&fits),
+            expected(&matches),
             "text {text:?}"
         );
     }
-    // No title has one of these. A pattern that is not escaped finds all of them, and one that is escaped wrongly is an error.
+    // No title contains one of these. Without escaping the pattern matches every title; with wrong
+    // escaping the query fails.
     for text in [
         "%",
         "_",
@@ -174,7 +174,7 @@ async fn filters_let_through_what_fits_and_nothing_else(
     ] {
         assert!(
             ids(catalog, &by_text(text)).await.is_empty(),
-            "{text:?} was found in a title; is it escaped in the pattern?"
+            "no title contains {text:?}; is the text escaped in the LIKE pattern?"
         );
     }
     let both = GameQuery {
@@ -183,11 +183,11 @@ async fn filters_let_through_what_fits_and_nothing_else(
     };
     assert!(
         ids(catalog, &both).await.contains(&7),
-        "both filters let game 7 through"
+        "game 7 matches both filters"
     );
 }
 
-async fn orders_are_kept(catalog: &dyn Catalog, products: &[Product]) {
+async fn lists_are_sorted(catalog: &dyn Catalog, products: &[Product]) {
     let mut games: Vec<&Product> = products.iter().collect();
     games.sort_by(|a, b| {
         let (rated_a, rated_b) = (a.game.rating.unwrap_or(0.0), b.game.rating.unwrap_or(0.0));
@@ -199,14 +199,14 @@ async fn orders_are_kept(catalog: &dyn Catalog, products: &[Product]) {
     assert_eq!(
         ids(catalog, &by_sort(GameSort::BestRated)).await,
         best,
-        "games without a review come last"
+        "wrong order by rating; do games without a review come last?"
     );
     games.sort_by_key(|product| (Reverse(product.game.release_date), product.game.id));
     let newest: Vec<GameId> = games.iter().map(|product| product.game.id).collect();
     assert_eq!(ids(catalog, &by_sort(GameSort::Newest)).await, newest);
 }
 
-async fn a_change_returns_and_stays(catalog: &dyn Catalog, before: &Game) {
+async fn change_is_returned_and_stored(catalog: &dyn Catalog, before: &Game) {
     let cheaper = GameChange {
         price_cents: Some(1),
         description: None,
@@ -222,7 +222,7 @@ async fn a_change_returns_and_stays(catalog: &dyn Catalog, before: &Game) {
     );
     assert!(
         changed.updated_at > before.updated_at,
-        "a change is a new version"
+        "a change must set a later `updated_at`"
     );
 
     let described = GameChange {
@@ -240,7 +240,7 @@ async fn a_change_returns_and_stays(catalog: &dyn Catalog, before: &Game) {
     );
     assert!(
         again.updated_at > changed.updated_at,
-        "and the next one is another"
+        "a second change must set a later `updated_at` again"
     );
     assert_eq!(
         (&again.title, &again.images, again.rating),
@@ -250,7 +250,7 @@ async fn a_change_returns_and_stays(catalog: &dyn Catalog, before: &Game) {
     assert_eq!(
         catalog.game(before.id).await.unwrap().value.as_ref(),
         Some(&again),
-        "a read after the write"
+        "a read after the write returns other data"
     );
     let versions = catalog.versions().await.unwrap().value;
     assert_eq!(
@@ -260,12 +260,12 @@ async fn a_change_returns_and_stays(catalog: &dyn Catalog, before: &Game) {
     assert_eq!(
         catalog.change(0, &cheaper).await.unwrap(),
         None,
-        "there is no game 0"
+        "game 0 does not exist, so it cannot be changed"
     );
 }
 
-/// A publisher compares versions, and so the last change must have the latest.
-async fn changes_at_once_are_versions_in_a_row(catalog: &dyn Catalog) {
+/// Publishers compare versions, so the stored game must have the latest `updated_at`.
+async fn concurrent_changes_get_different_versions(catalog: &dyn Catalog) {
     let changed = join_all((0..20).map(async |price| {
         let change = GameChange {
             price_cents: Some(price),
@@ -283,14 +283,15 @@ async fn changes_at_once_are_versions_in_a_row(catalog: &dyn Catalog) {
     assert_eq!(
         stored.as_ref(),
         versions.last(),
-        "an earlier version has overwritten a later one"
+        "the stored game is not the change with the latest `updated_at`"
     );
     versions.dedup_by_key(|game| game.updated_at);
-    assert_eq!(versions.len(), 20, "two changes have one version");
+    assert_eq!(versions.len(), 20, "two changes got the same `updated_at`");
 }
 
-/// Either as it is, or, where a database cannot hold a character, as the write itself has said.
-async fn text_comes_out_as_it_went_in(catalog: &dyn Catalog) {
+/// A database may replace a character that it cannot store, but then the write must return the
+/// replaced text.
+async fn text_is_stored_unchanged(catalog: &dyn Catalog) {
     for text in ["it's 100% \"plain\" \\ text;\n\t--", "日本語 é 🎮", "a\0b"] {
         let change = GameChange {
             price_cents: None,
@@ -307,7 +308,7 @@ async fn text_comes_out_as_it_went_in(catalog: &dyn Catalog) {
         assert_eq!(
             catalog.game(8).await.unwrap().value,
             Some(changed),
-            "{text:?} was stored as something else"
+            "{text:?} was stored differently than the write returned it"
         );
         let review = new_review("ada", 3, text);
         let added = catalog

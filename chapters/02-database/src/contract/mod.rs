@@ -1,8 +1,9 @@
-//! What every implementation of a seam has to keep, as code: each implementation's tests call it.
+//! The contracts: what every implementation of [`Catalog`](crate::Catalog) and
+//! [`Orders`](crate::Orders) must do. The tests of each implementation call these functions.
 //!
-//! The functions take a store that has just been filled by the generator, work with it, and panic with the likely mistake where it
-//! does not keep what the trait promises. Left out: what only some can keep (which server answers, what happens when one
-//! is away), which is the business of the implementation's own tests.
+//! Each function takes a newly seeded store, works with it, and panics at the first broken promise.
+//! The message names the likely mistake. Left out: what only some implementations promise, such as
+//! which server answers. Their own tests check that.
 
 mod catalog;
 mod orders;

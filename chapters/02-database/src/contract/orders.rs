@@ -10,28 +10,28 @@ use crate::orders::Orders;
 use crate::seed::generator::{DEFAULT_SEED, Generator, SAMPLE_ORDERS};
 use crate::sharding::{bucket_of_customer, bucket_of_order};
 
-/// What every [`Orders`] has to keep. Takes one that was just filled with the sample orders of a store of `games` games of the default
-/// seed, and places some more.
+/// Checks what every [`Orders`] must do. Takes orders that were just filled with the sample orders of a
+/// store of `games` games of the default seed, and places some more.
 ///
 /// # Panics
-/// Where it does not keep it; the message names the likely mistake.
+/// At the first broken promise. The message names the likely mistake.
 pub async fn check_orders(orders: &dyn Orders, games: GameId) {
-    sample_orders_come_out(orders, games).await;
-    an_order_is_placed_once_for_each_key(orders).await;
-    one_key_at_once_is_one_order(orders).await;
-    many_keys_at_once_are_as_many_orders(orders).await;
-    a_customers_orders_come_newest_first(orders).await;
-    every_order_lies_in_its_customers_shard(orders).await;
+    sample_orders_are_returned(orders, games).await;
+    one_key_places_one_order(orders).await;
+    concurrent_requests_with_one_key_place_one_order(orders).await;
+    concurrent_keys_place_separate_orders(orders).await;
+    customer_orders_are_listed_newest_first(orders).await;
+    orders_are_in_the_customers_shard(orders).await;
 }
 
-async fn sample_orders_come_out(orders: &dyn Orders, games: GameId) {
+async fn sample_orders_are_returned(orders: &dyn Orders, games: GameId) {
     let generator = Generator::new(DEFAULT_SEED);
     for id in 1..=SAMPLE_ORDERS {
         let expected = generator.order(id, games);
         assert_eq!(
             orders.get(id).await.unwrap(),
             Some(expected),
-            "sample order {id} is not the generator's"
+            "sample order {id} differs from the generated one"
         );
     }
     let counts = orders.count_by_shard().await.unwrap();
@@ -45,7 +45,7 @@ async fn sample_orders_come_out(orders: &dyn Orders, games: GameId) {
     }
 }
 
-async fn an_order_is_placed_once_for_each_key(orders: &dyn Orders) {
+async fn one_key_places_one_order(orders: &dyn Orders) {
     let new = new_order("ada", "key-1");
     let order = created(orders, &new).await;
     assert_eq!(
@@ -59,26 +59,26 @@ async fn an_order_is_placed_once_for_each_key(orders: &dyn Orders) {
     );
     assert!(
         order.id > SAMPLE_ORDERS,
-        "order {} has the number of a sample order",
+        "order {} has an id that is reserved for sample orders",
         order.id
     );
     assert_eq!(
         bucket_of_order(order.id),
         bucket_of_customer("ada"),
-        "an order's id names its bucket"
+        "the id of an order must contain the bucket of its customer"
     );
     assert_eq!(orders.get(order.id).await.unwrap().as_ref(), Some(&order));
 
-    let repeated = PlaceOutcome::AlreadyPlaced(order.clone());
-    assert_eq!(orders.place(&new).await.unwrap(), repeated);
-    let dearer = NewOrder {
+    let already_placed = PlaceOutcome::AlreadyPlaced(order.clone());
+    assert_eq!(orders.place(&new).await.unwrap(), already_placed);
+    let with_new_price = NewOrder {
         unit_price_cents: 5_000,
         ..new.clone()
     };
     assert_eq!(
-        orders.place(&dearer).await.unwrap(),
-        repeated,
-        "a new price does not make it another order"
+        orders.place(&with_new_price).await.unwrap(),
+        already_placed,
+        "another price must not make it another order"
     );
     for other in [
         NewOrder {
@@ -96,11 +96,11 @@ async fn an_order_is_placed_once_for_each_key(orders: &dyn Orders) {
         orders.list_by_customer("ada", None, 10).await.unwrap(),
         [order]
     );
-    // Another customer's key is another key.
+    // Another customer may use the same key.
     created(orders, &new_order("grace", "key-1")).await;
 }
 
-async fn one_key_at_once_is_one_order(orders: &dyn Orders) {
+async fn concurrent_requests_with_one_key_place_one_order(orders: &dyn Orders) {
     let new = new_order("linus", "one key");
     let placed = join_all((0..20).map(|_| orders.place(&new))).await;
     let mut created = 0;
@@ -114,13 +114,15 @@ async fn one_key_at_once_is_one_order(orders: &dyn Orders) {
             PlaceOutcome::AlreadyPlaced(order) => {
                 ids.insert(order.id);
             }
-            PlaceOutcome::KeyReused => panic!("the same order under the same key is a repetition"),
+            PlaceOutcome::KeyReused => {
+                panic!("the same order with the same key must be `AlreadyPlaced`")
+            }
         }
     }
     assert_eq!(
         (created, ids.len()),
         (1, 1),
-        "20 clients sent one order at once: look for the key and insert are not one step"
+        "20 concurrent requests with one key: finding the key and inserting must be one atomic step"
     );
     assert_eq!(
         orders
@@ -132,16 +134,16 @@ async fn one_key_at_once_is_one_order(orders: &dyn Orders) {
     );
 }
 
-async fn many_keys_at_once_are_as_many_orders(orders: &dyn Orders) {
+async fn concurrent_keys_place_separate_orders(orders: &dyn Orders) {
     let new: Vec<NewOrder> = (0..20)
         .map(|n| new_order("barbara", &format!("key-{n}")))
         .collect();
     let placed = join_all(new.iter().map(async |new| created(orders, new).await.id)).await;
     let ids: HashSet<OrderId> = placed.into_iter().collect();
-    assert_eq!(ids.len(), 20, "two orders have one number");
+    assert_eq!(ids.len(), 20, "two orders have the same id");
 }
 
-async fn a_customers_orders_come_newest_first(orders: &dyn Orders) {
+async fn customer_orders_are_listed_newest_first(orders: &dyn Orders) {
     let mut placed = Vec::new();
     for n in 0..5 {
         placed.push(created(orders, &new_order("edsger", &format!("key-{n}"))).await);
@@ -169,17 +171,17 @@ async fn a_customers_orders_come_newest_first(orders: &dyn Orders) {
             .unwrap(),
         []
     );
-    for nobody in ["nobody", "", "EDSGER", "eds\0ger", "%"] {
+    for unknown in ["nobody", "", "EDSGER", "eds\0ger", "%"] {
         assert_eq!(
-            orders.list_by_customer(nobody, None, 10).await.unwrap(),
+            orders.list_by_customer(unknown, None, 10).await.unwrap(),
             [],
-            "{nobody:?} has never ordered"
+            "{unknown:?} has never ordered"
         );
     }
 }
 
-/// Runs last: counts what the others have placed.
-async fn every_order_lies_in_its_customers_shard(orders: &dyn Orders) {
+/// Runs last, because it counts the orders of the functions before.
+async fn orders_are_in_the_customers_shard(orders: &dyn Orders) {
     let mut expected = vec![0; orders.count_by_shard().await.unwrap().len()];
     for id in 1..=SAMPLE_ORDERS {
         expected[orders.shard_of_order(id)] += 1;
@@ -196,7 +198,7 @@ async fn every_order_lies_in_its_customers_shard(orders: &dyn Orders) {
             assert_eq!(
                 orders.shard_of_order(order.id),
                 orders.shard_of_customer(customer),
-                "order {} of {customer} cannot be found by its id",
+                "the id of order {} of {customer} names another shard",
                 order.id
             );
         }
@@ -204,14 +206,14 @@ async fn every_order_lies_in_its_customers_shard(orders: &dyn Orders) {
     assert_eq!(
         orders.count_by_shard().await.unwrap(),
         expected,
-        "a refused or repeated order was written"
+        "a rejected or retried order was written"
     );
 }
 
 async fn created(orders: &dyn Orders, new: &NewOrder) -> Order {
     match orders.place(new).await.unwrap() {
         PlaceOutcome::Created(order) => order,
-        other => panic!("{new:?} is a new order, and became {other:?}"),
+        other => panic!("expected {new:?} to be created, got {other:?}"),
     }
 }
 

@@ -1,11 +1,16 @@
-//! The part of the contract of [`Catalog`] that is about reviews: each belongs to its author, and all of them count.
+//! The contract of [`Catalog`] for reviews: only the author deletes a review, and every review counts
+//! in the rating.
 
 use futures_util::future::join_all;
 
 use crate::catalog::{Catalog, DeleteOutcome, NewReview};
 use crate::model::{GameId, Product, Review, average_rating};
 
-pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games: GameId) {
+pub(super) async fn reviews_change_the_rating(
+    catalog: &dyn Catalog,
+    before: &Product,
+    games: GameId,
+) {
     let id = before.game.id;
     let stars: i64 = before
         .reviews
@@ -32,17 +37,17 @@ pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games
     assert_eq!(
         product.reviews.first(),
         Some(&review),
-        "the newest review comes first"
+        "the newest review must come first"
     );
     assert_eq!(product.reviews.len() as i64, count + 1);
     assert_eq!(
         product.game.rating,
         average_rating(stars + 1, count + 1),
-        "the rating follows in the same transaction"
+        "the rating must change in the same transaction as the review"
     );
     assert!(
         product.game.updated_at > before.game.updated_at,
-        "a review is a new version of the game"
+        "a review must set a later `updated_at` of its game"
     );
 
     assert_eq!(
@@ -59,7 +64,7 @@ pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games
     assert_eq!(
         reviews(catalog, id).await.len() as i64,
         count + 1,
-        "a refused deletion deletes nothing"
+        "a rejected deletion has deleted a review"
     );
     assert_eq!(
         catalog.delete_review(id, review.id, "ada").await.unwrap(),
@@ -93,7 +98,7 @@ pub(super) async fn reviews_count(catalog: &dyn Catalog, before: &Product, games
     );
 }
 
-pub(super) async fn reviews_at_once_are_all_counted(catalog: &dyn Catalog) {
+pub(super) async fn concurrent_reviews_are_all_counted(catalog: &dyn Catalog) {
     let before = reviews(catalog, 4).await;
     let names: Vec<String> = (0..20).map(|n| format!("reviewer-{n}")).collect();
     let added = join_all(names.iter().map(async |name| {
@@ -114,14 +119,14 @@ pub(super) async fn reviews_at_once_are_all_counted(catalog: &dyn Catalog) {
     assert_eq!(
         game.rating,
         average_rating(stars, count),
-        "one review's count has overwritten another's"
+        "two concurrent reviews have overwritten each other's count"
     );
 
-    // Each is deleted twice at once.
+    // Two concurrent deletions of each review.
     let twice = added.iter().flat_map(|review| [review, review]);
     let deleted = join_all(twice.map(async |review| {
         let deleted = catalog.delete_review(4, review.id, &review.customer).await;
-        deleted.expect("the second deletion of a review is no error")
+        deleted.expect("the second deletion of a review must not be an error")
     }));
     let deleted = deleted.await;
     let count = deleted
@@ -131,18 +136,18 @@ pub(super) async fn reviews_at_once_are_all_counted(catalog: &dyn Catalog) {
     assert_eq!(
         count,
         added.len(),
-        "each review can be deleted once: {deleted:?}"
+        "each review must be deleted exactly once: {deleted:?}"
     );
     assert_eq!(reviews(catalog, 4).await, before);
 }
 
-/// The reviews that a game shows.
+/// The reviews of a game.
 pub(super) async fn reviews(catalog: &dyn Catalog, id: GameId) -> Vec<Review> {
     let product = catalog.product(id).await.unwrap().value;
     product.expect("the game exists").reviews
 }
 
-/// A review that is still to be written.
+/// A review that is not stored yet.
 pub(super) fn new_review(customer: &str, stars: u8, text: &str) -> NewReview {
     NewReview {
         customer: customer.to_owned(),

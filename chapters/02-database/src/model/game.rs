@@ -59,7 +59,8 @@ pub struct Game {
     /// The price of one copy, in cents.
     #[schema(example = 1999)]
     pub price_cents: i64,
-    /// The average stars of the reviews, 1.0 to 5.0, rounded to one decimal. `null` without reviews.
+    /// The average stars of the reviews, 1.0 to 5.0, rounded to one decimal. `null` without
+    /// reviews.
     pub rating: Option<f64>,
     /// Paths of the pictures on this store. The first is the cover.
     pub images: Vec<String>,

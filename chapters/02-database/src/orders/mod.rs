@@ -22,7 +22,8 @@ pub trait Orders: Send + Sync + 'static {
     /// One order, from the shard that its id names.
     async fn get(&self, id: OrderId) -> Result<Option<Order>, StoreError>;
 
-    /// A customer's orders, newest first: at most `limit`, and only those with an id below `before`.
+    /// A customer's orders, newest first: at most `limit`, and only those with an id below
+    /// `before`.
     async fn list_by_customer(
         &self,
         customer: &str,

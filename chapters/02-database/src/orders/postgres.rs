@@ -3,9 +3,9 @@
 //! Every method finds the shard from the customer's name or from the order's id and then asks only
 //! that shard. So a failed shard affects only its own customers. Only the count asks all shards.
 //!
-//! Two checks prevent an order in the wrong shard: this file, and the database, where an order needs
-//! the row of its bucket. Orders of one bucket wait for each other at that row, until the commit of
-//! each is on disk.
+//! Two checks prevent an order in the wrong shard: this file, and the database, where an order
+//! needs the row of its bucket. Orders of one bucket wait for each other at that row, until the
+//! commit of each is on disk.
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool, PgRow};

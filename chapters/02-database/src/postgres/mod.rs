@@ -1,7 +1,7 @@
 //! What every PostgreSQL database of this chapter needs, whatever tables it has.
 //!
-//! [`connect`] makes the pools, [`migrate`] the tables. Every write goes through [`transact`], every
-//! read through a time limit.
+//! [`connect`] makes the pools, [`migrate`] the tables. Every write goes through [`transact`],
+//! every read through a time limit.
 //!
 //! | file | content |
 //! |---|---|

@@ -1,9 +1,9 @@
 //! Connections: a pool for each database, and a limit for every wait.
 //!
 //! A server can fail in two ways. A stopped server refuses connections, and the client knows
-//! immediately. A server that hangs, or that the network has cut off, sends nothing; TCP alone needs
-//! a quarter of an hour to report that. So every wait has a limit here. A connection that was left
-//! in the middle of an answer must pass a ping before its next use.
+//! immediately. A server that hangs, or that the network has cut off, sends nothing; TCP alone
+//! needs a quarter of an hour to report that. So every wait has a limit here. A connection that was
+//! left in the middle of an answer must pass a ping before its next use.
 //!
 //! | wait | limit |
 //! |---|---|

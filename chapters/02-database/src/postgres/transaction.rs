@@ -29,8 +29,8 @@ use crate::model::StoreError;
 /// server does.
 ///
 /// [`StoreError::Unavailable`] does not always mean that nothing was written: if the connection is
-/// lost during `COMMIT`, the outcome is unknown. A retry needs a way to find out, such as an order's
-/// idempotency key.
+/// lost during `COMMIT`, the outcome is unknown. A retry needs a way to find out, such as an
+/// order's idempotency key.
 pub async fn transact<T, F>(pool: &PgPool, work: F) -> Result<T, StoreError>
 where
     T: Send + 'static,

@@ -41,7 +41,8 @@ impl Rows {
         self.in_row = false;
     }
 
-    /// Sends the rows in one `COPY`. `into` names the table and its columns in the order of the rows.
+    /// Sends the rows in one `COPY`. `into` names the table and its columns in the order of the
+    /// rows.
     pub(super) async fn copy(self, db: &mut PgConnection, into: &str) -> Result<(), Error> {
         let mut copy = db.copy_in_raw(&format!("COPY {into} FROM STDIN")).await?;
         copy.send(self.text.as_bytes()).await?;

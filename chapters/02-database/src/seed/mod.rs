@@ -1,4 +1,5 @@
-//! Seeding: the generator makes the store's data, and [`seed_store`] writes it into empty databases.
+//! Seeding: the generator makes the store's data, and [`seed_store`] writes it into empty
+//! databases.
 //!
 //! | file | content |
 //! |---|---|

@@ -1,10 +1,12 @@
-//! The chapter's tests, in one binary: data and sharding rule, then both seams on real PostgreSQL servers.
+//! The chapter's tests in one binary: generator and sharding in memory, everything else on real
+//! PostgreSQL servers.
 
 mod contracts;
-mod data;
-mod filling;
-mod outages;
+mod generator;
+mod network_faults;
 mod replication;
-mod silence;
+mod seeding;
+mod server_failures;
+mod sharding;
 mod support;
 mod transactions;

@@ -1,4 +1,4 @@
-//! Who answers a read, and how old the answer may be.
+//! Which server answers a read, and how old its answer may be.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Executor, PgPool};
 use testbed::PostgresCluster;
 
-use crate::support::{Store, fill_catalog, open, poll_until};
+use crate::support::{Store, fill_catalog, open_catalog, poll_until};
 
 fn price(price_cents: i64) -> GameChange {
     GameChange {
@@ -19,8 +19,8 @@ fn price(price_cents: i64) -> GameChange {
     }
 }
 
-/// Who answers the next reads of game 7, and which price each shows.
-async fn reads(catalog: &PgCatalog, count: usize) -> Vec<(Node, i64)> {
+/// Reads game 7 several times. Returns the server and the price of each read.
+async fn read_prices(catalog: &PgCatalog, count: usize) -> Vec<(Node, i64)> {
     let mut reads = Vec::new();
     for _ in 0..count {
         let read = catalog.game(7).await.unwrap();
@@ -30,22 +30,22 @@ async fn reads(catalog: &PgCatalog, count: usize) -> Vec<(Node, i64)> {
 }
 
 #[tokio::test]
-async fn writes_go_to_the_primary_and_reads_to_the_replicas_in_turn() {
+async fn reads_go_to_the_replicas_in_turn() {
     let store = Store::filled().await;
     let catalog = store.pg_catalog().await;
     catalog.change(7, &price(1)).await.unwrap();
 
-    // On a busy machine a replica may be left out for a moment.
+    // On a busy machine a replica may be ejected for a moment.
     poll_until(
-        "two replicas answer by turns, and the primary is left in peace",
+        "the two replicas answer in turn, and the primary answers no read",
         async || {
-            let nodes: Vec<Node> = reads(&catalog, 40)
+            let nodes: Vec<Node> = read_prices(&catalog, 40)
                 .await
                 .into_iter()
                 .map(|(node, _)| node)
                 .collect();
-            let by_turns = nodes.chunks(2).all(|two| two == &nodes[..2]) && nodes[0] != nodes[1];
-            (by_turns && !nodes.contains(&Node::Primary)).then_some(())
+            let is_in_turn = nodes.chunks(2).all(|two| two == &nodes[..2]) && nodes[0] != nodes[1];
+            (is_in_turn && !nodes.contains(&Node::Primary)).then_some(())
         },
     )
     .await;
@@ -57,14 +57,14 @@ async fn writes_go_to_the_primary_and_reads_to_the_replicas_in_turn() {
     assert_eq!(
         (primary, replica),
         (false, true),
-        "the names say what the servers are"
+        "the pool of the primary and the pool of the replica are swapped"
     );
-    let alone = open(&store.primary, &[]).await;
-    assert_eq!(reads(&alone, 3).await, [(Node::Primary, 1); 3]);
+    let alone = open_catalog(&store.primary, &[]).await;
+    assert_eq!(read_prices(&alone, 3).await, [(Node::Primary, 1); 3]);
 }
 
 #[tokio::test]
-async fn a_read_right_after_a_write_may_be_stale_on_a_replica() {
+async fn read_after_write_is_stale_without_waiting() {
     let cluster = PostgresCluster::start(2).await.unwrap();
     let primary = connect(&cluster.url()).unwrap();
     fill_catalog(&primary).await;
@@ -73,16 +73,16 @@ async fn a_read_right_after_a_write_may_be_stale_on_a_replica() {
         .iter()
         .map(|url| connect_replica(url).unwrap())
         .collect();
-    let catalog =
-        async |patience| PgCatalog::open(primary.clone(), replicas.clone(), patience).await;
-    // They wait here, so both replicas have the games.
-    let (fixed, patient) = (
+    let catalog = async |timeout| PgCatalog::open(primary.clone(), replicas.clone(), timeout).await;
+    // Opening waits for the replicas, so both have the games.
+    let (fixed, long_wait) = (
         catalog(Some(Duration::from_millis(300))).await,
         catalog(Some(Duration::from_hours(1))).await,
     );
-    patient.change(7, &price(1)).await.unwrap();
+    long_wait.change(7, &price(1)).await.unwrap();
 
-    // A replica that has heard of a write and not yet replayed it: what "asynchronous" allows at any time, and here lasts.
+    // The replica receives writes but does not replay them. Asynchronous replication allows that at
+    // any time; here it lasts.
     replicas[0]
         .execute("SELECT pg_wal_replay_pause()")
         .await
@@ -90,33 +90,33 @@ async fn a_read_right_after_a_write_may_be_stale_on_a_replica() {
     let naive = catalog(None).await;
     naive.change(7, &price(2)).await.unwrap();
     let shown = poll_until("the paused replica answers", async || {
-        let shown = reads(&naive, 1).await[0];
+        let shown = read_prices(&naive, 1).await[0];
         (shown.0 == Node::Replica(1)).then_some(shown.1)
     });
     assert_eq!(
         shown.await,
         1,
-        "the paused replica is not stale, so this test shows nothing"
+        "the paused replica is not stale, so this test proves nothing"
     );
 
     let opened = catalog(Some(Duration::from_millis(300))).await;
-    for (node, shown) in reads(&opened, 10).await {
+    for (node, shown) in read_prices(&opened, 10).await {
         assert_eq!(
             shown, 2,
-            "{node} was trusted at the start and has not caught up"
+            "{node} answered after opening although it has not caught up"
         );
     }
 
     fixed.change(7, &price(3)).await.unwrap();
-    let nobody_is_stale = async || {
-        for (node, shown) in reads(&fixed, 10).await {
-            assert_eq!(shown, 3, "{node} has not caught up, and is not left out");
+    let assert_no_stale_read = async || {
+        for (node, shown) in read_prices(&fixed, 10).await {
+            assert_eq!(shown, 3, "{node} has not caught up and is not ejected");
         }
     };
-    nobody_is_stale().await;
-    // Nor does it come back because somebody has looked at it.
-    looked_at(&replicas[0], 3).await;
-    nobody_is_stale().await;
+    assert_no_stale_read().await;
+    // The background check must not restore it before it has caught up.
+    wait_for_checks(&replicas[0], 3).await;
+    assert_no_stale_read().await;
     for new_price in 4..=8 {
         fixed.change(7, &price(new_price)).await.unwrap();
     }
@@ -125,33 +125,34 @@ async fn a_read_right_after_a_write_may_be_stale_on_a_replica() {
         .execute("SELECT pg_wal_replay_resume()")
         .await
         .unwrap();
-    let back = poll_until(
-        "the replica that has caught up is asked again",
+    let recovered = poll_until(
+        "the replica answers reads after it has caught up",
         async || {
             let read = fixed.game(7).await.unwrap();
             let price = read.value.unwrap().price_cents;
-            assert_eq!(price, 8, "{} came back before it had caught up", read.node);
+            assert_eq!(price, 8, "{} answered before it had caught up", read.node);
             (read.node == Node::Replica(1)).then_some(price)
         },
     );
-    assert_eq!(back.await, 8);
+    assert_eq!(recovered.await, 8);
 
     for new_price in 100..200 {
-        patient.change(7, &price(new_price)).await.unwrap();
-        for (node, shown) in reads(&patient, 2).await {
-            assert_eq!(shown, new_price, "{node} was not waited for");
+        long_wait.change(7, &price(new_price)).await.unwrap();
+        for (node, shown) in read_prices(&long_wait, 2).await {
+            assert_eq!(shown, new_price, "the write did not wait for {node}");
         }
     }
 }
 
-/// Returns when this replica was asked this many times how far it has come.
-async fn looked_at(replica: &PgPool, times: usize) {
-    let mut looks = HashSet::new();
-    poll_until("the replica is looked at", async || {
-        let sql = "SELECT query_start FROM pg_stat_activity WHERE query LIKE '%pg_last_wal_replay_lsn()%' AND pid <> pg_backend_pid()";
+/// Waits until the background task has asked this replica for its LSN more than `times` times.
+async fn wait_for_checks(replica: &PgPool, times: usize) {
+    let mut checks = HashSet::new();
+    poll_until("the background task checks the replica", async || {
+        let sql = "SELECT query_start FROM pg_stat_activity \
+             WHERE query LIKE '%pg_last_wal_replay_lsn()%' AND pid <> pg_backend_pid()";
         let found: Vec<DateTime<Utc>> = sqlx::query_scalar(sql).fetch_all(replica).await.unwrap();
-        looks.extend(found);
-        (looks.len() > times).then_some(())
+        checks.extend(found);
+        (checks.len() > times).then_some(())
     })
     .await;
 }

@@ -1,50 +1,56 @@
-//! Databases for the tests: empty ones, and a store that is filled.
+//! Databases for the tests: empty ones, and a filled store.
 
 use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
 use ch02_database::catalog::GameChange;
-use ch02_database::model::GameId;
 use ch02_database::postgres::{connect, connect_replica, migrate};
 use ch02_database::seed::{SeedRequest, seed_store};
-use ch02_database::{Catalog, Node, PgCatalog, PgOrders};
+use ch02_database::{Catalog, GameId, Node, PgCatalog, PgOrders, StoreError};
 use sqlx::PgPool;
 
-/// How long a test waits for something to become true. Long: it ends as soon as it is.
+/// How long a test polls for a condition. Long, because polling ends when the condition is true.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
-/// How long an answer of a store may take when servers are away: the longest that anything is waited for, and room for a busy machine.
-pub const BOUND: Duration = Duration::from_secs(30);
+/// How long one call may take while servers are down: the longest time-outs of the chapter, and a
+/// reserve for a busy machine.
+pub const CALL_LIMIT: Duration = Duration::from_secs(30);
 
-/// How many games a filled store has: three pages of a list.
+/// The number of games of a filled store: three pages of a list.
 pub const GAMES: GameId = 60;
 
-pub const SIZES: SeedRequest = SeedRequest {
+pub const SEED_REQUEST: SeedRequest = SeedRequest {
     games: Some(GAMES as u32),
     seed: None,
     shards: None,
 };
 
-/// A filled store on the shared servers: four shards, and a catalogue whose one replica is asked.
+/// A change for tests that need any write.
+pub const LOWER_PRICE: GameChange = GameChange {
+    price_cents: Some(1),
+    description: None,
+};
+
+/// Databases on the shared servers: a catalogue with one replica, and four shards.
 pub struct Store {
     pub primary: PgPool,
     pub replica: PgPool,
     pub shards: Vec<PgPool>,
-    // Dropped last, for the pools are connected to them.
+    // Dropped last, because the pools are connected to these databases.
     pub catalog: testbed::Postgres,
     pub shard_databases: Vec<testbed::Postgres>,
 }
 
 impl Store {
-    /// Makes the databases and fills them.
+    /// Creates and fills the databases.
     pub async fn filled() -> Store {
         let store = Store::empty().await;
-        store.fill(SIZES).await;
+        store.fill(SEED_REQUEST).await;
         store
     }
 
-    /// Makes the databases; there is nothing in them.
+    /// Creates empty databases.
     pub async fn empty() -> Store {
         let catalog = testbed::postgres().await.unwrap();
         let mut shard_databases = Vec::new();
@@ -63,17 +69,17 @@ impl Store {
         }
     }
 
-    /// What every process does at its start.
-    pub async fn fill(&self, sizes: SeedRequest) {
+    /// Migrates and seeds, as every process does when it starts.
+    pub async fn fill(&self, request: SeedRequest) {
         migrate(&self.primary, &self.shards).await.unwrap();
-        seed_store(&self.primary, &self.shards, sizes, |_, _| ())
+        seed_store(&self.primary, &self.shards, request, |_, _| ())
             .await
             .unwrap();
     }
 
-    /// The catalogue, with the one replica twice: it takes turns as two would.
+    /// A catalogue with two replicas. Both are the same server.
     pub async fn pg_catalog(&self) -> PgCatalog {
-        open(&self.primary, &[self.replica.clone(), self.replica.clone()]).await
+        open_catalog(&self.primary, &[self.replica.clone(), self.replica.clone()]).await
     }
 
     pub fn pg_orders(&self) -> PgOrders {
@@ -81,18 +87,18 @@ impl Store {
     }
 }
 
-/// Fills a catalogue alone.
+/// Fills a catalogue; its only shard is not used.
 pub async fn fill_catalog(primary: &PgPool) {
     let shard = testbed::postgres().await.unwrap();
     let shards = [connect(&shard.url()).unwrap()];
     migrate(primary, &shards).await.unwrap();
-    seed_store(primary, &shards, SIZES, |_, _| ())
+    seed_store(primary, &shards, SEED_REQUEST, |_, _| ())
         .await
         .unwrap();
 }
 
 /// A catalogue whose writes wait for its replicas.
-pub async fn open(primary: &PgPool, replicas: &[PgPool]) -> PgCatalog {
+pub async fn open_catalog(primary: &PgPool, replicas: &[PgPool]) -> PgCatalog {
     PgCatalog::open(
         primary.clone(),
         replicas.to_vec(),
@@ -101,39 +107,42 @@ pub async fn open(primary: &PgPool, replicas: &[PgPool]) -> PgCatalog {
     .await
 }
 
-/// Asks until the answer is `Some`.
-pub async fn poll_until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let asking = async {
+/// Polls until the result is `Some`.
+pub async fn poll_until<T>(condition: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
+    let polling = async {
         loop {
-            if let Some(answer) = ask().await {
-                return answer;
+            if let Some(value) = poll().await {
+                return value;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let answer = tokio::time::timeout(DEADLINE, asking).await;
-    answer.unwrap_or_else(|_| panic!("waited in vain until {what}"))
+    let value = tokio::time::timeout(DEADLINE, polling).await;
+    value.unwrap_or_else(|_| panic!("not true within {DEADLINE:?}: {condition}"))
 }
 
-/// The answer, which must come in time however many servers are away.
-pub async fn bounded<T>(answer: impl Future<Output = T>) -> T {
-    let answer = tokio::time::timeout(BOUND, answer).await;
-    answer.expect("hung on a server that is away: has every wait its end?")
+/// Fails the test if the call takes longer than [`CALL_LIMIT`].
+pub async fn within_limit<T>(call: impl Future<Output = T>) -> T {
+    let value = tokio::time::timeout(CALL_LIMIT, call).await;
+    value.expect("the call waits for a failed server: does every wait have a time-out?")
 }
 
-/// A change.
-pub const CHEAPER: GameChange = GameChange {
-    price_cents: Some(1),
-    description: None,
-};
+/// Fails the test if the result is not [`StoreError::Unavailable`].
+#[track_caller]
+pub fn assert_unavailable<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
+    assert!(
+        matches!(result, Err(StoreError::Unavailable(_))),
+        "expected StoreError::Unavailable, got {result:?}"
+    );
+}
 
-/// Reads until each of these servers has answered; a read that fails fails the test.
+/// Reads until each of these servers has answered. A failed read fails the test.
 pub async fn read_until_all_answer(catalog: &PgCatalog, nodes: &[Node]) {
     let mut missing: HashSet<String> = nodes.iter().map(Node::to_string).collect();
-    poll_until("every server answers", async || {
-        let read = bounded(catalog.product(7))
+    poll_until("each server has answered a read", async || {
+        let read = within_limit(catalog.product(7))
             .await
-            .expect("a read failed though a server was up");
+            .expect("a read failed although a server was up");
         assert_eq!(read.value.map(|product| product.game.id), Some(7));
         missing.remove(&read.node.to_string());
         missing.is_empty().then_some(())

@@ -1,4 +1,5 @@
-//! A write that nobody can leave half done: not by hanging up, not by panicking, not by keeping an error to itself.
+//! Transactions that no caller can leave half done: by disconnecting, by a panic, or by ignoring an
+//! error.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,7 +11,7 @@ use ch02_database::postgres::{connect, connect_replica, transact};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 
-use crate::support::{bounded, poll_until};
+use crate::support::{assert_unavailable, poll_until, within_limit};
 
 const INSERT: &str = "INSERT INTO notes DEFAULT VALUES";
 
@@ -38,12 +39,13 @@ async fn insert(pool: &PgPool) -> Result<(), StoreError> {
     .await
 }
 
-/// Lets a future go this many steps, then drops it: what axum does to a handler when its client hangs up. A step ends when the future has to
-/// wait, and the next one begins when it is woken, or a millisecond later. Returns whether the future was dropped before its end.
-async fn drop_after(steps: usize, future: impl Future) -> bool {
+/// Polls a future this many times, then drops it, as axum drops a handler when its client
+/// disconnects. The next poll comes when the future is woken, or a millisecond later. Returns
+/// whether the future was dropped before its end.
+async fn drop_after(polls: usize, future: impl Future) -> bool {
     let mut future = pin!(future);
     let mut milliseconds = tokio::time::interval(Duration::from_millis(1));
-    let mut left = steps;
+    let mut left = polls;
     std::future::poll_fn(|context| {
         while milliseconds.poll_tick(context).is_ready() {}
         if left > 0 && future.as_mut().poll(context).is_ready() {
@@ -59,24 +61,24 @@ async fn drop_after(steps: usize, future: impl Future) -> bool {
     .await
 }
 
-/// Begins 1,000 writes and drops each after 0 to 9 steps. Returns how many were dropped, and how often the pool's only connection was
-/// inside a transaction afterwards.
-async fn abandon_a_thousand(pool: &PgPool, write: impl AsyncFn()) -> (usize, usize) {
-    let (mut dropped, mut poisoned) = (0, 0);
+/// Starts 1,000 writes and drops each after 0 to 9 polls. Returns how many were dropped, and how
+/// often the pool's only connection was inside a transaction afterwards.
+async fn abandon_1000_writes(pool: &PgPool, write: impl AsyncFn()) -> (usize, usize) {
+    let (mut dropped, mut left_open) = (0, 0);
     for round in 0..1_000 {
         dropped += usize::from(drop_after(round % 10, write()).await);
         let mut connection = pool.acquire().await.unwrap();
-        // An error outside of a transaction, and the one thing that a `BEGIN` inside of one is not.
+        // SAVEPOINT fails outside of a transaction, so it detects an open one.
         if connection.execute("SAVEPOINT probe").await.is_ok() {
-            poisoned += 1;
+            left_open += 1;
             connection.execute("ROLLBACK").await.unwrap();
         }
     }
-    (dropped, poisoned)
+    (dropped, left_open)
 }
 
 #[tokio::test]
-async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished() {
+async fn abandoned_writes_finish_and_leave_connections_clean() {
     let (database, pool) = notes().await;
     let one = PgPoolOptions::new().max_connections(1);
     let pool = one
@@ -85,42 +87,46 @@ async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished()
         .await
         .unwrap();
 
-    let (dropped, poisoned) =
-        abandon_a_thousand(&pool, async || insert(&pool).await.unwrap()).await;
+    let (dropped, left_open) =
+        abandon_1000_writes(&pool, async || insert(&pool).await.unwrap()).await;
 
     assert!(
         dropped >= 200,
-        "only {dropped} of 1,000 writes were dropped, so this test shows little"
+        "only {dropped} of 1,000 writes were dropped, so this test proves little"
     );
-    assert_eq!(poisoned, 0, "connections came back inside a transaction");
-    // Of every ten, one is dropped before its first step, so it never began.
-    poll_until("every write that has begun is done", async || {
+    assert_eq!(
+        left_open, 0,
+        "the pool got connections back inside a transaction"
+    );
+    // One of every ten is dropped before its first poll, so it never starts.
+    poll_until("every write that has started is committed", async || {
         (count(&pool).await == 900).then_some(())
     })
     .await;
 
-    // The naive way, which this workshop forbids itself: the transaction inside the future that is dropped.
+    // The naive version, which clippy forbids elsewhere: the transaction is inside the dropped
+    // future.
     let naive = one.connect(&database.url()).await.unwrap();
-    let (_, poisoned) = abandon_a_thousand(&naive, async || {
-        #[expect(clippy::disallowed_methods, reason = "to show what it does")]
+    let (_, left_open) = abandon_1000_writes(&naive, async || {
+        #[expect(clippy::disallowed_methods, reason = "the naive version of this test")]
         let mut transaction = naive.begin().await.unwrap();
         transaction.execute(INSERT).await.unwrap();
         transaction.commit().await.unwrap();
     })
     .await;
     assert!(
-        poisoned > 0,
-        "the naive way poisoned nothing; has sqlx been mended, and can `transact` be simpler?"
+        left_open > 0,
+        "the naive version left no transaction open; is sqlx fixed, and can `transact` be simpler?"
     );
     let written = count(&naive).await - 900;
     assert!(
         written < 900,
-        "the naive way finished all of them, so this test shows nothing"
+        "the naive version finished all writes, so this test proves nothing"
     );
 }
 
 #[tokio::test]
-async fn a_write_on_a_poisoned_connection_is_answered_and_then_lost() {
+async fn naive_begin_loses_a_confirmed_write() {
     let (database, pool) = notes().await;
     let naive = PgPoolOptions::new()
         .max_connections(1)
@@ -128,23 +134,27 @@ async fn a_write_on_a_poisoned_connection_is_answered_and_then_lost() {
         .await
         .unwrap();
     for round in 0..1_000 {
-        #[expect(clippy::disallowed_methods, reason = "to show what it does")]
+        #[expect(clippy::disallowed_methods, reason = "the naive version of this test")]
         let begin = naive.begin();
         drop_after(round % 10, begin).await;
-        // The next user of the connection, who did nothing wrong and is told that all is well.
+        // The next caller gets this connection, and its write reports success.
         naive.execute(INSERT).await.unwrap();
         if count(&pool).await == 0 {
             naive.close().await;
-            assert_eq!(count(&pool).await, 0, "the row was there after all");
+            assert_eq!(
+                count(&pool).await,
+                0,
+                "the confirmed row is not lost, so this test proves nothing"
+            );
             return;
         }
         naive.execute("TRUNCATE notes").await.unwrap();
     }
-    panic!("`begin` was never dropped while its BEGIN was on the way");
+    panic!("`begin` was never dropped while its BEGIN was on the way, so this test proves nothing");
 }
 
 #[tokio::test]
-async fn a_failed_write_leaves_nothing_behind() {
+async fn failed_transaction_writes_nothing() {
     let (_database, pool) = notes().await;
     let failed = transact(&pool, |db| {
         Box::pin(async move {
@@ -160,7 +170,7 @@ async fn a_failed_write_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_write_that_panics_is_rolled_back_and_the_next_one_works() {
+async fn panicking_transaction_is_rolled_back() {
     let (_database, pool) = notes().await;
     let panicked: Result<(), _> = transact(&pool, |db| {
         Box::pin(async move {
@@ -175,7 +185,7 @@ async fn a_write_that_panics_is_rolled_back_and_the_next_one_works() {
 }
 
 #[tokio::test]
-async fn an_error_that_the_work_keeps_to_itself_is_not_reported_as_a_commit() {
+async fn ignored_error_is_not_reported_as_commit() {
     let (_database, pool) = notes().await;
     let written = transact(&pool, |db| {
         Box::pin(async move {
@@ -187,48 +197,45 @@ async fn an_error_that_the_work_keeps_to_itself_is_not_reported_as_a_commit() {
     .await;
     assert!(
         written.is_err(),
-        "COMMIT of a failed transaction rolls back, and calls that a success"
+        "COMMIT of a failed transaction rolls back and reports success; `transact` must return an error"
     );
     assert_eq!(count(&pool).await, 0);
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_lock_is_told_in_time() {
+async fn wait_for_a_lock_ends_in_time() {
     let (_database, pool) = notes().await;
     let mut holder = pool.acquire().await.unwrap();
     holder.execute("BEGIN; LOCK TABLE notes").await.unwrap();
-    let refused = bounded(insert(&pool)).await;
-    assert!(
-        matches!(refused, Err(StoreError::Unavailable(_))),
-        "{refused:?}"
-    );
+    let blocked = within_limit(insert(&pool)).await;
+    assert_unavailable(&blocked);
     holder.execute("ROLLBACK").await.unwrap();
     insert(&pool).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_write_that_goes_astray_is_refused_by_a_replica_and_by_its_pool() {
+async fn replica_rejects_writes() {
     let database = testbed::postgres().await.unwrap();
-    let code = async |pool: &PgPool| {
-        let refused = pool.execute("CREATE TABLE notes ()").await.unwrap_err();
-        refused
+    let error_code = async |pool: &PgPool| {
+        let error = pool.execute("CREATE TABLE notes ()").await.unwrap_err();
+        error
             .as_database_error()
             .and_then(|error| error.code().map(String::from))
     };
     let read_only = Some("25006".to_owned());
-    // The replica itself, and a primary that was taken for a replica.
+    // A replica behind a normal pool, and a primary behind a replica's pool.
     assert_eq!(
-        code(&connect(&database.replica_url()).unwrap()).await,
+        error_code(&connect(&database.replica_url()).unwrap()).await,
         read_only
     );
     assert_eq!(
-        code(&connect_replica(&database.url()).unwrap()).await,
+        error_code(&connect_replica(&database.url()).unwrap()).await,
         read_only
     );
 }
 
 #[tokio::test]
-async fn a_connection_that_was_left_in_the_middle_of_an_answer_is_used_again() {
+async fn interrupted_connection_is_used_again() {
     let (_database, pool) = notes().await;
     for round in 0..100 {
         let sql = AssertSqlSafe(format!("SELECT {round}, pg_sleep(0.001)"));
@@ -238,6 +245,9 @@ async fn a_connection_that_was_left_in_the_middle_of_an_answer_is_used_again() {
             .fetch_one(&pool)
             .await
             .unwrap();
-        assert_eq!(answer, round as i32, "somebody else's answer");
+        assert_eq!(
+            answer, round as i32,
+            "the connection returned the answer of an earlier query"
+        );
     }
 }

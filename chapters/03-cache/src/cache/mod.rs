@@ -1,7 +1,7 @@
 //! The interface [`Cache`] and its implementations.
 //!
-//! [`MemoryCache`] is a map in this process. [`RedisCache`] and [`MemcachedCache`] are shared by all
-//! clones. Values are bytes, because Memcached knows nothing else. The module
+//! [`MemoryCache`] is a map in this process. [`RedisCache`] and [`MemcachedCache`] are shared by
+//! all clones. Values are bytes, because Memcached knows nothing else. The module
 //! [`contract`](crate::contract) tests what every implementation must do.
 
 pub mod memcached;

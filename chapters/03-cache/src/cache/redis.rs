@@ -80,7 +80,8 @@ impl Cache for RedisCache {
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), CacheError> {
-        // Redis rejects a time to live of zero. Without a time to live it stores the value for ever.
+        // Redis rejects a time to live of zero. Without a time to live it stores the value for
+        // ever.
         if ttl.is_zero() {
             return self.delete(key).await;
         }

@@ -2,11 +2,12 @@
 //! [`a_value_too_large_drops_the_old_one`].
 //!
 //! A contract on paper is read once; this one is run against every store, so that a reader of
-//! [`ProductCache`](crate::ProductCache) never has to ask which cache is behind it. It panics at the first promise that is not
-//! kept and says which one.
+//! [`ProductCache`](crate::ProductCache) never has to ask which cache is behind it. It panics at
+//! the first promise that is not kept and says which one.
 //!
-//! A cache may forget at any time, and yet most of this expects that it does not: the tests give each cache far more room than
-//! the contract uses. Left out: what happens while a server is away; the tests of each store show it.
+//! A cache may forget at any time, and yet most of this expects that it does not: the tests give
+//! each cache far more room than the contract uses. Left out: what happens while a server is away;
+//! the tests of each store show it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,12 +23,12 @@ const LONG: Duration = Duration::from_mins(5);
 /// How long to wait for something that must happen.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// How two keys end that have one FNV-1a hash and begin with 250 times `x`, so that a store that hashes long keys shows what
-/// it does about it. A computer finds such a pair in a few minutes.
+/// How two keys end that have one FNV-1a hash and begin with 250 times `x`, so that a store that
+/// hashes long keys shows what it does about it. A computer finds such a pair in a few minutes.
 const ONE_HASH: [&str; 2] = ["UYWWsHiwllJ", "huupk3l_HLD"];
 
-/// The whole contract. `one` and `other` are two handles of the same cache, as two clones of the store would have them; `unit`
-/// is the shortest time to live that the cache can count.
+/// The whole contract. `one` and `other` are two handles of the same cache, as two clones of the
+/// store would have them; `unit` is the shortest time to live that the cache can count.
 pub async fn check_cache(one: Arc<dyn Cache>, other: Arc<dyn Cache>, unit: Duration) {
     what_was_never_set_is_not_there(&*one).await;
     bytes_come_back_as_they_were(&*one).await;
@@ -244,8 +245,8 @@ async fn writers_do_not_get_in_each_others_way(one: &Arc<dyn Cache>, other: &Arc
     writers.join_all().await;
 }
 
-/// For caches that keep no values over some size: one that is not kept must not leave the old value behind. To say so with an
-/// error is allowed, and so is to keep it for a moment.
+/// For caches that keep no values over some size: one that is not kept must not leave the old value
+/// behind. To say so with an error is allowed, and so is to keep it for a moment.
 pub async fn check_oversized_value(cache: &dyn Cache, too_large: usize) {
     set(cache, "grown", "old", LONG).await;
     let new = Bytes::from(vec![b'x'; too_large]);

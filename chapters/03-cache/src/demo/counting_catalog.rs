@@ -12,7 +12,8 @@ use ch02_database::{Catalog, GameId, Read, StoreError};
 /// A game and its reviews are two queries.
 pub const QUERIES_PER_PRODUCT: usize = 2;
 
-/// A catalogue, and a count of the queries it makes for products. The rest is passed on and not counted.
+/// A catalogue, and a count of the queries it makes for products. The rest is passed on and not
+/// counted.
 pub struct CountingCatalog<C> {
     catalog: C,
     queries: AtomicUsize,

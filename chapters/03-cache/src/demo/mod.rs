@@ -1,8 +1,9 @@
-//! The guided demonstration: where a cache has to stand so that three clones have one truth, and what happens when it falls
-//! over.
+//! The guided demonstration: where a cache has to stand so that three clones have one truth, and
+//! what happens when it falls over.
 //!
-//! PostgreSQL, Redis and Memcached are real, in containers. The clones are three [`ProductCache`]s in this process which share
-//! nothing but these servers. What is counted are queries, because they do not depend on how fast this machine is.
+//! PostgreSQL, Redis and Memcached are real, in containers. The clones are three [`ProductCache`]s
+//! in this process which share nothing but these servers. What is counted are queries, because they
+//! do not depend on how fast this machine is.
 
 mod counting_catalog;
 
@@ -173,7 +174,8 @@ impl Store {
         })
     }
 
-    /// Changes the price of game 7 through the first clone, as a request to it would, and prints what all clones show then.
+    /// Changes the price of game 7 through the first clone, as a request to it would, and prints
+    /// what all clones show then.
     async fn change_the_price(&self, clones: &[ProductCache; 3], cents: i64) -> anyhow::Result<()> {
         let new_price = GameChange {
             price_cents: Some(cents),

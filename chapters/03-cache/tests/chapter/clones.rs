@@ -1,6 +1,8 @@
-//! Three clones of the store, each in a process of its own: what a map in each of them gets wrong, and a shared cache right.
+//! Three clones of the store, each in a process of its own: what a map in each of them gets wrong,
+//! and a shared cache right.
 //!
-//! Here a process is a [`ProductCache`] that shares nothing with the others but the database, and the cache if there is one.
+//! Here a process is a [`ProductCache`] that shares nothing with the others but the database, and
+//! the cache if there is one.
 
 use std::sync::Arc;
 
@@ -18,7 +20,8 @@ fn a_map() -> Arc<dyn Cache> {
     Arc::new(MemoryCache::new(1 << 20))
 }
 
-/// Ten reads of each of seven games on each clone. How many times was each game read from the database?
+/// Ten reads of each of seven games on each clone. How many times was each game read from the
+/// database?
 async fn reads_of_each_game(catalog: &CountingGames, clones: &[ProductCache]) -> usize {
     for _ in 0..10 {
         for clone in clones {
@@ -58,8 +61,8 @@ async fn three_maps_ask_the_database_three_times_and_a_shared_cache_once() {
     );
 }
 
-/// All clones know the seventh game; one of them gives it a price of one cent and invalidates it. What does each of them say
-/// it costs?
+/// All clones know the seventh game; one of them gives it a price of one cent and invalidates it.
+/// What does each of them say it costs?
 async fn prices_after_a_change(cache: impl Fn() -> Arc<dyn Cache>) -> [i64; 3] {
     let catalog = seven_games();
     let clones = clones(&catalog, cache);

@@ -85,7 +85,8 @@ async fn without_a_prefix_even_the_empty_key_is_a_key() {
     let cache = MemcachedCache::with_timeout(nodes.nodes(), "", DEADLINE)
         .await
         .unwrap();
-    // Other tests could use the same name at the same time, so what is found there later says nothing.
+    // Other tests could use the same name at the same time, so what is found there later says
+    // nothing.
     let answer = cache
         .set("", Bytes::from_static(b"x"), Duration::from_secs(1))
         .await;

@@ -1,4 +1,5 @@
-//! A stand-in for a database, for the tests that are about caches: generated products in memory, which can be read and repriced.
+//! A stand-in for a database, for the tests that are about caches: generated products in memory,
+//! which can be read and repriced.
 
 use std::sync::{Arc, Mutex};
 
@@ -65,7 +66,8 @@ impl Games {
 impl Catalog for Games {
     async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
         let product = self.with_product(id, |product| product.clone());
-        // An answer needs a moment to travel from a real database to whoever asked, and others run meanwhile.
+        // An answer needs a moment to travel from a real database to whoever asked, and others run
+        // meanwhile.
         tokio::task::yield_now().await;
         Ok(Read::from_primary(product))
     }

@@ -1,4 +1,5 @@
-//! A line to the shared Redis that can be cut, blocked and mended, so that most tests need no server of their own.
+//! A line to the shared Redis that can be cut, blocked and mended, so that most tests need no
+//! server of their own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ impl Line {
         format!("redis://{way}/{database}")
     }
 
-    /// A way that leads through the proxy until the flag is set. After that, new connections go straight to Redis, and old
-    /// ones stay where they are.
+    /// A way that leads through the proxy until the flag is set. After that, new connections go
+    /// straight to Redis, and old ones stay where they are.
     pub async fn detour(&self) -> (SocketAddr, Arc<AtomicBool>) {
         let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let way = door.local_addr().unwrap();

@@ -1,6 +1,8 @@
-//! The chapter's tests: cache-aside by itself, the contract of every cache, and what happens when a real one goes away.
+//! The chapter's tests: cache-aside by itself, the contract of every cache, and what happens when a
+//! real one goes away.
 //!
-//! Redis and Memcached are real. Most tests share servers that stay up between runs; a few kill a server of their own.
+//! Redis and Memcached are real. Most tests share servers that stay up between runs; a few kill a
+//! server of their own.
 
 /// Shared with the demonstration.
 #[path = "../../src/demo/counting_catalog.rs"]

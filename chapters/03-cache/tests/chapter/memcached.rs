@@ -104,7 +104,8 @@ async fn a_dead_node_takes_its_own_keys_along_and_no_others() {
     }
 
     mortal.kill().await.unwrap();
-    // Twice: a key that had moved to another node would be found there the second time, and be old when the node is back.
+    // Twice: a key that had moved to another node would be found there the second time, and be old
+    // when the node is back.
     for round in 1..=2 {
         for id in 1..=60 {
             let lookup = products.get(id).await.unwrap();

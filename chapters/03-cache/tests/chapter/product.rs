@@ -83,7 +83,8 @@ async fn a_reader_overtaken_by_a_write_does_not_cache_what_it_read() {
     let (products, _) = cached(&catalog);
     let on_another_clone = products.clone();
 
-    // The reader goes first: it has the old product and waits for it to arrive while the writer does all of its work.
+    // The reader goes first: it has the old product and waits for it to arrive while the writer
+    // does all of its work.
     let (overtaken, ()) = tokio::join!(biased; price(&products), async {
         set_price(&catalog, 1).await;
         on_another_clone.invalidate(7).await.unwrap();
@@ -126,7 +127,8 @@ async fn a_write_that_comes_while_a_reader_fills_the_cache_waits_and_then_invali
     );
 
     let (overtaken, ()) = tokio::join!(biased; price(&products), async {
-        // Meanwhile the reader gets its answer, sees that nothing was invalidated, and begins to set.
+        // Meanwhile the reader gets its answer, sees that nothing was invalidated, and begins to
+        // set.
         tokio::task::yield_now().await;
         set_price(&catalog, 1).await;
         products.invalidate(7).await.unwrap();

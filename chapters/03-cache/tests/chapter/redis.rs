@@ -151,7 +151,8 @@ async fn an_invalidation_is_tried_even_while_readers_are_turned_away() {
     );
 }
 
-/// The confession in `redis_cache.rs`. Nothing of this is right, and nothing of it can be mended at this end.
+/// The confession in `redis_cache.rs`. Nothing of this is right, and nothing of it can be mended at
+/// this end.
 #[tokio::test]
 async fn when_an_invalidation_fails_and_redis_returns_the_old_price_is_shown_until_its_time_is_over()
  {

@@ -1,5 +1,5 @@
-//! Patience for the tests. Nothing here sleeps for a fixed time: a test waits for what it expects, and [`DEADLINE`] is only how
-//! long it believes.
+//! Patience for the tests. Nothing here sleeps for a fixed time: a test waits for what it expects,
+//! and [`DEADLINE`] is only how long it believes.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,7 +27,8 @@ pub async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// A handle that waits as long as it takes, for tests that are not about time-outs: this machine may be busy.
+/// A handle that waits as long as it takes, for tests that are not about time-outs: this machine
+/// may be busy.
 pub fn redis_cache(url: &str) -> Arc<dyn Cache> {
     Arc::new(RedisCache::with_timeout(url, "ch03:", DEADLINE).unwrap())
 }

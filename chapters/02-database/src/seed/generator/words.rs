@@ -1,13 +1,11 @@
-//! The words that titles, descriptions and reviews are put together from.
-//!
-//! Word lists rather than lorem ipsum, since a learner looks at these texts all day. Left out: any claim to literature.
+//! The word lists for titles, descriptions and reviews.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::pick;
 
-pub(super) const STUDIO: [&str; 6] = [
+pub(super) const STUDIO_SUFFIXES: [&str; 6] = [
     "Games",
     "Interactive",
     "Studios",
@@ -101,7 +99,7 @@ const NOUNS: [&str; 40] = [
     "Voyage",
     "Winter",
 ];
-const SUFFIXES: [&str; 12] = [
+const TITLE_SUFFIXES: [&str; 12] = [
     "", "", "", "", "", " II", " III", " Online", " Origins", " Reborn", " Tactics", " Deluxe",
 ];
 const HEROES: [&str; 10] = [
@@ -140,7 +138,7 @@ const FEATURES: [&str; 10] = [
     "With a level editor and a kind community.",
     "Easy to leave, hard to forget.",
 ];
-const PRAISE: [&str; 8] = [
+const POSITIVE_REVIEWS: [&str; 8] = [
     "I meant to play for ten minutes. It is morning.",
     "Best of its kind in years.",
     "Worth it for the second act alone.",
@@ -150,7 +148,7 @@ const PRAISE: [&str; 8] = [
     "Small, clever, and finished: a rare thing.",
     "I bought a second copy for a friend.",
 ];
-const DOUBT: [&str; 8] = [
+const MIXED_REVIEWS: [&str; 8] = [
     "Good ideas, slow start.",
     "Fine, though the menus need work.",
     "Fun with friends, thin alone.",
@@ -160,7 +158,7 @@ const DOUBT: [&str; 8] = [
     "Decent, but the camera is against you.",
     "Solid. I will not remember it next year.",
 ];
-const COMPLAINTS: [&str; 6] = [
+const NEGATIVE_REVIEWS: [&str; 6] = [
     "Crashed twice before the title screen.",
     "Not for me.",
     "The trailer is better than the game.",
@@ -169,17 +167,17 @@ const COMPLAINTS: [&str; 6] = [
     "I asked for a refund.",
 ];
 
-/// A title such as "Iron Harbour II".
+/// A title, such as "Iron Harbour II".
 pub(super) fn title(rng: &mut ChaCha8Rng) -> String {
     format!(
         "{} {}{}",
         pick(rng, &ADJECTIVES),
         pick(rng, &NOUNS),
-        pick(rng, &SUFFIXES)
+        pick(rng, &TITLE_SUFFIXES)
     )
 }
 
-/// Three or four sentences about the game.
+/// Three sentences about the game.
 pub(super) fn description(rng: &mut ChaCha8Rng, title: &str, genre: &str) -> String {
     let first = rng.random_range(0..FEATURES.len());
     let second = (first + rng.random_range(1..FEATURES.len())) % FEATURES.len();
@@ -192,12 +190,12 @@ pub(super) fn description(rng: &mut ChaCha8Rng, title: &str, genre: &str) -> Str
     )
 }
 
-/// A sentence that fits the stars.
+/// A review that fits the number of stars.
 pub(super) fn review(rng: &mut ChaCha8Rng, stars: u8) -> String {
     let sentence = match stars {
-        4.. => pick(rng, &PRAISE),
-        3 => pick(rng, &DOUBT),
-        _ => pick(rng, &COMPLAINTS),
+        4.. => pick(rng, &POSITIVE_REVIEWS),
+        3 => pick(rng, &MIXED_REVIEWS),
+        _ => pick(rng, &NEGATIVE_REVIEWS),
     };
     (*sentence).to_owned()
 }

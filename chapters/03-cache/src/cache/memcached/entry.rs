@@ -13,8 +13,8 @@ use common::hash::fnv1a;
 /// Memcached's limit.
 const MAX_NAME_BYTES: usize = 250;
 
-/// The first character of a hashed name. A key that starts with it is hashed too, so no key can have
-/// the name of another one.
+/// The first character of a hashed name. A key that starts with it is hashed too, so no key can
+/// have the name of another one.
 const HASH_MARKER: char = '#';
 
 /// The name of one key in Memcached, and the header of its value.

@@ -27,8 +27,8 @@ use super::{COMMAND_TIMEOUT, Cache, CacheError, is_answered};
 use crate::circuit_breaker::CircuitBreaker;
 use entry::EntryName;
 
-/// The longest time to live. Memcached interprets a larger number as seconds since 1970. A cache may
-/// forget, so a shorter time is allowed.
+/// The longest time to live. Memcached interprets a larger number as seconds since 1970. A cache
+/// may forget, so a shorter time is allowed.
 const MAX_TTL: Duration = Duration::from_hours(30 * 24);
 
 /// The longest key prefix, in bytes.
@@ -144,7 +144,8 @@ impl From<Error> for CacheError {
 fn is_rejection(error: &Error) -> bool {
     match error {
         Error::Server(_) | Error::Rejected(_) | Error::Usage(_) => true,
-        // The library's wrapper for every error after a write was sent, including a clear rejection.
+        // The library's wrapper for every error after a write was sent, including a clear
+        // rejection.
         Error::Ambiguous { source, .. } => is_rejection(source),
         _ => false,
     }

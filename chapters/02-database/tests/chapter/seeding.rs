@@ -1,4 +1,4 @@
-//! From an empty database to a full store: by several processes at once, cut off in the middle, or with other numbers than before.
+//! Migrating and seeding: several processes at once, a seeding that was cut off, other parameters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,13 +10,13 @@ use ch02_database::{Catalog, Orders, PgOrders, StoreError};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{PgPool, SqlSafeStr};
 
-use crate::support::{GAMES, SIZES, Store, open};
+use crate::support::{GAMES, SEED_REQUEST, Store, open_catalog};
 
 #[tokio::test]
-async fn processes_that_start_at_once_fill_the_store_once() {
+async fn concurrent_starts_fill_the_store_once() {
     let store = Store::empty().await;
     let filled = AtomicU64::new(0);
-    let process = async || {
+    let start = async || {
         let primary = connect(&store.catalog.url()).unwrap();
         let shards: Vec<PgPool> = store
             .shard_databases
@@ -25,16 +25,18 @@ async fn processes_that_start_at_once_fill_the_store_once() {
             .collect();
         migrate(&primary, &shards).await.unwrap();
         let count = |_, _| _ = filled.fetch_add(1, Ordering::Relaxed);
-        seed_store(&primary, &shards, SIZES, count).await.unwrap()
+        seed_store(&primary, &shards, SEED_REQUEST, count)
+            .await
+            .unwrap()
     };
 
-    let recipes = tokio::join!(process(), process(), process());
+    let parameters = tokio::join!(start(), start(), start());
 
-    assert_eq!((recipes.0, recipes.1), (recipes.1, recipes.2));
+    assert_eq!((parameters.0, parameters.1), (parameters.1, parameters.2));
     assert_eq!(
         filled.load(Ordering::Relaxed),
         1,
-        "more than one process has written the games: is the lock taken before the look?"
+        "more than one process has written the games: is the lock taken before the check?"
     );
     assert_eq!(count(&store.primary, "games").await, GAMES);
     assert_eq!(
@@ -50,31 +52,31 @@ async fn processes_that_start_at_once_fill_the_store_once() {
 }
 
 #[tokio::test]
-async fn a_store_with_other_numbers_is_refused_by_name() {
+async fn other_seed_parameters_are_rejected() {
     let store = Store::filled().await;
-    let refused = async |shards: &[PgPool], sizes| {
-        let refused = seed_store(&store.primary, shards, sizes, |_, _| ()).await;
-        refused.unwrap_err().to_string()
+    let rejected = async |shards: &[PgPool], sizes| {
+        let rejected = seed_store(&store.primary, shards, sizes, |_, _| ()).await;
+        rejected.unwrap_err().to_string()
     };
     let more = SeedRequest {
         games: Some(61),
-        ..SIZES
+        ..SEED_REQUEST
     };
-    let message = refused(&store.shards, more).await;
+    let message = rejected(&store.shards, more).await;
     assert!(
         message.contains("--games 60") && message.contains("--games 61"),
         "{message}"
     );
     let other = SeedRequest {
         seed: Some(7),
-        ..SIZES
+        ..SEED_REQUEST
     };
-    let message = refused(&store.shards, other).await;
+    let message = rejected(&store.shards, other).await;
     assert!(
         message.contains("--seed 42") && message.contains("--seed 7"),
         "{message}"
     );
-    let message = refused(&store.shards[..3], SIZES).await;
+    let message = rejected(&store.shards[..3], SEED_REQUEST).await;
     assert!(
         message.contains("--shards 4") && message.contains("--shards 3"),
         "{message}"
@@ -91,18 +93,19 @@ async fn a_store_with_other_numbers_is_refused_by_name() {
     assert_eq!(
         (stored.games, stored.seed, stored.shards),
         (60, 42, 4),
-        "what is not asked for is as it is"
+        "a number that is not requested must be the stored one"
     );
 }
 
 #[tokio::test]
-async fn a_seeding_that_was_cut_off_begins_anew_with_whatever_numbers() {
+async fn interrupted_seeding_starts_again_with_new_parameters() {
     let store = Store::empty().await;
     migrate(&store.primary, &store.shards).await.unwrap();
-    // All shards are filled by then, and some of the games; the second report never returns.
+    // The first progress report never returns. Until then the seeding has filled all shards and
+    // some of the games.
     let reports = AtomicU64::new(0);
-    let (begun, wait) = (tokio::sync::Notify::new(), std::sync::Mutex::new(()));
-    let cut_off = {
+    let (has_begun, blocked) = (tokio::sync::Notify::new(), std::sync::Mutex::new(()));
+    let result = {
         let sizes = SeedRequest {
             games: Some(3_000),
             seed: Some(7),
@@ -112,51 +115,51 @@ async fn a_seeding_that_was_cut_off_begins_anew_with_whatever_numbers() {
         let one_shard = vec![store.shards[0].clone()];
         let seeding = seed_store(&primary, &one_shard, sizes, |_, _| {
             reports.fetch_add(1, Ordering::Relaxed);
-            begun.notify_one();
-            drop(wait.lock());
+            has_begun.notify_one();
+            drop(blocked.lock());
         });
         tokio::select! {
             biased;
-            () = begun.notified() => "cut off",
+            () = has_begun.notified() => "cut off",
             _ = seeding => "finished",
         }
     };
-    assert_eq!((cut_off, reports.load(Ordering::Relaxed)), ("cut off", 1));
+    assert_eq!((result, reports.load(Ordering::Relaxed)), ("cut off", 1));
 
-    store.fill(SIZES).await;
+    store.fill(SEED_REQUEST).await;
 
     assert_eq!(count(&store.primary, "games").await, GAMES);
     let counts = store.pg_orders().count_by_shard().await.unwrap();
     assert_eq!(
         counts.iter().sum::<u64>(),
         1_000,
-        "orders of the first seeding are left: {counts:?}"
+        "orders of the interrupted seeding remain: {counts:?}"
     );
-    // A second start checks who owns which bucket.
-    store.fill(SIZES).await;
+    // A second start checks the owners of the buckets.
+    store.fill(SEED_REQUEST).await;
     let sample = store.pg_orders().get(1).await.unwrap();
     assert_eq!(sample, Some(Generator::new(42).order(1, GAMES)));
 }
 
 #[tokio::test]
-async fn shards_in_another_order_are_refused_at_the_start_and_by_the_database() {
+async fn shards_in_wrong_order_are_rejected() {
     let store = Store::filled().await;
     let mut swapped = store.shards.clone();
     swapped.swap(1, 2);
 
-    let refused = seed_store(&store.primary, &swapped, SIZES, |_, _| ()).await;
+    let rejected = seed_store(&store.primary, &swapped, SEED_REQUEST, |_, _| ()).await;
     assert!(
         matches!(
-            refused,
+            rejected,
             Err(SeedError::WrongShard {
                 shard: 1,
                 shards: 4
             })
         ),
-        "{refused:?}"
+        "{rejected:?}"
     );
 
-    // Whoever does not look at the start is told with the first order.
+    // Without the check at the start, the first order fails.
     let orders = PgOrders::new(swapped);
     let customer = Generator::new(42)
         .customers()
@@ -171,20 +174,20 @@ async fn shards_in_another_order_are_refused_at_the_start_and_by_the_database() 
         unit_price_cents: 1,
         idempotency_key: "key".to_owned(),
     };
-    let refused = orders.place(&new).await;
+    let rejected = orders.place(&new).await;
     assert!(
-        matches!(&refused, Err(StoreError::Corrupt(reason)) if reason.contains("shard 1")),
-        "{refused:?}"
+        matches!(&rejected, Err(StoreError::Corrupt(reason)) if reason.contains("shard 1")),
+        "{rejected:?}"
     );
 
-    // And whoever goes around all of it is stopped by the foreign key.
-    let foreign = sqlx::query(
+    // SQL that bypasses the application violates the foreign key.
+    let violation = sqlx::query(
         "INSERT INTO orders VALUES (255 + 256 * 1000, DEFAULT, 'ada', 7, 1, 1, now(), NULL)",
     )
     .execute(&store.shards[0])
     .await
     .unwrap_err();
-    assert!(foreign.to_string().contains("foreign key"), "{foreign}");
+    assert!(violation.to_string().contains("foreign key"), "{violation}");
     assert_eq!(
         store
             .pg_orders()
@@ -198,9 +201,9 @@ async fn shards_in_another_order_are_refused_at_the_start_and_by_the_database() 
 }
 
 #[tokio::test]
-async fn another_chapters_migrations_in_the_same_database_are_none_of_our_business() {
+async fn migrations_of_another_chapter_are_ignored() {
     let store = Store::empty().await;
-    let others = Migrator::with_migrations(vec![Migration::new(
+    let other_migrator = Migrator::with_migrations(vec![Migration::new(
         1,
         "jobs".into(),
         MigrationType::Simple,
@@ -209,7 +212,7 @@ async fn another_chapters_migrations_in_the_same_database_are_none_of_our_busine
     )]);
     for _ in 0..2 {
         migrate(&store.primary, &store.shards).await.unwrap();
-        others.run(&store.primary).await.unwrap();
+        other_migrator.run(&store.primary).await.unwrap();
     }
     assert_eq!(
         count(&store.primary, "games").await + count(&store.primary, "jobs").await,
@@ -218,32 +221,33 @@ async fn another_chapters_migrations_in_the_same_database_are_none_of_our_busine
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_version_is_refused() {
+async fn database_of_newer_version_is_rejected() {
     let store = Store::filled().await;
-    let newer = "INSERT INTO catalog_migrations SELECT 2, 'stock', now(), true, checksum, 1 FROM catalog_migrations";
+    let newer = "INSERT INTO catalog_migrations \
+         SELECT 2, 'stock', now(), true, checksum, 1 FROM catalog_migrations";
     sqlx::query(newer).execute(&store.primary).await.unwrap();
-    let refused = migrate(&store.primary, &store.shards).await;
+    let rejected = migrate(&store.primary, &store.shards).await;
     assert!(
-        matches!(refused, Err(StoreError::Corrupt(_))),
-        "{refused:?}"
+        matches!(rejected, Err(StoreError::Corrupt(_))),
+        "{rejected:?}"
     );
-    // A lock that was left behind would keep the next start waiting for ever.
-    let refused = migrate(&store.primary, &store.shards).await;
+    // The failed migration must release its lock, or the next start waits for ever.
+    let rejected = migrate(&store.primary, &store.shards).await;
     assert!(
-        matches!(refused, Err(StoreError::Corrupt(_))),
-        "{refused:?}"
+        matches!(rejected, Err(StoreError::Corrupt(_))),
+        "{rejected:?}"
     );
 }
 
 #[tokio::test]
-async fn a_row_that_makes_no_sense_is_damage_and_not_an_outage() {
+async fn unreadable_row_is_corrupt_not_unavailable() {
     let store = Store::filled().await;
-    let unreadable = "ALTER TABLE games ALTER COLUMN platform TYPE integer USING 1";
-    sqlx::query(unreadable)
+    let other_type = "ALTER TABLE games ALTER COLUMN platform TYPE integer USING 1";
+    sqlx::query(other_type)
         .execute(&store.primary)
         .await
         .unwrap();
-    let catalog = open(&store.primary, &[]).await;
+    let catalog = open_catalog(&store.primary, &[]).await;
     let read = catalog.game(7).await;
     assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
 }

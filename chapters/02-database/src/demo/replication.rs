@@ -1,0 +1,107 @@
+//! Parts 1 to 3: stale reads, their cure and its cost, and a killed replica.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use ch02_database::catalog::GameChange;
+use ch02_database::{Catalog, Node, PgCatalog};
+use testbed::PostgresCluster;
+
+/// The number of reads that each server has answered.
+type ReadCounts = BTreeMap<String, u32>;
+
+/// Changes the price of game 7 and reads it immediately, `pairs` times.
+pub(super) async fn count_stale_reads(catalog: &PgCatalog, pairs: u32) -> anyhow::Result<()> {
+    let mut counts = ReadCounts::new();
+    let mut stale = 0;
+    let mut write_times = Vec::new();
+    for price in 1..=i64::from(pairs) {
+        let start = Instant::now();
+        set_price(catalog, price).await?;
+        write_times.push(start.elapsed());
+        let read = catalog.game(7).await?;
+        *counts.entry(read.node.to_string()).or_insert(0) += 1;
+        stale += u32::from(read.value.context("game 7 is missing")?.price_cents != price);
+    }
+    write_times.sort();
+    println!("   {pairs} price changes, each followed by a read: {stale} reads had the old price");
+    println!(
+        "   reads: {}; a write took {:.1} ms (median)\n",
+        format_counts(&counts),
+        write_times[write_times.len() / 2].as_secs_f64() * 1_000.0
+    );
+    Ok(())
+}
+
+/// Kills replica 1 during reads, starts it again, and waits until it answers reads.
+pub(super) async fn kill_a_replica(
+    cluster: &PostgresCluster,
+    catalog: &PgCatalog,
+) -> anyhow::Result<()> {
+    let is_dead = AtomicBool::new(false);
+    let reads = async {
+        let (mut before, mut after) = (ReadCounts::new(), ReadCounts::new());
+        let mut slowest = Duration::ZERO;
+        let end = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < end {
+            let start = Instant::now();
+            let read = catalog.game(7).await.context("a read failed")?;
+            slowest = slowest.max(start.elapsed());
+            let counts = if is_dead.load(Ordering::Relaxed) {
+                &mut after
+            } else {
+                &mut before
+            };
+            *counts.entry(read.node.to_string()).or_insert(0) += 1;
+        }
+        anyhow::Ok((before, after, slowest))
+    };
+    let kill = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let killed = cluster.replicas()[0].kill().await;
+        is_dead.store(true, Ordering::Relaxed);
+        killed
+    };
+    let (reads, killed) = tokio::join!(reads, kill);
+    killed?;
+    let (before, after, slowest) = reads?;
+    println!("   reads before the kill: {}", format_counts(&before));
+    println!("   reads after the kill:  {}", format_counts(&after));
+    println!(
+        "   no read failed; the slowest took {:.0} ms, because it asked a second server",
+        slowest.as_secs_f64() * 1_000.0
+    );
+
+    let start = Instant::now();
+    cluster.replicas()[0].start_again().await?;
+    while catalog.game(7).await?.node != Node::Replica(1) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    println!(
+        "   replica-1 is started again and answers reads {:.1} s later\n",
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+async fn set_price(catalog: &PgCatalog, price_cents: i64) -> anyhow::Result<()> {
+    let change = GameChange {
+        price_cents: Some(price_cents),
+        description: None,
+    };
+    catalog
+        .change(7, &change)
+        .await?
+        .context("game 7 is missing")?;
+    Ok(())
+}
+
+fn format_counts(counts: &ReadCounts) -> String {
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(node, count)| format!("{node} {count}"))
+        .collect();
+    counts.join(", ")
+}

@@ -1,0 +1,234 @@
+//! A silent network: connections stay open, but no answer arrives. Every wait must end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ch02_database::postgres::{connect, connect_replica, transact};
+use ch02_database::{Catalog, Node, Orders, PgOrders};
+use futures_util::future::join_all;
+use sqlx::{AssertSqlSafe, Executor, PgPool};
+use testbed::{Fault, FaultProxy};
+use tokio::sync::Notify;
+
+use crate::support::{
+    GAMES, LOWER_PRICE, Store, assert_unavailable, open_catalog, poll_until, read_until_all_answer,
+    within_limit,
+};
+
+#[tokio::test]
+async fn silent_server_is_reported_in_time() {
+    let store = Store::filled().await;
+    let primary_proxy = FaultProxy::before(address(&store.catalog.url()))
+        .await
+        .unwrap();
+    let replica_proxy = FaultProxy::before(address(&store.catalog.replica_url()))
+        .await
+        .unwrap();
+    let primary = connect(&url_through(&store.catalog.url(), &primary_proxy)).unwrap();
+    let replica =
+        connect_replica(&url_through(&store.catalog.replica_url(), &replica_proxy)).unwrap();
+    let catalog = open_catalog(&primary, &[replica]).await;
+    within_limit(catalog.change(7, &LOWER_PRICE)).await.unwrap();
+    read_until_all_answer(&catalog, &[Node::Replica(1)]).await;
+
+    // The connections stay open, so an idle connection still looks healthy.
+    primary_proxy.inject(Fault::Blackhole);
+    let change = within_limit(catalog.change(7, &LOWER_PRICE)).await;
+    assert_unavailable(&change);
+    assert_eq!(
+        within_limit(catalog.product(7)).await.unwrap().node,
+        Node::Replica(1)
+    );
+
+    replica_proxy.inject(Fault::Blackhole);
+    let read = within_limit(catalog.product(7)).await;
+    assert_unavailable(&read);
+
+    primary_proxy.heal();
+    replica_proxy.heal();
+    poll_until("writes succeed again through the same pools", async || {
+        within_limit(catalog.change(7, &LOWER_PRICE)).await.ok()
+    })
+    .await;
+    read_until_all_answer(&catalog, &[Node::Replica(1)]).await;
+}
+
+#[tokio::test]
+async fn silent_replica_delays_only_the_first_read() {
+    let store = Store::filled().await;
+    let proxy = FaultProxy::before(address(&store.catalog.replica_url()))
+        .await
+        .unwrap();
+    let silent = connect_replica(&url_through(&store.catalog.replica_url(), &proxy)).unwrap();
+    let catalog = open_catalog(&store.primary, &[silent, store.replica.clone()]).await;
+    read_until_all_answer(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
+
+    proxy.inject(Fault::Blackhole);
+
+    let reads = async {
+        for _ in 0..200 {
+            catalog
+                .product(7)
+                .await
+                .expect("a read failed although two servers were up");
+        }
+    };
+    within_limit(reads).await;
+}
+
+/// Starts a read and cuts the network while the read waits for its answer. A table lock makes the
+/// server wait with the answer.
+async fn cut_network_during_read<T>(
+    server: &PgPool,
+    table: &str,
+    proxy: &FaultProxy,
+    read: impl Future<Output = T>,
+) -> T {
+    let mut holder = server.acquire().await.unwrap();
+    let lock = format!("BEGIN; LOCK TABLE {table}");
+    holder.execute(AssertSqlSafe(lock)).await.unwrap();
+    let cut_network = async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass";
+        poll_until("the read waits for the table lock", async || {
+            let count: i64 = sqlx::query_scalar(waiting)
+                .bind(table)
+                .fetch_one(server)
+                .await
+                .unwrap();
+            (count == 1).then_some(())
+        })
+        .await;
+        proxy.inject(Fault::Blackhole);
+        holder.execute("ROLLBACK").await.unwrap();
+    };
+    within_limit(async { tokio::join!(read, cut_network) })
+        .await
+        .0
+}
+
+#[tokio::test]
+async fn read_from_silenced_server_is_answered_by_another() {
+    let store = Store::filled().await;
+    let proxy = FaultProxy::before(address(&store.catalog.url()))
+        .await
+        .unwrap();
+    let url = url_through(&store.catalog.url(), &proxy);
+    // The primary plays the replica here, because a replica cannot lock a table.
+    let catalog = open_catalog(&store.primary, &[connect_replica(&url).unwrap()]).await;
+    read_until_all_answer(&catalog, &[Node::Replica(1)]).await;
+    let read = cut_network_during_read(&store.primary, "games", &proxy, catalog.product(7)).await;
+    assert_eq!(
+        read.unwrap().node,
+        Node::Primary,
+        "the primary without the proxy must answer"
+    );
+
+    proxy.heal();
+    let catalog = open_catalog(&connect(&url).unwrap(), &[]).await;
+    let read = cut_network_during_read(&store.primary, "games", &proxy, catalog.product(7)).await;
+    assert_unavailable(&read);
+
+    let shard = &store.shard_databases[0];
+    let proxy = FaultProxy::before(address(&shard.url())).await.unwrap();
+    let mut shards = store.shards.clone();
+    shards[0] = connect(&url_through(&shard.url(), &proxy)).unwrap();
+    let orders = PgOrders::new(shards);
+    let read = cut_network_during_read(&store.shards[0], "orders", &proxy, orders.get(256)).await;
+    assert_unavailable(&read);
+}
+
+#[tokio::test]
+async fn silenced_transaction_fails_and_closes_its_connection() {
+    let store = Store::filled().await;
+    let proxy = FaultProxy::before(address(&store.catalog.url()))
+        .await
+        .unwrap();
+    let pool = connect(&url_through(&store.catalog.url(), &proxy)).unwrap();
+    let (has_updated, is_cut) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (updated, cut) = (has_updated.clone(), is_cut.clone());
+    let write = transact(&pool, move |db| {
+        Box::pin(async move {
+            db.execute("UPDATE games SET price_cents = 1").await?;
+            updated.notify_one();
+            cut.notified().await;
+            db.execute("UPDATE games SET price_cents = 2")
+                .await
+                .map(drop)
+        })
+    });
+    let cut_network = async {
+        has_updated.notified().await;
+        proxy.inject(Fault::Blackhole);
+        is_cut.notify_one();
+    };
+
+    let (written, ()) = within_limit(async { tokio::join!(write, cut_network) }).await;
+
+    assert_unavailable(&written);
+    assert_eq!(
+        pool.size(),
+        0,
+        "the state of the connection is unknown, so the pool must close it"
+    );
+    proxy.heal();
+    let unchanged = "SELECT count(*) FROM games WHERE price_cents > 2";
+    let count: i64 = sqlx::query_scalar(unchanged)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(count, GAMES, "a part of the transaction was committed");
+}
+
+#[tokio::test]
+async fn abandoned_calls_do_not_exhaust_the_pool() {
+    let store = Store::filled().await;
+    let proxy = FaultProxy::before(address(&store.catalog.url()))
+        .await
+        .unwrap();
+    let pool = connect(&url_through(&store.catalog.url(), &proxy)).unwrap();
+    let catalog = open_catalog(&pool, &[]).await;
+
+    // All connections wait for an answer when the network is cut. Then their callers are dropped.
+    let sleep = async || drop(sqlx::query("SELECT pg_sleep(60)").execute(&pool).await);
+    let cut_network = async {
+        let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' \
+             AND state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()";
+        poll_until("all five connections wait for an answer", async || {
+            let count: i64 = sqlx::query_scalar(sleeping)
+                .fetch_one(&store.primary)
+                .await
+                .unwrap();
+            (count == 5).then_some(())
+        })
+        .await;
+        proxy.inject(Fault::Blackhole);
+    };
+    tokio::select! {
+        biased;
+        () = cut_network => {}
+        _ = join_all((0..5).map(|_| sleep())) => panic!("the queries ended before the network was cut"),
+    }
+
+    // The network stays cut: the pool must close the connections without new packets.
+    poll_until(
+        "the pool has closed the abandoned connections",
+        async || (pool.size() == 0).then_some(()),
+    )
+    .await;
+    proxy.heal();
+    assert_eq!(
+        within_limit(catalog.product(7)).await.unwrap().node,
+        Node::Primary
+    );
+}
+
+fn address(url: &str) -> SocketAddr {
+    let (_, rest) = url.split_once('@').unwrap();
+    rest.split('/').next().unwrap().parse().unwrap()
+}
+
+/// The same database through the proxy.
+fn url_through(url: &str, proxy: &FaultProxy) -> String {
+    url.replace(&address(url).to_string(), &proxy.address().to_string())
+}
