@@ -99,8 +99,8 @@ mod tests {
             "use crate::second::Second;\npub struct First(Second);\n",
         );
         let comment = format!("// {}\n", "x".repeat(100));
-        let long_name =
-            "fn one_two_three_four_five_six_seven_eight_nine(_: crate::first::First) {}\n";
+        let name = ["word"; 9].join("_");
+        let long_name = format!("fn {name}(_: crate::first::First) {{}}\n");
         write(
             "second.rs",
             &format!("{comment}pub struct Second;\n{long_name}"),
