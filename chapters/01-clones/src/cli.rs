@@ -196,7 +196,7 @@ impl BalancerArguments {
             file.upstreams = (1..).zip(&self.upstream).map(named).collect();
         }
         if !self.trust.is_empty() {
-            file.trust.clone_from(&self.trust);
+            file.trusted_proxies.clone_from(&self.trust);
         }
         file.strategy = self.strategy.unwrap_or(file.strategy);
         file.max_in_flight = self.max_in_flight.unwrap_or(file.max_in_flight);

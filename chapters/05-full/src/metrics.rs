@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 
 use ch01_clones::Balancer;
-use ch01_clones::balancer::metrics::UpstreamMetrics;
+use ch01_clones::balancer::admin::UpstreamMetrics;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;

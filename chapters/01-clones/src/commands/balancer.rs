@@ -79,7 +79,7 @@ async fn follow(
         Err(error) => eprintln!("{shown} was read again, and everything stays as it was: {error}"),
     };
     balancer
-        .follow(path, config, reload, |file| arguments.over(file), report)
+        .watch_config(path, config, reload, |file| arguments.over(file), report)
         .await;
 }
 

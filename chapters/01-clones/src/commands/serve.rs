@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use ch01_clones::Balancer;
-use ch01_clones::balancer::{self, Probes};
+use ch01_clones::balancer::{self, ProbePolicy};
 use ch01_clones::deploy::{self, Artifact, Release, Supervisor, admin};
 use ch01_clones::web::{server, shutdown};
 use testbed::Service;
@@ -36,7 +36,7 @@ pub async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let artifact = pack_here("v1", Vec::new(), None)?;
     let balancer =
         Balancer::new(Vec::new()).with_strategy(arguments.strategy.build(rand::random()));
-    let balancer = Arc::new(balancer.with_probes(Probes::default()));
+    let balancer = Arc::new(balancer.with_probes(ProbePolicy::default()));
     let site = Supervisor::start(
         Arc::clone(&balancer),
         artifact,

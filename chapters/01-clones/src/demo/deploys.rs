@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use ch01_clones::balancer::Probes;
+use ch01_clones::balancer::ProbePolicy;
 use ch01_clones::deploy::{DeployOutcome, RolloutPolicy, Supervisor};
 use ch01_clones::{Balancer, balancer};
 use tokio::net::TcpListener;
@@ -23,7 +23,7 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
             .collect();
         pack_here(version, arguments, Some(releases.to_owned()))
     };
-    let balancer = Arc::new(Balancer::new(Vec::new()).with_probes(Probes::default()));
+    let balancer = Arc::new(Balancer::new(Vec::new()).with_probes(ProbePolicy::default()));
     let listener = TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.context("cannot listen on any port of 127.0.0.1")?;
     let address = listener.local_addr()?;

@@ -43,7 +43,7 @@ pub fn router(site: &Arc<Supervisor>) -> Router {
         .route("/deploy", post(deploy))
         .with_state(Arc::clone(site));
     let routes = admin::routes(Arc::clone(site.balancer())).merge(routes);
-    admin::for_programs_only(problem::fallbacks(routes))
+    admin::refuse_browsers(problem::fallbacks(routes))
 }
 
 #[derive(Serialize)]

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
 use super::supervisor::{ANSWER, Clone, Clones, READY, STOP, Supervisor, SupervisorError};
-use crate::balancer::{State, answers};
+use crate::balancer::{HealthState, probe_once};
 
 /// How patient a deploy is, and how strict.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +119,7 @@ impl Supervisor {
         let name = clones.next_name();
         let mut new = self.start_ready(&name, release, policy.ready).await?;
         let version = release.release().version.clone();
-        if !answers(new.process.address, "/", ANSWER).await {
+        if !probe_once(new.process.address, "/", ANSWER).await {
             new.process.stop(STOP).await;
             return Err(SupervisorError::Smoke {
                 name,
@@ -170,7 +170,10 @@ impl Supervisor {
                 let failed = status.failures + status.errors;
                 let bearable =
                     (policy.tolerated * status.requests as f64).max(policy.forgiven as f64);
-                let is_out = matches!(status.state, State::Ejected | State::Down | State::Spared);
+                let is_out = matches!(
+                    status.state,
+                    HealthState::Ejected | HealthState::Down | HealthState::Spared
+                );
                 if is_out || failed as f64 > bearable {
                     return Err(SupervisorError::Sick {
                         name: name.clone(),

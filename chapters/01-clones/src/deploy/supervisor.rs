@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
 use super::clone_process::{CloneProcess, ProcessError};
-use crate::balancer::{Balancer, Upstream, answers};
+use crate::balancer::{Balancer, Upstream, probe_once};
 
 /// How often the site looks whether its clones live.
 const LOOK: Duration = Duration::from_millis(200);
@@ -143,7 +143,7 @@ impl Supervisor {
             .map(|name| site.start_ready(name, &release, READY));
         let running = futures_util::future::try_join_all(starting).await?;
         let upstreams = running.iter().map(Clone::upstream).collect();
-        site.balancer.add_together(upstreams).expect(NAMES);
+        site.balancer.add_all(upstreams).expect(NAMES);
         site.clones.lock().await.running = running;
         Ok(site)
     }
@@ -184,7 +184,7 @@ impl Supervisor {
             release: release.clone(),
         };
         let begin = Instant::now();
-        while !answers(clone.process.address, "/readyz", ANSWER).await {
+        while !probe_once(clone.process.address, "/readyz", ANSWER).await {
             if let Some(ended) = clone.has_ended() {
                 return Err(ended);
             }

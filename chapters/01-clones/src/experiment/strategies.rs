@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use ch01_clones::balancer::strategy::{Candidate, STICKY_COOKIE, Strategy, StrategyName, Visit};
+use ch01_clones::balancer::strategy::{
+    Candidate, RequestInfo, STICKY_COOKIE, Strategy, StrategyName,
+};
 use clap::ValueEnum;
 use http::HeaderValue;
 use loadgen::plots::{Axis, Look, Plot, Point, Series};
@@ -260,15 +262,15 @@ impl Counted {
 }
 
 impl Strategy for Counted {
-    fn pick(&mut self, candidates: &[Candidate<'_>], visit: &Visit<'_>) -> usize {
-        let picked = self.strategy.pick(candidates, visit);
+    fn pick(&mut self, candidates: &[Candidate<'_>], request: &RequestInfo<'_>) -> usize {
+        let picked = self.strategy.pick(candidates, request);
         let id = candidates[picked].id as usize;
         self.counts[id].fetch_add(1, Ordering::Relaxed);
         picked
     }
 
-    fn cookie(&self, clone: &str, visit: &Visit<'_>) -> Option<HeaderValue> {
-        self.strategy.cookie(clone, visit)
+    fn cookie(&self, clone: &str, request: &RequestInfo<'_>) -> Option<HeaderValue> {
+        self.strategy.cookie(clone, request)
     }
 }
 

@@ -81,8 +81,8 @@ async fn a_dead_clone_costs_one_failed_connect_and_not_one_for_each_request() {
     let dead = nobody_listens();
     let alive = clone("clone-2").await;
     let policy = HealthPolicy {
-        ejection: Duration::from_hours(1),
-        longest: Duration::from_hours(1),
+        base_ejection: Duration::from_hours(1),
+        max_ejection: Duration::from_hours(1),
         ..HealthPolicy::default()
     };
     let front = balance_over(
@@ -108,7 +108,7 @@ async fn a_dead_clone_is_tried_again_after_its_time_out() {
     let socket = nobody_listens();
     let alive = clone("clone-2").await;
     let policy = HealthPolicy {
-        ejection: Duration::from_millis(20),
+        base_ejection: Duration::from_millis(20),
         ..HealthPolicy::default()
     };
     let front = balance_over(
@@ -166,8 +166,8 @@ async fn when_all_are_down_they_are_asked_all_the_same() {
     let socket = nobody_listens();
     // Left out for an hour: only failing open can find it.
     let policy = HealthPolicy {
-        ejection: Duration::from_hours(1),
-        longest: Duration::from_hours(1),
+        base_ejection: Duration::from_hours(1),
+        max_ejection: Duration::from_hours(1),
         ..HealthPolicy::default()
     };
     let front = balance_over(

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
-use ch01_clones::balancer::{HealthPolicy, Probes};
+use ch01_clones::balancer::{HealthPolicy, ProbePolicy};
 use http::{Method, StatusCode};
 use loadgen::{Report, Request, Target, open_loop};
 use tokio::io::AsyncWriteExt;
@@ -81,7 +81,7 @@ async fn a_clone_that_flaps_adds_less_than_one_error_in_a_hundred_and_stays_away
 {
     let first = Duration::from_millis(400);
     let no_slow_start = HealthPolicy {
-        ejection: first,
+        base_ejection: first,
         slow_start: Duration::ZERO,
         ..HealthPolicy::default()
     };
@@ -89,7 +89,7 @@ async fn a_clone_that_flaps_adds_less_than_one_error_in_a_hundred_and_stays_away
         |flapped: &Flapped| flapped.report.failures() as f64 / flapped.report.requests as f64;
 
     let never_ejects = HealthPolicy {
-        failures: u32::MAX,
+        max_failures: u32::MAX,
         ..no_slow_start
     };
     let naive = four_seconds_with(never_ejects).await;
@@ -100,7 +100,7 @@ async fn a_clone_that_flaps_adds_less_than_one_error_in_a_hundred_and_stays_away
     );
 
     let never_longer = HealthPolicy {
-        longest: first,
+        max_ejection: first,
         ..no_slow_start
     };
     let naive = four_seconds_with(never_longer).await;
@@ -155,14 +155,14 @@ async fn when_all_clones_flap_at_once_half_of_them_stay_and_visitors_are_served(
     }
     let addresses: Vec<_> = clones.iter().map(|clone| clone.addr).collect();
     let front = balance_over(|balancer| balancer, &addresses).await;
-    let probes = Probes {
+    let probes = ProbePolicy {
         // So that only their answers count, however slow the machine.
         timeout: Duration::from_secs(10),
-        ..Probes::default()
+        ..ProbePolicy::default()
     };
     let mut most_out = 0;
     for _ in 0..30 {
-        front.balancer.probe(&probes).await;
+        front.balancer.probe_all(&probes).await;
         let status = front.balancer.status();
         let out = status.iter().filter(|clone| !clone.is_up).count();
         assert!(

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use axum::{Router, routing::get};
 use ch01_clones::Upstream;
 use ch01_clones::balancer::strategy::StrategyName;
-use ch01_clones::balancer::{FleetError, State};
+use ch01_clones::balancer::{HealthState, MembershipError};
 use http::StatusCode;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -61,7 +61,7 @@ async fn draining_waits_for_the_request_in_flight_and_lets_no_new_one_in() {
     let balancer = Arc::clone(&front.balancer);
     let draining = tokio::spawn(async move { balancer.drain("clone-1").await });
     until("the draining to begin", async || {
-        front.balancer.status()[0].state == State::Draining
+        front.balancer.status()[0].state == HealthState::Draining
     })
     .await;
     for _ in 0..6 {
@@ -108,7 +108,7 @@ async fn draining_waits_for_the_last_byte_of_an_answer_and_not_only_for_its_head
     let balancer = Arc::clone(&front.balancer);
     let draining = tokio::spawn(async move { balancer.drain("clone-1").await });
     until("the draining to begin", async || {
-        front.balancer.status()[0].state == State::Draining
+        front.balancer.status()[0].state == HealthState::Draining
     })
     .await;
     assert!(
@@ -214,8 +214,8 @@ async fn names_are_unique_and_unknown_ones_are_told() {
         .balancer
         .add(Upstream::new("clone-1", clone.addr))
         .unwrap_err();
-    assert_eq!(taken, FleetError::NameTaken("clone-1".to_owned()));
-    let unknown = FleetError::Unknown("clone-9".to_owned());
+    assert_eq!(taken, MembershipError::NameTaken("clone-1".to_owned()));
+    let unknown = MembershipError::UnknownName("clone-9".to_owned());
     assert_eq!(front.balancer.drain("clone-9").await.unwrap_err(), unknown);
     assert_eq!(front.balancer.resume("clone-9").unwrap_err(), unknown);
     assert_eq!(front.balancer.remove("clone-9").unwrap_err(), unknown);

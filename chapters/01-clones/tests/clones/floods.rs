@@ -211,7 +211,7 @@ async fn a_clone_that_falls_silent_in_the_middle_of_its_answer_is_cut() {
         })
         .await;
         let timeouts = Timeouts {
-            gap: Duration::from_millis(50),
+            read: Duration::from_millis(50),
             ..Timeouts::default()
         };
         let front = balance_with(timeouts, &[clone]).await;
@@ -273,10 +273,10 @@ fn the_limits_are_those_that_the_book_promises() {
     );
     let timeouts = Timeouts::default();
     assert!(
-        timeouts.gap >= Duration::from_mins(1),
+        timeouts.read >= Duration::from_mins(1),
         "streams of events have a heart-beat, but not a quick one"
     );
-    assert!(timeouts.idle < limits.head_timeout);
+    assert!(timeouts.pool_idle < limits.head_timeout);
 }
 
 // The balancer is a process here, because 500 connections have a thousand ends.

@@ -40,7 +40,7 @@ async fn exchange(trusted: bool, request: &str, answer: &str) -> (String, String
     })
     .await;
     let proxies = trusted.then(|| [127, 0, 0, 1].into()).into_iter().collect();
-    let front = balance_over(|balancer| balancer.with_trusted(proxies), &[clone]).await;
+    let front = balance_over(|balancer| balancer.with_trusted_proxies(proxies), &[clone]).await;
     let mut stream = TcpStream::connect(front.addr).await.unwrap();
     stream.write_all(&bytes(request)).await.unwrap();
     let mut got = Vec::new();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use ch01_clones::balancer::{HealthPolicy, Probes, RetryPolicy, State as Health};
+use ch01_clones::balancer::{HealthPolicy, HealthState as Health, ProbePolicy, RetryPolicy};
 use ch01_clones::web::limits::Limits;
 use http::{HeaderMap, StatusCode};
 use tokio::process::Command;
@@ -118,7 +118,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
     let addrs: Vec<_> = clones.iter().map(|(clone, _)| clone.addr).collect();
     // At once in again, so that each round finds all three at work.
     let policy = HealthPolicy {
-        ejection: Duration::ZERO,
+        base_ejection: Duration::ZERO,
         slow_start: Duration::ZERO,
         ..HealthPolicy::default()
     };
@@ -248,9 +248,9 @@ async fn a_clone_that_hangs_is_found_by_probes_and_those_who_wait_for_it_go_else
         ..HealthPolicy::default()
     };
     let front = balance_over(|balancer| balancer.with_health(policy), &addrs).await;
-    let probes = Probes {
+    let probes = ProbePolicy {
         timeout: Duration::from_secs(2),
-        ..Probes::default()
+        ..ProbePolicy::default()
     };
 
     // It still takes connections, the kernel does that; it only never answers.
@@ -272,13 +272,13 @@ async fn a_clone_that_hangs_is_found_by_probes_and_those_who_wait_for_it_go_else
     })
     .await;
 
-    front.balancer.probe(&probes).await;
+    front.balancer.probe_all(&probes).await;
     assert_eq!(
         front.balancer.status()[1].state,
         Health::Up,
         "once may be chance"
     );
-    front.balancer.probe(&probes).await;
+    front.balancer.probe_all(&probes).await;
     assert_eq!(
         front.balancer.status()[1].state,
         Health::Down,
@@ -298,8 +298,8 @@ async fn a_clone_that_hangs_is_found_by_probes_and_those_who_wait_for_it_go_else
     assert_eq!(front.balancer.status()[1].in_flight, 0);
 
     signal(&clones[1], "-CONT").await;
-    front.balancer.probe(&probes).await;
-    front.balancer.probe(&probes).await;
+    front.balancer.probe_all(&probes).await;
+    front.balancer.probe_all(&probes).await;
     assert_eq!(
         front.balancer.status()[1].state,
         Health::Up,
@@ -320,14 +320,14 @@ async fn a_clone_that_answers_its_probe_with_503_gets_no_requests() {
     let starting = serve_on(free_port().await, Limits::default(), starting);
     let ready = serve_on(free_port().await, Limits::default(), ready);
     let front = balance_over(|balancer| balancer, &[starting.addr, ready.addr]).await;
-    let probes = Probes {
+    let probes = ProbePolicy {
         path: "/not-yet".to_owned(),
         timeout: Duration::from_secs(5),
-        ..Probes::default()
+        ..ProbePolicy::default()
     };
 
-    front.balancer.probe(&probes).await;
-    front.balancer.probe(&probes).await;
+    front.balancer.probe_all(&probes).await;
+    front.balancer.probe_all(&probes).await;
 
     for _ in 0..6 {
         let answer = client().get(front.url("/whoami")).send().await.unwrap();
@@ -349,8 +349,8 @@ async fn when_all_clones_are_away_it_is_503_and_the_moment_they_are_back_it_is_2
     let hour = Duration::from_hours(1);
     // Whoever is out stays out for an hour: only failing open finds the clones again.
     let policy = HealthPolicy {
-        ejection: hour,
-        longest: hour,
+        base_ejection: hour,
+        max_ejection: hour,
         ..HealthPolicy::default()
     };
     let front = balance_over(|balancer| balancer.with_health(policy), &addrs).await;
@@ -398,9 +398,9 @@ async fn amplification(policy: RetryPolicy) -> f64 {
 #[tokio::test]
 async fn when_all_clones_are_sick_they_get_a_fifth_more_and_not_three_times_as_much() {
     let naive = RetryPolicy {
-        sends: 3,
+        max_attempts: 3,
         budget: f64::INFINITY,
-        at_least: 0,
+        min_retries: 0,
     };
     let naive = amplification(naive).await;
     assert!(
@@ -409,7 +409,7 @@ async fn when_all_clones_are_sick_they_get_a_fifth_more_and_not_three_times_as_m
     );
 
     let fixed = amplification(RetryPolicy {
-        sends: 3,
+        max_attempts: 3,
         ..RetryPolicy::default()
     })
     .await;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use ch01_clones::Problem;
-use ch01_clones::balancer::metrics::METRICS_TYPE;
+use ch01_clones::balancer::admin::METRICS_CONTENT_TYPE;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
@@ -32,7 +32,7 @@ pub(super) async fn metrics(State(state): State<CloneState>) -> Result<Response,
         .count_by_shard()
         .await
         .map_err(unavailable)?;
-    let kind = HeaderValue::from_static(METRICS_TYPE);
+    let kind = HeaderValue::from_static(METRICS_CONTENT_TYPE);
     Ok(([(CONTENT_TYPE, kind)], state.metrics.encode(&orders)).into_response())
 }
 

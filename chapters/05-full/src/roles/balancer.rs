@@ -7,7 +7,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use ch01_clones::balancer::metrics::METRICS_TYPE;
+use ch01_clones::balancer::admin::METRICS_CONTENT_TYPE;
 use ch01_clones::web::{problem, server};
 use ch01_clones::{Balancer, Problem, Upstream, balancer};
 use ch02_database::Orders;
@@ -63,5 +63,8 @@ async fn encoded(
     let counts = orders.count_by_shard().await;
     let counts = counts
         .map_err(|_| Problem::unavailable("a shard does not answer; try again in a second"))?;
-    Ok(([(CONTENT_TYPE, METRICS_TYPE)], metrics.encode(&counts)))
+    Ok((
+        [(CONTENT_TYPE, METRICS_CONTENT_TYPE)],
+        metrics.encode(&counts),
+    ))
 }

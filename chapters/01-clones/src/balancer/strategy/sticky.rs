@@ -1,39 +1,45 @@
-//! Sticky sessions: a visitor's first clone is told to the browser in a cookie, and gets all that visitor's later requests.
+//! Sticky sessions: a cookie names the first clone that a browser got, and later requests with the
+//! cookie go to that clone.
 //!
-//! It makes clones that remember things look right: the login is always there, because the visitor always meets the clone that
-//! has it. The lesson refutes it. When a clone dies, its share of all logins dies with it; a rolling deploy kills every clone
-//! once; a new clone gets no visitor who is already here, so it cannot take load off the others; and whoever has much to do stays
-//! where many are. Shared sessions need none of this.
+//! Sticky sessions hide that clones keep sessions in memory. This chapter shows the costs: when a
+//! clone dies, all its sessions are lost; a rolling deploy stops every clone once; a new clone gets
+//! no load of existing users; and busy users stay together on one clone. Shared sessions have none
+//! of these problems.
 //!
-//! Left out: signing the cookie. A visitor can choose a clone with it, and that must not matter. It holds a hash, so that it does not
-//! tell the clones' names.
+//! Left out: signing the cookie. A client can choose its clone with a forged cookie, which is
+//! harmless. The cookie holds a hash, so it does not reveal the names of the clones.
 
 use cookie::{Cookie, SameSite};
 use http::HeaderValue;
 use http::header::COOKIE;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Candidate, RoundRobin, Strategy, Visit};
+use super::candidate::{Candidate, RequestInfo};
+use super::interface::Strategy;
+use super::round_robin::RoundRobin;
 
 /// The name of the cookie.
 pub const STICKY_COOKIE: &str = "clone";
 
-/// Picks the clone in the cookie; for who has none, or one of a clone that is not there, whose turn it is.
+/// Picks the clone that the cookie names, or the next one in turn if there is no such clone.
 #[derive(Debug, Default)]
 pub struct Sticky {
-    newcomers: RoundRobin,
+    fallback: RoundRobin,
 }
 
 impl Strategy for Sticky {
-    fn pick(&mut self, candidates: &[Candidate<'_>], visit: &Visit<'_>) -> usize {
-        let known =
-            cookie(visit).and_then(|tag| candidates.iter().position(|one| tag_of(one.name) == tag));
-        known.unwrap_or_else(|| self.newcomers.pick(candidates, visit))
+    fn pick(&mut self, candidates: &[Candidate<'_>], request: &RequestInfo<'_>) -> usize {
+        let known = cookie_tag(request).and_then(|tag| {
+            candidates
+                .iter()
+                .position(|candidate| clone_tag(candidate.name) == tag)
+        });
+        known.unwrap_or_else(|| self.fallback.pick(candidates, request))
     }
 
-    fn cookie(&self, clone: &str, visit: &Visit<'_>) -> Option<HeaderValue> {
-        let tag = tag_of(clone);
-        if cookie(visit).is_some_and(|known| known == tag) {
+    fn cookie(&self, clone: &str, request: &RequestInfo<'_>) -> Option<HeaderValue> {
+        let tag = clone_tag(clone);
+        if cookie_tag(request).is_some_and(|known| known == tag) {
             return None;
         }
         let cookie = Cookie::build((STICKY_COOKIE, tag))
@@ -47,20 +53,21 @@ impl Strategy for Sticky {
     }
 }
 
-fn tag_of(clone: &str) -> String {
-    format!("{:016x}", xxh3_64(clone.as_bytes()))
+/// The value of the cookie for the clone of this name.
+fn clone_tag(name: &str) -> String {
+    format!("{:016x}", xxh3_64(name.as_bytes()))
 }
 
-/// What the visitor's cookie says.
-fn cookie(visit: &Visit<'_>) -> Option<String> {
-    let values = visit
+/// The value of the request's cookie.
+fn cookie_tag(request: &RequestInfo<'_>) -> Option<String> {
+    let values = request
         .headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok());
     let mut cookies = values.flat_map(Cookie::split_parse).flatten();
-    let ours = cookies.find(|cookie| cookie.name() == STICKY_COOKIE)?;
-    Some(ours.value().to_owned())
+    let sticky = cookies.find(|cookie| cookie.name() == STICKY_COOKIE)?;
+    Some(sticky.value().to_owned())
 }
 
 #[cfg(test)]
@@ -70,14 +77,15 @@ mod tests {
 
     // Named, because proptest has a trait of this name too.
     use super::super::Strategy;
-    use super::super::testing::{candidates, few_cases};
+    use super::super::test_support::{candidates, few_cases};
     use super::*;
 
-    /// A browser with this cookie asks: who answers, and what does the browser keep?
-    fn ask(strategy: &mut Sticky, fleet: &[Candidate<'_>], jar: &mut HeaderMap) -> u64 {
-        let visit = |headers| Visit { path: "/", headers };
-        let picked = fleet[strategy.pick(fleet, &visit(jar))];
-        if let Some(set) = strategy.cookie(picked.name, &visit(jar)) {
+    /// Sends a request with a browser's cookies, and stores the cookie of the response. Returns the
+    /// id of the clone.
+    fn send(strategy: &mut Sticky, clones: &[Candidate<'_>], jar: &mut HeaderMap) -> u64 {
+        let request = |headers| RequestInfo { path: "/", headers };
+        let picked = clones[strategy.pick(clones, &request(jar))];
+        if let Some(set) = strategy.cookie(picked.name, &request(jar)) {
             let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
             jar.insert(COOKIE, pair.parse().unwrap());
         }
@@ -88,33 +96,46 @@ mod tests {
         #![proptest_config(few_cases())]
 
         #[test]
-        fn a_visitor_stays_with_the_first_clone_until_it_goes_and_then_with_another(
+        fn browser_stays_until_its_clone_leaves(
             clones in 2_usize..9,
-            visitors in 1_usize..40,
+            browsers in 1_usize..40,
         ) {
-            let (mut strategy, mut fleet) = (Sticky::default(), candidates(clones));
-            let mut jars = vec![HeaderMap::new(); visitors];
-            let first: Vec<u64> = jars.iter_mut().map(|jar| ask(&mut strategy, &fleet, jar)).collect();
+            let (mut strategy, mut clones) = (Sticky::default(), candidates(clones));
+            let count = clones.len();
+            let mut jars = vec![HeaderMap::new(); browsers];
+            let first: Vec<u64> =
+                jars.iter_mut().map(|jar| send(&mut strategy, &clones, jar)).collect();
             for _ in 0..3 {
-                let again: Vec<u64> = jars.iter_mut().map(|jar| ask(&mut strategy, &fleet, jar)).collect();
-                prop_assert_eq!(&again, &first, "a visitor met another clone: is the cookie set, and read?");
+                let next: Vec<u64> =
+                    jars.iter_mut().map(|jar| send(&mut strategy, &clones, jar)).collect();
+                prop_assert_eq!(
+                    &next, &first,
+                    "a browser got another clone: is the cookie set, and read?"
+                );
             }
 
-            let gone = fleet.remove(0).id;
-            let after: Vec<u64> = jars.iter_mut().map(|jar| ask(&mut strategy, &fleet, jar)).collect();
-            let lost = first.iter().filter(|clone| **clone == gone).count();
-            prop_assert_eq!(lost, visitors.div_ceil(clones), "about one visitor in {} has to log in again", clones);
+            let removed = clones.remove(0).id;
+            let after: Vec<u64> =
+                jars.iter_mut().map(|jar| send(&mut strategy, &clones, jar)).collect();
+            let lost = first.iter().filter(|clone| **clone == removed).count();
+            prop_assert_eq!(
+                lost, browsers.div_ceil(count),
+                "about one user in {} has to log in again", count
+            );
             for (before, after) in first.iter().zip(&after) {
-                prop_assert!(before == after || *before == gone);
+                prop_assert!(
+                    before == after || *before == removed,
+                    "a browser of a clone that stayed got another clone"
+                );
             }
         }
 
         #[test]
-        fn a_forged_cookie_is_as_good_as_none(value in "[ -~]{0,40}") {
-            let (mut strategy, fleet) = (Sticky::default(), candidates(3));
+        fn forged_cookie_is_ignored(value in "[ -~]{0,40}") {
+            let (mut strategy, clones) = (Sticky::default(), candidates(3));
             let mut jar = HeaderMap::new();
             jar.insert(COOKIE, format!("{STICKY_COOKIE}={value}").parse().unwrap());
-            prop_assert!(ask(&mut strategy, &fleet, &mut jar) < 3);
+            prop_assert!(send(&mut strategy, &clones, &mut jar) < 3);
         }
     }
 }

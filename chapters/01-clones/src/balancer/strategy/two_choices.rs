@@ -1,51 +1,54 @@
-//! The power of two choices: draw two clones, and take the one with fewer requests in flight.
+//! Two random choices: draws two clones, and takes the one with fewer requests in flight.
 //!
-//! Throw n balls into n bins by lot, and the fullest bin holds about ln n / ln ln n of them. Draw two bins for each ball and use
-//! the emptier one, and it holds about ln ln n / ln 2: almost flat (Mitzenmacher, "The Power of Two Choices in Randomized Load
-//! Balancing", 2001). The second look does nearly all the good that looking at all clones would do, and it does no harm that
-//! looking at all does: balancers that cannot see each other's requests draw different pairs, so they do not all run to the same
-//! idle clone.
+//! If n balls are thrown into n bins at random, the fullest bin holds about ln n / ln ln n balls. If
+//! each ball takes the emptier of two random bins, the fullest holds about ln ln n / ln 2: almost
+//! equal (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). So the second
+//! draw has nearly all the benefit of looking at all clones. And several balancers, which cannot see
+//! each other's requests, draw different pairs and do not all pick the same idle clone.
 //!
-//! Left out: drawing by weight. A heavy clone is drawn as often as a light one, and then wins more often.
+//! Left out: drawing by weight. A clone of high weight is drawn as often as the others, and then
+//! wins more often.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Candidate, Strategy, Visit};
+use super::candidate::{Candidate, RequestInfo};
+use super::interface::Strategy;
 
-/// Picks the better of two, by requests in flight for each unit of weight.
+/// Picks the better of two random clones, by requests in flight per unit of weight.
 #[derive(Debug)]
 pub struct TwoChoices {
-    lots: SmallRng,
+    rng: SmallRng,
 }
 
 impl TwoChoices {
     /// Draws the same pairs for the same `seed`.
     pub fn new(seed: u64) -> Self {
         TwoChoices {
-            lots: SmallRng::seed_from_u64(seed),
+            rng: SmallRng::seed_from_u64(seed),
         }
     }
 }
 
 impl Strategy for TwoChoices {
-    fn pick(&mut self, candidates: &[Candidate<'_>], _visit: &Visit<'_>) -> usize {
-        better_of_two(&mut self.lots, candidates, Candidate::load)
+    fn pick(&mut self, candidates: &[Candidate<'_>], _request: &RequestInfo<'_>) -> usize {
+        better_of_two(&mut self.rng, candidates, Candidate::load)
     }
 }
 
-/// Draws two different positions and gives the one of less `cost`. The only one, if there is only one.
+/// Draws two different positions and returns the one with the lower `cost`. If there is only one
+/// candidate, returns that one.
 pub(super) fn better_of_two<'a>(
-    lots: &mut SmallRng,
+    rng: &mut SmallRng,
     candidates: &[Candidate<'a>],
     cost: impl Fn(&Candidate<'a>) -> f64,
 ) -> usize {
     if candidates.len() < 2 {
         return 0;
     }
-    let first = lots.random_range(0..candidates.len());
-    // One of the others: drawing the same clone twice would be no choice.
-    let second = (first + lots.random_range(1..candidates.len())) % candidates.len();
+    let first = rng.random_range(0..candidates.len());
+    // Drawn from the other positions: the same clone twice would be no choice.
+    let second = (first + rng.random_range(1..candidates.len())) % candidates.len();
     if cost(&candidates[second]) < cost(&candidates[first]) {
         second
     } else {
@@ -60,15 +63,17 @@ mod tests {
 
     // Named, because proptest has a trait of this name too.
     use super::super::Strategy;
-    use super::super::testing::{candidates, few_cases, pile_up, spread, tally, visit};
+    use super::super::test_support::{
+        add_requests, candidates, count_picks, few_cases, request_info, spread,
+    };
     use super::*;
 
-    /// What it is compared with: one draw, no choice.
+    /// For comparison: picks one random clone.
     #[derive(Debug)]
     struct OneChoice(SmallRng);
 
     impl Strategy for OneChoice {
-        fn pick(&mut self, candidates: &[Candidate<'_>], _visit: &Visit<'_>) -> usize {
+        fn pick(&mut self, candidates: &[Candidate<'_>], _request: &RequestInfo<'_>) -> usize {
             self.0.random_range(0..candidates.len())
         }
     }
@@ -77,25 +82,30 @@ mod tests {
         #![proptest_config(few_cases())]
 
         #[test]
-        fn the_busiest_clone_of_all_is_never_picked(mut in_flight in vec(0_usize..50, 2..20), seed: u64) {
+        fn busiest_clone_is_never_picked(mut in_flight in vec(0_usize..50, 2..20), seed: u64) {
             let busiest = in_flight.len() / 2;
             in_flight[busiest] = 50;
-            let mut fleet = candidates(in_flight.len());
-            for (candidate, count) in fleet.iter_mut().zip(&in_flight) {
+            let mut clones = candidates(in_flight.len());
+            for (candidate, count) in clones.iter_mut().zip(&in_flight) {
                 candidate.in_flight = *count;
             }
             let mut strategy = TwoChoices::new(seed);
             for _ in 0..500 {
-                let picked = strategy.pick(&fleet, &visit("/"));
-                prop_assert_ne!(picked, busiest, "it is worse than any other: were two different clones drawn?");
+                let picked = strategy.pick(&clones, &request_info("/"));
+                prop_assert_ne!(
+                    picked, busiest,
+                    "any other clone is better: were two different clones drawn?"
+                );
             }
         }
 
         #[test]
-        fn the_second_look_makes_the_pile_almost_flat(seed: u64) {
-            // 100 balls for each of 100 bins. In theory: about 32 apart with one choice, about 3 above the mean with two.
-            let one = pile_up(&mut OneChoice(SmallRng::seed_from_u64(seed)), &mut candidates(100), 10_000);
-            let two = pile_up(&mut TwoChoices::new(seed), &mut candidates(100), 10_000);
+        fn second_choice_spreads_load_evenly(seed: u64) {
+            // 100 balls per bin for 100 bins. In theory, the counts are about 32 apart with one
+            // choice, and the highest is about 3 above the mean with two.
+            let mut one_choice = OneChoice(SmallRng::seed_from_u64(seed));
+            let one = add_requests(&mut one_choice, &mut candidates(100), 10_000);
+            let two = add_requests(&mut TwoChoices::new(seed), &mut candidates(100), 10_000);
             prop_assert!(spread(&one) >= 30, "one choice: {one:?}");
             prop_assert!(spread(&two) <= 12, "two choices: {two:?}");
             prop_assert!(two.iter().max() <= Some(&105), "two choices: {two:?}");
@@ -103,9 +113,12 @@ mod tests {
 
         #[test]
         fn idle_clones_are_all_picked(clones in 1_usize..10, seed: u64) {
-            let picked = tally(&mut TwoChoices::new(seed), &candidates(clones), 1_000);
+            let picked = count_picks(&mut TwoChoices::new(seed), &candidates(clones), 1_000);
             let fair = 1_000 / clones;
-            prop_assert!(picked.iter().all(|count| *count > fair / 2), "{picked:?}: can every pair be drawn?");
+            prop_assert!(
+                picked.iter().all(|count| *count > fair / 2),
+                "{picked:?}: can every pair be drawn?"
+            );
         }
     }
 }

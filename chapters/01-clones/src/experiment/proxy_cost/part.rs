@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use ch01_clones::balancer::strategy::StrategyName;
-use ch01_clones::balancer::{self, Probes, RetryPolicy};
+use ch01_clones::balancer::{self, ProbePolicy, RetryPolicy};
 use ch01_clones::web::shutdown::stop_signal;
 use ch01_clones::{Balancer, Upstream};
 use clap::{Args, ValueEnum};
@@ -50,11 +50,11 @@ pub async fn run(Arguments { upstream, part }: Arguments) -> anyhow::Result<()> 
         .with_strategy(strategy.build(1))
         .with_max_in_flight(1024);
     if part != Part::NoProbes {
-        balancer = balancer.with_probes(Probes::default());
+        balancer = balancer.with_probes(ProbePolicy::default());
     }
     if part == Part::NoRetries {
         balancer = balancer.with_retries(RetryPolicy {
-            sends: 1,
+            max_attempts: 1,
             ..RetryPolicy::default()
         });
     }

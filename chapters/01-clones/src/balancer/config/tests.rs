@@ -1,0 +1,183 @@
+//! What a file may say, what it may not, and what a balancer makes of another one while it runs.
+
+use tokio::sync::mpsc;
+
+use super::watch::POLL_INTERVAL;
+use super::*;
+use crate::balancer::Balancer;
+
+const TWO: &str =
+    "[[upstream]]\naddr = '127.0.0.1:1'\n[[upstream]]\naddr = '127.0.0.1:2'\nweight = 3\n";
+
+fn names(balancer: &Balancer) -> Vec<(String, u32)> {
+    let all = balancer.status().into_iter();
+    all.map(|clone| (clone.name, clone.weight)).collect()
+}
+
+#[test]
+fn what_makes_no_sense_is_told_with_its_place_and_what_to_take_instead() {
+    for (text, hint) in [
+        ("", "`[[upstream]]`"),
+        ("strategy = 'random'\n", "expected one of `round-robin`"),
+        ("[[upstream]]\naddr = 'localhost'\n", "line 2"),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\nweight = 0\n",
+            "1 to 1000",
+        ),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\n[[upstream]]\naddr = '127.0.0.1:1'\n",
+            "two clones are at",
+        ),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\nname = 'clone-2'\n[[upstream]]\naddr = '127.0.0.1:2'\n",
+            "another `name`",
+        ),
+        (
+            "max_in_flight = 0\n[[upstream]]\naddr = '127.0.0.1:1'\n",
+            "1 or more",
+        ),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\n[probe]\npath = 'readyz'\n",
+            "`/readyz`",
+        ),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\n[probe]\ninterval = '0s'\n",
+            "above zero",
+        ),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\n[timeouts]\nconnect = 5\n",
+            "line 4",
+        ),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\n[timeouts]\nconect = '5s'\n",
+            "unknown field `conect`",
+        ),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\n[limits]\nconnections = 0\n",
+            "1 or more",
+        ),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\n[limits]\nhead_bytes = 100\n",
+            "8192 or more",
+        ),
+        (
+            "[[upstream]]\naddr = '127.0.0.1:1'\n[retries]\nbudget = -1.0\n",
+            "such as 0.2",
+        ),
+    ] {
+        let error = Config::parse(text)
+            .and_then(|config| config.build())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(hint), "{text}: {hint} is not in\n{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_configuration_changes_what_differs_and_leaves_the_rest() {
+    let old = Config::parse(TWO).unwrap();
+    let balancer = old.build().unwrap();
+    let text = "strategy = 'least-requests'\nmax_in_flight = 7\n[[upstream]]\naddr = '127.0.0.1:1'\nweight = 2\n\
+                [[upstream]]\nname = 'new'\naddr = '127.0.0.1:3'\n";
+    let new = Config::parse(text).unwrap();
+
+    let changes = balancer.reconfigure(&old, &new).unwrap();
+
+    assert_eq!(
+        names(&balancer),
+        [("clone-1".to_owned(), 2), ("new".to_owned(), 1)]
+    );
+    assert_eq!(balancer.upstreams().max_in_flight, 7);
+    assert_eq!(changes.len(), 5, "{changes:?}");
+    assert_eq!(
+        balancer.reconfigure(&new, &new).unwrap(),
+        Vec::<String>::new(),
+        "nothing differs"
+    );
+}
+
+#[tokio::test]
+async fn a_clone_that_moves_is_another_clone() {
+    let old = Config::parse("[[upstream]]\naddr = '127.0.0.1:1'\n").unwrap();
+    let balancer = old.build().unwrap();
+    let new = Config::parse("[[upstream]]\naddr = '127.0.0.1:2'\n").unwrap();
+    balancer.reconfigure(&old, &new).unwrap();
+    assert_eq!(
+        balancer.status()[0].addr.port(),
+        2,
+        "it has its old name, and its new place"
+    );
+}
+
+#[tokio::test]
+async fn a_configuration_that_makes_no_sense_changes_nothing() {
+    let old = Config::parse(TWO).unwrap();
+    let balancer = old.build().unwrap();
+    let new = Config {
+        max_in_flight: 0,
+        upstreams: old.upstreams[..1].to_vec(),
+        ..old.clone()
+    };
+    balancer.reconfigure(&old, &new).unwrap_err();
+    assert_eq!(names(&balancer).len(), 2, "half of it was believed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_is_believed_when_it_has_looked_the_same_twice_and_at_once_when_asked() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, TWO).unwrap();
+    let config = Config::read(file.path()).unwrap();
+    let balancer = config.build().unwrap();
+    let (hang_up, reload) = mpsc::channel(1);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let report = move |changes: Result<Vec<String>, ConfigError>| {
+        drop(tell.send(changes.map_err(|error| error.to_string())));
+    };
+    let following = balancer.watch_config(file.path(), config, reload, |config| config, report);
+    let script = async {
+        // The clock is paused: half a second passes whenever nobody has anything else to do.
+        tokio::time::sleep(POLL_INTERVAL * 7 / 2).await;
+        assert!(told.try_recv().is_err(), "nothing has changed");
+
+        // In the middle of being written: one clone of two.
+        std::fs::write(&file, &TWO[..34]).unwrap();
+        tokio::time::sleep(POLL_INTERVAL).await;
+        assert!(told.try_recv().is_err(), "half a file was believed");
+        std::fs::write(&file, TWO.replace("weight = 3", "weight = 4")).unwrap();
+        assert_eq!(
+            told.recv().await.unwrap().unwrap(),
+            ["clone-2 has the weight 4"]
+        );
+
+        std::fs::write(&file, "nonsense").unwrap();
+        told.recv().await.unwrap().unwrap_err();
+        assert_eq!(
+            names(&balancer).len(),
+            2,
+            "what was in force stays in force"
+        );
+        tokio::time::sleep(POLL_INTERVAL * 5).await;
+        assert!(told.try_recv().is_err(), "one mistake is told once");
+
+        std::fs::write(&file, TWO).unwrap();
+        hang_up.send(()).await.unwrap();
+        assert_eq!(
+            told.recv().await.unwrap().unwrap(),
+            ["clone-2 has the weight 3"]
+        );
+
+        std::fs::remove_file(&file).unwrap();
+        assert!(
+            told.recv()
+                .await
+                .unwrap()
+                .unwrap_err()
+                .contains("cannot read")
+        );
+        assert_eq!(names(&balancer).len(), 2);
+    };
+    tokio::select! {
+        () = following => unreachable!("it follows for ever"),
+        () = script => {}
+    }
+}
