@@ -1,5 +1,5 @@
-//! Test fixtures: [`TempCheckout`] is a temporary repository, and [`SampleWorkspace`] one that cargo
-//! can build.
+//! Test fixtures: [`TempCheckout`] is a temporary repository, and [`SampleWorkspace`] is one that
+//! cargo can build.
 //!
 //! The workspace has no dependencies, so its tests build quickly and without a network.
 

@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn colours_do_not_hide_a_result() {
+    fn colours_do_not_hide_results() {
         let ansi = "test result: \u{1b}[32mok\u{1b}[0m. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
         let terminfo = "test result: \u{1b}[31mFAILED\u{1b}(B\u{1b}[m. 0 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(numbers(&count(&[ansi, terminfo])), [2, 3, 0]);
     }
 
     #[test]
-    fn a_windows_line_ending_does_not_hide_a_result() {
+    fn windows_line_endings_do_not_hide_results() {
         let line = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\r\n";
         assert_eq!(numbers(&count(&["running 2 tests\r\n", line])), [2, 0, 0]);
     }

@@ -212,7 +212,7 @@ mod tests {
             "/../testbed/src/error.rs"
         ))
         .unwrap();
-        // A backslash at the end of a line continues the string without the next line's indentation.
+        // A backslash at the end of a line joins the lines without the indentation.
         let testbed: String = testbed.split("\\\n").map(str::trim_start).collect();
         for docker in [
             DockerStatus::NotInstalled,

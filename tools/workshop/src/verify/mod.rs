@@ -1,10 +1,10 @@
 //! Verifies exercises: [`verify`] proves that each stub fails because of its `todo!`, each solution
 //! passes, and each wrong answer is rejected with the intended message.
 //!
-//! First, [`rules`] checks the files of an exercise. Then each variant of it (the stub, the solution
+//! First, [`rules`] checks the files of an exercise. Then each [`variant`] (the stub, the solution
 //! and each wrong answer) becomes a package in a [`generated_workspace`], with the exercise's tests.
-//! Cargo builds all of them at once, and [`variant`] runs each one. The learner's own file takes no
-//! part, so a solved exercise changes nothing.
+//! Cargo builds all of them at once, and their tests run. The learner's own file is not used, so a
+//! solved exercise changes nothing.
 
 pub mod command;
 pub mod generated_workspace;

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn unfinished_binary_with_exit_code_0_is_a_failure() {
+    fn unfinished_binary_with_exit_code_zero_fails() {
         let (summary, printed) = summarise(&["running 3 tests", PASSED, "running 4 tests"], true);
         assert!(
             !summary.is_success,

@@ -1,0 +1,213 @@
+use super::*;
+use crate::app::fixture::{SOLVED, SampleWorkspace};
+
+fn run_check(workspace: &SampleWorkspace) -> (bool, String, String) {
+    let (mut output, mut messages) = (Vec::new(), Vec::new());
+    let argument = ExerciseArgument {
+        exercise: Some("counter".to_owned()),
+    };
+    let is_solved = check(&workspace.app(), &argument, &mut output, &mut messages).unwrap();
+    // Another cargo may be running on this machine. Then ours reports that it waits.
+    let is_about_exercise = |line: &&str| !line.contains("Blocking waiting for file lock");
+    let messages = String::from_utf8(messages).unwrap();
+    let messages = messages
+        .split_inclusive('\n')
+        .filter(is_about_exercise)
+        .collect();
+    (is_solved, String::from_utf8(output).unwrap(), messages)
+}
+
+fn first_lines(text: &str, count: usize) -> Vec<&str> {
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .take(count)
+        .collect()
+}
+
+#[test]
+fn exercise_goes_from_todo_to_solved() {
+    let workspace = SampleWorkspace::new();
+
+    let (is_solved, output, messages) = run_check(&workspace);
+    assert!(!is_solved);
+    assert_eq!(messages, "", "nothing is printed before the assertion");
+    assert_eq!(
+        first_lines(&output, 4),
+        [
+            "✗ next number is one more",
+            "  exercises/01_chapter/01_counter/src/lib.rs:8",
+            "  not yet implemented: return the next number",
+            "This failure is expected: the code compiles, the tests run, and your work starts at this `todo!`."
+        ],
+        "expected the first test in the file: {output}"
+    );
+    assert!(output.contains("0 of 2 tests pass"), "{output}");
+    assert_eq!(workspace.text(".workshop/progress"), "counter started\n");
+
+    workspace.edit(&SOLVED.replace("last + 1", "last + 2"));
+    let (is_solved, output, _) = run_check(&workspace);
+    assert!(!is_solved);
+    assert_eq!(
+        first_lines(&output, 5),
+        [
+            "✗ next number is one more",
+            "  exercises/01_chapter/01_counter/tests/counter.rs:5",
+            "  assertion `left == right` failed: 2 follows 1: do you add one?",
+            "    left: 3",
+            "   right: 2",
+        ]
+    );
+    assert!(output.contains("1 of 2 tests pass"), "{output}");
+    assert!(
+        !output.contains("is expected"),
+        "a wrong answer is no expected failure: {output}"
+    );
+
+    workspace.edit(&SOLVED.replace("last + 1", "last +"));
+    let (is_solved, output, messages) = run_check(&workspace);
+    assert!(!is_solved);
+    assert!(
+        messages.starts_with("error: expected expression"),
+        "{messages}"
+    );
+    assert!(
+        messages.contains("--> exercises/01_chapter/01_counter/src/lib.rs:"),
+        "{messages}"
+    );
+    assert_eq!(output.lines().count(), 1, "expected one sentence: {output}");
+
+    workspace.edit(SOLVED);
+    let (is_solved, output, _) = run_check(&workspace);
+    assert!(is_solved);
+    assert!(
+        output.starts_with("✓ All 2 tests pass: Count up is solved."),
+        "{output}"
+    );
+    assert!(output.contains("`cargo workshop diff counter`"), "{output}");
+    assert!(
+        output.contains("Next     Second (1 minute): read book/src/page.md"),
+        "{output}"
+    );
+    assert_eq!(workspace.text(".workshop/progress"), "counter solved\n");
+
+    workspace.edit(&SOLVED.replace("last + 1", "last + 2"));
+    let (is_solved, output, _) = run_check(&workspace);
+    assert!(!is_solved, "the exit code is about this check");
+    assert!(
+        output.contains("`cargo workshop check counter` again"),
+        "the exercise is not the current one: {output}"
+    );
+    assert_eq!(
+        workspace.text(".workshop/progress"),
+        "counter solved\n",
+        "a solved exercise stays solved"
+    );
+}
+
+#[test]
+fn hanging_test_is_stopped_and_named() {
+    let workspace = SampleWorkspace::new();
+    workspace.edit(&SOLVED.replace(
+        "last + 1",
+        "if last == 1 { loop { std::thread::park() } } last + 1",
+    ));
+    workspace.set_description("limit_seconds = 1");
+
+    let (is_solved, output, _) = run_check(&workspace);
+
+    assert!(!is_solved);
+    assert!(
+        output.starts_with("✗ next number is one more\n"),
+        "{output}"
+    );
+    assert!(
+        output.contains("This test did not end within 1 s and was stopped."),
+        "{output}"
+    );
+    assert!(
+        output.contains("Before that, 1 passed and 0 failed"),
+        "{output}"
+    );
+}
+
+#[test]
+fn call_of_exit_is_no_success() {
+    let workspace = SampleWorkspace::new();
+    workspace.edit(&SOLVED.replace("last + 1", "std::process::exit(0)"));
+
+    let (is_solved, output, _) = run_check(&workspace);
+
+    assert!(!is_solved);
+    assert!(
+        output.contains("the tests ended without a result"),
+        "{output}"
+    );
+}
+
+#[test]
+fn ignored_tests_prove_nothing() {
+    let workspace = SampleWorkspace::new();
+    workspace.edit(SOLVED);
+    let tests = workspace.text("exercises/01_chapter/01_counter/tests/counter.rs");
+    workspace.write(
+        "exercises/01_chapter/01_counter/tests/counter.rs",
+        &tests.replace("#[test]", "#[test]\n#[ignore]"),
+    );
+
+    let (is_solved, output, _) = run_check(&workspace);
+
+    assert!(!is_solved);
+    assert!(
+        output.contains("some tests are ignored, so this proves nothing"),
+        "{output}"
+    );
+}
+
+#[test]
+fn output_and_warnings_come_after_the_result() {
+    let workspace = SampleWorkspace::new();
+    let printing = SOLVED.replace("last + 1", "println!(\"last is {last}\"); last + 2");
+    workspace.edit(&printing);
+    let (_, output, _) = run_check(&workspace);
+    let (assertion, printed) = (
+        output.find("assertion").unwrap(),
+        output.find("last is 1").unwrap(),
+    );
+    assert!(assertion < printed, "{output}");
+
+    workspace.edit(&SOLVED.replace("last + 1", "let unused = 1; last + 1"));
+    let (is_solved, output, messages) = run_check(&workspace);
+    assert!(is_solved);
+    assert!(
+        output.contains("warning: unused variable: `unused`"),
+        "{output} {messages}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn missing_docker_is_reported_before_the_build() {
+    let workspace = SampleWorkspace::new();
+    workspace.set_description("services = [\"redis\"]");
+    let fake = crate::run::machine::fake::FakeMachine::new();
+    let app = App {
+        machine: fake.machine(),
+        ..workspace.app()
+    };
+
+    let error = check(
+        &app,
+        &ExerciseArgument::default(),
+        &mut Vec::new(),
+        &mut Vec::new(),
+    )
+    .unwrap_err();
+
+    assert!(
+        error
+            .to_string()
+            .starts_with("Docker is not installed here"),
+        "{error}"
+    );
+    assert!(fake.calls().is_empty());
+}
