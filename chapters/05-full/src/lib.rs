@@ -1,25 +1,25 @@
-//! Chapter 5: the whole store. A balancer, clones, workers and a publisher, composed from the four chapters before.
+//! Chapter 5: the whole store, composed of the four chapters before.
 //!
-//! Follow a request: it enters at the [`roles::balancer`], which passes it to a [`roles::clone`]; the clone's router ([`http`])
-//! finds the handler; the handler talks to the seams in [`services`]; and what stands behind those is, here,
-//! [`embedded`]: SQLite files and parts of this process. A [`store::Store`] is all of it, running.
+//! A request enters at the balancer ([`roles::balancer`]), which sends it to a clone
+//! ([`roles::clone`]). The router of the clone ([`http`]) calls a handler. The handler uses the
+//! [`services`] and answers with JSON or with a page of [`views`]. Workers ([`roles::worker`]) run
+//! the [`jobs`], and the publisher ([`roles::publisher`]) pre-renders pages. [`commands`] starts all
+//! of this.
 //!
-//! This crate adds no scaling technique of its own. Left out at this stage: real servers behind the seams (`--services docker`
-//! and `external`), the dashboard, failure drills.
+//! This crate adds no scaling technique.
+//!
+//! Left out:
+//! * histograms of latency, a dashboard and failure drills;
+//! * friends, an activity stream and news;
+//! * restarting a role that has failed: systemd or Kubernetes does this in production;
+//! * a lock that keeps a second publisher from starting;
+//! * secrets in files: a URL in the environment is visible to everyone who can inspect the process;
+//! * hashed session ids in the embedded store.
 
-mod causes;
 pub mod cli;
-pub mod embedded;
-#[cfg(feature = "docker")]
-pub mod fleet;
+pub mod commands;
 pub mod http;
-pub mod inspect;
 pub mod jobs;
-pub mod load;
-pub mod metrics;
 pub mod roles;
-pub mod serve;
-pub mod servers;
 pub mod services;
-pub mod store;
 pub mod views;

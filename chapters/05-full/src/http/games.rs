@@ -1,4 +1,4 @@
-//! The catalogue over HTTP: lists, product pages, price changes.
+//! The catalogue: lists, product pages, price changes.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -15,27 +15,29 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::describe::{AWAY, NOBODY};
-use super::input::{Id, plain_text, search_term};
-use super::negotiate::{Explained, page, visitor, wants_html};
-use super::{CloneState, unavailable};
+use super::error::{ApiError, game_not_found};
+use super::negotiation::wants_html;
+use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
+use super::response::{page, visitor};
+use super::state::CloneState;
+use super::validation::{Id, plain_text, search_term};
 use crate::views;
 
-/// The highest page that is looked for. Beyond it lie no games, only slow queries.
+/// The greatest page number. A large offset makes a slow query.
 const MAX_PAGE: u32 = 100_000;
 
-/// What `GET /games` takes.
+/// The query of `GET /games`.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub(super) struct ListParams {
-    /// Counted from 1.
+    /// The page number, from 1.
     #[param(minimum = 1, maximum = 100_000)]
     page: Option<u32>,
-    /// Only this genre.
+    /// Only games of this genre.
     #[param(max_length = 100)]
     genre: String,
-    /// Only games with this text in their title.
+    /// Only games with this text in the title.
     #[param(max_length = 100)]
     q: String,
 }
@@ -44,26 +46,30 @@ pub(super) struct ListParams {
 #[derive(Serialize, ToSchema)]
 pub(super) struct GameList {
     items: Vec<Listing>,
-    /// Where the next page is; null on the last one.
+    /// The URL of the next page; null on the last page.
     next: Option<String>,
 }
 
-/// Lists games, 24 at a time.
-#[utoipa::path(get, path = "/games", operation_id = "list_games", tag = "games", params(ListParams), responses(
-    (status = 200, description = "A page of games", content((GameList = "application/json"), (String = "text/html"))),
-    (status = 503, description = AWAY),
-))]
+/// Lists games, 24 on a page.
+#[utoipa::path(
+    get, path = "/games", operation_id = "list_games", tag = "games",
+    params(ListParams),
+    responses(
+        (status = 200, description = "A page of games",
+            content((GameList = "application/json"), (String = "text/html"))),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn list(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
     headers: HeaderMap,
     Query(params): Query<ListParams>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     let number = params.page.unwrap_or(1);
     if !(1..=MAX_PAGE).contains(&number) {
-        return Err(Problem::bad_request(format!(
-            "`page` is counted from 1 to {MAX_PAGE}, so it cannot be {number}"
-        )));
+        let detail = format!("`page` is counted from 1 to {MAX_PAGE}, so it cannot be {number}");
+        return Err(Problem::bad_request(detail).into());
     }
     let query = GameQuery {
         page: number,
@@ -71,73 +77,69 @@ pub(super) async fn list(
         text: search_term("q", params.q)?,
         sort: GameSort::Id,
     };
-    let read = state
-        .services
-        .catalog
-        .list(&query)
-        .await
-        .map_err(unavailable)?;
-    let explained = Explained::by(state.identity.name()).db(Some(read.node));
+    let read = state.services.catalog.list(&query).await?;
+    let info = state.response_info().db(Some(read.node));
     let next = read.value.has_more.then(|| page_url(&query, number + 1));
     if wants_html(&headers) {
         let previous = (number > 1).then(|| page_url(&query, number - 1));
-        let (next, previous) = (next.as_deref(), previous.as_deref());
         let html = views::games(
             &read.value,
             &query,
-            next,
-            previous,
+            next.as_deref(),
+            previous.as_deref(),
             visitor(user.as_deref()),
-            &explained.made,
+            &info.render_info,
         );
-        return Ok(explained.explain(page(&html)));
+        return Ok(info.respond(page(&html)));
     }
     let items = read.value.items;
-    Ok(explained.explain(Json(GameList { items, next })))
+    Ok(info.respond(Json(GameList { items, next })))
 }
 
-/// One game with its reviews. Comes from the cache unless the request says `Cache-Control: no-cache`.
-#[utoipa::path(get, path = "/games/{id}", operation_id = "show_game", tag = "games", params(("id" = GameId, Path)), responses(
-    (status = 200, description = "The game", content((Product = "application/json"), (String = "text/html"))),
-    (status = 404, description = "No such game"),
-    (status = 503, description = AWAY),
-))]
+/// One game with its reviews, from the cache. `Cache-Control: no-cache` bypasses the cache.
+#[utoipa::path(
+    get, path = "/games/{id}", operation_id = "show_game", tag = "games",
+    params(("id" = GameId, Path)),
+    responses(
+        (status = 200, description = "The game",
+            content((Product = "application/json"), (String = "text/html"))),
+        (status = 404, description = "There is no such game"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn show(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
     headers: HeaderMap,
     Path(Id(id)): Path<Id>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     let products = &state.services.products;
-    let found = if says_no_cache(&headers) {
-        products.bypass(id).await
+    let found = if has_no_cache(&headers) {
+        products.bypass(id).await?
     } else {
-        products.get(id).await
+        products.get(id).await?
     };
-    let found = found.map_err(unavailable)?;
-    state.metrics.cache_lookup(found.status.as_str());
-    let explained = Explained::by(state.identity.name())
-        .cache(found.status)
-        .db(found.node);
+    state.metrics.count_cache_lookup(found.status.as_str());
+    let info = state.response_info().cache(found.status).db(found.node);
     let Some(product) = found.product else {
-        return Ok(explained.explain(no_game(id)));
+        return Ok(info.respond(game_not_found(id)));
     };
-    let explained = explained.rendered("dynamic");
+    let info = info.rendered("dynamic");
     if wants_html(&headers) {
-        // A key for the order that this page may become. Reloading makes another one; sending the form twice does not.
+        // The idempotency key of the order form. Sending the form twice sends the same key.
         let key = Uuid::new_v4().to_string();
         let html = pages::game_page(
             &product,
             visitor(user.as_deref()),
-            Some(&explained.made),
+            Some(&info.render_info),
             Some(&key),
         );
-        return Ok(explained.explain(page(&html)));
+        return Ok(info.respond(page(&html)));
     }
-    Ok(explained.explain(Json(product)))
+    Ok(info.respond(Json(product)))
 }
 
-/// What `PATCH /games/{id}` takes: at least one of the two.
+/// The body of `PATCH /games/{id}`: at least one of the two fields.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeGame {
@@ -149,59 +151,63 @@ pub(super) struct ChangeGame {
     description: Option<String>,
 }
 
-/// Changes price or description. When the answer comes, neither cache nor pre-rendered page shows the old game any more.
+/// Changes the price or the description. After the response, no cache and no page shows the old
+/// game.
 ///
-/// Anybody who is logged in may do this: roles are not what this workshop teaches.
-#[utoipa::path(patch, path = "/games/{id}", operation_id = "change_game", tag = "games",
-    params(("id" = GameId, Path)), request_body = ChangeGame, responses(
-    (status = 200, description = "The game as it is now, without its reviews", body = Game),
-    (status = 401, description = NOBODY),
-    (status = 404, description = "No such game"),
-    (status = 422, description = "Not a change that can be made"),
-    (status = 503, description = AWAY),
-))]
+/// Every user who is logged in may do this: the workshop does not teach permissions.
+#[utoipa::path(
+    patch, path = "/games/{id}", operation_id = "change_game", tag = "games",
+    params(("id" = GameId, Path)),
+    request_body = ChangeGame,
+    responses(
+        (status = 200, description = "The changed game, without its reviews", body = Game),
+        (status = 401, description = NOT_LOGGED_IN),
+        (status = 404, description = "There is no such game"),
+        (status = 422, description = "The change is invalid"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn change(
     State(state): State<CloneState>,
     CurrentUser(_): CurrentUser,
     Path(Id(id)): Path<Id>,
     Json(change): Json<ChangeGame>,
-) -> Result<Response, Problem> {
-    let description = change
-        .description
-        .map(|text| plain_text("description", &text, MAX_DESCRIPTION_CHARS));
-    let change = GameChange {
-        price_cents: change.price_cents,
-        description: description.transpose()?,
-    };
-    if change == GameChange::default() {
-        return Err(Problem::unprocessable(
-            r#"nothing to change; send `{"price_cents":1999}` or a `description`"#,
-        ));
-    }
-    if let Some(price) = change
-        .price_cents
-        .filter(|price| !(0..=MAX_PRICE_CENTS).contains(price))
-    {
-        return Err(Problem::unprocessable(format!(
-            "`price_cents` is 0 to {MAX_PRICE_CENTS}, so it cannot be {price}"
-        )));
-    }
-    let changed = state
-        .services
-        .catalog
-        .change(id, &change)
-        .await
-        .map_err(unavailable)?;
-    let explained = Explained::by(state.identity.name()).db(Some(Node::Primary));
+) -> Result<Response, ApiError> {
+    let change = change.validate()?;
+    let changed = state.services.catalog.change(id, &change).await?;
+    let info = state.response_info().db(Some(Node::Primary));
     let Some(game) = changed else {
-        return Ok(explained.explain(no_game(id)));
+        return Ok(info.respond(game_not_found(id)));
     };
     state.services.game_changed(id).await;
-    Ok(explained.explain(Json(game)))
+    Ok(info.respond(Json(game)))
 }
 
-/// Whether the client wants no copy. `Cache-Control` is a list: some send `no-cache` alone, others `no-cache, max-age=0`.
-fn says_no_cache(headers: &HeaderMap) -> bool {
+impl ChangeGame {
+    fn validate(self) -> Result<GameChange, Problem> {
+        let description = self
+            .description
+            .map(|text| plain_text("description", &text, MAX_DESCRIPTION_CHARS));
+        let change = GameChange {
+            price_cents: self.price_cents,
+            description: description.transpose()?,
+        };
+        if change == GameChange::default() {
+            return Err(Problem::unprocessable(
+                r#"there is nothing to change; send `{"price_cents":1999}` or a `description`"#,
+            ));
+        }
+        match change.price_cents {
+            Some(price) if !(0..=MAX_PRICE_CENTS).contains(&price) => Err(Problem::unprocessable(
+                format!("`price_cents` is 0 to {MAX_PRICE_CENTS}, so it cannot be {price}"),
+            )),
+            _ => Ok(change),
+        }
+    }
+}
+
+/// Whether `Cache-Control` contains `no-cache`. The header is a list of directives.
+fn has_no_cache(headers: &HeaderMap) -> bool {
     let values = headers.get_all(CACHE_CONTROL).iter();
     values
         .filter_map(|value| value.to_str().ok())
@@ -209,18 +215,10 @@ fn says_no_cache(headers: &HeaderMap) -> bool {
         .any(|directive| directive.trim().eq_ignore_ascii_case("no-cache"))
 }
 
-/// The answer to an id that no game has.
-pub(super) fn no_game(id: GameId) -> Problem {
-    Problem::not_found(format!(
-        "there is no game {id}; `GET /games` lists those that exist"
-    ))
-}
-
 fn page_url(query: &GameQuery, number: u32) -> String {
     let mut params = vec![("page", number.to_string())];
     params.extend(query.genre.iter().map(|genre| ("genre", genre.clone())));
     params.extend(query.text.iter().map(|text| ("q", text.clone())));
-    let query =
-        serde_urlencoded::to_string(params).expect("names and strings can always be encoded");
+    let query = serde_urlencoded::to_string(params).expect("strings can always be encoded");
     format!("/games?{query}")
 }

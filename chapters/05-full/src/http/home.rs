@@ -1,90 +1,86 @@
-//! The shop window, and the pages around logging in.
+//! The home page, and the pages for logging in.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use ch01_clones::Problem;
 use ch01_clones::clone::login::MaybeUser;
 use ch01_clones::web::extract::Query;
+use ch02_database::StoreError;
 use ch02_database::catalog::{GameQuery, GameSort};
+use ch02_database::model::Listing;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::describe::AWAY;
-use super::negotiate::{Explained, page, visitor, wants_html};
-use super::{CloneState, unavailable};
+use super::error::ApiError;
+use super::negotiation::wants_html;
+use super::openapi::UNAVAILABLE;
+use super::response::{page, visitor};
+use super::state::CloneState;
 use crate::views;
 
-/// How many games of each kind are in the window.
-const IN_THE_WINDOW: usize = 8;
+/// How many games each section of the home page shows.
+const GAMES_PER_SECTION: usize = 8;
 
-/// The shop window for a browser, one line of text for `curl`.
-#[utoipa::path(get, path = "/", operation_id = "shop_window", tag = "games", responses(
-    (status = 200, description = "One line with the clone's name, or the shop window", content((String = "text/plain"), (String = "text/html"))),
-    (status = 503, description = AWAY),
-))]
+/// The home page for a browser, one line of text for `curl`.
+#[utoipa::path(
+    get, path = "/", operation_id = "home_page", tag = "games",
+    responses(
+        (status = 200, description = "One line with the clone's name, or the home page",
+            content((String = "text/plain"), (String = "text/html"))),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn home(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let explained = Explained::by(state.identity.name());
+) -> Result<Response, ApiError> {
+    let info = state.response_info();
     if !wants_html(&headers) {
-        return Ok(explained.explain(format!(
-            "SERVER {}: the game store is open\n",
-            state.identity.name()
-        )));
+        let line = format!("SERVER {}: the game store is open\n", state.identity.name());
+        return Ok(info.respond(line));
     }
-    let best = window(&state, GameSort::BestRated);
-    let newest = window(&state, GameSort::Newest);
+    let best_rated = first_games(&state, GameSort::BestRated).await?;
+    let newest = first_games(&state, GameSort::Newest).await?;
     let html = views::home(
-        &best.await?,
-        &newest.await?,
+        &best_rated,
+        &newest,
         visitor(user.as_deref()),
-        &explained.made,
+        &info.render_info,
     );
-    Ok(explained.rendered("dynamic").explain(page(&html)))
+    Ok(info.rendered("dynamic").respond(page(&html)))
 }
 
-async fn window(
-    state: &CloneState,
-    sort: GameSort,
-) -> Result<Vec<ch02_database::model::Listing>, Problem> {
+async fn first_games(state: &CloneState, sort: GameSort) -> Result<Vec<Listing>, StoreError> {
     let query = GameQuery {
         sort,
         ..GameQuery::default()
     };
-    let mut games = state
-        .services
-        .catalog
-        .list(&query)
-        .await
-        .map_err(unavailable)?
-        .value
-        .items;
-    games.truncate(IN_THE_WINDOW);
+    let mut games = state.services.catalog.list(&query).await?.value.items;
+    games.truncate(GAMES_PER_SECTION);
     Ok(games)
 }
 
+/// The query of `GET /login`.
 #[derive(Deserialize)]
 pub(super) struct LoginParams {
     next: Option<String>,
 }
 
-/// The login form.
+/// `GET /login`: the login form.
 pub(super) async fn login_page(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
     Query(LoginParams { next }): Query<LoginParams>,
 ) -> Response {
-    let explained = Explained::by(state.identity.name());
     page(&views::login(
         next.as_deref(),
         visitor(user.as_deref()),
-        &explained.made,
+        &state.response_info().render_info,
     ))
 }
 
-/// Where the link on pages rendered in advance leads: such a page cannot know whether its reader is logged in.
+/// `GET /account`: redirects to the orders or to the login. Pre-rendered pages link here, because
+/// they do not know whether their reader is logged in.
 pub(super) async fn account(MaybeUser(user): MaybeUser) -> Response {
     Redirect::to(if user.is_some() {
         "/orders"

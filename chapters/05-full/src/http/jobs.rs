@@ -1,4 +1,4 @@
-//! Jobs over HTTP: handed in, looked at, and followed as they move.
+//! Jobs: submit a job, read its state, follow its progress.
 
 use std::convert::Infallible;
 
@@ -13,78 +13,75 @@ use futures_util::{Stream, StreamExt, stream};
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::broadcast::{self, error::RecvError};
 use utoipa::IntoParams;
 use utoipa::openapi::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
-use super::describe::{AWAY, NOBODY};
-use super::negotiate::{Explained, page, private, visitor, wants_html};
-use super::{CloneState, unavailable};
+use super::error::ApiError;
+use super::negotiation::wants_html;
+use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
+use super::response::{page, private, visitor};
+use super::state::CloneState;
 use crate::jobs::NAMES;
 use crate::views::{self, JobView};
 
-/// What `POST /work` takes.
+/// The query of `POST /work`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WorkParams {
-    /// What is to be done.
-    #[param(schema_with = job_names)]
+    /// The name of the job.
+    #[param(schema_with = job_name_schema)]
     job: String,
 }
 
-/// The schema of a name that some worker knows.
-fn job_names() -> Object {
+fn job_name_schema() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(NAMES))
         .build()
 }
 
-/// Hands a job in. The answer comes once the queue has confirmed it, long before it is done.
-#[utoipa::path(post, path = "/work", operation_id = "hand_in_job", tag = "jobs", params(WorkParams), responses(
-    (status = 202, description = "The job is on the queue; `Location` tells where to watch it", body = Job),
-    (status = 303, description = "The same for `Accept: text/html`: on to the job's page"),
-    (status = 401, description = NOBODY),
-    (status = 422, description = "No such job"),
-    (status = 503, description = "The queue did not confirm, or a part of the store is away"),
-))]
-pub(super) async fn work(
+/// Submits a job. The response comes when the queue has confirmed the job.
+#[utoipa::path(
+    post, path = "/work", operation_id = "submit_job", tag = "jobs",
+    params(WorkParams),
+    responses(
+        (status = 202, description = "The queue has the job; `Location` shows its state",
+            body = Job),
+        (status = 303, description = "For `Accept: text/html`: a redirect to the job's page"),
+        (status = 401, description = NOT_LOGGED_IN),
+        (status = 422, description = "There is no such job"),
+        (status = 503,
+            description = "The queue did not confirm the job, or a database does not answer"),
+    ),
+)]
+pub(super) async fn submit(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
     headers: HeaderMap,
     Query(WorkParams { job }): Query<WorkParams>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     if !NAMES.contains(&job.as_str()) {
-        let known = NAMES.join("`, `");
-        return Err(Problem::unprocessable(format!(
-            "there is no such job; the jobs are `{known}`"
-        )));
+        let names = NAMES.join("`, `");
+        let detail = format!("there is no such job; the jobs are `{names}`");
+        return Err(Problem::unprocessable(detail).into());
     }
     let message = JobMessage {
         id: Uuid::now_v7(),
         job,
         customer,
     };
-    let job = state
-        .services
-        .board
-        .open(&message)
-        .await
-        .map_err(unavailable)?;
-    if let Err(error) = state.services.queue.publish(&message).await {
-        tracing::error!(%error, "a job was not confirmed");
-        // Whoever asks for this job later should learn that nobody will do it.
-        let given_up = JobUpdate::Dead(error.to_string());
-        state
-            .services
-            .board
-            .update(message.id, given_up)
-            .await
-            .map_err(unavailable)?;
-        return Err(Problem::unavailable(format!(
-            "the job was not accepted: {error}; try again in a second"
-        )));
+    let services = &state.services;
+    let job = services.jobs.open(&message).await?;
+    if let Err(error) = services.queue.publish(&message).await {
+        tracing::error!(%error, "the queue did not confirm a job");
+        // A client that polls this job must learn that no worker will do it.
+        let update = JobUpdate::Dead(error.to_string());
+        services.jobs.update(message.id, update).await?;
+        let detail = format!("the job was not accepted: {error}; try again in a second");
+        return Err(Problem::unavailable(detail).into());
     }
     let location = format!("/jobs/{}", job.id);
     if wants_html(&headers) {
@@ -97,117 +94,133 @@ pub(super) async fn work(
     )))
 }
 
-/// How a job stands. Only its customer may see it.
-#[utoipa::path(get, path = "/jobs/{id}", operation_id = "show_job", tag = "jobs",
-    params(("id" = String, Path, format = "uuid")), responses(
-    (status = 200, description = "The job", content((Job = "application/json"), (String = "text/html"))),
-    (status = 401, description = NOBODY),
-    (status = 404, description = "No such job, or not yours"),
-    (status = 503, description = AWAY),
-))]
+/// The state of a job. Only its customer may see it.
+#[utoipa::path(
+    get, path = "/jobs/{id}", operation_id = "show_job", tag = "jobs",
+    params(("id" = String, Path, format = "uuid")),
+    responses(
+        (status = 200, description = "The job",
+            content((Job = "application/json"), (String = "text/html"))),
+        (status = 401, description = NOT_LOGGED_IN),
+        (status = 404, description = "There is no such job, or it is not the user's"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn show(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
     headers: HeaderMap,
     Path(id): Path<Uuid>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     let job = own_job(&state, &customer, id).await?;
-    let explained = Explained::by(state.identity.name());
+    let info = state.response_info();
     if wants_html(&headers) {
-        let result = job.result.as_ref().map(readable);
-        let id = job.id.to_string();
+        let result = job.result.as_ref().map(result_text);
         let view = JobView {
-            id: &id,
+            id: &job.id.to_string(),
             name: &job.job,
             state: job.state.as_str(),
             progress: job.progress,
             attempts: job.attempts,
             result: result.as_deref(),
         };
-        let html = views::job(&view, visitor(Some(&customer)), &explained.made);
-        return Ok(explained.explain(page(&html)));
+        let html = views::job(&view, visitor(Some(&customer)), &info.render_info);
+        return Ok(info.respond(page(&html)));
     }
-    Ok(explained.explain(private(Json(job))))
+    Ok(info.respond(private(Json(job))))
 }
 
-/// The job's changes as they happen (server-sent events named `job`), from how it stands now to its end.
-#[utoipa::path(get, path = "/jobs/{id}/events", operation_id = "follow_job", tag = "jobs",
-    params(("id" = String, Path, format = "uuid")), responses(
-    (status = 200, description = "Events named `job`; the data of each is the job as JSON", body = String, content_type = "text/event-stream"),
-    (status = 401, description = NOBODY),
-    (status = 404, description = "No such job, or not yours"),
-    (status = 503, description = AWAY),
-))]
+/// Server-sent events named `job`: the current state, then each change until the job ends.
+#[utoipa::path(
+    get, path = "/jobs/{id}/events", operation_id = "follow_job", tag = "jobs",
+    params(("id" = String, Path, format = "uuid")),
+    responses(
+        (status = 200, description = "Events named `job`; the data of each is the job as JSON",
+            body = String, content_type = "text/event-stream"),
+        (status = 401, description = NOT_LOGGED_IN),
+        (status = 404, description = "There is no such job, or it is not the user's"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn events(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
     Path(id): Path<Uuid>,
-) -> Result<Response, Problem> {
-    // Listen first, look second. The other way round, a change between the two would be missed.
-    let changes = state.services.board.changes();
+) -> Result<Response, ApiError> {
+    // Subscribe before reading the job. Otherwise a change in between would be missed.
+    let changes = state.services.jobs.changes();
     let job = own_job(&state, &customer, id).await?;
     let stopping = state.stopping.clone();
     let events = job_events(state, job, changes).take_until(stopping.cancelled_owned());
     Ok(private(Sse::new(events).keep_alive(KeepAlive::default())))
 }
 
-/// One event for the job as it stands, then one for each change, until the job is final.
+/// The next step of an event stream.
+enum Step {
+    Send(Job),
+    WaitForChange(Job),
+    End,
+}
+
+/// One event for the current state, then one for each change until the state is final.
 fn job_events(
     state: CloneState,
     job: Job,
     changes: broadcast::Receiver<Uuid>,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
-    enum Next {
-        Tell(Job),
-        Wait(Job),
-        End,
-    }
-    let id = job.id;
-    stream::unfold((Next::Tell(job), changes), move |(next, mut changes)| {
-        let board = state.services.board.clone();
+    stream::unfold((Step::Send(job), changes), move |(step, mut changes)| {
+        let state = state.clone();
         async move {
-            let job = match next {
-                Next::Tell(job) => job,
-                Next::Wait(last) => loop {
-                    match changes.recv().await {
-                        Ok(other) if other != id => continue,
-                        // Too slow to hear of every change: look how the job stands now.
-                        Ok(_) | Err(RecvError::Lagged(_)) => {}
-                        Err(RecvError::Closed) => return None,
-                    }
-                    match board.get(id).await {
-                        Ok(Some(job)) if job != last => break job,
-                        Ok(_) => {}
-                        // The client's EventSource connects again by itself.
-                        Err(_) => return None,
-                    }
-                },
-                Next::End => return None,
+            let job = match step {
+                Step::Send(job) => job,
+                Step::WaitForChange(last) => next_change(&state, &last, &mut changes).await?,
+                Step::End => return None,
             };
             let event = Event::default()
                 .event("job")
                 .json_data(&job)
-                .expect("a job has only string keys");
-            let next = if job.state.is_final() {
-                Next::End
+                .expect("a job can always be written as JSON");
+            let step = if job.state.is_final() {
+                Step::End
             } else {
-                Next::Wait(job)
+                Step::WaitForChange(job)
             };
-            Some((Ok(event), (next, changes)))
+            Some((Ok(event), (step, changes)))
         }
     })
 }
 
-/// The job with this id, if it is this customer's. The same answer for "not yours" as for "not there".
-async fn own_job(state: &CloneState, customer: &str, id: Uuid) -> Result<Job, Problem> {
-    let found = state.services.board.get(id).await.map_err(unavailable)?;
-    found
-        .filter(|job| job.customer == customer)
-        .ok_or_else(|| Problem::not_found(format!("you have no job {id}")))
+/// Waits until the job differs from `last`. `None` ends the stream; the client's EventSource
+/// reconnects.
+async fn next_change(
+    state: &CloneState,
+    last: &Job,
+    changes: &mut broadcast::Receiver<Uuid>,
+) -> Option<Job> {
+    loop {
+        match changes.recv().await {
+            Ok(id) if id != last.id => continue,
+            // After `Lagged`, some changes are lost. The current state is enough.
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return None,
+        }
+        match state.services.jobs.get(last.id).await {
+            Ok(Some(job)) if job != *last => return Some(job),
+            Ok(_) => {}
+            Err(_) => return None,
+        }
+    }
 }
 
-/// A result as a person likes to read it: the CSV of an export as it is, anything else as indented JSON.
-fn readable(result: &serde_json::Value) -> String {
+/// The job with this id. Another customer's job gets the same 404 as a missing job.
+async fn own_job(state: &CloneState, customer: &str, id: Uuid) -> Result<Job, ApiError> {
+    let found = state.services.jobs.get(id).await?;
+    let job = found.filter(|job| job.customer == customer);
+    job.ok_or_else(|| Problem::not_found(format!("you have no job {id}")).into())
+}
+
+/// A result as text for a page: the CSV of an export, otherwise indented JSON.
+fn result_text(result: &Value) -> String {
     match result["csv"].as_str() {
         Some(csv) => csv.to_owned(),
         None => format!("{result:#}"),

@@ -1,6 +1,6 @@
-//! What every request passes on its way to a handler, and every answer on its way back.
+//! The middleware: what every request passes before its handler, and every response after it.
 
-use std::panic::AssertUnwindSafe;
+use std::any::Any;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
@@ -9,20 +9,26 @@ use axum::response::{IntoResponse, Redirect, Response};
 use ch01_clones::Problem;
 use ch01_clones::clone::avatar::MAX_AVATAR_BYTES;
 use ch04_async::pages::Visitor;
-use futures_util::FutureExt;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Method, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::negotiate::{page, wants_html};
-use super::{CloneState, MAX_BODY_BYTES};
+use super::negotiation::wants_html;
+use super::response::page;
+use super::state::CloneState;
 use crate::views;
 
-/// Runs what changes data on a task of its own, so that a client that hangs up cannot stop it half-way.
+/// The maximum length of a request body, in bytes. Avatars have their own limit.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Runs a request that changes data in its own task, so it also finishes when its client
+/// disconnects.
 ///
-/// axum drops a handler when its connection closes. A price change dropped between its commit and the invalidation would leave
-/// the old price in the cache, with nobody left to remove it. Reads may be dropped: nobody wants their answer any more.
+/// axum drops a handler when its connection closes. A price change could then be dropped between
+/// its commit and the invalidation of the cache, which would keep the old price.
 pub(super) async fn finish_writes(
     State(state): State<CloneState>,
     request: Request,
@@ -31,45 +37,41 @@ pub(super) async fn finish_writes(
     if request.method().is_safe() {
         return next.run(request).await;
     }
-    let writing = state.services.writes.spawn(next.run(request));
-    writing.await.unwrap_or_else(|_| our_mistake())
+    let task = state.services.writes.spawn(next.run(request));
+    task.await.unwrap_or_else(|_| internal_error())
 }
 
-/// Answers 500 when a handler panics. hyper would close the connection without a word, and the balancer would blame the clone.
-///
-/// The handler's own values are gone then; what it shares with others (pools, caches) is made to be left at any moment, since a
-/// client may hang up at any moment too.
-pub(super) async fn catch_panics(request: Request, next: Next) -> Response {
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    handled.unwrap_or_else(|_| our_mistake())
+/// Answers 500 when a handler panics. Without it, hyper closes the connection and the balancer
+/// counts a failure of the clone.
+pub(super) fn catch_panics() -> CatchPanicLayer<fn(Box<dyn Any + Send>) -> Response> {
+    CatchPanicLayer::custom(|_| internal_error())
 }
 
-/// What went wrong is in the log already: the panic has written it there.
-fn our_mistake() -> Response {
+/// The panic message is in the log and does not go to the client.
+fn internal_error() -> Response {
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
-        "this is a mistake in the store; its log says more",
+        "this is a bug in the store; its log has the details",
     )
     .into_response()
 }
 
-/// Refuses a body that is announced as too large before a byte of it is read. A body of unknown length is counted while it is
-/// read, by axum's `DefaultBodyLimit`.
-pub(super) async fn refuse_large_bodies(request: Request, next: Next) -> Response {
-    let announced = request
+/// Rejects a body by its `Content-Length`, before it is read. `DefaultBodyLimit` of axum counts a
+/// body of unknown length while it is read.
+pub(super) async fn reject_large_bodies(request: Request, next: Next) -> Response {
+    let length = request
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    // A picture has a limit of its own.
     let limit = if request.uri().path() == "/me/avatar" {
         MAX_AVATAR_BYTES
     } else {
         MAX_BODY_BYTES
     };
-    match announced {
+    match length {
         Some(bytes) if bytes > limit as u64 => {
             let detail = format!(
-                "the body is larger than this server reads: {bytes} bytes, and the limit is {limit}"
+                "the body has {bytes} bytes, which is larger than the limit of {limit} bytes"
             );
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response()
         }
@@ -77,11 +79,12 @@ pub(super) async fn refuse_large_bodies(request: Request, next: Next) -> Respons
     }
 }
 
-/// Shows a problem to a person as a page, and takes one who has to log in to the login. Keeps problems out of caches.
-pub(super) async fn problems_for_people(request: Request, next: Next) -> Response {
-    let is_person = wants_html(request.headers());
-    // What can be looked at again after the login. The redirect of a HEAD must be the one that a GET would get.
-    let is_look = matches!(*request.method(), Method::GET | Method::HEAD);
+/// Turns a problem document into a page for a browser, and a 401 into a redirect to the login.
+/// Keeps every problem out of caches.
+pub(super) async fn error_pages(request: Request, next: Next) -> Response {
+    let is_browser = wants_html(request.headers());
+    // The login can lead back to a GET. A HEAD gets the same redirect as a GET.
+    let is_repeatable = matches!(*request.method(), Method::GET | Method::HEAD);
     let path = request
         .uri()
         .path_and_query()
@@ -91,25 +94,29 @@ pub(super) async fn problems_for_people(request: Request, next: Next) -> Respons
     let is_problem = response
         .headers()
         .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind == "application/problem+json");
+        .is_some_and(|content_type| content_type == "application/problem+json");
     if !is_problem {
         return response;
     }
-    // It may be over in a moment, and may be true of this visitor only.
-    let no_store = HeaderValue::from_static("no-store");
+    // A problem may be over soon, or may concern this user only.
     response
         .headers_mut()
         .entry(CACHE_CONTROL)
-        .or_insert(no_store);
-    if !is_person {
+        .or_insert(HeaderValue::from_static("no-store"));
+    if !is_browser {
         return response;
     }
     if response.status() == StatusCode::UNAUTHORIZED {
-        let next = if is_look { path } else { "/".to_owned() };
+        let next = if is_repeatable { path } else { "/".to_owned() };
         let query =
             serde_urlencoded::to_string([("next", next)]).expect("a string can always be encoded");
         return Redirect::to(&format!("/login?{query}")).into_response();
     }
+    error_page(response).await
+}
+
+/// The page for a problem document, with the same status and headers.
+async fn error_page(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let document = to_bytes(body, 64 * 1024).await.unwrap_or_default();
     let document: serde_json::Value = serde_json::from_slice(&document).unwrap_or_default();
@@ -126,24 +133,24 @@ pub(super) async fn problems_for_people(request: Request, next: Next) -> Respons
     Response::from_parts(parts, html.into_body())
 }
 
-/// Nothing on our pages comes from elsewhere, so the browser need not load anything else, nor guess at types. This is the second
-/// line of defence behind the escaping of everything that customers type.
-pub(super) async fn security_headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// A browser loads nothing from other servers for our pages, and does not guess content types.
+///
+/// This is the second defence against cross-site scripting. The first one is that the pages escape
+/// every text that a customer writes.
+pub(super) fn security_headers() -> [SetResponseHeaderLayer<HeaderValue>; 2] {
     let policy = HeaderValue::from_static(
         "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
     );
-    response
-        .headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, policy);
-    let no_sniffing = HeaderValue::from_static("nosniff");
-    response
-        .headers_mut()
-        .insert(X_CONTENT_TYPE_OPTIONS, no_sniffing);
-    response
+    [
+        SetResponseHeaderLayer::overriding(CONTENT_SECURITY_POLICY, policy),
+        SetResponseHeaderLayer::overriding(
+            X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+    ]
 }
 
-/// Counts the answer.
+/// Counts the response.
 pub(super) async fn count(
     State(state): State<CloneState>,
     route: Option<MatchedPath>,
@@ -158,17 +165,15 @@ pub(super) async fn count(
         | Method::PATCH
         | Method::DELETE
         | Method::OPTIONS => request.method().to_string(),
-        // A client may invent methods; it may not invent time series.
+        // A client can invent methods. Each would be a new time series.
         _ => "other".to_owned(),
     };
     let response = next.run(request).await;
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    state.metrics.request(
-        state.identity.name(),
-        &method,
-        route,
-        response.status().as_u16(),
-    );
+    let status = response.status().as_u16();
+    state
+        .metrics
+        .count_request(state.identity.name(), &method, route, status);
     response
 }
 
@@ -183,19 +188,19 @@ mod tests {
 
     use super::*;
 
-    /// What the layers make of a handler that panics and of one whose database is away.
-    async fn answer(path: &str, accept: &str) -> (Response<()>, String) {
+    /// The response to a handler that panics, or to one whose database does not answer.
+    async fn respond(path: &str, accept: &str) -> (Response<()>, String) {
         async fn panics() {
-            panic!("on purpose: a test wants to see what becomes of it");
+            panic!("this panic is part of a test");
         }
         let router = Router::new()
             .route("/panics", get(panics))
             .route(
-                "/away",
-                get(async || Problem::unavailable("the database is away")),
+                "/unavailable",
+                get(async || Problem::unavailable("the database does not answer")),
             )
-            .layer(from_fn(catch_panics))
-            .layer(from_fn(problems_for_people));
+            .layer(catch_panics())
+            .layer(from_fn(error_pages));
         let request = Request::get(path)
             .header(ACCEPT, accept)
             .body(Body::empty())
@@ -207,8 +212,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handler_that_panics_gives_a_500_that_explains_itself() {
-        let (head, body) = answer("/panics", "*/*").await;
+    async fn panic_gives_500_with_problem_document() {
+        let (head, body) = respond("/panics", "*/*").await;
         assert_eq!(head.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(head.headers()[CONTENT_TYPE], "application/problem+json");
         let problem: Value = serde_json::from_str(&body).unwrap();
@@ -218,17 +223,17 @@ mod tests {
             "{body}"
         );
         assert!(
-            !body.contains("on purpose"),
-            "what a panic says is for the log: {body}"
+            !body.contains("part of a test"),
+            "the panic message belongs in the log and not in the response: {body}"
         );
-        let (_, page) = answer("/panics", "text/html").await;
-        assert!(page.contains("<h1"), "{page}");
+        let (_, page) = respond("/panics", "text/html").await;
+        assert!(page.contains("<h1"), "a browser gets no error page: {page}");
     }
 
     #[tokio::test]
-    async fn a_503_says_when_to_ask_again_to_programs_and_to_people() {
+    async fn unavailable_response_says_when_to_retry() {
         for accept in ["*/*", "text/html"] {
-            let (head, _) = answer("/away", accept).await;
+            let (head, _) = respond("/unavailable", accept).await;
             assert_eq!(head.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(head.headers()[RETRY_AFTER], "1", "for {accept}");
             assert!(
@@ -236,7 +241,7 @@ mod tests {
                     .to_str()
                     .unwrap()
                     .contains("no-"),
-                "a cache may keep a 503 that has long been over"
+                "a cache may keep the 503 after the database is back"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Orders over HTTP: placed once for each idempotency key, read by their customer alone.
+//! Orders. An idempotency key makes one order, and only its customer may read it.
 
 use axum::extract::State;
 use axum::response::{Redirect, Response};
@@ -13,18 +13,20 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::describe::{AWAY, NOBODY};
-use super::input::Id;
-use super::negotiate::{Explained, page, private, visitor, wants_html};
-use super::{CloneState, unavailable};
+use super::error::ApiError;
+use super::negotiation::wants_html;
+use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
+use super::response::{page, private, visitor};
+use super::state::CloneState;
+use super::validation::Id;
 use crate::views;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// How many orders a page of a list holds.
+/// How many orders one page of a list shows.
 const ORDERS_PER_PAGE: usize = 20;
 
-/// What `POST /orders` takes.
+/// The body of `POST /orders`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlaceOrder {
@@ -37,44 +39,49 @@ pub(super) struct PlaceOrder {
     idempotency_key: Option<String>,
 }
 
-/// Places an order, once: the same key again answers with the same order.
-#[utoipa::path(post, path = "/orders", operation_id = "place_order", tag = "orders",
-    params(("idempotency-key" = Option<String>, Header, description = "The client's own name for this order, 1 to 255 visible ASCII characters. Required, unless the form has it")),
-    request_body(content((PlaceOrder = "application/json"), (PlaceOrder = "application/x-www-form-urlencoded"))), responses(
-    (status = 201, description = "The order, new or as it was placed under this key before; `Location` is its address", body = Order),
-    (status = 303, description = "The same for an HTML form: on to the order"),
-    (status = 400, description = "No usable idempotency key, or more than one"),
-    (status = 401, description = NOBODY),
-    (status = 422, description = "Not an order, or a key that stands for another one"),
-    (status = 503, description = AWAY),
-))]
+/// Places an order. A second request with the same key gets the same order.
+#[utoipa::path(
+    post, path = "/orders", operation_id = "place_order", tag = "orders",
+    params(("idempotency-key" = Option<String>, Header,
+        description = "The client's own name for this order, 1 to 255 visible ASCII characters. \
+                       Required unless the form has one")),
+    request_body(content(
+        (PlaceOrder = "application/json"),
+        (PlaceOrder = "application/x-www-form-urlencoded"),
+    )),
+    responses(
+        (status = 201, body = Order,
+            description = "The order, new or placed before with this key; `Location` is its URL"),
+        (status = 303, description = "For an HTML form: a redirect to the order"),
+        (status = 400, description = "The idempotency key is missing, invalid or ambiguous"),
+        (status = 401, description = NOT_LOGGED_IN),
+        (status = 422,
+            description = "The order is invalid, or the key belongs to another order"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn place(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
     headers: HeaderMap,
     payload: Payload<PlaceOrder>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     let PlaceOrder {
         game_id,
         quantity,
         idempotency_key,
     } = payload.value;
-    let idempotency_key = key(&headers, idempotency_key)?;
+    let idempotency_key = validate_key(&headers, idempotency_key)?;
     if !(1..=MAX_QUANTITY).contains(&quantity) {
-        return Err(Problem::unprocessable(format!(
-            "`quantity` is 1 to {MAX_QUANTITY}, so it cannot be {quantity}"
-        )));
+        let detail = format!("`quantity` is 1 to {MAX_QUANTITY}, so it cannot be {quantity}");
+        return Err(Problem::unprocessable(detail).into());
     }
-    // From the catalogue and not from the cache: what somebody pays must not come from a copy.
-    let game = state
-        .services
-        .catalog
-        .game(game_id)
-        .await
-        .map_err(unavailable)?
-        .value;
-    let game = game
-        .ok_or_else(|| Problem::unprocessable(format!("`game_id`: there is no game {game_id}")))?;
+    let services = &state.services;
+    // The price comes from the catalogue, because a cached price may be old.
+    let Some(game) = services.catalog.game(game_id).await?.value else {
+        let detail = format!("`game_id`: there is no game {game_id}");
+        return Err(Problem::unprocessable(detail).into());
+    };
     let order = NewOrder {
         customer,
         game_id,
@@ -82,39 +89,35 @@ pub(super) async fn place(
         unit_price_cents: game.price_cents,
         idempotency_key,
     };
-    let shard = state.services.orders.shard_of_customer(&order.customer);
-    let order = match state
-        .services
-        .orders
-        .place(&order)
-        .await
-        .map_err(unavailable)?
-    {
+    let shard = services.orders.shard_of_customer(&order.customer);
+    let order = match services.orders.place(&order).await? {
         PlaceOutcome::Created(order) | PlaceOutcome::AlreadyPlaced(order) => order,
         PlaceOutcome::KeyReused => {
             return Err(Problem::unprocessable(
-                "this idempotency key stands for another order of yours; take a new key for a new order",
-            ));
+                "this idempotency key belongs to another order of yours; \
+                 use a new key for a new order",
+            )
+            .into());
         }
     };
-    let explained = Explained::by(state.identity.name()).shard(shard);
+    let info = state.response_info().shard(shard);
     let location = format!("/orders/{}", order.id);
     if payload.is_form {
-        return Ok(explained.explain(private(Redirect::to(&location))));
+        return Ok(info.respond(private(Redirect::to(&location))));
     }
-    let answer = (StatusCode::CREATED, [(LOCATION, location)], Json(order));
-    Ok(explained.explain(private(answer)))
+    let created = (StatusCode::CREATED, [(LOCATION, location)], Json(order));
+    Ok(info.respond(private(created)))
 }
 
-/// What `GET /orders` takes.
+/// The query of `GET /orders`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FindParams {
-    /// The order with this id, as `GET /orders/{id}`.
+    /// The order with this id, as in `GET /orders/{id}`.
     id: Option<OrderId>,
-    /// This customer's orders. Only one's own are shown, and they are the default.
+    /// The orders of this customer. It must be the user, who is also the default.
     customer: Option<String>,
-    /// Only orders with a lower id: where the page before ended.
+    /// Only orders with a lower id. The last id of a page leads to the next page.
     before: Option<OrderId>,
 }
 
@@ -122,108 +125,105 @@ pub(super) struct FindParams {
 #[derive(Serialize, ToSchema)]
 pub(super) struct OrderList {
     items: Vec<Order>,
-    /// Where the next page is; null on the last one.
+    /// The URL of the next page; null on the last page.
     next: Option<String>,
 }
 
-/// What `GET /orders` answers: with `id` the one order, else a page of them.
+/// The response of `GET /orders`: one order with `id`, otherwise a page of orders.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(
     dead_code,
-    reason = "for the description only; the handler sends one or the other"
+    reason = "describes the response in the OpenAPI document; the handler sends either value"
 )]
-pub(super) enum Found {
+pub(super) enum OrderOrList {
     One(Order),
     Many(OrderList),
 }
 
-/// One's own orders, newest first; or one order by `?id=`.
-#[utoipa::path(get, path = "/orders", operation_id = "find_orders", tag = "orders", params(FindParams),
-    security((), ("session" = [])), responses(
-    (status = 200, description = "The orders; with `id` the one order, as `GET /orders/{id}`",
-        content((Found = "application/json"), (String = "text/html"))),
-    (status = 401, description = NOBODY),
-    (status = 404, description = "No such order, or not yours"),
-    (status = 503, description = AWAY),
-))]
+/// The user's orders, newest first, or one order by `?id=`.
+#[utoipa::path(
+    get, path = "/orders", operation_id = "find_orders", tag = "orders",
+    params(FindParams),
+    security((), ("session" = [])),
+    responses(
+        (status = 200, description = "The orders; with `id` one order, as in `GET /orders/{id}`",
+            content((OrderOrList = "application/json"), (String = "text/html"))),
+        (status = 401, description = NOT_LOGGED_IN),
+        (status = 404, description = "There is no such order, or it is not the user's"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn find(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
     headers: HeaderMap,
     Query(params): Query<FindParams>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     if let Some(id) = params.id {
         return one(&state, user.as_deref(), &headers, id).await;
     }
-    let Some(user) = user else {
-        return Err(Problem::unauthorized(
-            r#"whose orders? Send `POST /login` with {"user":"ada"} first; sample orders are public: `/orders?id=1`"#,
-        ));
-    };
-    if params
-        .customer
-        .as_ref()
-        .is_some_and(|customer| *customer != user)
-    {
-        return Err(Problem::not_found(
-            "a customer's orders are shown to that customer only",
-        ));
+    let user = user.ok_or_else(|| {
+        Problem::unauthorized(
+            "you are not logged in; send `POST /login` with {\"user\":\"ada\"} first. \
+             Sample orders are public: `/orders?id=1`",
+        )
+    })?;
+    if params.customer.is_some_and(|customer| customer != user) {
+        let detail = "only the customer may see a customer's orders";
+        return Err(Problem::not_found(detail).into());
     }
-    // One more than a page: whether it comes tells whether another page follows.
-    let store = &state.services;
-    let mut orders = store
+    let services = &state.services;
+    // One more order than a page: if it exists, there is a next page.
+    let mut orders = services
         .orders
         .list_by_customer(&user, params.before, ORDERS_PER_PAGE + 1)
-        .await
-        .map_err(unavailable)?;
+        .await?;
     let has_more = orders.len() > ORDERS_PER_PAGE;
     orders.truncate(ORDERS_PER_PAGE);
     let next = orders
         .last()
         .filter(|_| has_more)
         .map(|last| format!("/orders?before={}", last.id));
-    let explained =
-        Explained::by(state.identity.name()).shard(store.orders.shard_of_customer(&user));
+    let shard = services.orders.shard_of_customer(&user);
+    let info = state.response_info().shard(shard);
     if wants_html(&headers) {
-        // The join in the application: orders from their shard, titles from the catalogue.
+        // A join in the application: orders from their shard, titles from the catalogue.
         let mut titled = Vec::with_capacity(orders.len());
         for order in orders {
-            let game = store
-                .catalog
-                .game(order.game_id)
-                .await
-                .map_err(unavailable)?
-                .value;
+            let game = services.catalog.game(order.game_id).await?.value;
             titled.push((order, game.map(|game| game.title)));
         }
         let html = views::orders(
             &titled,
             next.as_deref(),
             visitor(Some(&user)),
-            &explained.made,
+            &info.render_info,
         );
-        return Ok(explained.explain(page(&html)));
+        return Ok(info.respond(page(&html)));
     }
-    Ok(explained.explain(private(Json(OrderList {
-        items: orders,
-        next,
-    }))))
+    let items = orders;
+    Ok(info.respond(private(Json(OrderList { items, next }))))
 }
 
-/// One order. Sample orders, ids 1 to 1,000, are public; any other is for its customer alone.
-#[utoipa::path(get, path = "/orders/{id}", operation_id = "show_order", tag = "orders", params(("id" = OrderId, Path)),
-    security((), ("session" = [])), responses(
-    (status = 200, description = "The order", content((Order = "application/json"), (String = "text/html"))),
-    (status = 404, description = "No such order, or not yours"),
-    (status = 503, description = AWAY),
-))]
+/// One order. Sample orders, ids 1 to 1,000, are public; only the customer sees another order.
+#[utoipa::path(
+    get, path = "/orders/{id}", operation_id = "show_order", tag = "orders",
+    params(("id" = OrderId, Path)),
+    security((), ("session" = [])),
+    responses(
+        (status = 200, description = "The order",
+            content((Order = "application/json"), (String = "text/html"))),
+        (status = 404, description = "There is no such order, or it is not the user's"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn show(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
     headers: HeaderMap,
     Path(Id(id)): Path<Id>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     one(&state, user.as_deref(), &headers, id).await
 }
 
@@ -232,10 +232,11 @@ async fn one(
     user: Option<&str>,
     headers: &HeaderMap,
     id: OrderId,
-) -> Result<Response, Problem> {
-    let store = &state.services;
-    let found = store.orders.get(id).await.map_err(unavailable)?;
-    // The same answer for "not yours" as for "not there": whether an order exists is nobody else's business.
+) -> Result<Response, ApiError> {
+    let services = &state.services;
+    let found = services.orders.get(id).await?;
+    // A hidden order and a missing order get the same response, so it does not tell whether the
+    // order exists.
     let order = found
         .filter(|order| order.id <= SAMPLE_ORDERS || user == Some(&order.customer))
         .ok_or_else(|| {
@@ -243,23 +244,21 @@ async fn one(
                 "there is no order {id} that you may see; are you logged in?"
             ))
         })?;
-    let explained = Explained::by(state.identity.name()).shard(store.orders.shard_of_order(id));
+    let info = state
+        .response_info()
+        .shard(services.orders.shard_of_order(id));
     if wants_html(headers) {
-        let game = store
-            .catalog
-            .game(order.game_id)
-            .await
-            .map_err(unavailable)?
-            .value;
-        let html = views::order(&order, game.as_ref(), visitor(user), &explained.made);
-        return Ok(explained.explain(page(&html)));
+        let game = services.catalog.game(order.game_id).await?.value;
+        let html = views::order(&order, game.as_ref(), visitor(user), &info.render_info);
+        return Ok(info.respond(page(&html)));
     }
-    Ok(explained.explain(private(Json(order))))
+    Ok(info.respond(private(Json(order))))
 }
 
-/// The idempotency key of the header, or of the form. Which of two different ones was meant cannot be guessed, and a wrong guess
-/// is a second order.
-fn key(headers: &HeaderMap, in_form: Option<String>) -> Result<String, Problem> {
+/// The idempotency key in the header or in the form.
+///
+/// Fails with 400 if there are two different keys: a wrong guess could make a second order.
+fn validate_key(headers: &HeaderMap, in_form: Option<String>) -> Result<String, Problem> {
     let mut in_headers = headers
         .get_all(IDEMPOTENCY_KEY)
         .iter()
@@ -267,20 +266,22 @@ fn key(headers: &HeaderMap, in_form: Option<String>) -> Result<String, Problem> 
     let key = match (in_headers.next(), in_headers.next(), in_form) {
         (Some(_), Some(_), _) => Err("send one `Idempotency-Key`, not several"),
         (Some(header), None, Some(field)) if header != field => Err(
-            "the header `Idempotency-Key` and the field `idempotency_key` differ; send one of them",
+            "the header `Idempotency-Key` and the field `idempotency_key` differ; \
+             send one of them",
         ),
         (Some(key), ..) | (None, _, Some(key)) => Ok(key),
         (None, _, None) => Err(
-            "send an `Idempotency-Key`, any text of your own that is new for each order; with it you may send the order again \
-             if you do not hear from us",
+            "send an `Idempotency-Key`: any text that is new for each order; \
+             with the same key you can safely send the order again if you get no response",
         ),
     };
     let key = key.map_err(Problem::bad_request)?;
-    let fits = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len())
+    let is_valid = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len())
         && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if !fits {
+    if !is_valid {
         return Err(Problem::bad_request(format!(
-            "an `Idempotency-Key` has 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters and no spaces"
+            "an `Idempotency-Key` has 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters \
+             and no spaces"
         )));
     }
     Ok(key)

@@ -1,4 +1,4 @@
-//! Reviews over HTTP. A review changes the product that it belongs to, so the copies of that product have to go.
+//! Reviews. A review is part of a product, so a change of a review invalidates the product.
 
 use axum::extract::State;
 use axum::response::{Redirect, Response};
@@ -13,13 +13,12 @@ use http::header::LOCATION;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::describe::{AWAY, NOBODY};
-use super::games::no_game;
-use super::input::{Id, plain_text};
-use super::negotiate::Explained;
-use super::{CloneState, unavailable};
+use super::error::{ApiError, game_not_found};
+use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
+use super::state::CloneState;
+use super::validation::{Id, plain_text};
 
-/// What `POST /games/{id}/reviews` takes.
+/// The body of `POST /games/{id}/reviews`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WriteReview {
@@ -35,84 +34,84 @@ pub(super) struct WriteReview {
     text: String,
 }
 
-/// Adds a review; the game's rating follows.
-#[utoipa::path(post, path = "/games/{id}/reviews", operation_id = "add_review", tag = "games", params(("id" = GameId, Path)), request_body(content(
-    (WriteReview = "application/json"), (WriteReview = "application/x-www-form-urlencoded"),
-)), responses(
-    (status = 201, description = "The review; `Location` is its address", body = Review),
-    (status = 303, description = "The same for an HTML form: back to the game"),
-    (status = 401, description = NOBODY),
-    (status = 404, description = "No such game"),
-    (status = 422, description = "Not a review"),
-    (status = 503, description = AWAY),
-))]
+/// Adds a review and updates the game's rating.
+#[utoipa::path(
+    post, path = "/games/{id}/reviews", operation_id = "add_review", tag = "games",
+    params(("id" = GameId, Path)),
+    request_body(content(
+        (WriteReview = "application/json"),
+        (WriteReview = "application/x-www-form-urlencoded"),
+    )),
+    responses(
+        (status = 201, description = "The review; `Location` is its URL", body = Review),
+        (status = 303, description = "For an HTML form: a redirect to the game"),
+        (status = 401, description = NOT_LOGGED_IN),
+        (status = 404, description = "There is no such game"),
+        (status = 422, description = "The review is invalid"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn add(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
     Path(Id(id)): Path<Id>,
     payload: Payload<WriteReview>,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     let WriteReview { stars, text } = payload.value;
     if !(1..=5).contains(&stars) {
-        return Err(Problem::unprocessable(format!(
-            "`stars` is 1 to 5, so it cannot be {stars}"
-        )));
+        let detail = format!("`stars` is 1 to 5, so it cannot be {stars}");
+        return Err(Problem::unprocessable(detail).into());
     }
-    let text = plain_text("text", &text, MAX_REVIEW_CHARS)?;
     let review = NewReview {
         customer,
         stars,
-        text,
+        text: plain_text("text", &text, MAX_REVIEW_CHARS)?,
     };
-    let added = state
-        .services
-        .catalog
-        .add_review(id, &review)
-        .await
-        .map_err(unavailable)?;
-    let explained = Explained::by(state.identity.name()).db(Some(Node::Primary));
+    let added = state.services.catalog.add_review(id, &review).await?;
+    let info = state.response_info().db(Some(Node::Primary));
     let Some(review) = added else {
-        return Ok(explained.explain(no_game(id)));
+        return Ok(info.respond(game_not_found(id)));
     };
     state.services.game_changed(id).await;
     if payload.is_form {
-        return Ok(explained.explain(Redirect::to(&format!("/games/{id}"))));
+        return Ok(info.respond(Redirect::to(&format!("/games/{id}"))));
     }
     let location = format!("/games/{id}/reviews/{}", review.id);
-    Ok(explained.explain((StatusCode::CREATED, [(LOCATION, location)], Json(review))))
+    Ok(info.respond((StatusCode::CREATED, [(LOCATION, location)], Json(review))))
 }
 
-/// Deletes a review of one's own; the game's rating follows.
-#[utoipa::path(delete, path = "/games/{id}/reviews/{review}", operation_id = "delete_review", tag = "games",
-    params(("id" = GameId, Path), ("review" = ReviewId, Path)), responses(
-    (status = 204, description = "It is gone"),
-    (status = 401, description = NOBODY),
-    (status = 403, description = "Somebody else wrote it"),
-    (status = 404, description = "No such review"),
-    (status = 503, description = AWAY),
-))]
+/// Deletes a review of the user and updates the game's rating.
+#[utoipa::path(
+    delete, path = "/games/{id}/reviews/{review}", operation_id = "delete_review", tag = "games",
+    params(("id" = GameId, Path), ("review" = ReviewId, Path)),
+    responses(
+        (status = 204, description = "The review is deleted"),
+        (status = 401, description = NOT_LOGGED_IN),
+        (status = 403, description = "Another user wrote the review"),
+        (status = 404, description = "There is no such review"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn delete(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
     Path((Id(id), Id(review))): Path<(Id, Id)>,
-) -> Result<Response, Problem> {
-    let deletion = state
-        .services
-        .catalog
-        .delete_review(id, review, &customer)
-        .await
-        .map_err(unavailable)?;
-    let explained = Explained::by(state.identity.name()).db(Some(Node::Primary));
+) -> Result<Response, ApiError> {
+    let catalog = &state.services.catalog;
+    let deletion = catalog.delete_review(id, review, &customer).await?;
+    let info = state.response_info().db(Some(Node::Primary));
     Ok(match deletion {
         DeleteOutcome::Deleted => {
             state.services.game_changed(id).await;
-            explained.explain(StatusCode::NO_CONTENT)
+            info.respond(StatusCode::NO_CONTENT)
         }
-        DeleteOutcome::NotFound => explained.explain(Problem::not_found(format!(
-            "game {id} has no review {review}"
-        ))),
+        DeleteOutcome::NotFound => {
+            let detail = format!("game {id} has no review {review}");
+            info.respond(Problem::not_found(detail))
+        }
         DeleteOutcome::NotAuthor => {
-            explained.explain(Problem::forbidden("only who wrote a review may delete it"))
+            let detail = "only the author of a review may delete it";
+            info.respond(Problem::forbidden(detail))
         }
     })
 }

@@ -1,4 +1,4 @@
-//! "I will be there": the answer comes at once, the e-mail and the push message follow over the exchange.
+//! RSVPs to launch events. The response comes at once; the notifications follow over the exchange.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -11,44 +11,44 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::describe::{AWAY, NOBODY};
-use super::input::Id;
-use super::negotiate::private;
-use super::{CloneState, unavailable};
+use super::error::ApiError;
+use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
+use super::response::private;
+use super::state::CloneState;
+use super::validation::Id;
 
-/// An RSVP that was taken.
+/// An accepted RSVP.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Taken {
-    /// The launch event; every game has one, with the game's id.
+pub(super) struct AcceptedRsvp {
+    /// The launch event. Every game has one with the game's id.
     #[schema(example = 7)]
     event_id: i64,
-    /// Who comes.
+    /// The customer who comes.
     customer: String,
-    /// When they said so.
+    /// When the store accepted the RSVP.
     at: DateTime<Utc>,
 }
 
-/// Answers the invitation to a game's launch event. Nobody waits for the notices: they are sent by workers, one over each channel.
-#[utoipa::path(post, path = "/events/{id}/rsvp", operation_id = "rsvp", tag = "events",
-    params(("id" = i64, Path, description = "The id of the game that is launched", example = 7)), responses(
-    (status = 202, description = "Taken; the notices follow", body = Taken),
-    (status = 401, description = NOBODY),
-    (status = 404, description = "No such event"),
-    (status = 503, description = AWAY),
-))]
-pub(super) async fn answer(
+/// Accepts an invitation to a launch event. Workers send the notifications later, one on each
+/// channel.
+#[utoipa::path(
+    post, path = "/events/{id}/rsvp", operation_id = "rsvp", tag = "events",
+    params(("id" = i64, Path, description = "The id of the launched game", example = 7)),
+    responses(
+        (status = 202, description = "Accepted; the notifications follow", body = AcceptedRsvp),
+        (status = 401, description = NOT_LOGGED_IN),
+        (status = 404, description = "There is no such event"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
+pub(super) async fn accept(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
     Path(Id(event_id)): Path<Id>,
-) -> Result<Response, Problem> {
-    let game = state
-        .services
-        .catalog
-        .game(event_id)
-        .await
-        .map_err(unavailable)?;
+) -> Result<Response, ApiError> {
+    let game = state.services.catalog.game(event_id).await?;
     if game.value.is_none() {
-        return Err(Problem::not_found(format!("there is no event {event_id}")));
+        return Err(Problem::not_found(format!("there is no event {event_id}")).into());
     }
     let rsvp = Rsvp {
         event_id,
@@ -56,20 +56,15 @@ pub(super) async fn answer(
         at: Utc::now(),
     };
     if let Err(error) = state.services.events.publish(&rsvp.created()).await {
-        tracing::error!(%error, "an RSVP was not confirmed");
-        return Err(Problem::unavailable(
-            "your answer was not taken, for nobody could pass it on; try again in a second",
-        ));
+        tracing::error!(%error, "the broker did not confirm an RSVP");
+        let detail = "the RSVP was not accepted, because the broker does not answer; \
+                      try again in a second";
+        return Err(Problem::unavailable(detail).into());
     }
-    let Rsvp {
-        event_id,
-        customer,
-        at,
-    } = rsvp;
-    let taken = Taken {
-        event_id,
-        customer,
-        at,
+    let accepted = AcceptedRsvp {
+        event_id: rsvp.event_id,
+        customer: rsvp.customer,
+        at: rsvp.at,
     };
-    Ok(private((StatusCode::ACCEPTED, Json(taken))))
+    Ok(private((StatusCode::ACCEPTED, Json(accepted))))
 }

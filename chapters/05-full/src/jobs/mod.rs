@@ -1,7 +1,7 @@
-//! The jobs that this store knows, by the name that `POST /work?job=NAME` takes.
+//! The jobs of this store, by the name in `POST /work?job=NAME`.
 
+mod example;
 mod order_export;
-mod practice;
 mod trailer_transcode;
 
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use ch04_async::JobHandler;
 use ch04_async::worker::Handlers;
 
 use crate::services::Services;
+use example::ExampleJob;
 use order_export::OrderExport;
-use practice::Practice;
 use trailer_transcode::TrailerTranscode;
 
-/// The names of all jobs, for the answer to an unknown one.
+/// The names of all jobs.
 pub const NAMES: [&str; 3] = ["order-export", "trailer-transcode", "doSomething"];
 
-/// The handlers that a worker needs.
+/// The handlers for a worker, by the name of the job.
 pub fn handlers(services: &Services) -> Arc<Handlers> {
-    let [export, transcode, practice] = NAMES;
+    let [export, transcode, example] = NAMES;
     let handlers: [(&'static str, Arc<dyn JobHandler>); 3] = [
         (export, Arc::new(OrderExport::new(services.orders.clone()))),
         (transcode, Arc::new(TrailerTranscode)),
-        (practice, Arc::new(Practice)),
+        (example, Arc::new(ExampleJob)),
     ];
     Arc::new(handlers.into_iter().collect())
 }

@@ -1,6 +1,6 @@
-//! `order-export`: all of a customer's orders as CSV.
+//! `order-export`: all orders of a customer as CSV.
 //!
-//! Left out: a limit on what goes into the record. A real export would go into the object store and the record would link to it.
+//! The CSV is part of the job's result. A real store would put it into an object store and link to it.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use ch04_async::{JobHandler, JobMessage, Progress};
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
-/// How many orders are read at a time.
-const PAGE: usize = 500;
+/// How many orders one query reads.
+const ORDERS_PER_QUERY: usize = 500;
 
 pub(super) struct OrderExport {
     orders: Arc<dyn Orders>,
@@ -34,7 +34,7 @@ impl JobHandler for OrderExport {
         loop {
             let orders = self
                 .orders
-                .list_by_customer(&message.customer, before, PAGE)
+                .list_by_customer(&message.customer, before, ORDERS_PER_QUERY)
                 .await
                 .map_err(|error| error.to_string())?;
             for order in &orders {
@@ -53,7 +53,7 @@ impl JobHandler for OrderExport {
                 count += 1;
                 total_cents += order.total_cents;
             }
-            if orders.len() < PAGE {
+            if orders.len() < ORDERS_PER_QUERY {
                 break;
             }
             before = orders.last().map(|order| order.id);

@@ -1,8 +1,7 @@
-//! `trailer-transcode`: computing that takes a second or two, as re-encoding a video does.
+//! `trailer-transcode`: a job that uses one core for a second or two, like transcoding a video.
 //!
-//! There is no video to encode here, so this draws frames of noise, scales each down to three sizes and adds up what would be
-//! stored: real work for one core, on no real film. It runs on a blocking thread, or it would keep a thread of the
-//! runtime from serving requests meanwhile.
+//! There is no real video. The job draws frames of a pattern, encodes each in three sizes and counts
+//! the bytes. It runs on a blocking thread, because it would block a thread of the runtime.
 
 use async_trait::async_trait;
 use ch04_async::{JobHandler, JobMessage, Progress};
@@ -40,12 +39,13 @@ impl JobHandler for TrailerTranscode {
     }
 }
 
-/// Draws a batch of frames and run-length encodes each in every size. Returns the bytes of each rendition.
+/// Draws a batch of frames and run-length encodes each frame in three sizes. Returns the number of
+/// bytes of each rendition.
 fn encode(batch: u64) -> [u64; RENDITIONS.len()] {
     let mut bytes = [0; RENDITIONS.len()];
     for frame in batch * FRAMES_PER_BATCH..(batch + 1) * FRAMES_PER_BATCH {
         let pixels: Vec<u8> = (0..WIDTH * HEIGHT)
-            .map(|at| pixel(at as u64, frame))
+            .map(|index| pixel(index as u64, frame))
             .collect();
         for (sum, (_, step)) in bytes.iter_mut().zip(RENDITIONS) {
             let mut last = None;
@@ -63,8 +63,8 @@ fn encode(batch: u64) -> [u64; RENDITIONS.len()] {
     bytes
 }
 
-/// A moving pattern, cheap to compute and not too regular.
-fn pixel(at: u64, frame: u64) -> u8 {
-    let (x, y) = (at % WIDTH as u64, at / WIDTH as u64);
+/// The brightness of a pixel in a moving pattern that is cheap to compute.
+fn pixel(index: u64, frame: u64) -> u8 {
+    let (x, y) = (index % WIDTH as u64, index / WIDTH as u64);
     ((x * x / 64 + y * frame / 4 + frame * 7) % 256) as u8
 }

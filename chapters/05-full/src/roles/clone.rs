@@ -1,4 +1,4 @@
-//! The role that answers requests. Every clone is the same but for its name, and keeps nothing of its own.
+//! The role that answers requests. All clones are the same except for their name, and keep no data.
 
 use ch01_clones::web::server;
 use tokio::net::TcpListener;

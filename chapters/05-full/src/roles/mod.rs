@@ -1,22 +1,27 @@
-//! The roles of the store. One process may play all of them (`serve`), or each has a process of its own (`clone`, `worker`,
-//! `publisher`, `balancer`), if what they stand on can be reached from several processes.
-
-use crate::services::Services;
+//! The roles of the store.
+//!
+//! One process can run all roles (`serve`), or one role each (`balancer`, `clone`, `worker`,
+//! `publisher`) if the services are external.
 
 pub mod balancer;
 pub mod clone;
 pub mod notifier;
 pub mod publisher;
+pub mod task;
 pub mod worker;
 
-/// Makes sure that events are kept for those who want them, from before the first request. If the broker is away now, those events
-/// that come before it is back are nobody's; that is no reason not to sell games.
+use crate::services::Services;
+
+/// Creates the event queues, so the broker keeps events from before the first request.
+///
+/// If the broker does not answer now, the events until it is back are lost. The store starts
+/// anyway.
 pub async fn subscribe(services: &Services) {
     let subscribed = async {
         publisher::subscribe(services).await?;
         notifier::subscribe(services).await
     };
     if let Err(error) = subscribed.await {
-        tracing::warn!(%error, "events are not kept for the publisher and the notifiers yet");
+        tracing::warn!(%error, "the broker does not keep events for the publisher and the notifiers yet");
     }
 }

@@ -1,6 +1,6 @@
-//! The role that renders pages in advance: chapter 4's publisher, told by events which games have changed.
+//! The role that pre-renders pages: the publisher of chapter 4. Events tell it which games changed.
 //!
-//! There may be only one at a time: two would write the manifest of the pages over each other. Left out: a lock that sees to it.
+//! A store must have one publisher. Two would overwrite each other's manifest of pages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +11,21 @@ use tokio::sync::mpsc;
 
 use crate::services::{GAME_CHANGED, Services};
 
-/// The queue of events that only the publisher reads.
+/// The name of the publisher's event queue.
 const QUEUE: &str = "pages";
 
-/// How many games may wait to be published again.
-const WAITING_PAGES: usize = 1_024;
+/// How many changed games may wait for the publisher.
+const CHANGED_GAMES_CAPACITY: usize = 1_024;
+
+/// How long the publisher waits before it subscribes again.
+const RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);
 
 /// The publisher of this store.
 pub fn publisher(services: &Services) -> Publisher {
     Publisher::new(services.catalog.clone(), services.pages.clone())
 }
 
-/// Makes sure that changes are kept for the publisher, from before the first request.
+/// Creates the publisher's queue, so the broker keeps its events.
 pub async fn subscribe(services: &Services) -> Result<(), QueueError> {
     services
         .events
@@ -31,42 +34,46 @@ pub async fn subscribe(services: &Services) -> Result<(), QueueError> {
         .map(drop)
 }
 
-/// Publishes what is missing and then what changes, until `shutdown` resolves.
+/// Publishes the missing pages, then each page whose game changes, until `shutdown` resolves.
 pub async fn run(
     publisher: Publisher,
     events: Arc<dyn Events>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let (tell, changed) = mpsc::channel(WAITING_PAGES);
+    let (sender, changed_games) = mpsc::channel(CHANGED_GAMES_CAPACITY);
     tokio::select! {
-        () = publisher.run(changed, shutdown) => {}
-        () = listen(&*events, &tell) => {}
+        () = publisher.run(changed_games, shutdown) => {}
+        () = forward_events(&*events, &sender) => {}
     }
 }
 
-/// Passes on every game that has changed. Ends when nobody wants to hear of it any more.
-async fn listen(events: &dyn Events, tell: &mpsc::Sender<GameId>) {
+/// Sends the id of each changed game to the publisher. Ends when the publisher has ended.
+async fn forward_events(events: &dyn Events, sender: &mpsc::Sender<GameId>) {
     loop {
-        let Err(error) = pass_on(events, tell).await else {
+        let Err(error) = forward_until_error(events, sender).await else {
             return;
         };
-        tracing::warn!(%error, "changed games cannot be heard of; trying again in a second");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tracing::warn!(%error, "the publisher receives no events; it subscribes again in a second");
+        tokio::time::sleep(RESUBSCRIBE_DELAY).await;
     }
 }
 
-async fn pass_on(events: &dyn Events, tell: &mpsc::Sender<GameId>) -> Result<(), QueueError> {
+async fn forward_until_error(
+    events: &dyn Events,
+    sender: &mpsc::Sender<GameId>,
+) -> Result<(), QueueError> {
     let subscription = events.subscribe(QUEUE, GAME_CHANGED).await?;
     loop {
         let delivery = subscription.receive().await?;
         match delivery.event.payload.as_i64() {
-            Some(id) if tell.send(id).await.is_err() => return Ok(()),
+            Some(id) if sender.send(id).await.is_err() => return Ok(()),
             Some(_) => {}
             None => {
-                tracing::error!(payload = %delivery.event.payload, "an event that names no game")
+                tracing::error!(payload = %delivery.event.payload, "the event has no game id");
             }
         }
-        // Before the page is there. If the publisher ends now, the page is rendered on demand until its next start.
+        // Acknowledges before the page is published. If the publisher stops now, clones render the
+        // page on demand until the next start.
         delivery.ack().await?;
     }
 }

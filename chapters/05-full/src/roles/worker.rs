@@ -1,16 +1,16 @@
-//! The role that does the jobs.
+//! The role that runs jobs.
 
 use ch04_async::Worker;
 
 use crate::jobs;
 use crate::services::Services;
 
-/// A worker of this name.
+/// A worker with this name.
 pub fn worker(name: String, services: &Services) -> Worker {
     Worker {
         name,
         queue: services.queue.clone(),
-        board: services.board.clone(),
+        board: services.jobs.clone(),
         handlers: jobs::handlers(services),
     }
 }

@@ -67,7 +67,8 @@ mod tests {
     use std::slice::from_ref;
 
     use ch02_database::catalog::{GamePage, GameQuery};
-    use ch02_database::model::{Game, Order, ReviewSummary};
+    use ch02_database::model::Order;
+    use ch02_database::model::{Game, ReviewSummary};
     use chrono::DateTime;
 
     use super::*;

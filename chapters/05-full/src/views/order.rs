@@ -3,7 +3,8 @@
 //! An order names its shard: its number modulo 256 is its bucket, and the receipt says which. The title of the game is
 //! looked up in another database, so it may be missing, and then the game's number has to do. Left out: invoices, returns.
 
-use ch02_database::model::{Game, Order};
+use ch02_database::model::Game;
+use ch02_database::model::Order;
 use ch02_database::sharding::{BUCKETS, bucket_of_order};
 use ch04_async::pages::{Page, Visitor, layout, price};
 use maud::{Markup, html};

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use reqwest::StatusCode;
 
-use crate::program::{Process, paste, signal};
 use crate::support::poll_until;
+use crate::support::program::{Process, paste, signal};
 
 /// One test for the whole life of such a store, since it takes a dozen containers to begin one.
 #[tokio::test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ch01_clones::clone::session::{SESSION_TTL, UserName};
 use ch01_clones::{Session, SessionStore};
 use ch02_database::seed::SeedRequest;
-use ch05_full::embedded::{DataDir, Db, Embedded, SqliteSessions};
-use ch05_full::services::Services;
+use ch05_full::services::embedded::{EmbeddedStorage, SqliteDatabase, SqliteSessions};
+use ch05_full::services::{DataDir, Services};
 use chrono::Utc;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -20,11 +20,11 @@ const SMALL: SeedRequest = SeedRequest {
     shards: None,
 };
 
-async fn open(dir: &DataDir, sizes: SeedRequest) -> Embedded {
-    Embedded::open(dir, sizes, |_, _| ()).await.unwrap()
+async fn open(dir: &DataDir, sizes: SeedRequest) -> EmbeddedStorage {
+    EmbeddedStorage::open(dir, sizes, |_, _| ()).await.unwrap()
 }
 
-async fn execute(db: &Db, statement: &str) -> Result<(), ch02_database::StoreError> {
+async fn execute(db: &SqliteDatabase, statement: &str) -> Result<(), ch02_database::StoreError> {
     let statement = statement.to_owned();
     db.write(|db| {
         Box::pin(async move {
@@ -40,7 +40,7 @@ async fn execute(db: &Db, statement: &str) -> Result<(), ch02_database::StoreErr
 #[tokio::test]
 async fn writes_work_again_when_the_disk_has_space_again() {
     let dir = tempfile::tempdir().unwrap();
-    let db = Db::open(
+    let db = SqliteDatabase::open(
         Some(&dir.path().join("test.db")),
         &["CREATE TABLE notes (text TEXT) STRICT"],
     )
@@ -76,7 +76,7 @@ async fn writes_work_again_when_the_disk_has_space_again() {
 
 #[tokio::test]
 async fn a_transaction_that_panics_is_rolled_back_and_the_next_one_works() {
-    let db = Db::open(None, &["CREATE TABLE notes (n INTEGER) STRICT"])
+    let db = SqliteDatabase::open(None, &["CREATE TABLE notes (n INTEGER) STRICT"])
         .await
         .unwrap();
     let panicked: Result<(), _> = db
@@ -113,7 +113,7 @@ async fn more_unfinished_jobs_than_the_queue_takes_do_not_keep_the_store_from_st
     // 10,000 may wait; these were all confirmed once.
     let unfinished = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10100) \
          INSERT INTO jobs SELECT printf('00000000-0000-7000-8000-%012d', i), 'order-export', 'ada', 'queued', 0, 0, NULL FROM n";
-    execute(&embedded.store, unfinished).await.unwrap();
+    execute(&embedded.main, unfinished).await.unwrap();
 
     let (services, resumed_jobs) = Services::embedded(&embedded).await.unwrap();
 
@@ -141,7 +141,7 @@ fn ago(time: Duration) -> Session {
 #[tokio::test]
 async fn a_session_ends_after_its_time_and_is_swept_by_a_later_login() {
     let embedded = open(&DataDir::Memory, SMALL).await;
-    let sessions = SqliteSessions::new(embedded.store.clone());
+    let sessions = SqliteSessions::new(embedded.main.clone());
     let (second, an_hour_before) = (Duration::from_secs(1), Duration::from_hours(6 * 24 + 23));
     let fresh = sessions.create(&ago(an_hour_before)).await.unwrap();
     let old = sessions.create(&ago(SESSION_TTL + second)).await.unwrap();
@@ -154,7 +154,7 @@ async fn a_session_ends_after_its_time_and_is_swept_by_a_later_login() {
 
     sessions.create(&ago(second)).await.unwrap();
     let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions")
-        .fetch_one(embedded.store.readers())
+        .fetch_one(embedded.main.readers())
         .await
         .unwrap();
     assert_eq!(kept, 2, "the table grows for ever");
@@ -164,7 +164,9 @@ async fn a_session_ends_after_its_time_and_is_swept_by_a_later_login() {
 async fn a_store_of_an_older_version_keeps_its_logins_and_learns_to_end_them_all() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.db");
-    let old = Db::open(Some(&file), &[FIRST_MIGRATION]).await.unwrap();
+    let old = SqliteDatabase::open(Some(&file), &[FIRST_MIGRATION])
+        .await
+        .unwrap();
     let id = SqliteSessions::new(old.clone())
         .create(&ago(Duration::ZERO))
         .await
@@ -174,7 +176,7 @@ async fn a_store_of_an_older_version_keeps_its_logins_and_learns_to_end_them_all
     let dir = DataDir::Folder(folder.path().to_owned());
     let embedded = open(&dir, SMALL).await;
 
-    let sessions = SqliteSessions::new(embedded.store.clone());
+    let sessions = SqliteSessions::new(embedded.main.clone());
     assert!(
         sessions.load(&id).await.unwrap().is_some(),
         "an update logs everybody out"
@@ -185,7 +187,7 @@ async fn a_store_of_an_older_version_keeps_its_logins_and_learns_to_end_them_all
         .unwrap();
     assert_eq!(sessions.load(&id).await.unwrap(), None);
     let plan = sqlx::query("EXPLAIN QUERY PLAN DELETE FROM sessions WHERE session ->> 'user' = ?")
-        .fetch_one(embedded.store.readers())
+        .fetch_one(embedded.main.readers())
         .await
         .unwrap();
     let plan: &str = plan.get("detail");
@@ -201,7 +203,7 @@ async fn cut_off_seeding(path: &Path, sizes: SeedRequest) {
     let dir = DataDir::Folder(path.to_owned());
     open(&dir, sizes).await.close().await;
     std::fs::remove_file(path.join("store.db")).unwrap();
-    Db::open(Some(&path.join("store.db")), &[FIRST_MIGRATION])
+    SqliteDatabase::open(Some(&path.join("store.db")), &[FIRST_MIGRATION])
         .await
         .unwrap()
         .close()
@@ -249,7 +251,10 @@ async fn looking_at_a_store_that_was_never_filled_does_not_fill_it() {
         if begun {
             cut_off_seeding(temp.path(), SMALL).await;
         }
-        let refused = Embedded::count_orders(&dir).await.unwrap_err().to_string();
+        let refused = EmbeddedStorage::count_orders(&dir)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(
             refused.contains("`cargo run -p ch05-full` makes one"),
             "{refused}"
@@ -265,7 +270,7 @@ async fn looking_at_a_store_that_was_never_filled_does_not_fill_it() {
     )
     .await;
     assert_eq!(
-        Embedded::count_orders(&dir)
+        EmbeddedStorage::count_orders(&dir)
             .await
             .unwrap()
             .iter()
@@ -280,14 +285,14 @@ async fn a_count_in_the_store_that_is_no_number_is_damage_and_not_an_empty_store
     let dir = DataDir::Folder(temp.path().to_owned());
     let embedded = open(&dir, SMALL).await;
     execute(
-        &embedded.store,
+        &embedded.main,
         "UPDATE meta SET value = 'many' WHERE key = 'games'",
     )
     .await
     .unwrap();
     embedded.close().await;
     drop(embedded);
-    let refused = Embedded::open(&dir, SMALL, |_, _| ())
+    let refused = EmbeddedStorage::open(&dir, SMALL, |_, _| ())
         .await
         .err()
         .unwrap()

@@ -1,20 +1,19 @@
-//! The whole store over real HTTP, through its balancer: what it does, what it refuses, and what it does not lose.
+//! The whole store over HTTP, through its balancer.
 
 #[path = "contract/mod.rs"]
-mod on_embedded;
+mod on_embedded_services;
 #[path = "contract/mod.rs"]
 #[allow(
     clippy::duplicate_mod,
-    reason = "the same contract for two kinds of store"
+    reason = "both kinds of store have the same contract"
 )]
-mod on_servers;
+mod on_external_services;
 
+mod commands;
 mod containers;
+mod disconnects;
 mod embedded;
-mod hang_up;
-mod process;
-mod program;
-mod refusals;
-mod seams;
+mod interfaces;
+mod lifecycle;
+mod startup_errors;
 mod support;
-mod wrong_requests;

@@ -6,8 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::start;
+use crate::support::invalid_requests::invalid_requests;
 use crate::support::{DEADLINE, TestStore, send};
-use crate::wrong_requests::wrong_requests;
 
 #[tokio::test]
 async fn every_wrong_request_gets_its_own_clear_answer_and_changes_nothing() {
@@ -15,7 +15,7 @@ async fn every_wrong_request_gets_its_own_clear_answer_and_changes_nothing() {
     let ada = store.customer("ada").await;
     let before = (ada.game(7).await, ada.all_orders().await);
 
-    for wrong in wrong_requests() {
+    for wrong in invalid_requests() {
         let method: Method = wrong.method.parse().unwrap();
         let mut request = ada
             .request(method, &wrong.path)

@@ -16,8 +16,8 @@ use crate::support::TestStore;
 
 /// A store of one's own: which kind is said by the module that this file is at the moment.
 async fn start() -> TestStore {
-    if module_path!().ends_with("on_servers") {
-        Box::pin(TestStore::on_servers()).await
+    if module_path!().contains("on_external_services") {
+        Box::pin(TestStore::start_external()).await
     } else {
         Box::pin(TestStore::start()).await
     }

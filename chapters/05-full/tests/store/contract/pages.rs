@@ -4,9 +4,9 @@ use reqwest::header::IF_NONE_MATCH;
 use reqwest::{Method, StatusCode};
 
 use super::{snapshot, start};
-use crate::support::{Answer, Client, poll_until, send};
+use crate::support::{Client, TextResponse, poll_until, send};
 
-async fn static_page(client: &Client, id: i64) -> Answer {
+async fn static_page(client: &Client, id: i64) -> TextResponse {
     let path = format!("/static/games/{id}.html");
     poll_until(async || {
         Some(client.get(&path).await).filter(|page| page.header("x-rendered") == "static")

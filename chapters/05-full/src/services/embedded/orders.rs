@@ -1,0 +1,147 @@
+//! Orders in several SQLite databases, one for each shard.
+//!
+//! A method finds the shard by the customer's name or the order's id, and queries only that shard.
+//! Only the count for `inspect` and `/metrics` queries all shards.
+
+use async_trait::async_trait;
+use ch02_database::model::{NewOrder, Order, OrderId, PlaceOutcome};
+use ch02_database::seed::generator::SAMPLE_ORDERS;
+use ch02_database::sharding::{self, BUCKETS, ShardId, ShardMap};
+use ch02_database::{Orders, StoreError};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::database::SqliteDatabase;
+use super::timestamp;
+
+/// The first sequence number of a bucket. The ids up to [`SAMPLE_ORDERS`] are sample orders.
+const FIRST_SEQUENCE: i64 = SAMPLE_ORDERS / BUCKETS as i64 + 1;
+
+/// Orders in one SQLite database for each shard.
+pub struct SqliteOrders {
+    map: ShardMap,
+    shards: Vec<SqliteDatabase>,
+}
+
+impl SqliteOrders {
+    /// Orders in these databases. The index of a database is its shard id.
+    pub fn new(shards: Vec<SqliteDatabase>) -> Self {
+        SqliteOrders {
+            map: ShardMap::even(shards.len()),
+            shards,
+        }
+    }
+}
+
+#[async_trait]
+impl Orders for SqliteOrders {
+    async fn place(&self, order: &NewOrder) -> Result<PlaceOutcome, StoreError> {
+        let new = order.clone();
+        let bucket = sharding::bucket_of_customer(&new.customer);
+        self.shards[self.map.owner(bucket)]
+            .write(move |connection| Box::pin(place(connection, bucket, new)))
+            .await?
+    }
+
+    async fn get(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        let row = sqlx::query("SELECT * FROM orders WHERE id = ?")
+            .bind(id)
+            .fetch_optional(self.shards[self.shard_of_order(id)].readers())
+            .await?;
+        row.as_ref().map(order).transpose()
+    }
+
+    async fn list_by_customer(
+        &self,
+        customer: &str,
+        before: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Vec<Order>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM orders WHERE customer = ? AND id < ? ORDER BY id DESC LIMIT ?",
+        )
+        .bind(customer)
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(limit as i64)
+        .fetch_all(self.shards[self.shard_of_customer(customer)].readers())
+        .await?;
+        rows.iter().map(order).collect()
+    }
+
+    async fn count_by_shard(&self) -> Result<Vec<u64>, StoreError> {
+        let mut counts = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            let count: i64 = sqlx::query_scalar("SELECT count(*) FROM orders")
+                .fetch_one(shard.readers())
+                .await?;
+            counts.push(count as u64);
+        }
+        Ok(counts)
+    }
+
+    fn shard_of_customer(&self, customer: &str) -> ShardId {
+        self.map.owner(sharding::bucket_of_customer(customer))
+    }
+
+    fn shard_of_order(&self, id: OrderId) -> ShardId {
+        self.map.owner(sharding::bucket_of_order(id))
+    }
+}
+
+/// Places an order. Runs in a transaction, so the idempotency key is checked and inserted
+/// atomically.
+async fn place(
+    connection: &mut SqliteConnection,
+    bucket: sharding::Bucket,
+    new: NewOrder,
+) -> Result<Result<PlaceOutcome, StoreError>, sqlx::Error> {
+    let earlier = sqlx::query("SELECT * FROM orders WHERE customer = ? AND idempotency_key = ?")
+        .bind(&new.customer)
+        .bind(&new.idempotency_key)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(row) = earlier {
+        return Ok(order(&row).map(|earlier| {
+            // The price is not compared: the client did not send it, and it can change.
+            if (earlier.game_id, earlier.quantity) == (new.game_id, new.quantity) {
+                PlaceOutcome::AlreadyPlaced(earlier)
+            } else {
+                PlaceOutcome::KeyReused
+            }
+        }));
+    }
+    let sequence: i64 = sqlx::query_scalar(
+        "INSERT INTO bucket_sequences (bucket, next) VALUES (?1, ?2 + 1) \
+         ON CONFLICT (bucket) DO UPDATE SET next = next + 1 RETURNING next - 1",
+    )
+    .bind(bucket)
+    .bind(FIRST_SEQUENCE)
+    .fetch_one(&mut *connection)
+    .await?;
+    let row = sqlx::query(
+        "INSERT INTO orders \
+         (id, customer, game_id, quantity, total_cents, created_at, idempotency_key) \
+         VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
+    )
+    .bind(sharding::order_id(sequence, bucket))
+    .bind(new.customer)
+    .bind(new.game_id)
+    .bind(new.quantity)
+    .bind(new.unit_price_cents * i64::from(new.quantity))
+    .bind(timestamp::now())
+    .bind(new.idempotency_key)
+    .fetch_one(connection)
+    .await?;
+    Ok(order(&row).map(PlaceOutcome::Created))
+}
+
+fn order(row: &SqliteRow) -> Result<Order, StoreError> {
+    Ok(Order {
+        id: row.get("id"),
+        customer: row.get("customer"),
+        game_id: row.get("game_id"),
+        quantity: row.get("quantity"),
+        total_cents: row.get("total_cents"),
+        created_at: timestamp::read(row, "created_at")?,
+    })
+}

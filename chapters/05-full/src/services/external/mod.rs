@@ -1,0 +1,11 @@
+//! The external services: PostgreSQL, Redis, Memcached and RabbitMQ implement every interface.
+//!
+//! Several processes can use these servers, so each role can run in its own process or on its own
+//! machine. The environment names the servers ([`Addresses`]). The first process that connects
+//! ([`ExternalServers`]) creates the tables and seeds them.
+
+mod addresses;
+mod servers;
+
+pub use addresses::{Addresses, MissingAddresses};
+pub use servers::{ExternalServers, ExternalServersError};
