@@ -37,18 +37,18 @@ impl DockerStatus {
         let sentence = match self {
             DockerStatus::Running { .. } => return None,
             DockerStatus::NotInstalled => {
-                "Docker is not installed here, and this needs real servers in containers. On \
-                 Debian or Ubuntu, as root, `cargo workshop doctor --fix` installs and starts it; \
-                 elsewhere see https://docs.docker.com/get-docker/"
+                "Docker is not installed, but this needs real servers in containers. On Debian or \
+                 Ubuntu, `cargo workshop doctor --fix` (as root) installs and starts it; for other \
+                 systems see https://docs.docker.com/get-docker/"
             }
             DockerStatus::NotRunning => {
-                "Docker is installed, but its engine does not run. Start it with `sudo systemctl \
-                 start docker`, with Docker Desktop, or with `cargo workshop doctor --fix`, and \
-                 try again"
+                "Docker is installed, but its engine does not run. Start it with \
+                 `sudo systemctl start docker`, with Docker Desktop or with \
+                 `cargo workshop doctor --fix`, and try again"
             }
             DockerStatus::NoPermission => {
-                "Docker runs, but this user may not use it. Join its group with `sudo usermod -aG \
-                 docker $USER`, log in again, and try again"
+                "Docker runs, but this user may not use it. Join its group with \
+                 `sudo usermod -aG docker $USER`, log in again, and try again"
             }
             DockerStatus::NotResponding => {
                 "Docker's engine does not answer. Restart it with `sudo systemctl restart docker` \
@@ -138,14 +138,17 @@ mod tests {
             // 20.10 to 28, Linux and macOS
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
             // 29
-            "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the daemon is \
-             running: dial unix /var/run/docker.sock: connect: no such file or directory",
+            "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path \
+             is correct and if the daemon is running: dial unix /var/run/docker.sock: connect: no \
+             such file or directory",
             // 29 on Windows
-            "failed to connect to the docker API at npipe:////./pipe/dockerDesktopLinuxEngine; check if the path is correct and if the \
-             daemon is running: open //./pipe/dockerDesktopLinuxEngine: The system cannot find the file specified.",
+            "failed to connect to the docker API at npipe:////./pipe/dockerDesktopLinuxEngine; \
+             check if the path is correct and if the daemon is running: open \
+             //./pipe/dockerDesktopLinuxEngine: The system cannot find the file specified.",
             // 19 on Windows
-            "error during connect: Get http://%2F%2F.%2Fpipe%2Fdocker_engine/v1.40/version: open //./pipe/docker_engine: The system cannot \
-             find the file specified. In the default daemon configuration on Windows, the docker client must be run elevated to connect. \
+            "error during connect: Get http://%2F%2F.%2Fpipe%2Fdocker_engine/v1.40/version: open \
+             //./pipe/docker_engine: The system cannot find the file specified. In the default \
+             daemon configuration on Windows, the docker client must be run elevated to connect. \
              This error may also indicate that the docker daemon is not running.",
         ] {
             assert_eq!(status_for(words), DockerStatus::NotRunning, "{words}");

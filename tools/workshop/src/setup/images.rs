@@ -1,6 +1,6 @@
 //! Counts the servers' images: [`count_present`] asks Docker.
 //!
-//! The testbed gets missing images (`tools/testbed/src/image.rs`).
+//! The testbed gets missing images (`tools/testbed/src/docker/image.rs`).
 
 use std::env;
 
@@ -50,7 +50,7 @@ mod tests {
     fn testbed_uses_the_same_images() {
         let testbed = fs::read_to_string(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../testbed/src/image.rs"
+            "/../testbed/src/docker/image.rs"
         ))
         .unwrap();
         assert_eq!(testbed.matches("pulled: \"").count(), IMAGE_COUNT);

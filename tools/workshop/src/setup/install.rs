@@ -189,9 +189,14 @@ mod tests {
         // Recorded from apt 2.6 without a network: the update only warns and succeeds.
         fake.program(
             "apt-get",
-            "[ $2 = update ] || { echo 'E: Unable to locate package docker.io'; echo 'E: Unable to locate package curl'; exit 100; }
-             echo 'W: Failed to fetch http://deb.debian.org/debian/dists/bookworm/InRelease  Could not resolve deb.debian.org' >&2
-             echo 'W: Some index files failed to download. They have been ignored, or old ones used instead.' >&2",
+            "if [ $2 != update ]; then
+               echo 'E: Unable to locate package docker.io'
+               echo 'E: Unable to locate package curl'
+               exit 100
+             fi
+             server=deb.debian.org
+             echo \"W: Failed to fetch http://$server/dists/InRelease  Could not resolve $server\" >&2
+             echo 'W: Some index files failed to download.' >&2",
         );
 
         let error = run_install(&fake).unwrap_err();

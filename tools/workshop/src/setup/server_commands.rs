@@ -143,7 +143,7 @@ mod tests {
                 .unwrap_err()
                 .to_string();
 
-            assert!(error.starts_with("Docker is not installed here"), "{error}");
+            assert!(error.starts_with("Docker is not installed"), "{error}");
             assert!(
                 cargo_calls(&fake).is_empty(),
                 "the testbed was built for nothing"

@@ -204,9 +204,7 @@ fn missing_docker_is_reported_before_the_build() {
     .unwrap_err();
 
     assert!(
-        error
-            .to_string()
-            .starts_with("Docker is not installed here"),
+        error.to_string().starts_with("Docker is not installed"),
         "{error}"
     );
     assert!(fake.calls().is_empty());

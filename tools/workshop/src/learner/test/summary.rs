@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn run_that_did_not_start_is_a_failure() {
-        let summary = TestSummary::not_started("Docker is not installed here".to_owned());
+        let summary = TestSummary::not_started("Docker is not installed".to_owned());
         assert!(!summary.is_success);
         assert_eq!((summary.passed, summary.failed), (0, 1));
     }

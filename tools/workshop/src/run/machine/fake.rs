@@ -22,10 +22,16 @@ pub struct FakeMachine {
 /// A `docker` program. The engine runs if the file `running` exists, and the images are present if
 /// the file `images` exists.
 pub const DOCKER_SCRIPT: &str = r#"
-[ -e running ] || { echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?' >&2; exit 1; }
+if [ ! -e running ]; then
+  echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock.' >&2
+  exit 1
+fi
 case "$1" in
 version) echo 20.10.24;;
-image) [ ! -e images ] || printf 'workshop/rabbitmq:4.0\nworkshop/postgres:17\nmemcached:1.6\nredis:8.0\n';;
+image)
+  [ ! -e images ] ||
+    printf 'workshop/rabbitmq:4.0\nworkshop/postgres:17\nmemcached:1.6\nredis:8.0\n'
+  ;;
 esac"#;
 
 impl FakeMachine {
