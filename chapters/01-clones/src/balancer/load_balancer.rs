@@ -25,7 +25,8 @@ pub struct Balancer {
     pub(super) tunnels: Tunnels,
 }
 
-/// The settings that each request reads. The operator can replace them while requests are in flight.
+/// The settings that each request reads. The operator can replace them while requests are in
+/// flight.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) timeouts: Timeouts,

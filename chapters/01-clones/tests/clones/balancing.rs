@@ -45,7 +45,7 @@ async fn clones_take_turns() {
 }
 
 #[tokio::test]
-async fn a_stopped_clone_is_skipped_and_no_request_fails() {
+async fn stopped_clone_fails_no_request() {
     let mut clones = vec![
         clone("clone-1").await,
         clone("clone-2").await,
@@ -77,7 +77,7 @@ async fn a_stopped_clone_is_skipped_and_no_request_fails() {
 }
 
 #[tokio::test]
-async fn a_dead_clone_costs_one_failed_connect_and_not_one_for_each_request() {
+async fn dead_clone_costs_one_failed_connection() {
     let dead = nobody_listens();
     let alive = clone("clone-2").await;
     let policy = HealthPolicy {
@@ -104,7 +104,7 @@ async fn a_dead_clone_costs_one_failed_connect_and_not_one_for_each_request() {
 }
 
 #[tokio::test]
-async fn a_dead_clone_is_tried_again_after_its_time_out() {
+async fn dead_clone_is_tried_after_its_ejection() {
     let socket = nobody_listens();
     let alive = clone("clone-2").await;
     let policy = HealthPolicy {
@@ -135,7 +135,7 @@ async fn a_dead_clone_is_tried_again_after_its_time_out() {
 }
 
 #[tokio::test]
-async fn all_clones_down_is_a_503_that_says_when_to_come_back() {
+async fn all_clones_unreachable_is_503_with_retry_after() {
     let (first, second) = (nobody_listens(), nobody_listens());
     let front = balance(&[first.local_addr().unwrap(), second.local_addr().unwrap()]).await;
 
@@ -153,7 +153,7 @@ async fn all_clones_down_is_a_503_that_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_balancer_without_clones_answers_503() {
+async fn balancer_without_clones_responds_with_503() {
     let front = balance(&[]).await;
     assert_eq!(
         client().get(front.url("/")).send().await.unwrap().status(),
@@ -162,7 +162,7 @@ async fn a_balancer_without_clones_answers_503() {
 }
 
 #[tokio::test]
-async fn when_all_are_down_they_are_asked_all_the_same() {
+async fn balancer_fails_open() {
     let socket = nobody_listens();
     // Left out for an hour: only failing open can find it.
     let policy = HealthPolicy {
@@ -201,7 +201,7 @@ async fn when_all_are_down_they_are_asked_all_the_same() {
 }
 
 #[tokio::test]
-async fn connections_to_a_clone_are_used_again() {
+async fn connections_to_a_clone_are_reused() {
     let who_connects =
         |Extension(PeerAddr(peer)): Extension<PeerAddr>| async move { peer.to_string() };
     let clone = serve(Router::new().route("/", get(who_connects).post(who_connects))).await;

@@ -77,8 +77,7 @@ fn with_back_off(ejections: u64, first: Duration) -> Duration {
 }
 
 #[tokio::test]
-async fn a_clone_that_flaps_adds_less_than_one_error_in_a_hundred_and_stays_away_longer_each_time()
-{
+async fn flapping_clone_fails_under_one_percent() {
     let first = Duration::from_millis(400);
     let no_slow_start = HealthPolicy {
         base_ejection: first,
@@ -148,7 +147,7 @@ async fn ready_in_turn() -> Running {
 }
 
 #[tokio::test]
-async fn when_all_clones_flap_at_once_half_of_them_stay_and_visitors_are_served() {
+async fn half_of_all_flapping_clones_stay() {
     let mut clones = Vec::new();
     for _ in 0..4 {
         clones.push(ready_in_turn().await);

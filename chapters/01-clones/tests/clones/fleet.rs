@@ -37,7 +37,7 @@ async fn holds_on() -> (
 }
 
 #[tokio::test]
-async fn draining_waits_for_the_request_in_flight_and_lets_no_new_one_in() {
+async fn draining_clone_finishes_and_gets_nothing_new() {
     let (old, mut started, finish) = holds_on().await;
     let front = balance(&[old.addr]).await;
     let url = front.url("/");
@@ -92,7 +92,7 @@ async fn draining_waits_for_the_request_in_flight_and_lets_no_new_one_in() {
 }
 
 #[tokio::test]
-async fn draining_waits_for_the_last_byte_of_an_answer_and_not_only_for_its_head() {
+async fn drain_waits_for_the_last_byte() {
     let (clone, pieces, _dropped) = dictated().await;
     let front = balance(&[clone.addr]).await;
     let mut visitor = get_slash(front.addr).await;
@@ -126,7 +126,7 @@ async fn draining_waits_for_the_last_byte_of_an_answer_and_not_only_for_its_head
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_does_not_keep_a_clone_from_draining() {
+async fn leaving_client_does_not_block_a_drain() {
     let (clone, mut started, _finish) = holds_on().await;
     let front = balance(&[clone.addr]).await;
     let url = front.url("/");
@@ -144,7 +144,7 @@ async fn a_client_that_leaves_does_not_keep_a_clone_from_draining() {
 }
 
 #[tokio::test]
-async fn all_clones_are_replaced_one_by_one_and_no_request_fails() {
+async fn replacing_all_clones_fails_no_request() {
     let mut running = vec![
         clone("clone-1").await,
         clone("clone-2").await,
@@ -207,7 +207,7 @@ async fn all_clones_are_replaced_one_by_one_and_no_request_fails() {
 }
 
 #[tokio::test]
-async fn names_are_unique_and_unknown_ones_are_told() {
+async fn taken_and_unknown_names_are_refused() {
     let clone = clone("clone-1").await;
     let front = balance(&[clone.addr]).await;
     let taken = front
@@ -222,7 +222,7 @@ async fn names_are_unique_and_unknown_ones_are_told() {
 }
 
 #[tokio::test]
-async fn a_clone_with_enough_to_do_gets_no_more_and_who_comes_then_is_told_when_to_come_back() {
+async fn full_clone_is_503_with_retry_after() {
     let (clone, mut started, finish) = holds_on().await;
     let front = balance_over(|balancer| balancer.with_max_in_flight(2), &[clone.addr]).await;
     let mut visitors = JoinSet::new();
@@ -261,7 +261,7 @@ async fn a_clone_with_enough_to_do_gets_no_more_and_who_comes_then_is_told_when_
 }
 
 #[tokio::test]
-async fn sticky_visitors_keep_their_login_until_their_clone_dies() {
+async fn sticky_users_lose_sessions_with_their_clone() {
     let mut clones = vec![
         clone("clone-1").await,
         clone("clone-2").await,

@@ -41,7 +41,7 @@ async fn ask(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn who_finds_no_room_is_told_and_those_inside_are_served() {
+async fn connection_above_the_limit_is_refused() {
     let limits = Limits {
         connections: 3,
         ..Limits::default()
@@ -90,7 +90,7 @@ async fn who_finds_no_room_is_told_and_those_inside_are_served() {
 
 // A crowd of refused connections costs no memory to speak of, and ends no conversation.
 #[tokio::test]
-async fn a_crowd_before_a_full_house_does_not_disturb_those_inside() {
+async fn refused_connections_do_not_disturb_open_ones() {
     let limits = Limits {
         connections: 1,
         ..Limits::default()
@@ -159,7 +159,7 @@ async fn front_with(limits: Limits, clone: SocketAddr) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_its_answer_is_cut_and_the_clone_need_not_finish() {
+async fn client_that_does_not_read_is_cut() {
     let (tell, mut dropped) = mpsc::unbounded_channel();
     let endless = move || async move {
         let guard = TellsWhenDropped(tell);
@@ -192,7 +192,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_and_the_clone_need_not_fi
 }
 
 #[tokio::test]
-async fn a_clone_that_falls_silent_in_the_middle_of_its_answer_is_cut() {
+async fn silent_clone_is_cut_off() {
     for (framing, half) in [
         ("Content-Length: 10", "hello"),
         ("Transfer-Encoding: chunked", "5\r\nhello\r\n"),
@@ -228,7 +228,7 @@ async fn a_clone_that_falls_silent_in_the_middle_of_its_answer_is_cut() {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_in_drops_ends() {
+async fn trickling_body_is_cut_off() {
     let limits = Limits {
         body_timeout: Duration::from_millis(300),
         body_rate: 1000,
@@ -260,7 +260,7 @@ async fn a_body_that_comes_in_drops_ends() {
 }
 
 #[test]
-fn the_limits_are_those_that_the_book_promises() {
+fn limits_match_the_book() {
     let limits = Limits::default();
     assert!(limits.head_timeout <= Duration::from_secs(10));
     assert!(
@@ -282,7 +282,7 @@ fn the_limits_are_those_that_the_book_promises() {
 // The balancer is a process here, because 500 connections have a thousand ends.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn five_hundred_half_heads_are_closed_in_time_and_visitors_are_served_all_along() {
+async fn slow_heads_do_not_block_other_clients() {
     let clone = serve(hello()).await;
     let balancer = crate::gigabyte::BalancerProcess::start(clone.addr).await;
     let mut closed = tokio::task::JoinSet::new();

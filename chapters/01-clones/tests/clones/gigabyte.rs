@@ -165,7 +165,7 @@ async fn others_are_served(front: SocketAddr) {
 }
 
 #[tokio::test]
-async fn a_gigabyte_passes_through_a_few_megabytes() {
+async fn gigabyte_passes_through_few_megabytes() {
     let (go, may_read) = watch::channel(false);
     let at_clone = Count::default();
     let balancer = BalancerProcess::start(clone(at_clone.clone(), may_read).await).await;

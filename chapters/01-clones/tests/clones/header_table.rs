@@ -165,7 +165,7 @@ const DOWN: &[Row] = &[
 ];
 
 #[tokio::test]
-async fn each_field_of_a_request_goes_where_its_rule_says() {
+async fn request_fields_follow_their_rules() {
     for (rows, trusted) in [(UP, false), (UP_FROM_A_PROXY, true)] {
         for (section, lines, field, expected) in rows {
             let request = format!(
@@ -191,7 +191,7 @@ async fn each_field_of_a_request_goes_where_its_rule_says() {
 }
 
 #[tokio::test]
-async fn each_field_of_an_answer_goes_where_its_rule_says() {
+async fn response_fields_follow_their_rules() {
     for (section, lines, field, expected) in DOWN {
         let clone = format!("HTTP/1.1 200 Fine\r\n{lines}\r\n\r\nok");
         let (_, answer) = exchange(
@@ -249,7 +249,7 @@ const SHAPES: &[Shape] = &[
 ];
 
 #[tokio::test]
-async fn an_answer_has_the_body_and_the_length_that_its_kind_may_have() {
+async fn response_body_and_length_match_status_and_method() {
     for (section, line, clone, status, body, length) in SHAPES {
         let request = format!("{line}\r\nHost: a\r\nConnection: close\r\n\r\n");
         let (_, answer) = exchange(false, &request, clone).await;
@@ -286,7 +286,7 @@ const STARTS: &[Start] = &[
 ];
 
 #[tokio::test]
-async fn a_request_line_says_one_server_one_path_and_our_own_version() {
+async fn request_line_is_rewritten_for_the_clone() {
     for (section, start, expected) in STARTS {
         let request = format!("{start}\r\nConnection: close\r\n\r\n");
         let (head, answer) = exchange(
@@ -328,7 +328,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn what_is_refused_reaches_no_clone_and_is_explained() {
+async fn refused_requests_reach_no_clone() {
     for (section, start, status) in REFUSED {
         let request = format!("{start}\r\nConnection: close\r\n\r\n");
         let (head, answer) = exchange(
@@ -356,6 +356,6 @@ async fn what_is_refused_reaches_no_clone_and_is_explained() {
 }
 
 #[test]
-fn the_tables_are_as_large_as_promised() {
+fn tables_have_the_promised_size() {
     assert!(UP.len() >= 24 && DOWN.len() >= 24);
 }

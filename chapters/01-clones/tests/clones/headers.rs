@@ -32,7 +32,7 @@ fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn a_client_cannot_forge_its_address() {
+async fn client_cannot_forge_its_address() {
     let (front, mut heads) = recorder(OK).await;
     let sent = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7\r\n\
         X-Forwarded-Proto: https\r\nX-Request-Id: a\r\nX-Request-Id: b\r\nConnection: close\r\n\r\n";
@@ -50,7 +50,7 @@ async fn a_client_cannot_forge_its_address() {
 }
 
 #[tokio::test]
-async fn a_client_of_http_1_0_and_a_head_request_pass() {
+async fn http_1_0_and_head_requests_pass() {
     let clone = clone("clone-1").await;
     let front = balance(&[clone.addr]).await;
     let old = raw(front.addr, "GET /whoami HTTP/1.0\r\nHost: a\r\n\r\n").await;
@@ -93,7 +93,7 @@ async fn path_and_query_pass_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_request_keeps_its_id_and_gets_one_if_it_has_none_fit_for_a_log() {
+async fn request_keeps_its_id_or_gets_one() {
     let clone = clone("clone-1").await;
     let front = balance(&[clone.addr]).await;
     for url in [

@@ -87,7 +87,7 @@ fn assert_all_answered(report: &Report, when: &str) {
 }
 
 #[tokio::test]
-async fn a_process_that_hangs_under_load_fails_nobody_and_is_left_out_after_two_probes() {
+async fn hanging_process_fails_no_request() {
     let notes = Notes::default();
     let mut clones = Vec::new();
     let mut command = Command::new(PROGRAM);

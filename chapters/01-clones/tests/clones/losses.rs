@@ -194,7 +194,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
 }
 
 #[tokio::test]
-async fn clones_that_are_killed_fail_no_get_and_no_order_is_carried_out_twice() {
+async fn killed_clones_duplicate_no_order() {
     let twice = |orders: &Orders| orders.executed.values().filter(|times| **times > 1).count();
     let (_, _, naive) = kill_in_turn(5, false).await;
     assert!(
@@ -237,7 +237,7 @@ pub async fn signal(clone: &CloneProcess, signal: &str) {
 }
 
 #[tokio::test]
-async fn a_clone_that_hangs_is_found_by_probes_and_those_who_wait_for_it_go_elsewhere() {
+async fn requests_leave_a_hanging_clone() {
     let mut clones = Vec::new();
     for name in ["clone-1", "clone-2", "clone-3"] {
         clones.push(process::start(name, "local", None).await);
@@ -308,7 +308,7 @@ async fn a_clone_that_hangs_is_found_by_probes_and_those_who_wait_for_it_go_else
 }
 
 #[tokio::test]
-async fn a_clone_that_answers_its_probe_with_503_gets_no_requests() {
+async fn unready_clone_gets_no_requests() {
     let unready = || async { StatusCode::SERVICE_UNAVAILABLE };
     let router = |name| clone_with(name, Arc::new(ch01_clones::MemorySessions::new()));
     let starting = Router::new()
@@ -340,7 +340,7 @@ async fn a_clone_that_answers_its_probe_with_503_gets_no_requests() {
 }
 
 #[tokio::test]
-async fn when_all_clones_are_away_it_is_503_and_the_moment_they_are_back_it_is_200() {
+async fn returning_clones_serve_at_once() {
     let sockets = [nobody_listens(), nobody_listens(), nobody_listens()];
     let addrs: Vec<_> = sockets
         .iter()
@@ -396,7 +396,7 @@ async fn amplification(policy: RetryPolicy) -> f64 {
 }
 
 #[tokio::test]
-async fn when_all_clones_are_sick_they_get_a_fifth_more_and_not_three_times_as_much() {
+async fn retry_budget_limits_load_on_sick_clones() {
     let naive = RetryPolicy {
         max_attempts: 3,
         budget: f64::INFINITY,

@@ -66,7 +66,7 @@ async fn assert_ok(client: &mut TcpStream, what: &str) {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_clone_closed_while_it_was_idle_fails_no_request_not_even_a_post() {
+async fn closed_idle_connection_fails_no_post() {
     let (clone, mut connections) = hands_over_its_connections().await;
     let front = balance(&[clone]).await;
     let mut client = TcpStream::connect(front.addr).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_connection_that_the_clone_closed_while_it_was_idle_fails_no_request_n
 // One thread, and no `await` between the two: the balancer sees both at once, and takes the connection out of its
 // pool before it learns that it is closed. Only the connection itself can tell that it has not begun to send.
 #[tokio::test]
-async fn a_connection_that_the_clone_closes_at_that_very_moment_fails_no_request_either() {
+async fn connection_closed_while_sending_fails_no_post() {
     let (clone, mut connections) = hands_over_its_connections().await;
     let front = balance(&[clone]).await;
     let mut client = TcpStream::connect(front.addr).await.unwrap();
@@ -104,7 +104,7 @@ async fn a_connection_that_the_clone_closes_at_that_very_moment_fails_no_request
 }
 
 #[tokio::test]
-async fn a_post_that_a_clone_may_have_seen_is_a_502_and_is_sent_once() {
+async fn broken_post_is_502_and_not_retried() {
     let (first, taken_by_first) = breaks_off().await;
     let (second, taken_by_second) = breaks_off().await;
     let front = balance(&[first, second]).await;
@@ -121,7 +121,7 @@ async fn a_post_that_a_clone_may_have_seen_is_a_502_and_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_get_that_broke_is_sent_to_another_clone() {
+async fn broken_get_is_retried_at_another_clone() {
     let (broken, taken) = breaks_off().await;
     let healthy = clone("clone-2").await;
     let front = balance(&[broken, healthy.addr]).await;
@@ -142,7 +142,7 @@ async fn a_get_that_broke_is_sent_to_another_clone() {
 }
 
 #[tokio::test]
-async fn a_get_is_sent_again_once_and_not_for_ever() {
+async fn get_is_retried_only_once() {
     let mut clones = Vec::new();
     for _ in 0..4 {
         clones.push(breaks_off().await);
@@ -164,7 +164,7 @@ async fn a_get_is_sent_again_once_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn a_body_too_large_to_be_kept_is_not_sent_again() {
+async fn large_body_is_not_retried() {
     let (broken, taken) = breaks_off().await;
     let healthy = clone("clone-2").await;
     let front = balance(&[broken, healthy.addr]).await;
@@ -186,7 +186,7 @@ async fn a_body_too_large_to_be_kept_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_hung_clone_is_a_504() {
+async fn hanging_clone_is_504() {
     let hangs = serve(Router::new().route("/", get(std::future::pending::<()>))).await;
     let timeouts = Timeouts {
         response: Duration::from_millis(50),
@@ -202,7 +202,7 @@ async fn a_hung_clone_is_a_504() {
 }
 
 #[tokio::test]
-async fn a_connection_with_half_a_request_in_it_is_not_used_again() {
+async fn connection_with_incomplete_upload_is_not_reused() {
     // Answers before the body came, and would take the rest of the body for the next request.
     let clone = scripted(|_, mut stream| async move {
         if read_head(&mut stream).await.starts_with("POST") {
@@ -236,7 +236,7 @@ async fn swallows_five_bytes() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_small_body_is_sent_again_with_a_request_that_may_be_repeated() {
+async fn small_body_is_replayed_with_idempotent_request() {
     let echo = Router::new().route("/", axum::routing::any(|body: String| async move { body }));
     let (broken, healthy) = (swallows_five_bytes().await, serve(echo).await);
     // The first one's turn comes first.
@@ -268,7 +268,7 @@ async fn a_small_body_is_sent_again_with_a_request_that_may_be_repeated() {
 }
 
 #[tokio::test]
-async fn half_a_body_is_not_sent_again_as_if_it_were_all() {
+async fn incomplete_body_is_not_replayed() {
     let echo = Router::new().route("/", axum::routing::any(|body: String| async move { body }));
     let (broken, healthy) = (swallows_five_bytes().await, serve(echo).await);
     let front = balance(&[broken, healthy.addr]).await;
@@ -288,7 +288,7 @@ async fn half_a_body_is_not_sent_again_as_if_it_were_all() {
 }
 
 #[tokio::test]
-async fn a_whole_request_has_a_deadline_however_many_clones_are_tried() {
+async fn deadline_counts_for_all_attempts_together() {
     let hangs = || serve(Router::new().route("/", get(std::future::pending::<()>)));
     let (first, second, third) = (hangs().await, hangs().await, hangs().await);
     let timeouts = Timeouts {

@@ -165,7 +165,7 @@ async fn judge(front: SocketAddr, log: &Log, case: &Case) -> Result<(), String> 
 }
 
 #[tokio::test]
-async fn a_clone_sees_a_request_for_each_answer_and_no_other() {
+async fn clone_sees_exactly_the_answered_requests() {
     let mut failures = Vec::new();
     for believes in [Believes::Length, Believes::Coding] {
         let clone = Gullible::start(believes).await;
@@ -187,7 +187,7 @@ async fn a_clone_sees_a_request_for_each_answer_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_same_holds_for_the_servers_of_the_chapter() {
+async fn chapter_servers_see_exactly_the_answered_requests() {
     async fn take(State(log): State<Log>, request: Request) -> String {
         let path = request.uri().path().to_owned();
         if request.into_body().collect().await.is_ok() {
@@ -225,7 +225,7 @@ async fn fools_the_naive(case: &Case, believes: Believes) -> bool {
 }
 
 #[tokio::test]
-async fn a_proxy_that_checks_nothing_is_caught() {
+async fn unchecked_proxy_is_caught_smuggling() {
     let mut fooled = 0;
     for case in CASES.iter().filter(|case| case.fools_the_naive) {
         let is_fooled = fools_the_naive(case, Believes::Length).await

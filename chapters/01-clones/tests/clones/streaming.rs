@@ -61,7 +61,7 @@ pub async fn read_chunk(stream: &mut TcpStream, piece: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_piece_of_the_answer_arrives_before_the_clone_has_finished() {
+async fn response_streams_before_it_is_complete() {
     let (clone, pieces, _dropped) = dictated().await;
     let front = balance(&[clone.addr]).await;
     let mut stream = get_slash(front.addr).await;
@@ -84,7 +84,7 @@ async fn a_piece_of_the_answer_arrives_before_the_clone_has_finished() {
 }
 
 #[tokio::test]
-async fn a_piece_of_an_upload_arrives_before_the_client_has_finished() {
+async fn upload_streams_before_it_is_complete() {
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
     let handler = move |request: Request| async move {
         let mut body = request.into_body();
@@ -112,7 +112,7 @@ async fn a_piece_of_an_upload_arrives_before_the_client_has_finished() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_while_the_answer_comes_reaches_the_clone() {
+async fn clone_notices_client_that_leaves_mid_response() {
     let (clone, pieces, mut dropped) = dictated().await;
     let front = balance(&[clone.addr]).await;
     let mut stream = get_slash(front.addr).await;
@@ -130,7 +130,7 @@ async fn a_client_that_leaves_while_the_answer_comes_reaches_the_clone() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_before_the_answer_reaches_the_clone() {
+async fn clone_notices_client_that_leaves_before_response() {
     let (tell, mut events) = mpsc::unbounded_channel();
     let handler = move || async move {
         tell.send(()).unwrap();
@@ -148,7 +148,7 @@ async fn a_client_that_leaves_before_the_answer_reaches_the_clone() {
 }
 
 #[tokio::test]
-async fn an_upload_that_was_refused_at_once_still_gets_to_know_why() {
+async fn refused_upload_gets_its_response() {
     let refuse = || async { Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "at most 1 MiB, please") };
     let clone = serve(Router::new().route("/", post(refuse))).await;
     let front = balance(&[clone.addr]).await;
@@ -181,7 +181,7 @@ async fn an_upload_that_was_refused_at_once_still_gets_to_know_why() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_before_it_uploads_is_refused_before_it_uploads() {
+async fn expect_continue_refuses_before_the_upload() {
     // Throws the request away and then has other things to do, such as asking a store, before it answers.
     let refuse = |request: Request| async {
         drop(request);
@@ -201,7 +201,7 @@ async fn a_client_that_asks_before_it_uploads_is_refused_before_it_uploads() {
 }
 
 #[tokio::test]
-async fn an_upload_of_no_declared_length_passes() {
+async fn chunked_upload_passes() {
     let clone = serve(Router::new().route("/", post(|body: String| async move { body }))).await;
     let front = balance(&[clone.addr]).await;
     let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\

@@ -47,7 +47,7 @@ async fn open(front: SocketAddr) -> WebSocketStream<TcpStream> {
 }
 
 #[tokio::test]
-async fn ten_thousand_frames_come_back_in_their_order() {
+async fn frames_come_back_in_order() {
     let (clone, _) = echo().await;
     let front = balance(&[clone]).await;
     let (mut up, mut down) = open(front.addr).await.split();
@@ -68,7 +68,7 @@ async fn ten_thousand_frames_come_back_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_visitor_who_leaves_reaches_the_clone() {
+async fn clone_notices_closed_websocket_client() {
     let (clone, mut leavers) = echo().await;
     let front = balance(&[clone]).await;
     drop(open(front.addr).await);
@@ -78,7 +78,7 @@ async fn a_visitor_who_leaves_reaches_the_clone() {
 }
 
 #[tokio::test]
-async fn a_clone_that_dies_reaches_the_visitor() {
+async fn client_notices_dead_websocket_clone() {
     let clone =
         scripted(|_, stream| async move { drop(accept_async(stream).await.unwrap()) }).await;
     let front = balance(&[clone]).await;
@@ -90,7 +90,7 @@ async fn a_clone_that_dies_reaches_the_visitor() {
 }
 
 #[tokio::test]
-async fn a_websocket_is_a_request_in_flight_and_draining_waits_for_it() {
+async fn drain_waits_for_open_websockets() {
     let (clone, _) = echo().await;
     let front = balance(&[clone]).await;
     let socket = open(front.addr).await;
@@ -113,7 +113,7 @@ async fn a_websocket_is_a_request_in_flight_and_draining_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_websocket_that_nobody_uses_is_closed_and_one_in_use_is_not() {
+async fn only_idle_websockets_are_closed() {
     let (clone, mut leavers) = echo().await;
     let short = Timeouts {
         tunnel: Duration::from_millis(300),
@@ -184,7 +184,7 @@ const AGREES: &str =
 const DECLINES: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain";
 
 #[tokio::test]
-async fn only_a_wish_for_a_websocket_goes_on_to_the_clone() {
+async fn only_websocket_upgrades_reach_the_clone() {
     for (fields, goes_on) in [
         ("Connection: Upgrade\r\nUpgrade: websocket\r\n", true),
         (
@@ -231,7 +231,7 @@ async fn only_a_wish_for_a_websocket_goes_on_to_the_clone() {
 }
 
 #[tokio::test]
-async fn an_agreement_to_what_nobody_asked_for_is_a_502() {
+async fn upgrade_to_another_protocol_is_502() {
     let other = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
     for (fields, answer) in [
         ("", AGREES),
@@ -244,7 +244,7 @@ async fn an_agreement_to_what_nobody_asked_for_is_a_502() {
 }
 
 #[tokio::test]
-async fn what_the_clone_says_at_once_after_its_agreement_is_not_lost() {
+async fn bytes_right_after_the_101_arrive() {
     let clone = scripted(|_, mut stream| async move {
         read_head(&mut stream).await;
         // In one piece, so it comes along with the head.

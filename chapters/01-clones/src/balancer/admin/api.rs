@@ -44,8 +44,8 @@ pub(crate) fn routes(balancer: Arc<Balancer>) -> Router {
         .with_state(balancer)
 }
 
-/// Makes a router refuse requests from web pages. Browsers send `Origin` with them, and command-line
-/// tools do not.
+/// Makes a router refuse requests from web pages. Browsers send `Origin` with them, and
+/// command-line tools do not.
 pub(crate) fn refuse_browsers(router: Router) -> Router {
     router.layer(map_request(refuse_origin))
 }

@@ -1,8 +1,9 @@
 //! The balancer's metrics in the format of Prometheus.
 //!
-//! A [`Collector`] reads the balancer's status at each scrape, so there is only one set of counters.
-//! The admin API serves it at `GET /metrics`; a larger server can register it with its own metrics.
-//! The names follow Prometheus' conventions: base units (seconds), and `_total` for counters.
+//! A [`Collector`] reads the balancer's status at each scrape, so there is only one set of
+//! counters. The admin API serves it at `GET /metrics`; a larger server can register it with its
+//! own metrics. The names follow Prometheus' conventions: base units (seconds), and `_total` for
+//! counters.
 //!
 //! Left out: metrics by path or by client. Each value of a label creates a time series, and their
 //! number would have no limit.

@@ -18,7 +18,8 @@ use crate::web::limits::Limits;
 /// hyper panics if its buffer for a head is smaller.
 const MIN_HEAD_BYTES: usize = 8192;
 
-/// A balancer's configuration. Durations are written `"500ms"` or `"1m 30s"`. All keys have defaults.
+/// A balancer's configuration. Durations are written `"500ms"` or `"1m 30s"`. All keys have
+/// defaults.
 ///
 /// ```
 /// use ch01_clones::balancer::Config;

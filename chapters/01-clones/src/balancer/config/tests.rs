@@ -15,7 +15,7 @@ fn names(balancer: &Balancer) -> Vec<(String, u32)> {
 }
 
 #[test]
-fn what_makes_no_sense_is_told_with_its_place_and_what_to_take_instead() {
+fn invalid_configuration_is_explained() {
     for (text, hint) in [
         ("", "`[[upstream]]`"),
         ("strategy = 'random'\n", "expected one of `round-robin`"),
@@ -74,7 +74,7 @@ fn what_makes_no_sense_is_told_with_its_place_and_what_to_take_instead() {
 }
 
 #[tokio::test]
-async fn a_new_configuration_changes_what_differs_and_leaves_the_rest() {
+async fn reconfiguring_changes_only_the_differences() {
     let old = Config::parse(TWO).unwrap();
     let balancer = old.build().unwrap();
     let text = "strategy = 'least-requests'\nmax_in_flight = 7\n[[upstream]]\naddr = '127.0.0.1:1'\nweight = 2\n\
@@ -97,7 +97,7 @@ async fn a_new_configuration_changes_what_differs_and_leaves_the_rest() {
 }
 
 #[tokio::test]
-async fn a_clone_that_moves_is_another_clone() {
+async fn clone_at_a_new_address_is_replaced() {
     let old = Config::parse("[[upstream]]\naddr = '127.0.0.1:1'\n").unwrap();
     let balancer = old.build().unwrap();
     let new = Config::parse("[[upstream]]\naddr = '127.0.0.1:2'\n").unwrap();
@@ -110,7 +110,7 @@ async fn a_clone_that_moves_is_another_clone() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_makes_no_sense_changes_nothing() {
+async fn invalid_configuration_changes_nothing() {
     let old = Config::parse(TWO).unwrap();
     let balancer = old.build().unwrap();
     let new = Config {
@@ -123,7 +123,7 @@ async fn a_configuration_that_makes_no_sense_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_is_believed_when_it_has_looked_the_same_twice_and_at_once_when_asked() {
+async fn file_is_reloaded_when_settled_or_requested() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, TWO).unwrap();
     let config = Config::read(file.path()).unwrap();

@@ -1,8 +1,8 @@
 //! Active health checks: the balancer sends each clone a probe before a client meets a sick clone.
 //!
 //! The probe is `GET /readyz` (*readiness*), not `GET /healthz` (*liveness*): a clone that is about
-//! to stop, or cannot reach its database yet, is alive but wants no requests. Each probe opens a new
-//! connection, because pooled connections do not show whether the clone still accepts new ones.
+//! to stop, or cannot reach its database yet, is alive but wants no requests. Each probe opens a
+//! new connection, because pooled connections do not show whether the clone still accepts new ones.
 //!
 //! Left out: jitter, so that several balancers do not probe in step, and a longer interval for
 //! healthy clones.
@@ -35,8 +35,8 @@ pub struct ProbePolicy {
 }
 
 impl Default for ProbePolicy {
-    /// `GET /readyz` every 500 ms, with a time-out of 500 ms. The balancer takes a hanging clone out
-    /// after at most 1.5 s.
+    /// `GET /readyz` every 500 ms, with a time-out of 500 ms. The balancer takes a hanging clone
+    /// out after at most 1.5 s.
     fn default() -> Self {
         ProbePolicy {
             path: "/readyz".to_owned(),

@@ -1,8 +1,8 @@
 //! The body of a response on its way to the client, and what happens to the clone's connection.
 //!
 //! If the clone sends nothing for too long, the balancer cuts the response off, and the client sees
-//! that it is not complete. Only the pauses count, so an event stream may last for days if the clone
-//! sends heartbeats.
+//! that it is not complete. Only the pauses count, so an event stream may last for days if the
+//! clone sends heartbeats.
 //!
 //! Left out: a minimum rate, and an effect on the clone's health. A clone that sends one byte per
 //! minute keeps its client waiting.

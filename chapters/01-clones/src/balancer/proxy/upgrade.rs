@@ -5,8 +5,8 @@
 //! When the clone responds with `101 Switching Protocols`, the balancer connects both sides with a
 //! [tunnel](Tunnels).
 //!
-//! Only `websocket` passes. Another protocol, such as `h2c`, would let the client send requests that
-//! the balancer cannot check any more.
+//! Only `websocket` passes. Another protocol, such as `h2c`, would let the client send requests
+//! that the balancer cannot check any more.
 //!
 //! Left out: WebSocket over HTTP/2 (RFC 8441).
 

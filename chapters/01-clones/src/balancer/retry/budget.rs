@@ -3,8 +3,8 @@
 //! If one clone in a hundred is sick, retries hide it. If all clones are overloaded, retries keep
 //! them overloaded: three attempts per request make three times the load. So at most a fifth of the
 //! requests of the last ten seconds may be retries. Google's SRE book (chapter 21) recommends a
-//! tenth per client; Finagle and Linkerd use a fifth. A request that was not sent to a clone needs no
-//! budget, because it has caused no load.
+//! tenth per client; Finagle and Linkerd use a fifth. A request that was not sent to a clone needs
+//! no budget, because it has caused no load.
 
 use tokio::time::Instant;
 
@@ -74,8 +74,8 @@ mod tests {
 
     use super::*;
 
-    /// How often each request is sent on average, if each of `requests` fails and asks for `retries`
-    /// retries.
+    /// How often each request is sent on average, if each of `requests` fails and asks for
+    /// `retries` retries.
     fn amplification(policy: RetryPolicy, requests: u64, step: Duration, retries: u64) -> f64 {
         let mut now = Instant::now();
         let mut budget = RetryBudget::new(policy, now);

@@ -16,8 +16,8 @@ pub struct RetryPolicy {
     pub max_attempts: u32,
     /// Retries as a part of all requests, over ten seconds. 0.2 is one retry for five requests.
     pub budget: f64,
-    /// This many retries in ten seconds are always allowed. Otherwise a shop with one customer could
-    /// never retry.
+    /// This many retries in ten seconds are always allowed. Otherwise a shop with one customer
+    /// could never retry.
     #[serde(alias = "at_least")]
     pub min_retries: u64,
 }

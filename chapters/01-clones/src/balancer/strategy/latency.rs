@@ -5,8 +5,8 @@
 //! estimate at once, and only time lowers it. And a failure counts as a very slow response,
 //! because a clone that fails within a millisecond is not fast.
 //!
-//! Left out: the time of the response body. A clone that sends the head at once and then a slow body
-//! looks fast, until its requests in flight show the problem.
+//! Left out: the time of the response body. A clone that sends the head at once and then a slow
+//! body looks fast, until its requests in flight show the problem.
 
 use std::time::Duration;
 

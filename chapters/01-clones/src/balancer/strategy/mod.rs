@@ -8,9 +8,9 @@
 //! |---|---|---|
 //! | [`round-robin`](RoundRobin) | nothing | clones and requests are all alike |
 //! | [`weighted`](WeightedRoundRobin) | weights | you know how much larger some machines are |
-//! | [`least-requests`](LeastRequests) | requests in flight at all clones | requests differ in length, and one balancer sees all of them |
-//! | [`two-choices`](TwoChoices) | requests in flight at two clones | there are many clones or several balancers |
-//! | [`peak-ewma`](PeakEwma) | latency and requests in flight at two clones | clones differ in speed |
+//! | [`least-requests`](LeastRequests) | requests in flight | requests differ in length |
+//! | [`two-choices`](TwoChoices) | the same, of two random clones | there are several balancers |
+//! | [`peak-ewma`](PeakEwma) | the same, and latency | clones differ in speed |
 //! | [`rendezvous`](Rendezvous) | the path | each clone has its own cache |
 //! | [`sticky`](Sticky) | a cookie | clones keep sessions in memory; for comparison only |
 //!

@@ -1,8 +1,8 @@
 //! Peak EWMA: draws two clones, and takes the one with the lower cost, latency times load.
 //!
 //! Requests in flight alone do not show whether a clone is slow or has many short requests. So this
-//! strategy also uses the [latency](super::LatencyEstimate) that the balancer measures. It comes from
-//! Finagle's `Aperture` with `PeakEwma`, and Linkerd's proxy uses it too.
+//! strategy also uses the [latency](super::LatencyEstimate) that the balancer measures. It comes
+//! from Finagle's `Aperture` with `PeakEwma`, and Linkerd's proxy uses it too.
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;

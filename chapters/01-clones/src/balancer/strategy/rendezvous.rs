@@ -1,16 +1,18 @@
-//! Rendezvous hashing with bounded load: the same path goes to the same clone, as long as that clone
-//! is not overloaded.
+//! Rendezvous hashing with bounded load: the same path goes to the same clone, as long as that
+//! clone is not overloaded.
 //!
 //! This suits clones with a cache in memory. With `hash(path) % clones`, nearly all paths move to
-//! another clone when one clone leaves, and all caches are empty at once. *Rendezvous* hashing (Thaler
-//! and Ravishankar, 1998) computes a score for each pair of path and clone, and the highest score
-//! wins. When a clone leaves, only its own paths move, each to the clone with the next best score.
+//! another clone when one clone leaves, and all caches are empty at once. *Rendezvous* hashing
+//! (Thaler and Ravishankar, 1998) computes a score for each pair of path and clone, and the highest
+//! score wins. When a clone leaves, only its own paths move, each to the clone with the next best
+//! score.
 //!
 //! One popular path could still overload one clone. So a clone may have at most 1.25 times the mean
 //! load, rounded up. Other requests go to the next best clone (Mirrokni, Thorup and Zadimoghaddam,
 //! "Consistent Hashing with Bounded Loads", 2016; HAProxy's `hash-balance-factor`).
 //!
-//! Left out: a hash ring or a table (Maglev). With dozens of clones, computing all scores is faster.
+//! Left out: a hash ring or a table (Maglev). With dozens of clones, computing all scores is
+//! faster.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -46,7 +48,8 @@ impl Strategy for Rendezvous {
 }
 
 /// The score of a pair of path and clone. `-weight / ln(u)`, with u between 0 and 1, wins in
-/// proportion to the weight (Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", 2005).
+/// proportion to the weight (Schindelhauer and Schomaker, "Weighted Distributed Hash Tables",
+/// 2005).
 fn score(path: &str, clone: &Candidate<'_>) -> f64 {
     let seed = xxh3_64_with_seed(clone.name.as_bytes(), 0);
     // A float holds 53 bits. The half keeps u away from 0 and 1.

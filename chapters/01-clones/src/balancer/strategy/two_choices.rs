@@ -1,10 +1,11 @@
 //! Two random choices: draws two clones, and takes the one with fewer requests in flight.
 //!
-//! If n balls are thrown into n bins at random, the fullest bin holds about ln n / ln ln n balls. If
-//! each ball takes the emptier of two random bins, the fullest holds about ln ln n / ln 2: almost
-//! equal (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). So the second
-//! draw has nearly all the benefit of looking at all clones. And several balancers, which cannot see
-//! each other's requests, draw different pairs and do not all pick the same idle clone.
+//! If n balls are thrown into n bins at random, the fullest bin holds about ln n / ln ln n balls.
+//! If each ball takes the emptier of two random bins, the fullest holds about ln ln n / ln 2:
+//! almost equal (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). So
+//! the second draw has nearly all the benefit of looking at all clones. And several balancers,
+//! which cannot see each other's requests, draw different pairs and do not all pick the same idle
+//! clone.
 //!
 //! Left out: drawing by weight. A clone of high weight is drawn as often as the others, and then
 //! wins more often.

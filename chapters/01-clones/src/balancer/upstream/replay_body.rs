@@ -98,7 +98,8 @@ impl UploadProgress {
             .is_none_or(|shared| shared.lock().is_complete)
     }
 
-    /// When the connection got the last piece from the client. `None` for an empty or replayed body.
+    /// When the connection got the last piece from the client. `None` for an empty or replayed
+    /// body.
     pub(crate) fn last_piece_at(&self) -> Option<Instant> {
         self.0.as_ref()?.lock().last_piece_at
     }

@@ -1,8 +1,8 @@
 //! One attempt: the balancer sends a request to one clone and waits for the head of the response.
 //!
 //! The kind of failure decides what may happen next. Either the clone has certainly not seen the
-//! request, and the caller gets the request back; or the clone may have seen it. hyper tells the two
-//! cases apart.
+//! request, and the caller gets the request back; or the clone may have seen it. hyper tells the
+//! two cases apart.
 
 use std::pin::pin;
 use std::time::Duration;

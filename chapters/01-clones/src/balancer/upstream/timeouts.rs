@@ -25,8 +25,8 @@ pub struct Timeouts {
     #[serde(with = "humantime_serde", alias = "gap")]
     pub read: Duration,
     /// How long an unused connection stays in the pool. It must be shorter than the clone's own
-    /// limit ([`Limits::head_timeout`](crate::web::limits::Limits::head_timeout)); otherwise the balancer often sends
-    /// into a connection that the clone is closing.
+    /// limit ([`Limits::head_timeout`](crate::web::limits::Limits::head_timeout)); otherwise the
+    /// balancer often sends into a connection that the clone is closing.
     #[serde(with = "humantime_serde", alias = "idle")]
     pub pool_idle: Duration,
     /// How long a WebSocket may carry no bytes in both directions. Chats send a ping more often.

@@ -69,7 +69,7 @@ async fn clone(bad: String) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn nobody_gets_what_is_left_of_anothers_answer() {
+async fn no_client_gets_rest_of_another_response() {
     for (name, method, said, expected) in SPLITS {
         let front = balance(&[clone(said.replace("[stray]", STRAY)).await]).await;
         let mut client = Client::connect(front.addr).await;
@@ -95,7 +95,7 @@ async fn nobody_gets_what_is_left_of_anothers_answer() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_checks_nothing_hands_the_next_visitor_what_is_left() {
+async fn unchecked_proxy_is_caught_splitting() {
     for (name, _, said, _) in &SPLITS[..1] {
         let front = naive::start(clone(said.replace("[stray]", STRAY)).await).await;
         assert_eq!(Client::ask(front, "/a").await.as_deref(), Some("200 ok"));
@@ -110,7 +110,7 @@ async fn a_proxy_that_checks_nothing_hands_the_next_visitor_what_is_left() {
 
 // Whatever comes over a connection that nobody uses ends it, also when it comes late.
 #[tokio::test]
-async fn what_a_clone_says_unasked_ends_its_connection() {
+async fn unrequested_bytes_close_the_connection() {
     let (tell, mut closed) = mpsc::unbounded_channel();
     let (say, wait) = tokio::sync::watch::channel(false);
     let clone = scripted(move |number, mut stream: TcpStream| {

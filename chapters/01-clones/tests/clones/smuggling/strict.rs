@@ -112,7 +112,7 @@ fn is_token(byte: u8) -> bool {
 }
 
 #[test]
-fn a_strict_reader_is_strict() {
+fn strict_reader_refuses_ambiguous_requests() {
     let table: [(&[u8], Result<&str, ()>); 8] = [
         (b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", Ok("/a")),
         (b"GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok", Ok("/a")),

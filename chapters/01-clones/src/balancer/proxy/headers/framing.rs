@@ -4,8 +4,8 @@
 //! clients share. If they find different ends, the rest of one client's message becomes the
 //! beginning of another's: *request smuggling*, or *response splitting* in the other direction. So
 //! the balancer refuses ambiguous messages and never repairs them by a guess. hyper refuses most of
-//! them: different lengths, bad chunks, folded lines, a space before the colon. The checks here cover
-//! what hyper accepts and RFC 9112 asks a proxy to refuse.
+//! them: different lengths, bad chunks, folded lines, a space before the colon. The checks here
+//! cover what hyper accepts and RFC 9112 asks a proxy to refuse.
 //!
 //! Left out: what hyper repairs before the balancer sees it. Of a request with a length and a
 //! transfer coding, hyper takes the coding and closes the connection after the response, as the RFC
@@ -56,8 +56,8 @@ fn check_length(head: &Parts) -> Result<(), Problem> {
 
 // ANCHOR: answer
 /// Refuses a response whose end is ambiguous: with a length and a transfer coding, with several
-/// lengths, or with a coding other than `chunked` (RFC 9112, section 6.3). The caller must close the
-/// clone's connection.
+/// lengths, or with a coding other than `chunked` (RFC 9112, section 6.3). The caller must close
+/// the clone's connection.
 pub(crate) fn check_response<B>(response: &Response<B>) -> Result<(), Problem> {
     let headers = response.headers();
     let is_clear = match TransferCoding::of(headers) {
