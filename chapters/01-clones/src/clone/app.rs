@@ -1,8 +1,7 @@
-//! The chapter's own clone: the smallest server that shows what a clone must and must not know.
+//! The router of this chapter's clone: the smallest application that shows what a clone may keep.
 //!
-//! It holds a name and the two stores of what visitors leave behind, nothing else. Start two with the same stores and a
-//! balancer cannot tell them apart, but for their signature. The full store of `ch05-full` is made of the same parts, with the catalogue and
-//! the orders between them.
+//! A clone has a name and two stores that it shares with the other clones. So all clones send the
+//! same responses, except for the clone's name. `ch05-full` builds its clone from the same parts.
 
 use std::sync::Arc;
 
@@ -11,14 +10,14 @@ use axum::extract::{FromRef, State};
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::clone::avatar::{self, AvatarStore};
-use crate::clone::login::{self, MaybeUser};
-use crate::clone::readiness::{self, Readiness};
-use crate::clone::session::SessionStore;
+use super::avatar::{self, AvatarStore};
+use super::login::{self, MaybeUser};
+use super::readiness::{self, Readiness};
+use super::session::SessionStore;
 use crate::web::identity::{self, Identity};
 use crate::web::problem::{self, Problem};
 
-/// What the handlers of a clone can ask for.
+/// The state that the handlers share.
 #[derive(Clone)]
 struct AppState {
     identity: Identity,
@@ -51,13 +50,12 @@ impl FromRef<AppState> for AvatarStore {
     }
 }
 
-/// A clone with this name: `/`, `/whoami`, `/healthz`, `/readyz`, `/login`, `/me`, `/logout`, `/logout-everywhere`, `/me/avatar` and `/users/{id}/avatar`.
-/// It is ready for ever.
+/// The routes of a clone with this name. It is always ready.
 pub fn router(name: &str, sessions: Arc<dyn SessionStore>, avatars: AvatarStore) -> Router {
     router_with(Identity::new(name), sessions, avatars, Readiness::default())
 }
 
-/// The same, ready for as long as `readiness` says so.
+/// Like [`router`], with an identity and a readiness that the caller controls.
 pub fn router_with(
     identity: Identity,
     sessions: Arc<dyn SessionStore>,
@@ -76,13 +74,13 @@ pub fn router_with(
         .merge(login::routes())
         .merge(avatar::routes())
         .split_for_parts();
-    let routes = routes.route("/", get(front_page)).with_state(state);
+    let routes = routes.route("/", get(home_page)).with_state(state);
     identity::sign(problem::fallbacks(routes), identity)
 }
 
-/// A page that only greets goes on without a name while the session store is away.
-async fn front_page(State(identity): State<Identity>, user: Result<MaybeUser, Problem>) -> String {
+/// While the session store is unavailable, this page still works, without the user's name.
+async fn home_page(State(identity): State<Identity>, user: Result<MaybeUser, Problem>) -> String {
     let user = user.ok().and_then(|MaybeUser(user)| user);
-    let visitor = user.as_deref().unwrap_or("visitor");
-    format!("SERVER {}: welcome, {visitor}\n", identity.name())
+    let name = user.as_deref().unwrap_or("visitor");
+    format!("SERVER {}: welcome, {name}\n", identity.name())
 }

@@ -1,10 +1,11 @@
-//! Readiness: whether a clone wants requests. `GET /readyz` says so to the balancer's probes.
+//! Readiness: whether a clone wants requests. The balancer's health checks ask `GET /readyz`.
 //!
-//! It is not liveness ([`/healthz`](crate::web::identity)). A clone that is about to stop lives, and wants nothing new. It says no first, goes
-//! on answering for as long as balancers need to notice, and only then closes its door. Without that notice, a request that comes over
-//! an open connection at the moment of closing is lost, and a POST cannot be sent again.
+//! It differs from liveness ([`/healthz`](crate::web::identity)): a clone that is about to stop is
+//! alive but not ready. First `/readyz` fails, then the clone still answers until the balancers have
+//! noticed (the *deregistration delay*), and then it closes its listener. Without the delay, a
+//! request on an open connection could be lost. The balancer must not retry a lost POST.
 //!
-//! Left out: asking the session store. If Redis is away it is away for all clones, and none would be left.
+//! `/readyz` does not check the session store: without Redis no clone would be ready.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,24 +18,26 @@ use utoipa_axum::routes;
 
 use crate::web::problem::Problem;
 
-/// Whether a clone wants requests; at first it does. Cheap to clone, and all clones of it say the same.
+/// Whether a clone wants requests, initially yes. Cheap to clone; all copies share the state.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
-    is_leaving: Arc<AtomicBool>,
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl Readiness {
-    /// From now on `/readyz` says no.
+    /// From now on `/readyz` responds with 503.
     pub fn withdraw(&self) {
-        self.is_leaving.store(true, Ordering::SeqCst);
+        self.is_stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Waits for `stop`, withdraws, and resolves when `notice` is over: what [`server::run`](crate::web::server::run) takes for its
-    /// shutdown. `notice` has to be longer than the balancers' probes take to believe it, 1.5 s with the default ones.
-    pub async fn leave(self, stop: impl Future<Output = ()> + Send, notice: Duration) {
-        stop.await;
+    /// Waits for `shutdown`, withdraws readiness and resolves after `delay`. The result is the
+    /// shutdown signal for [`server::run`](crate::web::server::run).
+    ///
+    /// `delay` must be longer than the balancers need to notice: 1.5 s with the default health check.
+    pub async fn withdraw_on(self, shutdown: impl Future<Output = ()> + Send, delay: Duration) {
+        shutdown.await;
         self.withdraw();
-        tokio::time::sleep(notice).await;
+        tokio::time::sleep(delay).await;
     }
 }
 
@@ -49,13 +52,13 @@ where
 
 /// Readiness: the clone wants requests.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
-    (status = 200, description = "It wants requests", body = String, content_type = "text/plain", example = "ready"),
-    (status = 503, description = "It is about to stop", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The clone wants requests", body = String, content_type = "text/plain", example = "ready"),
+    (status = 503, description = "The clone is about to stop", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn readyz(State(readiness): State<Readiness>) -> Result<&'static str, Problem> {
-    if readiness.is_leaving.load(Ordering::SeqCst) {
+    if readiness.is_stopping.load(Ordering::SeqCst) {
         return Err(Problem::unavailable(
-            "this clone is about to stop; ask another one",
+            "this clone is about to stop; send the request to another one",
         ));
     }
     Ok("ready")
@@ -65,22 +68,22 @@ async fn readyz(State(readiness): State<Readiness>) -> Result<&'static str, Prob
 mod tests {
     use super::*;
 
-    // The clock is paused: whenever nothing else can run, it jumps to the next timer.
+    // Paused time: when no task can run, the clock jumps to the next timer.
     #[tokio::test(start_paused = true)]
-    async fn a_clone_that_is_asked_to_stop_says_so_first_and_stops_later() {
-        let (readiness, notice) = (Readiness::default(), Duration::from_secs(2));
+    async fn stopping_clone_is_not_ready_before_it_stops() {
+        let (readiness, delay) = (Readiness::default(), Duration::from_secs(2));
         assert_eq!(readyz(State(readiness.clone())).await.unwrap(), "ready");
         let begin = tokio::time::Instant::now();
 
         readiness
             .clone()
-            .leave(std::future::ready(()), notice)
+            .withdraw_on(std::future::ready(()), delay)
             .await;
 
         assert_eq!(
             begin.elapsed(),
-            notice,
-            "the balancers had no time to notice"
+            delay,
+            "the balancers need the delay to notice"
         );
         assert_eq!(readyz(State(readiness)).await.unwrap_err().status(), 503);
     }

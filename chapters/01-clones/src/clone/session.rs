@@ -1,11 +1,8 @@
-//! Who is logged in, and the seam that lets any clone know it: [`SessionStore`].
+//! Sessions of logged-in users, and the interface [`SessionStore`] to the place that stores them.
 //!
-//! Before: [`MemorySessions`], in the memory of one server. After: [`RedisSessions`](crate::RedisSessions), which all
-//! clones share. The handlers in [`login`](crate::clone::login) know the trait only, so they are the same before and after.
-//! What every store has to keep is written down in [`contract`](crate::contract).
-//!
-//! Left out: passwords (a name is all it takes to log in), keeping only a hash of each id, renewing a session that is
-//! in use.
+//! [`MemorySessions`](super::MemorySessions) stores them in the memory of one server, and
+//! [`RedisSessions`](super::RedisSessions) in a Redis that all clones share. [`login`](super::login)
+//! uses only the interface. [`contract`](crate::contract) tests what every store must do.
 
 use std::error::Error;
 use std::fmt;
@@ -18,15 +15,15 @@ use uuid::Uuid;
 
 use crate::web::problem::Problem;
 
-/// How long a session lives after its login: 7 days, whether it is used or not.
+/// A session expires 7 days after its login, also if it is in use.
 pub const SESSION_TTL: Duration = Duration::from_hours(7 * 24);
 
-/// One visitor who is logged in.
+/// One login of one user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// The user's name. It keeps to the rule of [`UserName`].
+    /// The user's name, valid for [`UserName`].
     pub user: String,
-    /// When they logged in.
+    /// The time of the login.
     pub created_at: DateTime<Utc>,
 }
 
@@ -39,36 +36,37 @@ impl Session {
         }
     }
 
-    /// Whether the session is older than [`SESSION_TTL`] at the time `now`.
+    /// Whether the session is older than [`SESSION_TTL`] at `now`.
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         now - self.created_at >= chrono::Duration::from_std(SESSION_TTL).expect("7 days fit")
     }
 }
 
-// ANCHOR: seam
-/// Where the sessions lie. A `load` may come to another clone than the `create` did, and has to find what was created.
+// ANCHOR: interface
+/// Stores sessions. Another clone than the one that called `create` may call `load`, and must find
+/// the session.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
-    /// Keeps the session under a new id. When this returns, every clone can load it.
+    /// Stores the session under a new id. When this returns, every clone can load it.
     async fn create(&self, session: &Session) -> Result<SessionId, SessionError>;
 
-    /// The session with this id; `None` if there is none, or if it is older than [`SESSION_TTL`].
+    /// The session with this id; `None` if it does not exist or is older than [`SESSION_TTL`].
     async fn load(&self, id: &SessionId) -> Result<Option<Session>, SessionError>;
 
-    /// Forgets the session. That it was not there is no error.
+    /// Deletes the session. A session that does not exist is no error.
     async fn delete(&self, id: &SessionId) -> Result<(), SessionError>;
 
-    /// Forgets all sessions of this user that were created before, whichever clone created them: the phone is lost. One that is
-    /// created meanwhile comes either before, and ends with the others, or after, and lives.
+    /// Deletes all sessions of this user, on whichever clone they began. A session that is created
+    /// at the same time is either deleted too or stays valid.
     async fn end_all(&self, user: &UserName) -> Result<(), SessionError>;
 }
-// ANCHOR_END: seam
+// ANCHOR_END: interface
 
-/// Why a store could not answer. "There is no such session" is not an error, it is `None`.
+/// The store failed. A session that does not exist is not an error but `None`.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// The store is away. The same call may succeed later: HTTP 503.
-    #[error("the session store cannot answer right now")]
+    /// The store is unavailable, and the same call may succeed later: HTTP 503.
+    #[error("the session store is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
 }
 
@@ -81,26 +79,25 @@ impl SessionError {
 
 impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
-        // The causes may name hosts and passwords, so they go into the log and not to the client.
+        // The causes may name hosts and passwords, so only the log gets them.
         tracing::error!(
             error = &error as &dyn Error,
-            "a session cannot be read or written"
+            "cannot read or write a session"
         );
         Problem::unavailable(format!("{error}; try again in a second"))
     }
 }
 
-/// The secret that a browser shows to prove who it is: 244 random bits, as 64 hexadecimal digits.
+/// The secret of a session, stored in a cookie: 244 random bits as 64 hexadecimal digits.
 ///
-/// Whoever has it *is* the user, so `Debug` shows only its beginning: enough to follow a session in a log, too little
-/// to use it.
+/// It is enough to act as the user. So `Debug` shows only the first digits, which a reader of a log
+/// can follow but not use.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionId(String);
 
 impl SessionId {
-    /// A new id from the operating system's random generator, by way of two UUIDs of version 4.
-    ///
-    /// One would have 122 random bits; OWASP asks for 64 at least, we want 128.
+    /// A new id from the operating system's random generator: two UUIDs of version 4, with 122
+    /// random bits each. OWASP asks for at least 64 random bits.
     pub fn random() -> Self {
         SessionId(format!(
             "{}{}",
@@ -109,8 +106,8 @@ impl SessionId {
         ))
     }
 
-    /// Reads an id that a client sent. Anything but 64 lower-case hexadecimal digits is `None`, so nothing else ever
-    /// reaches a store's query or key.
+    /// Parses an id that a client sent. Only 64 lower-case hexadecimal digits are valid, so nothing
+    /// else reaches a query or a key.
     ///
     /// ```
     /// use ch01_clones::SessionId;
@@ -123,7 +120,7 @@ impl SessionId {
         (text.len() == 64 && text.bytes().all(is_digit)).then(|| SessionId(text.to_owned()))
     }
 
-    /// The whole secret, for the cookie and the store.
+    /// The complete secret, for the cookie and the store.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -135,22 +132,22 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// A user's name: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter or a digit.
+/// A user's name: 1 to 32 of `a-z`, `0-9`, `_` and `-`, starting with a letter or a digit.
 ///
-/// It stands in URLs, cache keys and shard maps later on, so it must not need escaping anywhere.
+/// It is part of URLs, cache keys and shard maps, so it must need no escaping.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct UserName(String);
 
-/// Says what a name may look like.
+/// The text is not a valid user name: HTTP 422 in a login, 400 in a path.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` cannot be a user name; take 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or a digit, such as `ada`"
+    "`{0}` cannot be a user name; take 1 to 32 of a-z, 0-9, _ and -, starting with a letter or a digit, such as `ada`"
 )]
 pub struct InvalidUserName(String);
 
 impl UserName {
-    /// Checks the rule.
+    /// Checks a name.
     ///
     /// ```
     /// use ch01_clones::clone::session::UserName;
@@ -158,12 +155,12 @@ impl UserName {
     /// assert!(UserName::parse("Ada Lovelace").unwrap_err().to_string().contains("such as `ada`"));
     /// ```
     pub fn parse(name: &str) -> Result<Self, InvalidUserName> {
-        let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-        let begins_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-        if begins_well && name.len() <= 32 && name.bytes().all(fits) {
+        let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+        if starts_well && name.len() <= 32 && name.bytes().all(is_allowed) {
             Ok(UserName(name.to_owned()))
         } else {
-            // Whatever was sent comes back in the message, so keep it short.
+            // The message repeats the name, so it must not be long.
             Err(InvalidUserName(name.chars().take(40).collect()))
         }
     }

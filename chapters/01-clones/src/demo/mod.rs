@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use ch01_clones::web::shutdown::stop_signal;
+use common::shutdown::signal as stop_signal;
 use testbed::Service;
 use tokio::time::sleep;
 

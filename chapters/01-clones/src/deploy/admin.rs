@@ -1,9 +1,9 @@
-//! Where a deploy begins: `POST /deploy` at the site's other door, and the few lines that ask for it.
+//! The admin API of a supervised application: `GET /clones` and `POST /deploy`, and a client for the
+//! latter.
 //!
-//! The answer is text that grows while the deploy goes on, one line for each step, and its last line says how it ended. Whoever asked may
-//! leave; the deploy goes on, because half a deploy is worse than none.
-//!
-//! Left out: everything that [`balancer::admin`](crate::balancer::admin) leaves out, who may do this above all.
+//! The response to `POST /deploy` is text that grows during the deploy, one line per step. The last
+//! line says how the deploy ended. If the client disconnects, the deploy continues, because a half
+//! deploy is worse than none. There is no authentication: see [`balancer::admin`](admin).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,6 +16,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
+use common::error_chain;
 use futures_util::stream;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Request, StatusCode};
@@ -33,61 +34,67 @@ use crate::balancer::admin;
 use crate::web::extract::Json;
 use crate::web::problem::{self, Problem};
 
-/// The last line of a deploy that went well begins so.
-const DONE: &str = "done: ";
+/// The start of the last line of a successful deploy.
+const SUCCESS_PREFIX: &str = "done: ";
 
-/// The balancer's own [door](admin::router), with `GET /clones` and `POST /deploy` beside it.
-pub fn router(site: &Arc<Supervisor>) -> Router {
+/// The balancer's [admin API](admin::router), with `GET /clones` and `POST /deploy` added.
+pub fn router(supervisor: &Arc<Supervisor>) -> Router {
     let routes = Router::new()
         .route("/clones", get(clones))
         .route("/deploy", post(deploy))
-        .with_state(Arc::clone(site));
-    let routes = admin::routes(Arc::clone(site.balancer())).merge(routes);
+        .with_state(Arc::clone(supervisor));
+    let routes = admin::routes(Arc::clone(supervisor.balancer())).merge(routes);
     admin::refuse_browsers(problem::fallbacks(routes))
 }
 
 #[derive(Serialize)]
-struct List {
+struct CloneList {
     items: Vec<RunningClone>,
 }
 
-async fn clones(State(site): State<Arc<Supervisor>>) -> Json<List> {
-    let items = site.running().await;
-    Json(List { items })
+async fn clones(State(supervisor): State<Arc<Supervisor>>) -> Json<CloneList> {
+    let items = supervisor.running().await;
+    Json(CloneList { items })
 }
 
-/// What shall be everywhere.
+/// The body of `POST /deploy`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Order {
+struct DeployRequest {
     /// The artefact's folder.
     artifact: PathBuf,
 }
 
 async fn deploy(
-    State(site): State<Arc<Supervisor>>,
-    Json(order): Json<Order>,
+    State(supervisor): State<Arc<Supervisor>>,
+    Json(request): Json<DeployRequest>,
 ) -> Result<Response, Problem> {
-    let opening = tokio::task::spawn_blocking(move || Artifact::open(&order.artifact)).await;
+    let opening = tokio::task::spawn_blocking(move || Artifact::open(&request.artifact)).await;
     let artifact = opening
-        .map_err(|_| Problem::unavailable("the artefact could not be read; try again in a second"))?
-        .map_err(|error| Problem::unprocessable(chain(&error)))?;
-    if site.take().is_none() {
+        .map_err(|_| Problem::unavailable("cannot read the artefact; try again in a second"))?
+        .map_err(|error| Problem::unprocessable(error_chain(&error)))?;
+    if supervisor.try_lock().is_none() {
         return Err(Problem::new(
             StatusCode::CONFLICT,
-            "the clones are being changed already; `GET /clones` answers when that is over",
+            "another deploy or a restart is in progress; `GET /clones` responds when it is over",
         ));
     }
-    let (tell, lines) = mpsc::unbounded_channel::<String>();
+    let (sender, lines) = mpsc::unbounded_channel::<String>();
     tokio::spawn(async move {
         let version = artifact.release().version.clone();
-        let say = |line: String| drop(tell.send(line + "\n"));
-        let ended = site.deploy(&artifact, &RolloutPolicy::default(), say).await;
-        say(match ended {
-            DeployOutcome::Everywhere => format!("{DONE}{version} is everywhere"),
-            DeployOutcome::RolledBack { because } => format!("rolled back: {because}"),
-            DeployOutcome::Stuck { because } => format!("stuck, look at `GET /clones`: {because}"),
-            DeployOutcome::Busy => "not begun: the clones are being changed already".to_owned(),
+        let report = |line: String| drop(sender.send(line + "\n"));
+        let outcome = supervisor
+            .deploy(&artifact, &RolloutPolicy::default(), report)
+            .await;
+        report(match outcome {
+            DeployOutcome::Deployed => format!("{SUCCESS_PREFIX}all clones run {version}"),
+            DeployOutcome::RolledBack { reason } => format!("rolled back: {reason}"),
+            DeployOutcome::RollbackFailed { reason } => {
+                format!("the rollback failed, look at `GET /clones`: {reason}")
+            }
+            DeployOutcome::Busy => {
+                "not started: another deploy or a restart is in progress".to_owned()
+            }
         });
     });
     let lines = stream::unfold(lines, async |mut lines| {
@@ -100,34 +107,35 @@ async fn deploy(
         .into_response())
 }
 
-/// Why a deploy was not asked for, or did not end well.
+/// Why a deploy did not start or did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployRequestError {
-    /// Nobody listens there.
+    /// No application listens at the address.
     #[error(
-        "no site answers at {0}; start one with `cargo run -p ch01-clones -- serve`, or name its other door with `--admin`"
+        "no application listens at {0}; start one with `cargo run -p ch01-clones -- serve`, or give its admin address with `--admin`"
     )]
-    Away(SocketAddr, #[source] std::io::Error),
-    /// The connection broke in the middle. The deploy may go on.
-    #[error("the site broke off; look at `GET /clones` how far it has come")]
-    BrokeOff(#[from] hyper::Error),
-    /// It said no.
+    NotRunning(SocketAddr, #[source] std::io::Error),
+    /// The connection broke during the deploy, which may continue.
+    #[error("the connection broke during the deploy; `GET /clones` shows its progress")]
+    Disconnected(#[from] hyper::Error),
+    /// The application rejected the request.
     #[error("{0}")]
-    Refused(String),
-    /// It ended, and not with the new version everywhere.
-    #[error("the new release is not everywhere; the last line says why")]
+    Rejected(String),
+    /// The deploy ended without success.
+    #[error("the deploy failed; the last line says why")]
     Failed,
 }
 
-/// Asks the site whose other door is at `admin` for a deploy, gives each line to `tell`, and returns when it has ended well.
+/// Sends `POST /deploy` to the admin API at `admin`, passes each line of the response to `report`,
+/// and returns when the deploy has succeeded.
 pub async fn request_deploy(
     admin: SocketAddr,
     artifact: &std::path::Path,
-    mut tell: impl FnMut(&str),
+    mut report: impl FnMut(&str),
 ) -> Result<(), DeployRequestError> {
     let stream = TcpStream::connect(admin)
         .await
-        .map_err(|error| DeployRequestError::Away(admin, error))?;
+        .map_err(|error| DeployRequestError::NotRunning(admin, error))?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let body = serde_json::json!({ "artifact": artifact }).to_string();
@@ -135,14 +143,14 @@ pub async fn request_deploy(
         .header(HOST, admin.to_string())
         .header(CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body)))
-        .expect("the path and the headers are plain");
+        .expect("path and headers are valid");
     let mut response = sender.send_request(request).await?;
     if !response.status().is_success() {
-        let told = response.into_body().collect().await?.to_bytes();
-        let problem: serde_json::Value = serde_json::from_slice(&told).unwrap_or_default();
+        let body = response.into_body().collect().await?.to_bytes();
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let detail = problem["detail"].as_str().map(ToOwned::to_owned);
-        return Err(DeployRequestError::Refused(
-            detail.unwrap_or_else(|| String::from_utf8_lossy(&told).into_owned()),
+        return Err(DeployRequestError::Rejected(
+            detail.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned()),
         ));
     }
     let (mut text, mut last) = (String::new(), String::new());
@@ -151,24 +159,13 @@ pub async fn request_deploy(
             text.push_str(&String::from_utf8_lossy(&piece));
         }
         while let Some((line, rest)) = text.split_once('\n') {
-            tell(line);
+            report(line);
             line.clone_into(&mut last);
             text = rest.to_owned();
         }
     }
-    if last.starts_with(DONE) {
+    if last.starts_with(SUCCESS_PREFIX) {
         return Ok(());
     }
     Err(DeployRequestError::Failed)
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        told = format!("{told}: {error}");
-        cause = error.source();
-    }
-    told
 }

@@ -1,11 +1,10 @@
-//! One immutable artefact: the program and how it is to be started, in a folder that is named after its content.
+//! An immutable artefact: the program and its start arguments, in a folder named by its content.
 //!
-//! Whoever builds on each server gets servers that differ: another compiler, another library, a file that somebody mended by hand. So one
-//! builds once, names the result by a hash of every byte in it, and starts it everywhere. The name is a promise that can be checked, and
-//! [`Artifact::open`] checks it. A container image is the same idea, with the system's libraries inside; there the hash is called a
-//! digest.
-//!
-//! Left out: signatures. A hash says that nothing has changed, and not who made it.
+//! If every server built its own program, the servers would differ: another compiler, another
+//! library, a file that a person edited. So a release is built once, named by a hash of all its
+//! bytes, and started everywhere. [`Artifact::open`] checks the hash. A container image works the
+//! same way, and calls the hash a digest. There are no signatures: a hash proves that nothing has
+//! changed, but not who built it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,24 +14,24 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The program in an artefact's folder.
+/// The file name of the program.
 const PROGRAM: &str = if cfg!(windows) { "clone.exe" } else { "clone" };
 
-/// What it is and how it is started.
+/// The file name of the [`Release`].
 const RELEASE: &str = "release.toml";
 
-/// What is written beside the program.
+/// The description of a release, stored beside the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// Its name for people, such as `v2`: 1 to 32 of `A-Z a-z 0-9 . _ -`.
+    /// A name for people, such as `v2`: 1 to 32 of `A-Z a-z 0-9 . _ -`.
     pub version: String,
-    /// What each clone of it is started with, after what the site itself says.
+    /// The clones' arguments, after those of the supervisor.
     #[serde(default)]
     pub arguments: Vec<String>,
 }
 
-/// A packed release. Nobody changes it: [`open`](Artifact::open) looks.
+/// A packed release. [`Artifact::open`] checks that it is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
     folder: PathBuf,
@@ -40,44 +39,44 @@ pub struct Artifact {
     digest: String,
 }
 
-/// Why there is no artefact.
+/// Why an artefact cannot be packed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
-    /// A file or a folder cannot be read or written: it is not there, the disk is full, or it belongs to somebody else.
-    #[error("cannot {doing} {}", path.display())]
+    /// A file or folder cannot be read or written.
+    #[error("cannot {action} {}", path.display())]
     File {
-        /// Such as `read`.
-        doing: &'static str,
-        /// Which one.
+        /// For example `read`.
+        action: &'static str,
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// `release.toml` says nothing that could be used.
-    #[error("`release.toml` in {} cannot be used: {reason}", folder.display())]
+    /// `release.toml` is not valid.
+    #[error("`release.toml` in {} is not valid: {reason}", folder.display())]
     Release {
-        /// The artefact.
+        /// The artefact's folder.
         folder: PathBuf,
-        /// What is wrong in it.
+        /// The parser's error.
         reason: String,
     },
-    /// The version could not be part of a folder's name or of a header.
+    /// The version cannot be part of a folder name and of a header.
     #[error(
         "`{0}` cannot be a version; take 1 to 32 of A-Z, a-z, 0-9, `.`, `_` and `-`, such as `v2`"
     )]
     Version(String),
-    /// What lies there is not what was packed.
-    #[error("{} is not what was packed: its content is {found}; pack it again instead of changing it", folder.display())]
+    /// The content has changed after packing.
+    #[error("{} has changed after packing: its content is now {found}; pack a new artefact instead of changing this one", folder.display())]
     Changed {
-        /// The artefact.
+        /// The artefact's folder.
         folder: PathBuf,
-        /// The digest of what lies there now.
+        /// The name that fits the current content.
         found: String,
     },
 }
 
 impl Artifact {
-    /// Packs a program into a new folder below `into`. The same content gets the same name, and is packed once.
+    /// Packs a program into a new folder in `into`. The same content always gets the same folder.
     pub fn pack(program: &Path, release: &Release, into: &Path) -> Result<Self, ArtifactError> {
         check_version(&release.version)?;
         let text = toml::to_string(release).expect("strings and a list of strings are always TOML");
@@ -91,22 +90,22 @@ impl Artifact {
         if artifact.folder.exists() {
             return Artifact::open(&artifact.folder);
         }
-        fs::create_dir_all(into).map_err(failed("make", into))?;
-        // Written beside its place and then moved there, so nobody ever sees half of it.
-        let half = tempdir_in(into)?;
+        fs::create_dir_all(into).map_err(failed("create", into))?;
+        // Write to a temporary folder and rename it, so that no process sees a half artefact.
+        let temporary = tempdir_in(into)?;
         let write = |name: &str, bytes: &[u8]| {
-            let path = half.join(name);
+            let path = temporary.join(name);
             fs::write(&path, bytes)
-                .and_then(|()| close(&path, name == PROGRAM))
+                .and_then(|()| make_read_only(&path, name == PROGRAM))
                 .map_err(failed("write", &path))
         };
         let written = write(PROGRAM, &bytes).and_then(|()| write(RELEASE, text.as_bytes()));
         let moved = written.and_then(|()| {
-            fs::rename(&half, &artifact.folder).map_err(failed("make", &artifact.folder))
+            fs::rename(&temporary, &artifact.folder).map_err(failed("create", &artifact.folder))
         });
         if moved.is_err() {
-            let _ = fs::remove_dir_all(&half);
-            // Somebody else may have packed the same a moment ago.
+            let _ = fs::remove_dir_all(&temporary);
+            // Another process may have packed the same artefact at the same time.
             if artifact.folder.exists() {
                 return Artifact::open(&artifact.folder);
             }
@@ -114,7 +113,7 @@ impl Artifact {
         moved.map(|()| artifact)
     }
 
-    /// An artefact that lies in this folder, if it is what was packed.
+    /// Opens the artefact in this folder and checks its content.
     pub fn open(folder: &Path) -> Result<Self, ArtifactError> {
         let (program, release) = (folder.join(PROGRAM), folder.join(RELEASE));
         let text = fs::read_to_string(&release).map_err(failed("read", &release))?;
@@ -139,28 +138,28 @@ impl Artifact {
         })
     }
 
-    /// Where it lies.
+    /// Its folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The program in it.
+    /// The path of its program.
     pub fn program(&self) -> PathBuf {
         self.folder.join(PROGRAM)
     }
 
-    /// What it is, and how it is started.
+    /// Its version and arguments.
     pub fn release(&self) -> &Release {
         &self.release
     }
 
-    /// The SHA-256 of all that is in it, as 64 hexadecimal digits.
+    /// The SHA-256 of its content, as 64 hexadecimal digits.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 }
 
-/// The lengths go in too, or a byte could move from one file to the other unnoticed.
+/// The hash includes the lengths, or a byte could move from one file to the other unnoticed.
 fn digest(program: &[u8], release: &str) -> String {
     let mut hash = Sha256::new();
     for part in [program, release.as_bytes()] {
@@ -176,16 +175,17 @@ fn digest(program: &[u8], release: &str) -> String {
 }
 
 fn check_version(version: &str) -> Result<(), ArtifactError> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let is_version =
-        (1..=32).contains(&version.len()) && version.bytes().all(fits) && !version.starts_with('.');
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_version = (1..=32).contains(&version.len())
+        && version.bytes().all(is_allowed)
+        && !version.starts_with('.');
     is_version
         .then_some(())
         .ok_or_else(|| ArtifactError::Version(version.chars().take(40).collect()))
 }
 
-/// Read-only from now on, so that a change takes more than a slip of the hand.
-fn close(path: &Path, is_program: bool) -> io::Result<()> {
+/// Protects a file against accidental changes.
+fn make_read_only(path: &Path, is_program: bool) -> io::Result<()> {
     let mut permissions = fs::metadata(path)?.permissions();
     #[cfg(unix)]
     std::os::unix::fs::PermissionsExt::set_mode(
@@ -202,14 +202,14 @@ fn close(path: &Path, is_program: bool) -> io::Result<()> {
 
 fn tempdir_in(into: &Path) -> Result<PathBuf, ArtifactError> {
     let folder = into.join(format!(".packing-{}", uuid::Uuid::new_v4().simple()));
-    fs::create_dir(&folder).map_err(failed("make", &folder))?;
+    fs::create_dir(&folder).map_err(failed("create", &folder))?;
     Ok(folder)
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {
     let path = path.to_owned();
     move |source| ArtifactError::File {
-        doing,
+        action,
         path,
         source,
     }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     /// A folder with a program in it.
-    fn workbench() -> (tempfile::TempDir, PathBuf) {
+    fn folder_with_program() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("program");
         fs::write(&program, "the code").unwrap();
@@ -235,8 +235,8 @@ mod tests {
     }
 
     #[test]
-    fn the_same_content_has_the_same_name_and_anything_else_another() {
-        let (folder, program) = workbench();
+    fn name_depends_on_content() {
+        let (folder, program) = folder_with_program();
         let pack = |release: &Release| Artifact::pack(&program, release, folder.path()).unwrap();
         let first = pack(&release("v1"));
         assert_eq!(pack(&release("v1")), first);
@@ -247,19 +247,19 @@ mod tests {
         assert_ne!(
             pack(&other).digest(),
             first.digest(),
-            "does the way it is started count?"
+            "do the arguments change the digest?"
         );
         fs::write(&program, "the Code").unwrap();
         assert_ne!(
             pack(&release("v1")).digest(),
             first.digest(),
-            "does every byte count?"
+            "does every byte change the digest?"
         );
     }
 
     #[test]
-    fn the_same_may_be_packed_by_several_at_once() {
-        let (folder, program) = workbench();
+    fn concurrent_packing_makes_one_artefact() {
+        let (folder, program) = folder_with_program();
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| Artifact::pack(&program, &release("v1"), folder.path()).unwrap());
@@ -273,8 +273,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_after_packing_is_not_started() {
-        let (folder, program) = workbench();
+    fn changed_artefact_is_not_opened() {
+        let (folder, program) = folder_with_program();
         for file in [PROGRAM, RELEASE] {
             let artifact = Artifact::pack(&program, &release("v1"), folder.path()).unwrap();
             let path = artifact.folder().join(file);
@@ -291,8 +291,8 @@ mod tests {
     }
 
     #[test]
-    fn a_version_becomes_a_folder_so_it_must_be_a_plain_word() {
-        let (folder, program) = workbench();
+    fn version_that_is_no_plain_word_is_rejected() {
+        let (folder, program) = folder_with_program();
         for wrong in ["", "../v1", "v 1", ".v1", "v1/..", &"v".repeat(33)] {
             let error = Artifact::pack(&program, &release(wrong), folder.path()).unwrap_err();
             assert!(
@@ -303,16 +303,21 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_packed_leaves_nothing_behind() {
-        let (folder, program) = workbench();
+    fn failed_packing_leaves_no_files() {
+        let (folder, program) = folder_with_program();
         let missing = Artifact::pack(
             &folder.path().join("nothing"),
             &release("v1"),
             folder.path(),
         );
         assert!(missing.unwrap_err().to_string().contains("cannot read"));
-        let in_a_file = Artifact::pack(&program, &release("v1"), &program);
-        assert!(in_a_file.unwrap_err().to_string().contains("cannot make"));
+        let into_a_file = Artifact::pack(&program, &release("v1"), &program);
+        assert!(
+            into_a_file
+                .unwrap_err()
+                .to_string()
+                .contains("cannot create")
+        );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -1,149 +1,63 @@
-//! One clone as a process of its own, from its first line to its end.
-//!
-//! The pipe to its standard input is what holds it to its parent. Closing it asks the clone to stop; and because the system closes
-//! it when the parent ends, in whatever way, no clone outlives the one who started it.
-//!
-//! Left out: limits on what it may use (systemd and containers have them), and its log, which goes where the parent's goes.
+//! One clone as a child process.
 
 use std::ffi::OsString;
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::time::timeout;
+use common::child::{Child, EXIT_ON_STDIN_CLOSE};
+use tokio::process::Command;
 
-/// How long a clone may take to say where it listens, on a machine that has other things to do.
-const START: Duration = Duration::from_secs(30);
+pub use common::child::ChildError;
 
-/// A running clone. Dropping this kills it.
+/// A running clone. Dropping this kills the process.
 #[derive(Debug)]
 pub struct CloneProcess {
-    /// As in `x-served-by`.
+    /// The clone's name, as in `x-served-by`.
     pub name: String,
-    /// Where it listens.
+    /// The address on which the clone listens.
     pub address: SocketAddr,
-    process: Child,
-    /// Open for as long as the clone shall run.
-    stdin: Option<ChildStdin>,
-    /// Kept, because a process whose output nobody takes any more fails when it prints.
-    _output: BufReader<ChildStdout>,
-}
-
-/// Why a clone does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
-    /// The program is not there, or is no program for this machine.
-    #[error("cannot start {program}")]
-    Start {
-        /// Its path.
-        program: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It said nothing for too long, and was killed.
-    #[error("{0} has not said where it listens for {START:?}")]
-    Silent(String),
-    /// It ended, or said something else.
-    #[error(
-        "{name} did not start: it said `{line}` and not where it listens; it may have said why above"
-    )]
-    Line {
-        /// The clone.
-        name: String,
-        /// Its first line; empty if it ended without one.
-        line: String,
-    },
-    /// The system would not tell, or let us do it.
-    #[error("cannot talk to the process of {name}")]
-    Process {
-        /// The clone.
-        name: String,
-        /// What the system says.
-        source: io::Error,
-    },
+    child: Child,
 }
 
 impl CloneProcess {
-    /// Starts `program clone` on a free port with these further arguments, and returns when it listens.
+    /// Starts `program clone` on a free port with further arguments, and returns when it listens.
     pub async fn start(
         program: &Path,
         name: &str,
         arguments: &[OsString],
-    ) -> Result<Self, ProcessError> {
-        let mut process = Command::new(program)
-            .args([
-                "clone",
-                "--listen",
-                "127.0.0.1:0",
-                "--exit-on-stdin-close",
-                "--name",
-                name,
-            ])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|source| ProcessError::Start {
-                program: program.display().to_string(),
-                source,
-            })?;
-        let stdin = process.stdin.take();
-        let mut output = BufReader::new(process.stdout.take().expect("it was asked for"));
-        let mut line = String::new();
-        let read = timeout(START, output.read_line(&mut line)).await;
-        read.map_err(|_| ProcessError::Silent(name.to_owned()))?
-            .map_err(talking_to(name))?;
-        let address = line
-            .split("http://")
-            .nth(1)
-            .and_then(|rest| rest.split_whitespace().next());
-        let Some(address) = address.and_then(|address| address.parse().ok()) else {
-            return Err(ProcessError::Line {
-                name: name.to_owned(),
-                line: line.trim().to_owned(),
-            });
-        };
+    ) -> Result<Self, ChildError> {
+        let mut command = Command::new(program);
+        command
+            .args(["clone", "--listen", "127.0.0.1:0", "--name", name])
+            .arg(EXIT_ON_STDIN_CLOSE)
+            .args(arguments);
+        let child = Child::start(name, &mut command).await?;
         Ok(CloneProcess {
             name: name.to_owned(),
-            address,
-            process,
-            stdin,
-            _output: output,
+            address: child.address()?,
+            child,
         })
     }
 
-    /// The number of its process, while it runs.
+    /// The process id; `None` after the process has ended.
     pub fn id(&self) -> Option<u32> {
-        self.process.id()
+        self.child.id()
     }
 
-    /// How it ended, if it has.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.process.try_wait().ok().flatten()
+    /// The exit status, if the process has ended.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait()
     }
 
-    /// Asks it to stop, and kills it if it has not stopped in this time. True if it went by itself.
-    pub async fn stop(mut self, within: Duration) -> bool {
-        drop(self.stdin.take());
-        let went = timeout(within, self.process.wait()).await.is_ok();
-        if !went {
-            let _ = self.process.kill().await;
-        }
-        went
+    /// Asks the clone to stop, and kills it after `limit`. Returns whether it stopped by itself.
+    pub async fn stop(self, limit: Duration) -> bool {
+        self.child.stop(limit).await
     }
 
-    /// `kill -9`: it has no time to say goodbye, to anybody. Returns when it is gone.
-    pub async fn kill(&mut self) -> Result<(), ProcessError> {
-        self.process.kill().await.map_err(talking_to(&self.name))
+    /// Kills the process with SIGKILL (`kill -9`) and waits until it is gone.
+    pub async fn kill(&mut self) -> Result<(), ChildError> {
+        self.child.kill().await
     }
-}
-
-fn talking_to(name: &str) -> impl FnOnce(io::Error) -> ProcessError {
-    let name = name.to_owned();
-    move |source| ProcessError::Process { name, source }
 }

@@ -13,6 +13,6 @@ mod rollout;
 mod supervisor;
 
 pub use artifact::{Artifact, ArtifactError, Release};
-pub use clone_process::{CloneProcess, ProcessError};
+pub use clone_process::{ChildError, CloneProcess};
 pub use rollout::{DeployOutcome, RolloutPolicy};
 pub use supervisor::{RunningClone, Supervisor, SupervisorError};

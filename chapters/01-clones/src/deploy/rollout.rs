@@ -1,46 +1,50 @@
-//! A rolling deploy: one clone after the other becomes the next version, and all of them the last one again if the next is sick.
+//! A rolling deploy: the clones are replaced one after the other, and rolled back if the next
+//! release fails.
 //!
-//! The order of the steps is what loses no request. A new clone is *ready* before it gets any, and has shown its first page (the *smoke
-//! test*), because a program that is broken can be ready. It gets a few at first (*slow start*), and is
-//! *watched*: what a test did not find, a tenth of a share of real requests finds. Only then the old one is *drained*, up to the last byte of
-//! what it has in flight, and stopped. There are never fewer clones than before. For a while both versions answer, so each must
-//! understand what the other one has written, in a session for instance; no tool can do that for you.
+//! The order of the steps is what loses no request:
 //!
-//! Left out: all at once beside the old ones (*blue/green*), which needs twice the machines; a share of the visitors for days (*canary*); and
-//! schemas of databases, which must change before or after, in steps that both versions bear.
+//! 1. A new clone starts and becomes *ready*.
+//! 2. It passes a *smoke test*, one `GET /`, because a broken program can be ready.
+//! 3. It gets a small share of the requests (*slow start*), and is *watched* for errors.
+//! 4. The old clone is *drained*: it finishes its requests, and then stops.
+//!
+//! There are never fewer clones than before. For a while both releases serve requests, so each must
+//! understand what the other writes, for example in a session.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
-use super::supervisor::{ANSWER, Clone, Clones, READY, STOP, Supervisor, SupervisorError};
+use super::supervisor::{
+    CHECK_TIMEOUT, Clones, READY_TIMEOUT, STOP_TIMEOUT, SupervisedClone, Supervisor,
+    SupervisorError,
+};
 use crate::balancer::{HealthState, probe_once};
 
-/// How patient a deploy is, and how strict.
+/// The time-outs of a deploy, and how many errors it accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct RolloutPolicy {
-    /// How long a new clone may take until it says that it is ready.
-    pub ready: Duration,
-    /// How long it is watched with real requests before the old one goes.
-    pub watch: Duration,
-    /// The part of its requests that may fail while it is watched.
-    pub tolerated: f64,
-    /// So many failures are borne in any case: one lost packet is no reason to go back.
-    pub forgiven: u64,
-    /// How long an old clone may take for what it has in flight. Then it is cut.
-    pub drain: Duration,
+    /// The time for a new clone to become ready.
+    pub ready_timeout: Duration,
+    /// How long a new clone is watched under real requests before the old one is drained.
+    pub watch_time: Duration,
+    /// The part of its requests that may fail while it is watched, from 0 to 1.
+    pub max_error_ratio: f64,
+    /// The number of failures that is accepted in any case.
+    pub max_errors: u64,
+    /// The time for an old clone to finish its requests. Then it is stopped anyway.
+    pub drain_timeout: Duration,
 }
 
 impl Default for RolloutPolicy {
-    /// 15 s to be ready, watched for 1 s, at most 5 % failures and more than two, 30 s to finish.
     fn default() -> Self {
         RolloutPolicy {
-            ready: READY,
-            watch: Duration::from_secs(1),
-            tolerated: 0.05,
-            forgiven: 2,
-            drain: Duration::from_secs(30),
+            ready_timeout: READY_TIMEOUT,
+            watch_time: Duration::from_secs(1),
+            max_error_ratio: 0.05,
+            max_errors: 2,
+            drain_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -48,117 +52,130 @@ impl Default for RolloutPolicy {
 /// How a deploy ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeployOutcome {
-    /// All clones are of the new version.
-    Everywhere,
-    /// All clones are of the old version, as before.
+    /// All clones run the new release.
+    Deployed,
+    /// The new release failed, and all clones run the old one again.
     RolledBack {
-        /// What was wrong with the new one.
-        because: String,
+        /// Why the new release failed.
+        reason: String,
     },
-    /// Neither: the new version was sick, and the old one would not start again. Somebody has to look.
-    Stuck {
-        /// What was wrong with both.
-        because: String,
+    /// The new release failed, and the old one did not start again. A person must repair this.
+    RollbackFailed {
+        /// Why both releases failed.
+        reason: String,
     },
-    /// Another deploy is under way, or a clone is just being started again. Nothing was done.
+    /// Another deploy or a restart is in progress. Nothing was changed.
     Busy,
 }
 
 impl Supervisor {
-    /// Replaces all clones by those of `next`. Each step is given to `tell`, as a line.
+    /// Replaces all clones by clones of `next`. It reports each step to `report`, as a line of text.
     ///
-    /// It must run to its end, so give it a task of its own: a caller who drops the future stops it between two steps, with both versions
-    /// at work.
+    /// Run it in its own task: a caller that drops the future stops the deploy between two steps,
+    /// with clones of both releases.
     pub async fn deploy(
         &self,
         next: &Artifact,
         policy: &RolloutPolicy,
-        tell: impl Fn(String),
+        report: impl Fn(String),
     ) -> DeployOutcome {
-        let Some(mut clones) = self.take() else {
+        let Some(mut clones) = self.try_lock() else {
             return DeployOutcome::Busy;
         };
-        let last = clones.release.clone();
-        let to = |release: &Artifact| release.release().version.clone();
-        for place in 0..clones.running.len() {
-            let Err(error) = self.replace(&mut clones, place, next, policy, &tell).await else {
-                continue;
-            };
-            let because = error.to_string();
-            tell(format!("{because}; going back to {}", to(&last)));
-            for done in (0..place).rev() {
-                // The old version is believed: it was at work a minute ago. It is not watched again.
-                let at_once = RolloutPolicy {
-                    watch: Duration::ZERO,
-                    ..*policy
-                };
-                if let Err(worse) = self
-                    .replace(&mut clones, done, &last, &at_once, &tell)
-                    .await
-                {
-                    let because = format!("{because}; and on the way back: {worse}");
-                    return DeployOutcome::Stuck { because };
-                }
+        for index in 0..clones.running.len() {
+            let replaced = self.replace(&mut clones, index, next, policy, &report);
+            if let Err(error) = replaced.await {
+                return self
+                    .roll_back(&mut clones, index, policy, &report, &error)
+                    .await;
             }
-            return DeployOutcome::RolledBack { because };
         }
         clones.release = next.clone();
-        DeployOutcome::Everywhere
+        DeployOutcome::Deployed
+    }
+
+    /// Replaces the first `deployed` clones by clones of the current release, in reverse order.
+    async fn roll_back(
+        &self,
+        clones: &mut Clones,
+        deployed: usize,
+        policy: &RolloutPolicy,
+        report: &impl Fn(String),
+        error: &SupervisorError,
+    ) -> DeployOutcome {
+        let current = clones.release.clone();
+        let reason = error.to_string();
+        let version = &current.release().version;
+        report(format!("{reason}; rolling back to {version}"));
+        // The current release worked until now, so its clones are not watched again.
+        let policy = RolloutPolicy {
+            watch_time: Duration::ZERO,
+            ..*policy
+        };
+        for index in (0..deployed).rev() {
+            let replaced = self.replace(clones, index, &current, &policy, report);
+            if let Err(error) = replaced.await {
+                let reason = format!("{reason}; then the rollback failed: {error}");
+                return DeployOutcome::RollbackFailed { reason };
+            }
+        }
+        DeployOutcome::RolledBack { reason }
     }
 
     // ANCHOR: replace
-    /// Puts a clone of `release` into this place. If it is no good, it is taken out again, and the old one has never left.
+    /// Replaces one clone by a clone of `release`. If the new clone fails, it is stopped, and the
+    /// old one has served requests all the time.
     async fn replace(
         &self,
         clones: &mut Clones,
-        place: usize,
+        index: usize,
         release: &Artifact,
         policy: &RolloutPolicy,
-        tell: &impl Fn(String),
+        report: &impl Fn(String),
     ) -> Result<(), SupervisorError> {
         let name = clones.next_name();
-        let mut new = self.start_ready(&name, release, policy.ready).await?;
         let version = release.release().version.clone();
-        if !probe_once(new.process.address, "/", ANSWER).await {
-            new.process.stop(STOP).await;
-            return Err(SupervisorError::Smoke {
-                name,
-                release: version,
-            });
+        let mut new = self
+            .start_ready(&name, release, policy.ready_timeout)
+            .await?;
+        if !probe_once(new.process.address, "/", CHECK_TIMEOUT).await {
+            new.process.stop(STOP_TIMEOUT).await;
+            let release = version;
+            return Err(SupervisorError::SmokeTest { name, release });
         }
         self.add_to_balancer(&new);
-        tell(format!("{name} of {version} is ready, and gets requests"));
-        if let Err(sick) = self.watch(&mut new, policy).await {
-            self.drain_from_balancer(new, policy.drain).await;
-            return Err(sick);
+        report(format!("{name} of {version} is ready and gets requests"));
+        if let Err(error) = self.watch(&mut new, policy).await {
+            self.drain_from_balancer(new, policy.drain_timeout).await;
+            return Err(error);
         }
-        let old = std::mem::replace(&mut clones.running[place], new);
-        let (old_name, version) = (
+        let old = std::mem::replace(&mut clones.running[index], new);
+        let (name, version) = (
             old.process.name.clone(),
             old.release.release().version.clone(),
         );
         let begin = Instant::now();
-        let has_finished = self.drain_from_balancer(old, policy.drain).await;
+        let has_finished = self.drain_from_balancer(old, policy.drain_timeout).await;
         let took = begin.elapsed().as_millis();
-        tell(if has_finished {
-            format!("{old_name} of {version} has finished what it had, and is gone after {took} ms")
+        report(if has_finished {
+            format!("{name} of {version} finished its requests and stopped after {took} ms")
         } else {
-            format!("{old_name} of {version} had not finished after {took} ms, and was cut")
+            format!("{name} of {version} was stopped after {took} ms with unfinished requests")
         });
         Ok(())
     }
     // ANCHOR_END: replace
 
-    /// Looks at a clone that has just been let in.
+    /// Watches the errors of a clone that the balancer has just got.
     async fn watch(
         &self,
-        clone: &mut Clone,
+        clone: &mut SupervisedClone,
         policy: &RolloutPolicy,
     ) -> Result<(), SupervisorError> {
         let begin = Instant::now();
         loop {
-            if let Some(ended) = clone.has_ended() {
-                return Err(ended);
+            if let Some(error) = clone.ended_error() {
+                return Err(error);
             }
             let name = &clone.process.name;
             let status = self
@@ -168,14 +185,11 @@ impl Supervisor {
                 .find(|status| status.name == *name);
             if let Some(status) = status {
                 let failed = status.failures + status.errors;
-                let bearable =
-                    (policy.tolerated * status.requests as f64).max(policy.forgiven as f64);
-                let is_out = matches!(
-                    status.state,
-                    HealthState::Ejected | HealthState::Down | HealthState::Spared
-                );
-                if is_out || failed as f64 > bearable {
-                    return Err(SupervisorError::Sick {
+                let max_failed =
+                    (policy.max_error_ratio * status.requests as f64).max(policy.max_errors as f64);
+                let is_out = matches!(status.state, HealthState::Ejected | HealthState::Down | HealthState::Spared);
+                if is_out || failed as f64 > max_failed {
+                    return Err(SupervisorError::Unhealthy {
                         name: name.clone(),
                         release: clone.release.release().version.clone(),
                         failed,
@@ -183,10 +197,10 @@ impl Supervisor {
                     });
                 }
             }
-            if begin.elapsed() >= policy.watch {
+            if begin.elapsed() >= policy.watch_time {
                 return Ok(());
             }
-            sleep(Duration::from_millis(20).min(policy.watch)).await;
+            sleep(Duration::from_millis(20).min(policy.watch_time)).await;
         }
     }
 }

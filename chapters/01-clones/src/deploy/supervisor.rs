@@ -1,9 +1,8 @@
-//! A site: a number of clones of one release, and the balancer in front of them.
+//! The supervisor of a number of clones behind one balancer.
 //!
-//! It is what systemd, Docker or Kubernetes are elsewhere: it starts clones, starts them again when they die, and replaces them
-//! ([`rollout`](super::rollout)). One hand at a time: whoever changes the set of clones holds the lock on it, from the first step to the last.
-//!
-//! Left out: outliving its own end. A site that is killed takes its clones along, and its release has to be named again.
+//! Like systemd, Docker or Kubernetes, it starts clones, restarts dead ones, and replaces them for a
+//! deploy ([`rollout`](super::rollout)). A task that changes the set of clones holds the lock on it
+//! from the first step to the last. A supervisor that is killed takes its clones with it.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -15,120 +14,118 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
-use super::clone_process::{CloneProcess, ProcessError};
+use super::clone_process::{ChildError, CloneProcess};
 use crate::balancer::{Balancer, Upstream, probe_once};
 
-/// How often the site looks whether its clones live.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often the supervisor checks whether its clones are alive.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A clone that cannot be started again is tried again after so long.
-const BACK_OFF: Duration = Duration::from_secs(1);
+/// The pause after a failed restart.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// How long a clone may take for an answer to the site itself.
-pub(super) const ANSWER: Duration = Duration::from_secs(2);
+/// The time for one response to the supervisor's own checks.
+pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a clone may take to stop.
-pub(super) const STOP: Duration = Duration::from_secs(5);
+/// The time for a clone to stop by itself.
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Clones of one release behind a balancer. Dropping it kills them.
 #[derive(Debug)]
 pub struct Supervisor {
     pub(super) balancer: Arc<Balancer>,
-    /// What every clone is told, whichever release it is: where sessions and pictures lie.
-    common: Vec<OsString>,
+    /// The arguments of every clone of every release, such as `--sessions`.
+    common_arguments: Vec<OsString>,
     clones: Mutex<Clones>,
 }
 
-/// What runs.
+/// The current set of clones.
 #[derive(Debug)]
 pub(super) struct Clones {
     pub(super) release: Artifact,
-    pub(super) running: Vec<Clone>,
-    /// How many there ever were; the next one's name.
+    pub(super) running: Vec<SupervisedClone>,
+    /// The number of clones started so far. It names the next clone.
     started: u32,
 }
 
 #[derive(Debug)]
-pub(super) struct Clone {
+pub(super) struct SupervisedClone {
     pub(super) process: CloneProcess,
     pub(super) release: Artifact,
 }
 
-/// A clone as it is told to people.
+/// A clone as the admin API shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RunningClone {
-    /// As in `x-served-by`.
+    /// The clone's name, as in `x-served-by`.
     pub name: String,
-    /// As in `x-release`.
+    /// The version of its release, as in `x-release`.
     pub release: String,
-    /// Where it listens.
+    /// The address on which it listens.
     pub addr: SocketAddr,
-    /// The number of its process; 0 if it has just ended.
+    /// The process id; 0 if the process has ended.
     pub pid: u32,
 }
 
-/// Why a clone is not there.
+/// Why a clone does not serve requests.
 #[derive(Debug, thiserror::Error)]
 pub enum SupervisorError {
-    /// It did not start.
+    /// The process did not start.
     #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// It runs, and did not become ready.
-    #[error("{name} of {release} was not ready within {within:?}")]
+    Process(#[from] ChildError),
+    /// The clone runs, but did not become ready in time.
+    #[error("{name} of {release} was not ready within {timeout:?}")]
     NotReady {
         /// The clone.
         name: String,
         /// Its release.
         release: String,
-        /// How long it had.
-        within: Duration,
+        /// The time that it had.
+        timeout: Duration,
     },
-    /// It says that it is ready, and does not show its first page.
-    #[error(
-        "{name} of {release} is ready, and answers `GET /` with an error; no visitor has met it"
-    )]
-    Smoke {
+    /// The clone is ready, but `GET /` fails. It has served no client yet.
+    #[error("{name} of {release} failed the smoke test: it is ready, but `GET /` fails")]
+    SmokeTest {
         /// The clone.
         name: String,
         /// Its release.
         release: String,
     },
-    /// It is ready, and fails.
+    /// The clone is ready, but too many requests fail.
     #[error("{name} of {release} failed {failed} of {requests} requests")]
-    Sick {
+    Unhealthy {
         /// The clone.
         name: String,
         /// Its release.
         release: String,
-        /// Requests that it did not answer, or answered with an error of its own.
+        /// Requests without a response, and requests with a 5xx response.
         failed: u64,
-        /// Requests that it got.
+        /// All requests to this clone.
         requests: u64,
     },
-    /// It was ready, and is gone.
-    #[error("{name} of {release} has ended ({how})")]
+    /// The clone was ready, and its process has ended.
+    #[error("{name} of {release} has ended ({exit_status})")]
     Ended {
         /// The clone.
         name: String,
         /// Its release.
         release: String,
-        /// Such as `signal: 9 (SIGKILL)`.
-        how: String,
+        /// For example `signal: 9 (SIGKILL)`.
+        exit_status: String,
     },
 }
 
 impl Supervisor {
-    /// Starts so many clones of the release, side by side, and puts them behind the balancer when they are ready. `common` is what each is told
-    /// beside its name.
+    /// Starts `clones` clones of the release in parallel, and adds them to the balancer when all are
+    /// ready. Every clone gets `common_arguments`.
     pub async fn start(
         balancer: Arc<Balancer>,
         release: Artifact,
         clones: u32,
-        common: Vec<OsString>,
+        common_arguments: Vec<OsString>,
     ) -> Result<Self, SupervisorError> {
-        let site = Supervisor {
+        let supervisor = Supervisor {
             balancer,
-            common,
+            common_arguments,
             clones: Mutex::new(Clones {
                 release: release.clone(),
                 running: Vec::new(),
@@ -140,59 +137,66 @@ impl Supervisor {
             .collect();
         let starting = names
             .iter()
-            .map(|name| site.start_ready(name, &release, READY));
+            .map(|name| supervisor.start_ready(name, &release, READY_TIMEOUT));
         let running = futures_util::future::try_join_all(starting).await?;
-        let upstreams = running.iter().map(Clone::upstream).collect();
-        site.balancer.add_all(upstreams).expect(NAMES);
-        site.clones.lock().await.running = running;
-        Ok(site)
+        let upstreams = running.iter().map(SupervisedClone::upstream).collect();
+        supervisor
+            .balancer
+            .add_all(upstreams)
+            .expect(UNIQUE_NAMES);
+        supervisor.clones.lock().await.running = running;
+        Ok(supervisor)
     }
 
-    /// The clones that run.
+    /// The running clones.
     pub async fn running(&self) -> Vec<RunningClone> {
         let clones = self.clones.lock().await;
-        clones.running.iter().map(Clone::describe).collect()
+        clones
+            .running
+            .iter()
+            .map(SupervisedClone::running_clone)
+            .collect()
     }
 
-    /// The balancer in front.
+    /// The balancer in front of the clones.
     pub fn balancer(&self) -> &Arc<Balancer> {
         &self.balancer
     }
 
-    /// The clones, for whoever is about to change them. `None`: somebody else is at it.
-    pub(super) fn take(&self) -> Option<MutexGuard<'_, Clones>> {
+    /// Locks the set of clones; `None` while another task changes it.
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Clones>> {
         self.clones.try_lock().ok()
     }
 
-    /// Starts a clone and waits until it says that it is ready. It gets no requests yet.
+    /// Starts a clone and waits until it is ready. The balancer does not know it yet.
     pub(super) async fn start_ready(
         &self,
         name: &str,
         release: &Artifact,
-        within: Duration,
-    ) -> Result<Clone, SupervisorError> {
+        timeout: Duration,
+    ) -> Result<SupervisedClone, SupervisorError> {
         let mut arguments: Vec<OsString> = ["--release", &release.release().version]
             .map(Into::into)
             .into();
-        // The balancer knows before the clone does that it is to go, so the clone need not announce it.
+        // The supervisor drains a clone before it stops it, so no deregistration delay is needed.
         arguments.extend(["--notice", "0"].map(Into::into));
-        arguments.extend(self.common.iter().cloned());
+        arguments.extend(self.common_arguments.iter().cloned());
         arguments.extend(release.release().arguments.iter().map(Into::into));
         let process = CloneProcess::start(&release.program(), name, &arguments).await?;
-        let mut clone = Clone {
+        let mut clone = SupervisedClone {
             process,
             release: release.clone(),
         };
         let begin = Instant::now();
-        while !probe_once(clone.process.address, "/readyz", ANSWER).await {
-            if let Some(ended) = clone.has_ended() {
+        while !probe_once(clone.process.address, "/readyz", CHECK_TIMEOUT).await {
+            if let Some(ended) = clone.ended_error() {
                 return Err(ended);
             }
-            if begin.elapsed() >= within {
+            if begin.elapsed() >= timeout {
                 return Err(SupervisorError::NotReady {
                     name: name.to_owned(),
                     release: release.release().version.clone(),
-                    within,
+                    timeout,
                 });
             }
             sleep(Duration::from_millis(20)).await;
@@ -200,64 +204,68 @@ impl Supervisor {
         Ok(clone)
     }
 
-    /// Requests may come.
-    pub(super) fn add_to_balancer(&self, clone: &Clone) {
-        self.balancer.add(clone.upstream()).expect(NAMES);
+    /// Lets the balancer send requests to the clone.
+    pub(super) fn add_to_balancer(&self, clone: &SupervisedClone) {
+        self.balancer.add(clone.upstream()).expect(UNIQUE_NAMES);
     }
 
-    /// Lets a clone finish what it has, and stops it. True if it had finished in time.
-    pub(super) async fn drain_from_balancer(&self, clone: Clone, within: Duration) -> bool {
+    /// Lets a clone finish its requests and stops it. Returns whether it finished in time.
+    pub(super) async fn drain_from_balancer(
+        &self,
+        clone: SupervisedClone,
+        timeout: Duration,
+    ) -> bool {
         let name = clone.process.name.clone();
-        let has_finished = tokio::time::timeout(within, self.balancer.drain(&name))
+        let has_finished = tokio::time::timeout(timeout, self.balancer.drain(&name))
             .await
             .is_ok();
         let _ = self.balancer.remove(&name);
-        clone.process.stop(STOP).await && has_finished
+        clone.process.stop(STOP_TIMEOUT).await && has_finished
     }
 
-    /// Starts clones again that have died, for ever. Each line about it is given to `tell`.
-    pub async fn supervise(&self, tell: impl Fn(String)) {
+    /// Restarts dead clones, for ever. It reports each step to `report`, as a line of text.
+    pub async fn supervise(&self, report: impl Fn(String)) {
         loop {
-            sleep(LOOK).await;
+            sleep(CHECK_INTERVAL).await;
             let mut clones = self.clones.lock().await;
-            for place in 0..clones.running.len() {
-                let Some(ended) = clones.running[place].has_ended() else {
+            for index in 0..clones.running.len() {
+                let Some(ended) = clones.running[index].ended_error() else {
                     continue;
                 };
                 let (name, release) = (clones.next_name(), clones.release.clone());
-                tell(format!("{ended}; {name} takes its place"));
-                let _ = self.balancer.remove(&clones.running[place].process.name);
-                match self.start_ready(&name, &release, READY).await {
+                report(format!("{ended}; {name} replaces it"));
+                let _ = self.balancer.remove(&clones.running[index].process.name);
+                match self.start_ready(&name, &release, READY_TIMEOUT).await {
                     Ok(clone) => {
                         self.add_to_balancer(&clone);
-                        clones.running[place] = clone;
+                        clones.running[index] = clone;
                     }
                     Err(error) => {
-                        tell(format!("{error}; trying again"));
-                        sleep(BACK_OFF).await;
+                        report(format!("{error}; trying again"));
+                        sleep(RESTART_DELAY).await;
                     }
                 }
             }
         }
     }
 
-    /// Stops all clones, side by side. Requests should have ended before.
+    /// Stops all clones in parallel. The balancer should have stopped before.
     pub async fn stop(self) {
         let stopping = self
             .clones
             .into_inner()
             .running
             .into_iter()
-            .map(|clone| clone.process.stop(STOP));
+            .map(|clone| clone.process.stop(STOP_TIMEOUT));
         futures_util::future::join_all(stopping).await;
     }
 }
 
-/// Why no clone is refused by the balancer for its name.
-const NAMES: &str = "names are given out once";
+/// The balancer rejects only a name that it knows already.
+const UNIQUE_NAMES: &str = "every clone gets a new name";
 
-/// How long a clone may take to be ready, where nobody has said otherwise.
-pub(super) const READY: Duration = Duration::from_secs(15);
+/// The default time for a clone to become ready.
+pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(15);
 
 impl Clones {
     pub(super) fn next_name(&mut self) -> String {
@@ -266,22 +274,22 @@ impl Clones {
     }
 }
 
-impl Clone {
+impl SupervisedClone {
     fn upstream(&self) -> Upstream {
         Upstream::new(&self.process.name, self.process.address)
     }
 
-    /// Tells that it has ended, if it has.
-    pub(super) fn has_ended(&mut self) -> Option<SupervisorError> {
-        let how = self.process.ended()?.to_string();
+    /// The error for a clone that has ended.
+    pub(super) fn ended_error(&mut self) -> Option<SupervisorError> {
+        let exit_status = self.process.exit_status()?.to_string();
         Some(SupervisorError::Ended {
             name: self.process.name.clone(),
             release: self.release.release().version.clone(),
-            how,
+            exit_status,
         })
     }
 
-    fn describe(&self) -> RunningClone {
+    fn running_clone(&self) -> RunningClone {
         RunningClone {
             name: self.process.name.clone(),
             release: self.release.release().version.clone(),

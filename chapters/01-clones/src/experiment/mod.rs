@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ch01_clones::web::shutdown::stop_signal;
 use clap::{Args, Subcommand};
+use common::shutdown::signal as stop_signal;
 
 mod burn;
 mod clones;

@@ -11,5 +11,4 @@ pub mod limits;
 pub mod problem;
 pub mod request_body;
 pub mod server;
-pub mod shutdown;
 mod write_timeout;

@@ -9,7 +9,7 @@ use axum::extract::Path;
 use axum::routing::get;
 use bytes::Bytes;
 use ch01_clones::web::server;
-use ch01_clones::web::shutdown::stop_signal;
+use common::shutdown::signal as stop_signal;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use ch01_clones::balancer::strategy::StrategyName;
 use ch01_clones::balancer::{self, ProbePolicy, RetryPolicy};
-use ch01_clones::web::shutdown::stop_signal;
 use ch01_clones::{Balancer, Upstream};
 use clap::{Args, ValueEnum};
+use common::shutdown::signal as stop_signal;
 use tokio::net::TcpListener;
 
 /// What is different.
