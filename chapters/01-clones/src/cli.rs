@@ -1,6 +1,6 @@
-//! The command line: which server to be, where to listen, and where the visitors' things lie.
+//! The command line.
 //!
-//! Sessions are opened while the arguments are read, so a wrong place is told like any other wrong argument.
+//! Parsing `--sessions` opens the session store, so a wrong value is an ordinary argument error.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,9 @@ use object_store::memory::InMemory;
 use crate::experiment;
 
 #[derive(Parser)]
-#[command(about = "Chapter 1: a balancer and its clones. Without a command: the demonstration")]
+#[command(
+    about = "Chapter 1: a load balancer and its clones. Without a command: the demonstration"
+)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -27,135 +29,137 @@ pub struct Arguments {
 pub enum Command {
     /// Runs one clone
     Clone(CloneArguments),
-    /// Measures: how much clones bring, who waits for a slow one, what the balancer costs
+    /// Measures how throughput grows with clones, latency by strategy, and the cost of the balancer
     Experiment(experiment::Arguments),
     /// Runs the balancer
     Balancer(BalancerArguments),
-    /// Runs a whole site, the balancer and its clones, until Ctrl-C; a clone that dies is started again
+    /// Runs the balancer and its clones until Ctrl-C, and restarts dead clones
     Serve(ServeArguments),
-    /// Packs this program into an artefact that `deploy` takes, and prints where it lies
+    /// Packs this program into an artefact for `deploy`, and prints its folder
     Pack(PackArguments),
-    /// Replaces all clones of a running site by those of an artefact, one by one, and goes back if they are sick
+    /// Deploys an artefact: replaces all running clones one by one, and rolls back if they fail
     Deploy(DeployArguments),
 }
 
 #[derive(Args)]
 pub struct CloneArguments {
-    /// Where to listen; port 0 takes a free one
+    /// The address to listen on; port 0 takes a free port
     #[arg(long, default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
     /// The name in `x-served-by`
     #[arg(long, default_value = "clone-1")]
     pub name: String,
-    /// Where sessions lie: `local`, in the clone's own memory; `sticky`, the same, for a balancer with `--strategy sticky`,
-    /// which sends each visitor back to the clone that knows them; or `redis://HOST:PORT[/N]`, shared with all clones
-    #[arg(long, value_name = "PLACE", default_value = "local", value_parser = sessions)]
+    /// The session store: `local`, in the clone's memory; `sticky`, the same, for a balancer with
+    /// `--strategy sticky`; or `redis://HOST:PORT[/N]`, shared by all clones
+    #[arg(long, value_name = "STORE", default_value = "local", value_parser = sessions)]
     pub sessions: Arc<dyn SessionStore>,
-    /// The folder of the avatars, made if it is not there; without it they lie in the clone's own memory
+    /// The folder of the avatars, created if necessary [default: the clone's memory]
     #[arg(long, value_name = "DIR")]
     pub avatars: Option<PathBuf>,
-    /// How many milliseconds it says "not ready" at `/readyz`, and still answers, before it stops
+    /// The deregistration delay in milliseconds: the time between "not ready" at `/readyz` and the
+    /// stop
     #[arg(long, value_name = "MS", default_value = "2000")]
     pub notice: u64,
     /// The version in `x-release`
     #[arg(long, value_name = "VERSION")]
     pub release: Option<String>,
-    /// What is wrong with this release, to see a deploy go back
+    /// A defect of this release, to demonstrate a rollback
     #[arg(long, value_name = "KIND", value_enum)]
     pub defect: Option<Defect>,
-    /// Stops when the standard input ends; for the child of another program
+    /// Stop when the standard input ends, for a child process
     #[arg(long, hide = true)]
     pub exit_on_stdin_close: bool,
 }
 
-/// A mistake that the tests before a deploy did not find.
+/// A defect that the tests before a deploy did not find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Defect {
-    /// It starts, and never says that it is ready
+    /// Starts, but never becomes ready
     NeverReady,
-    /// It says that it is ready, and answers everything else with 500
+    /// Is ready, but responds to everything else with 500
     Errors,
-    /// It answers with 500 whoever has a session, and nobody else
+    /// Responds with 500 to every request that has a session
     Sessions,
-    /// It ends before it listens
+    /// Exits before it listens
     Exits,
 }
 
 #[derive(Args)]
 pub struct BalancerArguments {
-    /// Where to listen; port 0 takes a free one
+    /// The address to listen on; port 0 takes a free port
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Where its other door is: `GET /upstreams`, `GET /metrics` and what else `curl` may ask; without it there is none
+    /// The address of the admin API: `GET /upstreams`, `GET /metrics` and more [default: none]
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
-    /// A TOML file with everything else; a change of it, or SIGHUP, is taken over while requests come
+    /// A TOML file with all settings; a change of the file or SIGHUP reloads it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The address of a clone, and perhaps how much it carries compared with the others; once for each clone
+    /// The address of a clone and its weight; repeat the flag for each clone
     #[arg(long, value_name = "ADDR[=WEIGHT]", required_unless_present = "config", value_parser = weighted)]
     pub upstream: Vec<(SocketAddr, u32)>,
-    /// How a clone is chosen for a request [default: round-robin]
+    /// The load-balancing strategy [default: round-robin]
     #[arg(long, value_name = "NAME", value_enum)]
     pub strategy: Option<StrategyName>,
-    /// What each clone is asked twice a second; it gets requests while it answers with 2xx [default: /readyz]
+    /// The path of the health check, twice a second; a 2xx response means healthy [default: /readyz]
     #[arg(long, value_name = "PATH")]
     pub probe: Option<String>,
-    /// How many requests a clone may have in flight; what no clone has room for is refused with 503 [default: 1024]
+    /// The maximum number of requests in flight per clone; further requests get a 503 [default: 1024]
     #[arg(long, value_name = "REQUESTS")]
     pub max_in_flight: Option<usize>,
-    /// The address of a proxy in front of this one, whose `X-Forwarded-For` and `Forwarded` are believed; once for each
+    /// The address of a trusted proxy, whose `X-Forwarded-For` and `Forwarded` are used; repeat the
+    /// flag for each proxy
     #[arg(long, value_name = "ADDR")]
     pub trust: Vec<IpAddr>,
 }
 
 #[derive(Args)]
 pub struct ServeArguments {
-    /// Where the balancer listens; port 0 takes a free one
+    /// The address of the balancer; port 0 takes a free port
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Where the site's other door is: `GET /clones`, `POST /deploy`, `GET /metrics`
+    /// The address of the admin API: `GET /clones`, `POST /deploy`, `GET /metrics`
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9901")]
     pub admin: SocketAddr,
-    /// How many clones there are
+    /// The number of clones
     #[arg(long, default_value = "3", value_parser = clap::value_parser!(u32).range(1..=32))]
     pub clones: u32,
-    /// Where sessions lie: `local` or `redis://HOST:PORT[/N]`; without it, in a Redis in a container that is started if need be
-    #[arg(long, value_name = "PLACE")]
+    /// The session store: `local` or `redis://HOST:PORT[/N]` [default: a Redis in a container]
+    #[arg(long, value_name = "STORE")]
     pub sessions: Option<String>,
-    /// How a clone is chosen for a request
+    /// The load-balancing strategy
     #[arg(long, value_name = "NAME", value_enum, default_value_t)]
     pub strategy: StrategyName,
 }
 
 #[derive(Args)]
 pub struct PackArguments {
-    /// Its name for people, such as `v2`
+    /// The version, such as `v2`
     pub version: String,
-    /// The folder to put it into [default: `releases` beside this program]
+    /// The folder for the artefact [default: `releases` beside this program]
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
-    /// What its clones are started with, such as `-- --defect errors`
+    /// The clones' arguments, such as `-- --defect errors`
     #[arg(last = true, value_name = "ARGUMENTS")]
     pub arguments: Vec<String>,
 }
 
 #[derive(Args)]
 pub struct DeployArguments {
-    /// The artefact's folder, as `pack` has printed it
+    /// The artefact's folder, as printed by `pack`
     pub artifact: PathBuf,
-    /// The other door of the running site
+    /// The address of the admin API of the running application
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9901")]
     pub admin: SocketAddr,
 }
 
-fn sessions(place: &str) -> Result<Arc<dyn SessionStore>, String> {
-    match place {
+fn sessions(store: &str) -> Result<Arc<dyn SessionStore>, String> {
+    match store {
         "local" => Ok(Arc::new(MemorySessions::new())),
-        // To the clone it is the same. What makes the difference is who is sent to it.
+        // The difference is in the balancer, which sends a session's requests to the same clone.
         "sticky" => {
             tracing::warn!(
-                "sessions lie in this clone's memory; each visitor comes back to it with `balancer --strategy sticky`"
+                "sessions are in this clone's memory; run the balancer with `--strategy sticky`"
             );
             Ok(Arc::new(MemorySessions::new()))
         }
@@ -164,8 +168,7 @@ fn sessions(place: &str) -> Result<Arc<dyn SessionStore>, String> {
             Err(error) => Err(error.to_string()),
         },
         _ => Err(
-            "take `local`, `sticky`, or the address of a Redis, such as `redis://127.0.0.1:6379`"
-                .to_owned(),
+            "take `local`, `sticky` or a Redis URL, such as `redis://127.0.0.1:6379`".to_owned(),
         ),
     }
 }
@@ -179,21 +182,21 @@ fn weighted(upstream: &str) -> Result<(SocketAddr, u32), String> {
     match (addr.parse(), weight) {
         (Ok(addr), Some(weight)) => Ok((addr, weight)),
         _ => Err(
-            "take an address, and perhaps a weight from 1 to 1000: `127.0.0.1:8081` or `127.0.0.1:8081=3`".to_owned(),
+            "take an address with an optional weight from 1 to 1000: `127.0.0.1:8081` or `127.0.0.1:8081=3`".to_owned(),
         ),
     }
 }
 
 impl BalancerArguments {
-    /// What the command line says wins over what the file says, today and whenever the file is read again.
+    /// The settings of the file, overridden by those of the command line. A reload does the same.
     pub fn over(&self, mut file: Config) -> Config {
         if !self.upstream.is_empty() {
-            let named = |(n, (addr, weight)): (u32, &(SocketAddr, u32))| UpstreamConfig {
+            let upstream = |(n, (addr, weight)): (u32, &(SocketAddr, u32))| UpstreamConfig {
                 name: format!("clone-{n}"),
                 addr: *addr,
                 weight: *weight,
             };
-            file.upstreams = (1..).zip(&self.upstream).map(named).collect();
+            file.upstreams = (1..).zip(&self.upstream).map(upstream).collect();
         }
         if !self.trust.is_empty() {
             file.trusted_proxies.clone_from(&self.trust);
@@ -205,17 +208,17 @@ impl BalancerArguments {
     }
 }
 
-/// The avatars in this folder, or in memory. An error names what could not be done.
+/// A store of avatars in this folder, or in memory.
 pub fn avatars(folder: Option<&Path>) -> anyhow::Result<AvatarStore> {
     let Some(folder) = folder else {
         return Ok(AvatarStore::new(Arc::new(InMemory::new())));
     };
     let shown = folder.display();
     std::fs::create_dir_all(folder).with_context(|| {
-        format!("`--avatars {shown}` is no folder and cannot be made one; choose another")
+        format!("cannot create the folder `--avatars {shown}`; choose another one")
     })?;
     let objects = LocalFileSystem::new_with_prefix(folder)
         .with_context(|| format!("cannot use the folder {shown}"))?;
-    // Flushed to the disk before the visitor hears that it is kept.
+    // The store flushes a file to disk before the client gets its response.
     Ok(AvatarStore::new(Arc::new(objects.with_fsync(true))))
 }

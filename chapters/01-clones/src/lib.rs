@@ -1,14 +1,22 @@
-//! Chapter 1: one server becomes several identical ones, and nobody notices.
+//! Chapter 1: one server becomes several identical clones behind a load balancer.
 //!
-//! A request enters at the [`balancer`], which picks a *clone* and passes the request on. A clone is a server like
-//! any other ([`server`] runs it, [`identity`] signs its answers), and it remembers nothing about its visitors: who
-//! is logged in lies in a [`session`] store outside of it, [in Redis](redis_sessions), and [`login`] reads and writes
-//! that store; what they have uploaded lies in an object store ([`avatar`]). So any clone can answer any request, and
-//! any clone may disappear. Whatever goes wrong is told in one form, a [`problem`] document. [`app`] is the smallest
-//! clone that has all of it, and [`contract`] says what a store has to keep, whichever it is.
-//! [`readiness`] lets a clone go without losing a request, and a [`deploy`] replaces all of them by the next version.
+//! A client's request reaches the [`balancer`], which picks a [`clone`] and forwards the request. A
+//! clone keeps no state: sessions and uploads are in stores that all clones share. So every clone can
+//! serve every request, and every clone may fail. [`deploy`] replaces all clones by the next version.
+//! Both balancer and clones run in the server of [`web`]. [`contract`] tests what every session store
+//! must do.
 //!
-//! Left out: TLS, and machines other than this one.
+//! Left out:
+//!
+//! * Network: TLS, HTTP/2, several machines, passing the listening socket to a new process, a 408 for
+//!   a late head, closing idle connections to make room, limits on new connections per second.
+//! * Responses: problem types other than `about:blank`, XML, multipart forms, `If-Modified-Since`,
+//!   `If-Match`, distributed tracing (W3C Trace Context).
+//! * Sessions: passwords, the cookie's `Secure` attribute, hashed session ids, renewal of sessions,
+//!   Redis Cluster and Sentinel, durability across a restart of Redis, a circuit breaker.
+//! * Uploads: decoding or resizing pictures, removing metadata, deletion.
+//! * Deploys: authentication, signed artefacts, blue/green, canary, migration of database schemas,
+//!   resource limits of clones.
 
 pub mod balancer;
 pub mod clone;

@@ -1,4 +1,4 @@
-//! `cargo run -p ch01-clones`: the chapter's guided demonstration, or one of its servers by itself.
+//! `cargo run -p ch01-clones`: the chapter's guided demonstration, or one of its servers.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,5 @@
-//! What this program can be: a clone, a balancer, or a whole site of both.
-//!
-//! Each role binds its address, says so in its first line, and runs until it is told to stop. Left out: roles of other chapters.
+//! The subcommands. Each server binds its address, prints it in its first line, and runs until it is
+//! asked to stop.
 
 use std::net::SocketAddr;
 
@@ -12,12 +11,12 @@ pub mod clone;
 pub mod runtime;
 pub mod serve;
 
-/// Binds the address, with a sentence that helps when that fails.
+/// Binds the address. The error says what to do.
 async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).await;
     listener.with_context(|| {
         format!(
-            "{what} cannot listen on {address}; stop what listens there, or choose another address"
+            "{what} cannot listen on {address}; stop the program that listens there, or choose another address"
         )
     })
 }

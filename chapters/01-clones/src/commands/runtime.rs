@@ -1,13 +1,14 @@
-//! The threads that a server of this chapter runs on: one for each processor, or as many as `TOKIO_WORKER_THREADS` says.
+//! The threads of a server: one for each processor, or as many as `TOKIO_WORKER_THREADS` says.
 //!
-//! With one thread tokio's other flavour is taken, in which tasks need no hand-over between threads. A request costs a balancer less
-//! that way, and one thread carries tens of thousands of them a second; where many small machines do the work, one is what you want.
+//! With one thread it uses tokio's current-thread runtime. A balancer needs less CPU time per request
+//! there, and one thread serves tens of thousands of requests per second.
 
 use std::future::Future;
 
 use tokio::runtime::Builder;
 
-/// Runs the program to its end. It is made inside, because opening a store may already need the runtime.
+/// Runs the program to its end. `program` is called inside the runtime, because opening a store may
+/// need it.
 pub fn start<F: Future<Output = anyhow::Result<()>>>(
     program: impl FnOnce() -> F,
 ) -> anyhow::Result<()> {

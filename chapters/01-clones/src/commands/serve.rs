@@ -1,6 +1,4 @@
-//! The role of a whole site, and the two commands that change it: `pack` and `deploy`.
-//!
-//! Left out: deciding anything. That is the library's [`deploy`].
+//! `serve`: runs the balancer with its clones. `pack` and `deploy` replace the clones.
 
 use std::ffi::OsString;
 use std::future::pending;
@@ -11,58 +9,62 @@ use anyhow::{Context, bail};
 use ch01_clones::Balancer;
 use ch01_clones::balancer::{self, ProbePolicy};
 use ch01_clones::deploy::{self, Artifact, Release, Supervisor, admin};
-use ch01_clones::web::{server, shutdown};
+use ch01_clones::web::server;
+use common::shutdown;
 use testbed::Service;
 
 use super::bind;
 use crate::cli::{DeployArguments, PackArguments, ServeArguments};
 
-/// Runs a balancer and its clones until it is told to stop.
+/// Runs a balancer and its clones until it is asked to stop.
 pub async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
-    let stop = shutdown::stop_signal();
-    let (listener, other) = (
+    let stop = shutdown::signal();
+    let (listener, admin_listener) = (
         bind("the balancer", arguments.listen).await?,
-        bind("the other door", arguments.admin).await?,
+        bind("the admin API", arguments.admin).await?,
     );
-    let (address, admin) = (listener.local_addr()?, other.local_addr()?);
-    println!("the site opens on http://{address}");
+    let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
+    println!("the application listens on http://{address}");
     let pictures =
-        tempfile::tempdir().context("no temporary folder can be made for the pictures")?;
+        tempfile::tempdir().context("cannot create a temporary folder for the pictures")?;
     let sessions = match arguments.sessions {
-        Some(place) => place,
-        // The shared one, so that logins outlive the site.
+        Some(url) => url,
+        // The shared Redis, so that logins survive a restart.
         None => testbed::shared(Service::Redis).await?.url(),
     };
-    let artifact = pack_here("v1", Vec::new(), None)?;
+    let artifact = pack_this_program("v1", Vec::new(), None)?;
     let balancer =
         Balancer::new(Vec::new()).with_strategy(arguments.strategy.build(rand::random()));
     let balancer = Arc::new(balancer.with_probes(ProbePolicy::default()));
-    let site = Supervisor::start(
+    let supervisor = Supervisor::start(
         Arc::clone(&balancer),
         artifact,
         arguments.clones,
-        common(&sessions, Some(pictures.path())),
+        common_arguments(&sessions, Some(pictures.path())),
     );
-    let site = Arc::new(site.await?);
+    let supervisor = Arc::new(supervisor.await?);
     println!(
-        "{} clones of v1, sessions in {sessions}. Ctrl-C ends all.\n",
+        "{} clones of v1, sessions in {sessions}. Ctrl-C ends all of it.\n",
         arguments.clones
     );
-    print!("{}", tour(&address.to_string(), &admin.to_string()));
+    print!(
+        "{}",
+        examples(&address.to_string(), &admin_address.to_string())
+    );
     tokio::select! {
         () = balancer::run(listener, balancer, stop) => {}
-        () = server::run(other, admin::router(&site), pending()) => {}
-        () = site.supervise(|line| println!("{line}")) => {}
+        () = server::run(admin_listener, admin::router(&supervisor), pending()) => {}
+        () = supervisor.supervise(|line| println!("{line}")) => {}
     }
-    // A deploy that is under way holds it too; the clones go with this process then.
-    if let Some(site) = Arc::into_inner(site) {
-        site.stop().await;
+    // A deploy in progress also holds the supervisor. Then the clones end with this process.
+    if let Some(supervisor) = Arc::into_inner(supervisor) {
+        supervisor.stop().await;
     }
     Ok(())
 }
 
-/// What every clone of a site is told.
-pub fn common(sessions: &str, avatars: Option<&Path>) -> Vec<OsString> {
+/// The arguments that every clone gets.
+pub fn common_arguments(sessions: &str, avatars: Option<&Path>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["--sessions".into(), sessions.into()];
     if let Some(folder) = avatars {
         arguments.extend(["--avatars".into(), folder.into()]);
@@ -70,7 +72,7 @@ pub fn common(sessions: &str, avatars: Option<&Path>) -> Vec<OsString> {
     arguments
 }
 
-fn tour(address: &str, admin: &str) -> String {
+fn examples(address: &str, admin: &str) -> String {
     let program = "cargo run -p ch01-clones --";
     let admin_flag = if admin == "127.0.0.1:9901" {
         String::new()
@@ -87,23 +89,23 @@ fn tour(address: &str, admin: &str) -> String {
     )
 }
 
-/// Packs this program and prints where it lies: one line on the standard output, for `$(…)`.
+/// Packs this program and prints the folder as the only line of its output, for `$(…)`.
 pub fn pack(arguments: PackArguments) -> anyhow::Result<()> {
-    let artifact = pack_here(&arguments.version, arguments.arguments, arguments.to)?;
+    let artifact = pack_this_program(&arguments.version, arguments.arguments, arguments.to)?;
     println!("{}", artifact.folder().display());
     Ok(())
 }
 
-/// Packs this very program.
-pub fn pack_here(
+/// Packs the running program.
+pub fn pack_this_program(
     version: &str,
     arguments: Vec<String>,
     to: Option<PathBuf>,
 ) -> anyhow::Result<Artifact> {
-    let program = std::env::current_exe().context("this program cannot tell where it lies")?;
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
     let to = match to {
         Some(to) => {
-            std::path::absolute(&to).with_context(|| format!("{} is no folder", to.display()))?
+            std::path::absolute(&to).with_context(|| format!("{} is not a folder", to.display()))?
         }
         None => program.with_file_name("releases"),
     };
@@ -115,16 +117,16 @@ pub fn pack_here(
     )?)
 }
 
-/// Asks a running site to deploy, and prints what it says.
+/// Deploys an artefact to the running application and prints each step.
 pub async fn deploy(arguments: DeployArguments) -> anyhow::Result<()> {
     let artifact = arguments.artifact;
     if !artifact.is_dir() {
         bail!(
-            "{} is no folder; `pack` prints the one that it has made",
+            "{} is not a folder; give the folder that `pack` has printed",
             artifact.display()
         );
     }
-    // The site may have been started somewhere else.
+    // The application may have another working directory.
     let artifact = std::path::absolute(&artifact)?;
     deploy::admin::request_deploy(arguments.admin, &artifact, |line| println!("{line}")).await?;
     Ok(())

@@ -1,10 +1,7 @@
-//! What every implementation of a seam has to keep, as code: each implementation's tests call it.
+//! Contracts: tests that every implementation of an interface must pass.
 //!
-//! A seam is as good as the promises that hold on both sides of it. If a store in memory and one in Redis both pass here, a
-//! handler cannot tell them apart. The functions panic where a promise is broken, as assertions do, and say what the likely
-//! mistake is.
-//!
-//! Left out: what a store does while its server is away, which only an implementation with a server can show.
+//! If a store in memory and one in Redis both pass, a handler can use either. The functions panic
+//! like assertions, and the message names the likely mistake.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,8 +11,8 @@ use futures_util::future::join_all;
 
 use crate::clone::session::{SESSION_TTL, Session, SessionId, SessionStore, UserName};
 
-/// The promises of [`SessionStore`]. `handle` gives one more handle to the same store, as another clone would have one:
-/// it connects anew, where a store has something to connect to.
+/// The contract of [`SessionStore`]. `handle` opens another handle to the same store, like another
+/// clone does.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -28,38 +25,36 @@ use crate::clone::session::{SESSION_TTL, Session, SessionId, SessionStore, UserN
 /// # }
 /// ```
 pub async fn session_store(handle: impl Fn() -> Arc<dyn SessionStore>) {
-    a_session_is_found_by_every_clone(&handle).await;
-    an_unknown_id_is_none(&handle).await;
-    a_deleted_session_is_gone_for_every_clone_and_may_be_deleted_again(&handle).await;
-    an_expired_session_is_not_found(&handle).await;
-    sessions_created_at_the_same_time_are_kept_apart(&handle).await;
-    all_sessions_of_a_user_end_on_every_clone_and_nobody_elses(&handle).await;
-    sessions_that_are_over_do_not_keep_the_others_from_ending(&handle).await;
-    a_hundred_sessions_end_at_once(&handle).await;
-    a_session_created_while_all_end_does_so_or_lives_until_the_next_time(&handle).await;
+    every_clone_finds_a_session(&handle).await;
+    unknown_id_has_no_session(&handle).await;
+    deleted_session_is_gone_on_every_clone(&handle).await;
+    expired_session_is_not_found(&handle).await;
+    concurrent_sessions_have_different_ids(&handle).await;
+    end_all_ends_sessions_of_one_user(&handle).await;
+    end_all_skips_expired_sessions(&handle).await;
+    end_all_ends_a_hundred_sessions(&handle).await;
+    concurrent_login_can_be_ended_later(&handle).await;
 }
 
-async fn a_session_is_found_by_every_clone(handle: &impl Fn() -> Arc<dyn SessionStore>) {
+async fn every_clone_finds_a_session(handle: &impl Fn() -> Arc<dyn SessionStore>) {
     let session = session_of("ada");
     let id = create(&*handle(), &session).await;
     assert_eq!(
         load(&*handle(), &id).await,
         Some(session),
-        "one clone created a session and another does not find it: does the store keep something in the process?"
+        "another clone does not find the session: does the store keep it in the process?"
     );
 }
 
-async fn an_unknown_id_is_none(handle: &impl Fn() -> Arc<dyn SessionStore>) {
+async fn unknown_id_has_no_session(handle: &impl Fn() -> Arc<dyn SessionStore>) {
     assert_eq!(load(&*handle(), &SessionId::random()).await, None);
 }
 
-async fn a_deleted_session_is_gone_for_every_clone_and_may_be_deleted_again(
-    handle: &impl Fn() -> Arc<dyn SessionStore>,
-) {
+async fn deleted_session_is_gone_on_every_clone(handle: &impl Fn() -> Arc<dyn SessionStore>) {
     let (one, other) = (handle(), handle());
     let gone = create(&*one, &session_of("ada")).await;
     let stays = create(&*one, &session_of("ada")).await;
-    // The one that looks first might remember what it saw.
+    // A store that caches loaded sessions would fail below.
     assert!(load(&*other, &gone).await.is_some());
 
     delete(&*one, &gone).await;
@@ -68,18 +63,18 @@ async fn a_deleted_session_is_gone_for_every_clone_and_may_be_deleted_again(
         assert_eq!(
             load(&**clone, &gone).await,
             None,
-            "a logout on one clone has to count on all: does a handle remember what it has loaded?"
+            "a logout must be valid on every clone: does a handle cache loaded sessions?"
         );
         assert!(
             load(&**clone, &stays).await.is_some(),
-            "only the session with this id is deleted, not its user's others"
+            "`delete` must not delete other sessions of the user"
         );
     }
     delete(&*other, &gone).await;
     delete(&*other, &SessionId::random()).await;
 }
 
-async fn an_expired_session_is_not_found(handle: &impl Fn() -> Arc<dyn SessionStore>) {
+async fn expired_session_is_not_found(handle: &impl Fn() -> Arc<dyn SessionStore>) {
     let ends_in = |minutes| Session {
         created_at: Utc::now() - SESSION_TTL + TimeDelta::minutes(minutes),
         ..session_of("ada")
@@ -90,20 +85,18 @@ async fn an_expired_session_is_not_found(handle: &impl Fn() -> Arc<dyn SessionSt
 
     assert!(
         load(&*handle(), &young).await.is_some(),
-        "a session lives until `created_at` + SESSION_TTL, and this one has a minute left"
+        "this session is valid for one more minute"
     );
     for id in [expired, long_ago] {
         assert_eq!(
             load(&*handle(), &id).await,
             None,
-            "a session that is over still logs somebody in: does `load` ask `is_expired`?"
+            "an expired session was loaded: does `load` call `is_expired`?"
         );
     }
 }
 
-async fn sessions_created_at_the_same_time_are_kept_apart(
-    handle: &impl Fn() -> Arc<dyn SessionStore>,
-) {
+async fn concurrent_sessions_have_different_ids(handle: &impl Fn() -> Arc<dyn SessionStore>) {
     let clones = [handle(), handle()];
     let sessions: Vec<Session> = (0..40).map(|n| session_of(&format!("user-{n}"))).collect();
     let creating = (0..).zip(&sessions).map(|(n, session): (usize, _)| {
@@ -116,30 +109,28 @@ async fn sessions_created_at_the_same_time_are_kept_apart(
     assert_eq!(
         different.len(),
         ids.len(),
-        "two sessions have one id, so one user is logged in as another"
+        "two sessions have the same id, so one user is logged in as another"
     );
     let loading = ids.iter().map(|id| load(&*clones[0], id));
     for (loaded, session) in join_all(loading).await.into_iter().zip(sessions) {
         assert_eq!(
             loaded,
             Some(session),
-            "an id leads to another session than the one it was given for"
+            "the store returned the session of another id"
         );
     }
 }
 
-async fn all_sessions_of_a_user_end_on_every_clone_and_nobody_elses(
-    handle: &impl Fn() -> Arc<dyn SessionStore>,
-) {
+async fn end_all_ends_sessions_of_one_user(handle: &impl Fn() -> Arc<dyn SessionStore>) {
     let (one, other) = (handle(), handle());
     let phone = create(&*one, &session_of("a_a")).await;
     let laptop = create(&*other, &session_of("a_a")).await;
-    // Names that a pattern or a prefix would take for `a_a`.
+    // Names that match `a_a` as a pattern or as a prefix.
     let mut others = Vec::new();
     for user in ["aba", "a_a-1", "a_", "b"] {
         others.push(create(&*one, &session_of(user)).await);
     }
-    // The one that looks first might remember what it saw.
+    // A store that caches loaded sessions would fail below.
     assert!(load(&*other, &phone).await.is_some());
 
     end_all(&*one, "a_a").await;
@@ -150,13 +141,13 @@ async fn all_sessions_of_a_user_end_on_every_clone_and_nobody_elses(
             assert_eq!(
                 load(&**clone, id).await,
                 None,
-                "the finder of a lost phone is still logged in: is each session found by its user, whoever created it?"
+                "a session of the user is still valid: does the index contain the sessions of every clone?"
             );
         }
         for id in others.iter().chain([&later]) {
             assert!(
                 load(&**clone, id).await.is_some(),
-                "only the sessions that this very user had are ended: not another user's, and not one that begins afterwards"
+                "`end_all` ended the session of another user, or a later one"
             );
         }
     }
@@ -165,14 +156,12 @@ async fn all_sessions_of_a_user_end_on_every_clone_and_nobody_elses(
     assert_eq!(
         load(&*one, &later).await,
         None,
-        "the second time it ends nothing"
+        "a second `end_all` must work, too"
     );
-    end_all(&*one, "nobody").await;
+    end_all(&*one, "unknown").await;
 }
 
-async fn sessions_that_are_over_do_not_keep_the_others_from_ending(
-    handle: &impl Fn() -> Arc<dyn SessionStore>,
-) {
+async fn end_all_skips_expired_sessions(handle: &impl Fn() -> Arc<dyn SessionStore>) {
     let (one, other) = (handle(), handle());
     let expired = Session {
         created_at: Utc::now() - SESSION_TTL - TimeDelta::minutes(1),
@@ -190,12 +179,12 @@ async fn sessions_that_are_over_do_not_keep_the_others_from_ending(
         assert_eq!(
             load(&*one, &id).await,
             None,
-            "a session lives on: does one that is over stop the others from being ended?"
+            "a session is still valid: does an expired session stop `end_all`?"
         );
     }
 }
 
-async fn a_hundred_sessions_end_at_once(handle: &impl Fn() -> Arc<dyn SessionStore>) {
+async fn end_all_ends_a_hundred_sessions(handle: &impl Fn() -> Arc<dyn SessionStore>) {
     let (one, other) = (handle(), handle());
     let session = session_of("ada");
     let ids = join_all((0..100).map(|_| create(&*one, &session))).await;
@@ -206,13 +195,11 @@ async fn a_hundred_sessions_end_at_once(handle: &impl Fn() -> Arc<dyn SessionSto
     let left = left.iter().flatten().count();
     assert_eq!(
         left, 0,
-        "{left} of 100 sessions are left: are all of them ended, or one page?"
+        "{left} of 100 sessions are left: does `end_all` read only one page?"
     );
 }
 
-async fn a_session_created_while_all_end_does_so_or_lives_until_the_next_time(
-    handle: &impl Fn() -> Arc<dyn SessionStore>,
-) {
+async fn concurrent_login_can_be_ended_later(handle: &impl Fn() -> Arc<dyn SessionStore>) {
     let clones = [handle(), handle(), handle()];
     let session = session_of("ada");
     for _ in 0..20 {
@@ -230,7 +217,7 @@ async fn a_session_created_while_all_end_does_so_or_lives_until_the_next_time(
                 assert_eq!(
                     load(&**clone, id).await,
                     first,
-                    "the clones do not agree whether it lives"
+                    "the clones disagree whether the session is valid"
                 );
             }
         }
@@ -241,8 +228,7 @@ async fn a_session_created_while_all_end_does_so_or_lives_until_the_next_time(
             assert_eq!(
                 load(&*clones[1], id).await,
                 None,
-                "a session that was created while all others ended can never be ended again: are creating it and noting whose it \
-                 is one step?"
+                "`end_all` cannot find the session: does `create` store session and index in one step?"
             );
         }
     }
@@ -253,30 +239,33 @@ fn session_of(user: &str) -> Session {
 }
 
 fn user_name(user: &str) -> UserName {
-    UserName::parse(user).expect("the names here keep to the rule")
+    UserName::parse(user).expect("the names in this file are valid")
 }
 
 async fn create(store: &dyn SessionStore, session: &Session) -> SessionId {
     store
         .create(session)
         .await
-        .expect("a store that is there creates sessions")
+        .expect("an available store creates sessions")
 }
 
 async fn load(store: &dyn SessionStore, id: &SessionId) -> Option<Session> {
-    store.load(id).await.expect("a store that is there answers")
+    store
+        .load(id)
+        .await
+        .expect("an available store loads sessions")
 }
 
 async fn delete(store: &dyn SessionStore, id: &SessionId) {
     store
         .delete(id)
         .await
-        .expect("that there is no such session is no error");
+        .expect("deleting an unknown session is no error");
 }
 
 async fn end_all(store: &dyn SessionStore, user: &str) {
     store
         .end_all(&user_name(user))
         .await
-        .expect("that a user has no session is no error");
+        .expect("a user without sessions is no error");
 }

@@ -12,7 +12,7 @@ use ch01_clones::{Balancer, Upstream, balancer};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::commands::serve::common;
+use crate::commands::serve::common_arguments;
 
 /// Dropping it kills the clones and ends the balancer.
 pub struct Cluster {
@@ -33,7 +33,7 @@ impl Cluster {
         let program = std::env::current_exe().context("this program cannot tell where it lies")?;
         let (mut clones, mut upstreams) = (Vec::new(), Vec::new());
         for name in ["clone-1", "clone-2", "clone-3"] {
-            let arguments = common(sessions, folder(name).as_deref());
+            let arguments = common_arguments(sessions, folder(name).as_deref());
             let clone = CloneProcess::start(&program, name, &arguments).await?;
             upstreams.push(Upstream::new(name, clone.address));
             clones.push(clone);

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::load::{Load, Seen};
 use super::visitor::Visitor;
-use crate::commands::serve::{common, pack_here};
+use crate::commands::serve::{common_arguments, pack_this_program};
 
 /// Deploys v2, which is well, and then v3, which fails whoever has a session. What the visitors have seen of either.
 pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)> {
@@ -21,7 +21,7 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
             .iter()
             .map(|&argument| argument.to_owned())
             .collect();
-        pack_here(version, arguments, Some(releases.to_owned()))
+        pack_this_program(version, arguments, Some(releases.to_owned()))
     };
     let balancer = Arc::new(Balancer::new(Vec::new()).with_probes(ProbePolicy::default()));
     let listener = TcpListener::bind("127.0.0.1:0").await;
@@ -34,7 +34,13 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
         Arc::clone(&balancer),
         std::future::pending(),
     ));
-    let site = Supervisor::start(balancer, pack("v1", &[])?, 3, common(sessions, None)).await?;
+    let site = Supervisor::start(
+        balancer,
+        pack("v1", &[])?,
+        3,
+        common_arguments(sessions, None),
+    )
+    .await?;
 
     let mut ada = Visitor::new(address).await?;
     ada.log_in("ada").await?;
@@ -56,7 +62,7 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
             .await;
         let visitors = load.stop().await?;
         match deployed {
-            DeployOutcome::Everywhere => println!("      {version} is everywhere. {visitors}.\n"),
+            DeployOutcome::Deployed => println!("      {version} is everywhere. {visitors}.\n"),
             DeployOutcome::RolledBack { .. } => {
                 println!("      {version} is nowhere. {visitors}.\n")
             }

@@ -187,7 +187,10 @@ impl Supervisor {
                 let failed = status.failures + status.errors;
                 let max_failed =
                     (policy.max_error_ratio * status.requests as f64).max(policy.max_errors as f64);
-                let is_out = matches!(status.state, HealthState::Ejected | HealthState::Down | HealthState::Spared);
+                let is_out = matches!(
+                    status.state,
+                    HealthState::Ejected | HealthState::Down | HealthState::Spared
+                );
                 if is_out || failed as f64 > max_failed {
                     return Err(SupervisorError::Unhealthy {
                         name: name.clone(),

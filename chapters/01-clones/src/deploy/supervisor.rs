@@ -140,10 +140,7 @@ impl Supervisor {
             .map(|name| supervisor.start_ready(name, &release, READY_TIMEOUT));
         let running = futures_util::future::try_join_all(starting).await?;
         let upstreams = running.iter().map(SupervisedClone::upstream).collect();
-        supervisor
-            .balancer
-            .add_all(upstreams)
-            .expect(UNIQUE_NAMES);
+        supervisor.balancer.add_all(upstreams).expect(UNIQUE_NAMES);
         supervisor.clones.lock().await.running = running;
         Ok(supervisor)
     }

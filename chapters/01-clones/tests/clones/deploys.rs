@@ -37,7 +37,7 @@ impl Supervisor {
             "--sessions",
             sessions,
         ]);
-        let front = role.address("opens on").await;
+        let front = role.address("application listens on").await;
         let door = role.address("/clones").await;
         Supervisor {
             role,
@@ -234,8 +234,8 @@ async fn a_sick_release_is_taken_back_before_a_visitor_has_met_it() {
     let site = Supervisor::start("local").await;
     let before = site.clones().await;
     for (defect, because) in [
-        ("exits", "did not start"),
-        ("errors", "`GET /` with an error"),
+        ("exits", "ended before it was ready"),
+        ("errors", "`GET /` fails"),
     ] {
         let (told, is_everywhere) = site.deploy("v2", &["--defect", defect]).await;
         assert!(!is_everywhere && told.contains(because), "{defect}: {told}");
@@ -284,7 +284,7 @@ async fn a_release_that_never_gets_ready_gets_no_request() {
     let site = deploy::Supervisor::start(Arc::clone(&balancer), pack("v1", &[]), 2, Vec::new());
     let site = site.await.unwrap();
     let impatient = RolloutPolicy {
-        ready: Duration::from_millis(500),
+        ready_timeout: Duration::from_millis(500),
         ..RolloutPolicy::default()
     };
 
@@ -293,10 +293,10 @@ async fn a_release_that_never_gets_ready_gets_no_request() {
         assert!(!line.contains("gets requests"), "{line}");
     });
 
-    let DeployOutcome::RolledBack { because } = deployed.await else {
+    let DeployOutcome::RolledBack { reason } = deployed.await else {
         panic!("it was never ready, and is at work");
     };
-    assert!(because.contains("was not ready within 500ms"), "{because}");
+    assert!(reason.contains("was not ready within 500ms"), "{reason}");
     let at_work: Vec<String> = balancer
         .status()
         .into_iter()
@@ -370,7 +370,7 @@ async fn a_clone_that_is_killed_is_started_again_with_the_same_release() {
     let killed = site.clones().await.remove(0);
     let pid = rustix::process::Pid::from_raw(i32::try_from(killed.2).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    let told = site.role.line("takes its place").await;
+    let told = site.role.line("replaces it").await;
     assert!(
         told.contains(&killed.0) && told.contains("SIGKILL"),
         "{told}"
