@@ -1,4 +1,4 @@
-//! Who gets a request, and what happens when a clone is not there.
+//! Which clone gets a request, and what happens if a clone is not reachable.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::support::{
     balance, balance_over, client, clone, clone_with, header, serve, serve_on, until,
 };
 
-/// An address where nobody listens. As long as the socket lives, nobody else gets the port.
-pub fn nobody_listens() -> TcpSocket {
+/// A bound socket that does not listen. It reserves the port until it is dropped.
+pub fn unused_address() -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     socket
@@ -63,7 +63,7 @@ async fn stopped_clone_fails_no_request() {
         assert_eq!(
             answer.status(),
             200,
-            "request {number} failed: is it sent on to the next clone?"
+            "request {number} failed: does it go to the next clone?"
         );
     }
 
@@ -72,13 +72,13 @@ async fn stopped_clone_fails_no_request() {
     let (first, third) = (status[0].requests, status[2].requests);
     assert!(
         first.abs_diff(third) <= 2,
-        "{status:?}: one clone takes over all turns of the dead one"
+        "{status:?}: one clone gets all turns of the dead one"
     );
 }
 
 #[tokio::test]
 async fn dead_clone_costs_one_failed_connection() {
-    let dead = nobody_listens();
+    let dead = unused_address();
     let alive = clone("clone-2").await;
     let policy = HealthPolicy {
         base_ejection: Duration::from_hours(1),
@@ -99,13 +99,13 @@ async fn dead_clone_costs_one_failed_connection() {
     let status = front.balancer.status();
     assert_eq!(
         status[0].failures, 1,
-        "{status:?}: is a clone that refused a connection left out for a while?"
+        "{status:?}: is a clone that refused a connection ejected?"
     );
 }
 
 #[tokio::test]
 async fn dead_clone_is_tried_after_its_ejection() {
-    let socket = nobody_listens();
+    let socket = unused_address();
     let alive = clone("clone-2").await;
     let policy = HealthPolicy {
         base_ejection: Duration::from_millis(20),
@@ -136,7 +136,7 @@ async fn dead_clone_is_tried_after_its_ejection() {
 
 #[tokio::test]
 async fn all_clones_unreachable_is_503_with_retry_after() {
-    let (first, second) = (nobody_listens(), nobody_listens());
+    let (first, second) = (unused_address(), unused_address());
     let front = balance(&[first.local_addr().unwrap(), second.local_addr().unwrap()]).await;
 
     let answer = client()
@@ -163,8 +163,8 @@ async fn balancer_without_clones_responds_with_503() {
 
 #[tokio::test]
 async fn balancer_fails_open() {
-    let socket = nobody_listens();
-    // Left out for an hour: only failing open can find it.
+    let socket = unused_address();
+    // The ejection lasts an hour, so only failing open reaches the clone.
     let policy = HealthPolicy {
         base_ejection: Duration::from_hours(1),
         max_ejection: Duration::from_hours(1),
@@ -195,16 +195,16 @@ async fn balancer_fails_open() {
     assert_eq!(
         answer.status(),
         200,
-        "the only clone is back: believing that it is down helps nobody"
+        "the only clone is back: does the balancer fail open?"
     );
     assert!(front.balancer.status()[0].is_up);
 }
 
 #[tokio::test]
 async fn connections_to_a_clone_are_reused() {
-    let who_connects =
+    let peer_address =
         |Extension(PeerAddr(peer)): Extension<PeerAddr>| async move { peer.to_string() };
-    let clone = serve(Router::new().route("/", get(who_connects).post(who_connects))).await;
+    let clone = serve(Router::new().route("/", get(peer_address).post(peer_address))).await;
     let front = balance(&[clone.addr]).await;
 
     let mut connections = HashSet::new();
@@ -218,13 +218,13 @@ async fn connections_to_a_clone_are_reused() {
             .await
             .unwrap();
         connections.insert(answer.text().await.unwrap());
-        // An answer without a body must give its connection back as well.
+        // A response without a body must return its connection to the pool too.
         client().head(front.url("/")).send().await.unwrap();
     }
 
     assert_eq!(
         connections.len(),
         1,
-        "30 requests, one after the other: does a connection return to the pool?"
+        "30 requests in sequence: does a connection return to the pool?"
     );
 }

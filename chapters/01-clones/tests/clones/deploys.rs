@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::avatars::PNG;
-use crate::balancing::nobody_listens;
+use crate::balancing::unused_address;
 use crate::program::{PROGRAM, Role, error, run, shown};
 use crate::support::{DEADLINE, client, header, log_in, read_head, until};
 
@@ -357,7 +357,7 @@ async fn what_is_no_artefact_is_refused_and_nothing_happens() {
 async fn a_deploy_without_a_site_says_how_to_start_one() {
     let folder = tempfile::tempdir().unwrap();
     // Bound and not listening, so nobody else gets the port meanwhile.
-    let nobody = nobody_listens();
+    let nobody = unused_address();
     let nobody = nobody.local_addr().unwrap().to_string();
     let told = error(&run(&["deploy", "--admin", &nobody, shown(folder.path())]).await);
     assert!(told.contains("cargo run -p ch01-clones -- serve"), "{told}");

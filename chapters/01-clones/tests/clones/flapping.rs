@@ -1,6 +1,6 @@
-//! A clone that is up and down in turn: too sick to be of use, too often well to be given up.
+//! A clone that flaps: it is up and down in turn.
 //!
-//! It would cost visitors something each time it comes back. So each time it stays away for longer.
+//! It causes errors each time it comes back, so each ejection must last longer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ async fn well() -> Running {
     serve(Router::new().route("/", get(ok).post(ok))).await
 }
 
-/// Answers twelve requests, breaks off five, answers twelve.
+/// A clone that answers twelve requests, breaks off five, answers twelve, and so on.
 async fn flaps() -> SocketAddr {
     let requests = Arc::new(AtomicUsize::new(0));
     scripted(move |_, mut stream| {
@@ -45,8 +45,8 @@ struct Flapped {
     elapsed: Duration,
 }
 
-/// Two clones that are well and one that flaps, and four seconds of visitors: 350 GETs and 150 POSTs a second. What a GET meets is
-/// hidden by the other clones, so it is the POSTs that show it.
+/// Two healthy clones and one that flaps, under load for four seconds: 350 GETs and 150 POSTs per
+/// second. Retries hide the failures of GETs, so the POSTs show them.
 async fn four_seconds_with(policy: HealthPolicy) -> Flapped {
     let begin = Instant::now();
     let (one, two) = (well().await, well().await);
@@ -61,7 +61,7 @@ async fn four_seconds_with(policy: HealthPolicy) -> Flapped {
     assert_eq!(
         report.failures(),
         0,
-        "a GET that one clone broke off goes to another"
+        "a GET failed: is it retried at another clone?"
     );
     report.merge(&posts);
     Flapped {
@@ -71,7 +71,7 @@ async fn four_seconds_with(policy: HealthPolicy) -> Flapped {
     }
 }
 
-/// How long so many ejections take at least if each one is twice as long as the one before, the last one not counted.
+/// The minimum time of this many ejections with doubling, without the last one.
 fn with_back_off(ejections: u64, first: Duration) -> Duration {
     first * (2_u32.pow(ejections.saturating_sub(1) as u32) - 1)
 }
@@ -94,7 +94,7 @@ async fn flapping_clone_fails_under_one_percent() {
     let naive = four_seconds_with(never_ejects).await;
     assert!(
         naive.ejections == 0 && share(&naive) > 0.01,
-        "with a clone that flaps and is never left out, more than one in a hundred fails: {:?}",
+        "without ejection, more than one request in a hundred must fail: {:?}",
         naive.report.by_status
     );
 
@@ -105,7 +105,7 @@ async fn flapping_clone_fails_under_one_percent() {
     let naive = four_seconds_with(never_longer).await;
     assert!(
         with_back_off(naive.ejections, first) > naive.elapsed,
-        "without a back-off it comes back and goes, many times: {} in {:?}",
+        "without a back-off, there must be many ejections: {} in {:?}",
         naive.ejections,
         naive.elapsed
     );
@@ -117,19 +117,22 @@ async fn flapping_clone_fails_under_one_percent() {
     );
     assert!(
         share(&fixed) <= 0.01,
-        "{:?}: is a clone whose requests fail left out?",
+        "{:?}: is a clone whose requests fail ejected?",
         fixed.report.by_status
     );
-    assert!(fixed.ejections >= 2, "it was not out, or did not come back");
+    assert!(
+        fixed.ejections >= 2,
+        "the clone was not ejected, or did not come back"
+    );
     assert!(
         with_back_off(fixed.ejections, first) <= fixed.elapsed,
-        "{} ejections in {:?}: is each one longer than the one before?",
+        "{} ejections in {:?}: does each ejection last longer?",
         fixed.ejections,
         fixed.elapsed
     );
 }
 
-/// Ready for three probes, not ready for three, and so on.
+/// A clone that is ready for three probes, not ready for three, and so on.
 async fn ready_in_turn() -> Running {
     let probes = Arc::new(AtomicUsize::new(0));
     let ready = move || {
@@ -155,7 +158,7 @@ async fn half_of_all_flapping_clones_stay() {
     let addresses: Vec<_> = clones.iter().map(|clone| clone.addr).collect();
     let front = balance_over(|balancer| balancer, &addresses).await;
     let probes = ProbePolicy {
-        // So that only their answers count, however slow the machine.
+        // A long time-out, so that only the responses count on a slow machine.
         timeout: Duration::from_secs(10),
         ..ProbePolicy::default()
     };
@@ -164,16 +167,13 @@ async fn half_of_all_flapping_clones_stay() {
         front.balancer.probe_all(&probes).await;
         let status = front.balancer.status();
         let out = status.iter().filter(|clone| !clone.is_up).count();
-        assert!(
-            out <= 2,
-            "more than half are out, and the rest gets twice the load: {status:?}"
-        );
+        assert!(out <= 2, "more than half of the clones are out: {status:?}");
         most_out = most_out.max(out);
         let answer = client().get(front.url("/")).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
     }
     assert_eq!(
         most_out, 2,
-        "their probes failed together, and half of them may go"
+        "all probes failed together, so half of the clones must be out"
     );
 }

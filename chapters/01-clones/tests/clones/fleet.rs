@@ -1,4 +1,4 @@
-//! Clones come and go while requests come: nothing is lost, and nobody waits for what is over.
+//! Adding, draining and removing clones while requests are in flight.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,8 +16,8 @@ use crate::support::{
     balance, balance_over, client, clone, header, log_in, read_head, serve, soon, until,
 };
 
-/// A clone that answers when it is told to, and tells when a request has come.
-async fn holds_on() -> (
+/// A clone that responds when the test allows it, and tells the test when a request has come.
+async fn held_clone() -> (
     crate::support::Running,
     mpsc::UnboundedReceiver<()>,
     watch::Sender<bool>,
@@ -38,7 +38,7 @@ async fn holds_on() -> (
 
 #[tokio::test]
 async fn draining_clone_finishes_and_gets_nothing_new() {
-    let (old, mut started, finish) = holds_on().await;
+    let (old, mut started, finish) = held_clone().await;
     let front = balance(&[old.addr]).await;
     let url = front.url("/");
     let in_flight = tokio::spawn(async move {
@@ -60,7 +60,7 @@ async fn draining_clone_finishes_and_gets_nothing_new() {
 
     let balancer = Arc::clone(&front.balancer);
     let draining = tokio::spawn(async move { balancer.drain("clone-1").await });
-    until("the draining to begin", async || {
+    until("the drain to begin", async || {
         front.balancer.status()[0].state == HealthState::Draining
     })
     .await;
@@ -69,20 +69,17 @@ async fn draining_clone_finishes_and_gets_nothing_new() {
         assert_eq!(
             header(&answer, "x-served-by"),
             "clone-2",
-            "a clone that drains got a new request"
+            "a draining clone got a new request"
         );
     }
     assert!(
         !draining.is_finished(),
-        "a request is in flight: did the draining wait for it?"
+        "a request is in flight: does the drain wait for it?"
     );
     assert_eq!(front.balancer.status()[0].in_flight, 1);
 
     finish.send(true).unwrap();
-    soon("the draining to end", draining)
-        .await
-        .unwrap()
-        .unwrap();
+    soon("the drain to end", draining).await.unwrap().unwrap();
     assert_eq!(
         soon("the request in flight", in_flight).await.unwrap(),
         "finished"
@@ -95,48 +92,45 @@ async fn draining_clone_finishes_and_gets_nothing_new() {
 async fn drain_waits_for_the_last_byte() {
     let (clone, pieces, _dropped) = dictated().await;
     let front = balance(&[clone.addr]).await;
-    let mut visitor = get_slash(front.addr).await;
+    let mut user = get_slash(front.addr).await;
     pieces.send("one".into()).unwrap();
-    assert!(read_head(&mut visitor).await.starts_with("HTTP/1.1 200"));
-    read_chunk(&mut visitor, "one").await;
+    assert!(read_head(&mut user).await.starts_with("HTTP/1.1 200"));
+    read_chunk(&mut user, "one").await;
 
     assert_eq!(
         front.balancer.status()[0].in_flight,
         1,
-        "half an answer has come: does the request end with its head?"
+        "half a response has come: does the request end with the head?"
     );
     let balancer = Arc::clone(&front.balancer);
     let draining = tokio::spawn(async move { balancer.drain("clone-1").await });
-    until("the draining to begin", async || {
+    until("the drain to begin", async || {
         front.balancer.status()[0].state == HealthState::Draining
     })
     .await;
     assert!(
         !draining.is_finished(),
-        "the clone would be stopped in the middle of an answer"
+        "the drain ended in the middle of a response"
     );
 
     pieces.send("two".into()).unwrap();
-    read_chunk(&mut visitor, "two").await;
+    read_chunk(&mut user, "two").await;
     drop(pieces);
-    soon("the draining to end", draining)
-        .await
-        .unwrap()
-        .unwrap();
+    soon("the drain to end", draining).await.unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn leaving_client_does_not_block_a_drain() {
-    let (clone, mut started, _finish) = holds_on().await;
+    let (clone, mut started, _finish) = held_clone().await;
     let front = balance(&[clone.addr]).await;
     let url = front.url("/");
-    let visitor = tokio::spawn(async move { client().get(url).send().await });
+    let user = tokio::spawn(async move { client().get(url).send().await });
     soon("the request to start", started.recv()).await;
 
-    visitor.abort();
+    user.abort();
 
     soon(
-        "a clone that nobody waits for to be quiet",
+        "the drain of a clone whose client has left",
         front.balancer.drain("clone-1"),
     )
     .await
@@ -154,7 +148,7 @@ async fn replacing_all_clones_fails_no_request() {
     let front = balance(&addrs).await;
     let (answered, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let enough = Arc::new(AtomicBool::new(false));
-    let mut visitors = JoinSet::new();
+    let mut users = JoinSet::new();
     for _ in 0..4 {
         let (answered, failed, enough) = (
             Arc::clone(&answered),
@@ -162,9 +156,9 @@ async fn replacing_all_clones_fails_no_request() {
             Arc::clone(&enough),
         );
         let (client, url) = (client(), front.url("/login"));
-        visitors.spawn(async move {
+        users.spawn(async move {
             while !enough.load(Ordering::SeqCst) {
-                // A POST, which no balancer may send again once it has left.
+                // A POST, which the balancer must not retry after it was sent.
                 let answer = client
                     .post(&url)
                     .json(&serde_json::json!({ "user": "ada" }))
@@ -178,7 +172,7 @@ async fn replacing_all_clones_fails_no_request() {
     }
     for n in 1..=3 {
         let goal = answered.load(Ordering::SeqCst) + 40;
-        until("the visitors' requests to be answered", async || {
+        until("the users' requests to get responses", async || {
             answered.load(Ordering::SeqCst) >= goal
         })
         .await;
@@ -193,10 +187,13 @@ async fn replacing_all_clones_fails_no_request() {
         running.remove(0).stop().await;
     }
     enough.store(true, Ordering::SeqCst);
-    visitors.join_all().await;
+    users.join_all().await;
 
     let failed = failed.load(Ordering::SeqCst);
-    assert_eq!(failed, 0, "{failed} requests met a clone that was going");
+    assert_eq!(
+        failed, 0,
+        "{failed} requests failed: did they reach a clone that was stopping?"
+    );
     let names: Vec<String> = front
         .balancer
         .status()
@@ -223,12 +220,12 @@ async fn taken_and_unknown_names_are_refused() {
 
 #[tokio::test]
 async fn full_clone_is_503_with_retry_after() {
-    let (clone, mut started, finish) = holds_on().await;
+    let (clone, mut started, finish) = held_clone().await;
     let front = balance_over(|balancer| balancer.with_max_in_flight(2), &[clone.addr]).await;
-    let mut visitors = JoinSet::new();
+    let mut users = JoinSet::new();
     for _ in 0..2 {
         let url = front.url("/");
-        visitors.spawn(async move {
+        users.spawn(async move {
             client()
                 .get(url)
                 .send()
@@ -251,10 +248,10 @@ async fn full_clone_is_503_with_retry_after() {
 
     finish.send(true).unwrap();
     assert_eq!(
-        soon("those in flight", visitors.join_all()).await,
+        soon("those in flight", users.join_all()).await,
         ["finished", "finished"]
     );
-    until("a request to be let in again", async || {
+    until("a request to be accepted again", async || {
         client().get(front.url("/")).send().await.unwrap().status() == 200
     })
     .await;
@@ -300,7 +297,7 @@ async fn sticky_users_lose_sessions_with_their_clone() {
     assert_eq!(
         known().await,
         12,
-        "each visitor comes back to the clone with the login"
+        "each user must come back to the clone that has the session"
     );
 
     clones.remove(0).stop().await;
@@ -308,6 +305,6 @@ async fn sticky_users_lose_sessions_with_their_clone() {
     assert_eq!(
         known().await,
         8,
-        "a third of the logins lay on the clone that has gone"
+        "a third of the sessions was in the memory of the removed clone"
     );
 }

@@ -1,4 +1,4 @@
-//! What one client can take from the others: connections, time, and memory. Each has a limit, and those who keep to it notice nothing.
+//! Limits for connections, time and memory of one client. Other clients do not notice an attack.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ fn hello() -> Router {
         .route("/", post(async |body: Bytes| body.len().to_string()))
 }
 
-/// Asks over a connection that stays open. The head of the answer.
+/// Sends a request over a connection that stays open. Returns the head of the response.
 async fn ask(stream: &mut TcpStream) -> String {
     stream.write_all(GET).await.unwrap();
     let head = read_head(stream).await;
@@ -60,12 +60,12 @@ async fn connection_above_the_limit_is_refused() {
     ]
     .concat();
     for request in [GET, &upload] {
-        // No `Connection: close` in it: the server has to close by itself.
+        // The request has no `Connection: close`, so the server must close the connection itself.
         let answer = raw(server.addr, request).await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(
             answer.contains("\r\nconnection: close\r\n"),
-            "it is closed, and does not say so: {answer}"
+            "the server closes the connection without `connection: close`: {answer}"
         );
         assert!(
             answer.contains("\r\nretry-after: 1\r\n")
@@ -76,19 +76,19 @@ async fn connection_above_the_limit_is_refused() {
     for stream in &mut inside {
         assert!(
             ask(stream).await.starts_with("HTTP/1.1 200"),
-            "thrown out for somebody who came later"
+            "an open connection was closed for a later one"
         );
     }
 
     inside.pop();
-    until("the place to be free again", async || {
+    until("the connection slot to be free again", async || {
         let mut stream = TcpStream::connect(server.addr).await.unwrap();
         ask(&mut stream).await.starts_with("HTTP/1.1 200")
     })
     .await;
 }
 
-// A crowd of refused connections costs no memory to speak of, and ends no conversation.
+// Refused connections cost little memory and close no open connection.
 #[tokio::test]
 async fn refused_connections_do_not_disturb_open_ones() {
     let limits = Limits {
@@ -104,7 +104,7 @@ async fn refused_connections_do_not_disturb_open_ones() {
         crowd.push(TcpStream::connect(server.addr).await.unwrap());
         assert!(ask(&mut inside).await.starts_with("HTTP/1.1 200"));
     }
-    // More than are told at a time say nothing, and still all are closed.
+    // More connections than get a response at a time send nothing, and all of them are closed.
     for stream in &mut crowd {
         let _ = soon(
             "a refused connection to be closed",
@@ -133,19 +133,19 @@ async fn one_client_cannot_take_all_connections() {
         "{answer}"
     );
 
-    // On Linux all of 127.0.0.0/8 is this machine; elsewhere one address is.
+    // On Linux all addresses of 127.0.0.0/8 are local; elsewhere only one is.
     if cfg!(target_os = "linux") {
         let other = TcpSocket::new_v4().unwrap();
         other.bind(([127, 0, 0, 2], 0).into()).unwrap();
         let mut other = other.connect(server.addr).await.unwrap();
         assert!(
             ask(&mut other).await.starts_with("HTTP/1.1 200"),
-            "another client has done nothing"
+            "another client must not be refused"
         );
     }
 }
 
-/// A balancer with other limits than [`ch01_clones::balancer::run`] has.
+/// A balancer with these limits.
 async fn front_with(limits: Limits, clone: SocketAddr) -> SocketAddr {
     let balancer = Arc::new(Balancer::new(vec![Upstream::new("clone-1", clone)]));
     let listener = free_port().await;
@@ -181,7 +181,7 @@ async fn client_that_does_not_read_is_cut() {
         .unwrap();
 
     soon(
-        "the clone to stop answering a client that does not read",
+        "the clone to stop responding to a client that does not read",
         dropped.recv(),
     )
     .await;
@@ -220,9 +220,13 @@ async fn silent_clone_is_cut_off() {
 
         assert!(
             answer.starts_with("HTTP/1.1 200") && answer.ends_with(half),
-            "it must not look whole: {answer}"
+            "the response must not look complete: {answer}"
         );
-        soon("the balancer to let go of the clone", closed.recv()).await;
+        soon(
+            "the balancer to close the connection to the clone",
+            closed.recv(),
+        )
+        .await;
         assert_eq!(front.balancer.status()[0].in_flight, 0);
     }
 }
@@ -242,7 +246,7 @@ async fn trickling_body_is_cut_off() {
         .await
         .unwrap();
     let (mut receive, mut send) = stream.into_split();
-    // Never 300 ms without a byte, and never fast enough.
+    // There is never a pause of 300 ms, but the rate is too low.
     let drops = tokio::spawn(async move {
         while send.write_all(b"x").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -250,9 +254,12 @@ async fn trickling_body_is_cut_off() {
     });
 
     let mut answer = [0; 12];
-    soon("an end of the drops", receive.read_exact(&mut answer))
-        .await
-        .unwrap();
+    soon(
+        "the slow body to be cut off",
+        receive.read_exact(&mut answer),
+    )
+    .await
+    .unwrap();
 
     assert_eq!(&answer, b"HTTP/1.1 408");
     drop(receive);
@@ -265,21 +272,21 @@ fn limits_match_the_book() {
     assert!(limits.head_timeout <= Duration::from_secs(10));
     assert!(
         limits.connections_per_client < limits.connections,
-        "one client could take the whole house"
+        "one client could take all connections"
     );
     assert!(
         limits.connections_per_client > 1024,
-        "a balancer is one client of its clones"
+        "a balancer is one client for its clones"
     );
     let timeouts = Timeouts::default();
     assert!(
         timeouts.read >= Duration::from_mins(1),
-        "streams of events have a heart-beat, but not a quick one"
+        "event streams send heartbeats, but not often"
     );
     assert!(timeouts.pool_idle < limits.head_timeout);
 }
 
-// The balancer is a process here, because 500 connections have a thousand ends.
+// The balancer is a process here: 500 connections need a thousand file descriptors.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn slow_heads_do_not_block_other_clients() {
@@ -299,15 +306,15 @@ async fn slow_heads_do_not_block_other_clients() {
         });
     }
 
-    // The default limit, 10 s, and time for a busy machine.
+    // The default time-out of 10 s, and extra time for a busy machine.
     let patience = Limits::default().head_timeout + 2 * crate::support::DEADLINE;
     let (mut served, mut ended) = (0, 0);
-    let mut visitor = TcpStream::connect(balancer.addr).await.unwrap();
+    let mut user = TcpStream::connect(balancer.addr).await.unwrap();
     let all = async {
         while ended < 500 {
             assert!(
-                ask(&mut visitor).await.starts_with("HTTP/1.1 200"),
-                "half a head keeps others out"
+                ask(&mut user).await.starts_with("HTTP/1.1 200"),
+                "half heads block other clients"
             );
             served += 1;
             while closed.try_join_next().is_some() {

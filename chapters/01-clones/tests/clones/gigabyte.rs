@@ -1,6 +1,6 @@
-//! A gigabyte down and a gigabyte up: the balancer holds a few buffers of it, however slow the other side is.
+//! A gigabyte in each direction: the balancer holds only a few buffers, also if the other side is slow.
 //!
-//! The balancer is a process of its own here, so that its memory can be read from `/proc`.
+//! The balancer is a process here, so that the test can read its memory from `/proc`.
 #![cfg(target_os = "linux")]
 
 use std::net::SocketAddr;
@@ -19,10 +19,10 @@ use crate::support::{raw, read_head, scripted};
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
-/// What all kernels' and hyper's buffers between the two ends may take, and far less than what is sent.
+/// Upper limit of the buffers of the kernel and of hyper between the two ends, in bytes.
 const BUFFERS: u64 = 128 * MIB;
 
-/// A balancer as a process. Dropping this kills it.
+/// A balancer as a process. Drop kills it.
 pub struct BalancerProcess {
     pub addr: SocketAddr,
     process: Child,
@@ -30,7 +30,7 @@ pub struct BalancerProcess {
 }
 
 impl BalancerProcess {
-    /// Returns when it listens.
+    /// Returns when the balancer listens.
     pub async fn start(upstream: SocketAddr) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_ch01-clones"))
             .args([
@@ -62,7 +62,7 @@ impl BalancerProcess {
         }
     }
 
-    /// The most memory that it ever had at one time, in bytes.
+    /// The peak memory of the process, in bytes.
     fn peak(&self) -> u64 {
         let id = self.process.id().expect("it runs");
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
@@ -74,7 +74,7 @@ impl BalancerProcess {
     }
 }
 
-/// How many bytes one end has sent or received.
+/// Counts the bytes that one end has sent or received.
 #[derive(Clone, Default)]
 struct Count(Arc<AtomicU64>);
 
@@ -87,7 +87,8 @@ impl Count {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Waits until it seems to grow no more. If that is a mistake, because the machine was busy elsewhere, the test is less strict, and not red.
+    /// Waits until the count stops growing. On a busy machine this may be too early; then the test is
+    /// less strict, but does not fail.
     async fn stuck(&self) -> u64 {
         let (mut last, mut same) = (0, 0);
         while last == 0 || same < 20 {
@@ -103,7 +104,7 @@ impl Count {
 async fn send(stream: &mut TcpStream, count: &Count) {
     let piece = vec![b'x'; 256 * 1024];
     loop {
-        // Not a byte more: what follows an answer ends its connection.
+        // Not one byte more: extra bytes would close the connection.
         let left = usize::try_from(GIB - count.get()).unwrap_or(usize::MAX);
         match stream.write(&piece[..left.min(piece.len())]).await {
             Ok(length) if length > 0 => count.add(length),
@@ -112,7 +113,7 @@ async fn send(stream: &mut TcpStream, count: &Count) {
     }
 }
 
-/// Until all has come, or no more comes.
+/// Reads until all bytes have come, or no more come.
 async fn receive(stream: &mut TcpStream, count: &Count) {
     let mut piece = vec![0; 1024 * 1024];
     while count.get() < GIB {
@@ -123,7 +124,8 @@ async fn receive(stream: &mut TcpStream, count: &Count) {
     }
 }
 
-/// A clone that sends a gigabyte at `GET /gigabyte`, and takes one at `POST /gigabyte` as soon as it may. It counts both.
+/// A clone that sends a gigabyte for `GET /gigabyte`, and reads one for `POST /gigabyte` when the
+/// test allows it. It counts both.
 async fn clone(count: Count, may_read: watch::Receiver<bool>) -> SocketAddr {
     scripted(move |_, mut stream| {
         let (count, mut may_read) = (count.clone(), may_read.clone());
@@ -149,7 +151,7 @@ async fn clone(count: Count, may_read: watch::Receiver<bool>) -> SocketAddr {
     .await
 }
 
-/// The others, while somebody makes the balancer wait.
+/// Other clients, while one client makes the balancer wait.
 async fn others_are_served(front: SocketAddr) {
     for _ in 0..20 {
         let answer = raw(
@@ -159,7 +161,7 @@ async fn others_are_served(front: SocketAddr) {
         .await;
         assert!(
             answer.ends_with("\r\n\r\nok"),
-            "one slow visitor stalls another: {answer}"
+            "a slow client blocks another one: {answer}"
         );
     }
 }
@@ -172,7 +174,7 @@ async fn gigabyte_passes_through_few_megabytes() {
     others_are_served(balancer.addr).await;
     let before = balancer.peak();
 
-    // Down, to somebody who does not read for a while.
+    // Down, to a client that does not read for a while.
     let mut stream = TcpStream::connect(balancer.addr).await.unwrap();
     stream
         .write_all(b"GET /gigabyte HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -181,13 +183,17 @@ async fn gigabyte_passes_through_few_megabytes() {
     let produced = at_clone.stuck().await;
     assert!(
         produced < BUFFERS,
-        "the clone has sent {produced} bytes, and nobody has read one"
+        "the clone has sent {produced} bytes, and the client has read none"
     );
     others_are_served(balancer.addr).await;
     assert!(read_head(&mut stream).await.contains(&GIB.to_string()));
     let received = Count::default();
     receive(&mut stream, &received).await;
-    assert_eq!(received.get(), GIB, "the gigabyte has not come down whole");
+    assert_eq!(
+        received.get(),
+        GIB,
+        "the client did not get the whole gigabyte"
+    );
 
     // Up, over the same connection, to a clone that does not read for a while.
     at_clone.0.store(0, Ordering::SeqCst);
@@ -212,13 +218,13 @@ async fn gigabyte_passes_through_few_megabytes() {
     assert_eq!(
         (sent.get(), at_clone.get()),
         (GIB, GIB),
-        "the gigabyte has not come up whole"
+        "the clone did not get the whole gigabyte"
     );
 
     let growth = balancer.peak() - before;
     println!("the balancer's peak memory grew by {} KiB", growth / 1024);
     assert!(
         growth < 16 * MIB,
-        "the balancer has held {growth} bytes of two gigabytes: does something collect a body?"
+        "the balancer has held {growth} bytes of two gigabytes: does it collect a body?"
     );
 }

@@ -1,7 +1,8 @@
-//! What becomes of each header field on its way through the balancer, in both directions: one row for each rule.
+//! What the balancer does with each header field, in both directions: one row per rule.
 //!
-//! The client and the clone are raw sockets here, so a row is about bytes. A row begins with the section that asks for it: `9110` is RFC 9110 (what HTTP
-//! means), `9112` is RFC 9112 (how HTTP/1.1 looks), `7239` is RFC 7239 (`Forwarded`), `own` is a decision of ours.
+//! The client and the clone are raw sockets, so a row is about bytes. A row begins with the section
+//! that requires it: `9110` is RFC 9110 (semantics), `9112` is RFC 9112 (HTTP/1.1), `7239` is RFC
+//! 7239 (`Forwarded`), `own` is a decision of this project.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -9,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{balance_over, scripted, soon};
 
-/// Each byte is a character: so a byte that is no ASCII stays visible.
+/// Each byte becomes a character, so that bytes outside ASCII stay visible.
 fn latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
@@ -20,7 +21,8 @@ fn bytes(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Sends `request` through a balancer to a clone that says `answer`. Returns the head that the clone has seen, and all that the client has.
+/// Sends `request` through a balancer to a clone that responds with `answer`. Returns the head that
+/// the clone got, and all bytes that the client got.
 async fn exchange(trusted: bool, request: &str, answer: &str) -> (String, String) {
     let (record, mut heads) = mpsc::unbounded_channel();
     let answer = bytes(answer);
@@ -45,7 +47,7 @@ async fn exchange(trusted: bool, request: &str, answer: &str) -> (String, String
     stream.write_all(&bytes(request)).await.unwrap();
     let mut got = Vec::new();
     soon(
-        "the answer and the end of the connection",
+        "the response and the end of the connection",
         stream.read_to_end(&mut got),
     )
     .await
@@ -53,7 +55,7 @@ async fn exchange(trusted: bool, request: &str, answer: &str) -> (String, String
     (heads.try_recv().unwrap_or_default(), latin1(&got))
 }
 
-/// All values of a field in a raw head, in their order.
+/// All values of a field in a raw head, in order.
 fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
     head.split("\r\n")
         .take_while(|line| !line.is_empty())
@@ -63,7 +65,7 @@ fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// The section, what is sent, the field to look at, and its values on the other side.
+/// The section, the sent lines, the checked field, and its values on the other side.
 type Row = (
     &'static str,
     &'static str,
@@ -77,10 +79,10 @@ const UP: &[Row] = &[
     ("9110 7.6.1", "Connection: x-secret\r\nX-Secret: 1", "x-secret", &[]),
     ("9110 7.6.1", "Connection: a\r\nConnection:,, X-OTHER ,\r\nX-Other: 1\r\nx-other: 2", "x-other", &[]),
     ("9110 7.6.1", "Connection: x-secret, \u{e9}\r\nX-Secret: 1", "x-secret", &[]),
-    // It harms nobody but the client who asks for it.
+    // Only the client itself is affected.
     ("9110 7.6.1", "Connection: cookie\r\nCookie: a=1", "cookie", &[]),
     ("9110 7.6.1", "Connection: close, x-absent\r\nAccept: text/html", "accept", &["text/html"]),
-    // Nobody can name these away: the message would lose its address, its length, or its origin.
+    // `Connection` cannot remove these: the message would lose its host, length or origin.
     ("own", "Connection: host", "host", &["shop.example:8080"]),
     ("own", "Connection: content-length\r\nContent-Length: 0", "content-length", &["0"]),
     ("own", "Connection: x-request-id\r\nX-Request-Id: mine.1", "x-request-id", &["mine.1"]),
@@ -118,7 +120,7 @@ const UP: &[Row] = &[
     ("9110 6.6.1", "Accept: */*", "date", &[]),
 ];
 
-/// The same, sent by a proxy that is on the list of those who are trusted.
+/// The same, sent by a trusted proxy.
 #[rustfmt::skip]
 const UP_FROM_A_PROXY: &[Row] = &[
     ("own", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7, 8.8.8.8", "x-forwarded-for", &["6.6.6.6, 7.7.7.7, 8.8.8.8, 127.0.0.1"]),
@@ -132,7 +134,7 @@ const UP_FROM_A_PROXY: &[Row] = &[
 
 #[rustfmt::skip]
 const DOWN: &[Row] = &[
-    // Ours, because this client asked for it; not the clone's.
+    // The balancer's own field, because this client requested it.
     ("9110 7.6.1", "Connection: keep-alive\r\nContent-Length: 2", "connection", &["close"]),
     ("9110 7.6.1", "Connection: x-secret\r\nX-Secret: 1\r\nContent-Length: 2", "x-secret", &[]),
     ("9110 7.6.1", "Connection: \u{e9},x-secret\r\nX-Secret: 1\r\nContent-Length: 2", "x-secret", &[]),
@@ -157,9 +159,9 @@ const DOWN: &[Row] = &[
     ("own", "X-Served-By: clone-7\r\nContent-Length: 2", "x-served-by", &["clone-7"]),
     ("own", "X-Request-Id: of the clone\r\nContent-Length: 2", "x-request-id", &["of the clone"]),
     ("9112 6.1", "Content-Length: 2", "transfer-encoding", &[]),
-    // The body has an end of its own here; what follows it is thrown away.
+    // The body has a clear end here; the balancer discards what follows.
     ("9112 6.1", "Transfer-Encoding: CHUNKED\r\n\r\n2\r\nok\r\n0", "transfer-encoding", &["chunked"]),
-    // An answer that ends with its connection gets an end that everybody can see.
+    // A response that ends with its connection gets a clear end.
     ("9112 6.3", "X-Until: close", "transfer-encoding", &["chunked"]),
     ("9112 6.3", "X-Until: close", "content-length", &[]),
 ];
@@ -219,7 +221,8 @@ async fn response_fields_follow_their_rules() {
     }
 }
 
-/// The section, the request line, the clone's answer, the status line and the body that the client gets, and the length that it is told.
+/// The section, the request line, the clone's response, and the status line, body and length that
+/// the client gets.
 type Shape = (
     &'static str,
     &'static str,
@@ -235,16 +238,16 @@ const SHAPES: &[Shape] = &[
     ("9110 15.3.5", "GET / HTTP/1.1", "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 204 No Content", "", &[]),
     ("9110 8.6", "GET / HTTP/1.1", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No Content", "", &[]),
     ("9110 15.4.5", "GET / HTTP/1.1", "HTTP/1.1 304 Not Modified\r\nETag: \"7\"\r\n\r\n", "HTTP/1.1 304 Not Modified", "", &[]),
-    // hyper drops this length, which a 304 may have and need not.
+    // hyper drops this length, which is optional in a 304.
     ("9110 15.4.5", "GET / HTTP/1.1", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 304 Not Modified", "", &[]),
     ("9110 8.6", "GET / HTTP/1.1", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK", "", &["0"]),
-    // hyper's client drops 1xx answers, so no early hint passes.
+    // hyper's client drops 1xx responses, so early hints do not pass.
     ("9110 15.2", "GET / HTTP/1.1", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK", "ok", &["2"]),
     ("9112 2.3", "GET / HTTP/1.1", "HTTP/1.0 200 OK\r\n\r\nold", "HTTP/1.1 200 OK", "3\r\nold\r\n0\r\n\r\n", &[]),
     ("9112 6.1", "GET / HTTP/1.1", "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "HTTP/1.1 200 OK", "2\r\nok\r\n0\r\n\r\n", &[]),
     ("9112 6.1", "GET / HTTP/1.0", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "HTTP/1.0 200 OK", "ok", &[]),
     ("9112 7.1.2", "GET / HTTP/1.1", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n", "HTTP/1.1 200 OK", "2\r\nok\r\n0\r\n\r\n", &[]),
-    // The number counts; the words are the clone's taste.
+    // The reason phrase is free text.
     ("9112 4", "GET / HTTP/1.1", "HTTP/1.1 418 Short And Stout\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 418 I'm a teapot", "ok", &["2"]),
 ];
 
@@ -272,7 +275,7 @@ async fn response_body_and_length_match_status_and_method() {
     }
 }
 
-/// The section, what is sent, and how the request line, `Host` and `Via` look to the clone.
+/// The section, the sent lines, and the request line, `Host` and `Via` that the clone gets.
 type Start = (&'static str, &'static str, [&'static str; 3]);
 
 #[rustfmt::skip]
@@ -305,7 +308,7 @@ async fn request_line_is_rewritten_for_the_clone() {
     }
 }
 
-/// The section, what is sent, and the status of the refusal.
+/// The section, the sent lines, and the status of the refusal.
 #[rustfmt::skip]
 const REFUSED: &[(&str, &str, &str)] = &[
     ("9112 3.2", "GET / HTTP/1.1", "400"),
@@ -341,7 +344,10 @@ async fn refused_requests_reach_no_clone() {
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
             "[{section}] {start:?} gave\n{answer}"
         );
-        assert_eq!(head, "", "[{section}] the clone has seen it");
+        assert_eq!(
+            head, "",
+            "[{section}] a refused request must not reach the clone"
+        );
         let described = [
             values(&answer, "content-type"),
             values(&answer, "x-request-id"),

@@ -1,4 +1,4 @@
-//! What passes the balancer whole: addresses, paths, request ids. The fields one by one stand in `header_table`.
+//! Addresses, paths and request ids through the balancer. `header_table` has the rules of each field.
 
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ async fn recorder(response: &'static str) -> (Front, mpsc::UnboundedReceiver<Str
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// All values of a field in a raw head, in their order.
+/// All values of a field in a raw head, in order.
 fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
     head.lines()
         .filter_map(|line| line.split_once(':'))
@@ -45,7 +45,7 @@ async fn client_cannot_forge_its_address() {
     assert_eq!(
         values(&head, "x-request-id").len(),
         1,
-        "two ids are as good as none"
+        "two ids must become one"
     );
 }
 

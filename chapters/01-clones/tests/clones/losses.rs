@@ -1,6 +1,7 @@
-//! Clones that die, hang, or are all away at once, while requests come.
+//! Clones die, hang, or are all unreachable, while requests are in flight.
 //!
-//! Nothing here depends on speed: a clone is killed when it is known to hold a request, and a test waits for what it expects.
+//! No test depends on speed: a test kills a clone when the clone holds a request, and waits for the
+//! expected result.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,23 +18,23 @@ use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::balancing::nobody_listens;
+use crate::balancing::unused_address;
 use crate::process::{self, CloneProcess};
 use crate::retries::breaks_off;
 use crate::support::{
     Front, Running, balance_over, client, clone_with, free_port, header, serve_on, soon, until,
 };
 
-/// What all clones have done, by the order's name: the audit.
+/// What all clones have done with each order.
 #[derive(Default)]
 struct Orders {
-    /// How often each was carried out.
+    /// How often each order was carried out.
     executed: BTreeMap<String, usize>,
-    /// Answers by `Idempotency-Key`.
+    /// Responses by `Idempotency-Key`.
     answered: BTreeMap<String, String>,
 }
 
-/// A clone that takes orders, and can be made to hold what it has until it dies.
+/// A clone that takes orders, and holds its requests if it is about to be killed.
 #[derive(Clone)]
 struct Shop {
     orders: Arc<Mutex<Orders>>,
@@ -73,7 +74,7 @@ impl Shop {
                 orders.answered.extend(key.map(|key| (key, order.clone())));
             }
         }
-        // Done, and not told: the worst moment to die.
+        // The order is carried out, but the client does not know: the worst moment to die.
         shop.hold_if_doomed(kind).await;
         order
     }
@@ -86,15 +87,15 @@ impl Shop {
     }
 }
 
-/// What visitors have seen: how many requests failed, by kind.
+/// The results of all requests, by kind.
 #[derive(Default)]
 struct Seen {
     answered: AtomicUsize,
     failed: [AtomicUsize; 3],
 }
 
-/// Kills one of three clones, again and again, while visitors look and order. Gives what failed (GET, POST, POST with a key), the
-/// POSTs that died with a clone, and how often the orders were carried out.
+/// Kills one of three clones in each round, while users send requests. Returns the failed requests
+/// (GET, POST, POST with a key), the POSTs that died with a clone, and all orders.
 async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, Orders) {
     let (holds, mut held) = mpsc::unbounded_channel();
     let orders = Arc::new(Mutex::new(Orders::default()));
@@ -116,7 +117,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
         clones.push(start(free_port().await));
     }
     let addrs: Vec<_> = clones.iter().map(|(clone, _)| clone.addr).collect();
-    // At once in again, so that each round finds all three at work.
+    // No ejection and no slow start, so that all three clones work in each round.
     let policy = HealthPolicy {
         base_ejection: Duration::ZERO,
         slow_start: Duration::ZERO,
@@ -125,22 +126,22 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
     let front = balance_over(|balancer| balancer.with_health(policy), &addrs).await;
 
     let (seen, enough) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
-    let mut visitors = JoinSet::new();
-    // Two for each kind of request, so that a clone which holds what it gets will hold one of each.
-    for visitor in 0..6_usize {
+    let mut users = JoinSet::new();
+    // Two users for each kind of request, so that the doomed clone gets one of each kind.
+    for user in 0..6_usize {
         let (seen, enough, url, client) = (
             Arc::clone(&seen),
             Arc::clone(&enough),
             front.url("/"),
             client(),
         );
-        visitors.spawn(async move {
+        users.spawn(async move {
             for number in 0.. {
                 if enough.load(Ordering::SeqCst) {
                     return;
                 }
-                let order = format!("{visitor}-{number}");
-                let request = match visitor % 3 {
+                let order = format!("{user}-{number}");
+                let request = match user % 3 {
                     0 => client.get(&url),
                     1 => client.post(&url).body(order),
                     _ => client
@@ -152,7 +153,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
                     .send()
                     .await
                     .is_ok_and(|answer| answer.status() == StatusCode::OK);
-                seen.failed[visitor % 3].fetch_add(usize::from(!is_ok), Ordering::SeqCst);
+                seen.failed[user % 3].fetch_add(usize::from(!is_ok), Ordering::SeqCst);
                 seen.answered.fetch_add(1, Ordering::SeqCst);
             }
         });
@@ -160,7 +161,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
     let mut died = 0;
     for round in 0..rounds {
         let goal = seen.answered.load(Ordering::SeqCst) + 60;
-        until("the visitors' requests to be answered", async || {
+        until("the users' requests to get responses", async || {
             seen.answered.load(Ordering::SeqCst) >= goal
         })
         .await;
@@ -187,7 +188,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
         clones.insert(victim, start(listener));
     }
     enough.store(true, Ordering::SeqCst);
-    visitors.join_all().await;
+    users.join_all().await;
     let failed = [0, 1, 2].map(|kind| seen.failed[kind].load(Ordering::SeqCst));
     let orders = std::mem::take(&mut *orders.lock().unwrap());
     (failed, died, orders)
@@ -199,33 +200,33 @@ async fn killed_clones_duplicate_no_order() {
     let (_, _, naive) = kill_in_turn(5, false).await;
     assert!(
         twice(&naive) >= 5,
-        "clones that ignore the key have to do what is sent again twice, or nothing was sent again"
+        "clones that ignore the key must carry out retried orders twice"
     );
 
     let ([gets, posts, posts_with_a_key], died, orders) = kill_in_turn(20, true).await;
-    assert_eq!(gets, 0, "a GET failed: does it go to another clone?");
+    assert_eq!(gets, 0, "a GET failed: is it retried at another clone?");
     assert_eq!(
         posts_with_a_key, 0,
-        "an order with a key failed: is its body kept, and sent again?"
+        "an order with a key failed: is its body kept and replayed?"
     );
     assert!(
         posts <= died,
-        "{posts} POSTs failed, but only {died} were with a clone that died"
+        "{posts} POSTs failed, but dead clones held only {died}"
     );
     assert!(
         posts >= 20,
-        "a POST that a dead clone held has to fail, or it was sent twice"
+        "a POST that a dead clone held must fail; otherwise it was sent twice"
     );
     assert_eq!(
         twice(&orders),
         0,
-        "a customer paid twice: which POST is sent again?"
+        "a customer paid twice: which POST was retried?"
     );
 }
 
 /// Sends a signal to a clone.
 pub async fn signal(clone: &CloneProcess, signal: &str) {
-    let id = clone.id().expect("it runs").to_string();
+    let id = clone.id().expect("the process runs").to_string();
     assert!(
         Command::new("kill")
             .args([signal, &id])
@@ -253,21 +254,21 @@ async fn requests_leave_a_hanging_clone() {
         ..ProbePolicy::default()
     };
 
-    // It still takes connections, the kernel does that; it only never answers.
+    // The kernel still accepts its connections, but the clone does not respond.
     signal(&clones[1], "-STOP").await;
-    let mut visitors = JoinSet::new();
+    let mut users = JoinSet::new();
     for _ in 0..9 {
         let asking = client().get(front.url("/whoami")).send();
-        visitors.spawn(async move { asking.await.unwrap() });
+        users.spawn(async move { asking.await.unwrap() });
     }
     for _ in 0..6 {
-        let answer = soon("the clones that are well to answer", visitors.join_next())
+        let answer = soon("the healthy clones to respond", users.join_next())
             .await
             .unwrap()
             .unwrap();
         assert_eq!(answer.status(), 200);
     }
-    until("three to wait for the one that hangs", async || {
+    until("three requests to wait for the hanging clone", async || {
         front.balancer.status()[1].in_flight == 3
     })
     .await;
@@ -276,7 +277,7 @@ async fn requests_leave_a_hanging_clone() {
     assert_eq!(
         front.balancer.status()[1].state,
         Health::Up,
-        "once may be chance"
+        "one failed probe must not take a clone out"
     );
     front.balancer.probe_all(&probes).await;
     assert_eq!(
@@ -286,12 +287,7 @@ async fn requests_leave_a_hanging_clone() {
         front.balancer.status()
     );
 
-    for answer in soon(
-        "those who waited to be answered elsewhere",
-        visitors.join_all(),
-    )
-    .await
-    {
+    for answer in soon("the waiting requests to be retried", users.join_all()).await {
         assert_eq!(answer.status(), 200);
         assert_ne!(header(&answer, "x-served-by"), "clone-2");
     }
@@ -303,7 +299,7 @@ async fn requests_leave_a_hanging_clone() {
     assert_eq!(
         front.balancer.status()[1].state,
         Health::Up,
-        "it answers again"
+        "the clone responds again"
     );
 }
 
@@ -334,20 +330,20 @@ async fn unready_clone_gets_no_requests() {
         assert_eq!(
             header(&answer, "x-served-by"),
             "clone-2",
-            "a clone that says no is not asked"
+            "a clone that is not ready must get no requests"
         );
     }
 }
 
 #[tokio::test]
 async fn returning_clones_serve_at_once() {
-    let sockets = [nobody_listens(), nobody_listens(), nobody_listens()];
+    let sockets = [unused_address(), unused_address(), unused_address()];
     let addrs: Vec<_> = sockets
         .iter()
         .map(|socket| socket.local_addr().unwrap())
         .collect();
     let hour = Duration::from_hours(1);
-    // Whoever is out stays out for an hour: only failing open finds the clones again.
+    // Ejections last an hour, so only failing open reaches the clones.
     let policy = HealthPolicy {
         base_ejection: hour,
         max_ejection: hour,
@@ -369,11 +365,15 @@ async fn returning_clones_serve_at_once() {
 
     for _ in 0..9 {
         let answer = client().get(front.url("/whoami")).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "one clone is back, and was not found");
+        assert_eq!(
+            answer.status(),
+            200,
+            "one clone is back: does the balancer fail open?"
+        );
     }
 }
 
-/// How many requests reach clones that all break off, for each of 300 that visitors send.
+/// How many requests reach the clones per request of a user, if all clones break off.
 async fn amplification(policy: RetryPolicy) -> f64 {
     let mut clones = Vec::new();
     for _ in 0..3 {
@@ -397,15 +397,15 @@ async fn amplification(policy: RetryPolicy) -> f64 {
 
 #[tokio::test]
 async fn retry_budget_limits_load_on_sick_clones() {
-    let naive = RetryPolicy {
+    let unlimited = RetryPolicy {
         max_attempts: 3,
         budget: f64::INFINITY,
         min_retries: 0,
     };
-    let naive = amplification(naive).await;
+    let naive = amplification(unlimited).await;
     assert!(
         (naive - 3.0).abs() < 1e-9,
-        "three tries for each request make {naive} times the load"
+        "three attempts per request make {naive} times the load"
     );
 
     let fixed = amplification(RetryPolicy {
@@ -415,6 +415,6 @@ async fn retry_budget_limits_load_on_sick_clones() {
     .await;
     assert!(
         fixed <= 1.2,
-        "{fixed} times the load: is there a budget for all requests together?"
+        "{fixed} times the load: is there a retry budget for all requests?"
     );
 }

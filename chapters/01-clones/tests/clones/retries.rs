@@ -1,4 +1,4 @@
-//! Connections that break: what is sent again, what is not, and what the client hears.
+//! Broken connections: which requests are retried, and what the client gets.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::support::{
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A clone that takes each request and breaks off instead of answering. It counts what it took.
+/// A clone that reads each request and then closes the connection. It counts the requests.
 pub async fn breaks_off() -> (SocketAddr, Arc<AtomicUsize>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&taken);
@@ -34,7 +34,8 @@ pub async fn breaks_off() -> (SocketAddr, Arc<AtomicUsize>) {
     (addr, taken)
 }
 
-/// A clone that answers one request on each connection and then hands the open connection to the test.
+/// A clone that responds to one request on each connection, and then gives the open connection to
+/// the test.
 async fn hands_over_its_connections() -> (SocketAddr, mpsc::UnboundedReceiver<TcpStream>) {
     let (hand_over, connections) = mpsc::unbounded_channel();
     let addr = scripted(move |_, mut stream| {
@@ -49,18 +50,18 @@ async fn hands_over_its_connections() -> (SocketAddr, mpsc::UnboundedReceiver<Tc
     (addr, connections)
 }
 
-/// Sends a POST, and looks at the answer only later.
+/// Sends a POST without reading the response.
 fn post(client: &TcpStream) {
     let request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(client.try_write(request).unwrap(), request.len());
 }
 
-/// Reads the answer, with its body.
+/// Reads the response with its body.
 async fn assert_ok(client: &mut TcpStream, what: &str) {
     let head = read_head(client).await;
     assert!(
         head.starts_with("HTTP/1.1 200"),
-        "{what}, and the request went down with it:\n{head}"
+        "{what}, and the request failed:\n{head}"
     );
     client.read_exact(&mut [0; 2]).await.unwrap();
 }
@@ -74,7 +75,7 @@ async fn closed_idle_connection_fails_no_post() {
 
     for _ in 0..20 {
         post(&client);
-        assert_ok(&mut client, "the clone closed before").await;
+        assert_ok(&mut client, "the clone had closed the connection").await;
         let connection = soon("the clone to answer", connections.recv())
             .await
             .unwrap();
@@ -82,8 +83,8 @@ async fn closed_idle_connection_fails_no_post() {
     }
 }
 
-// One thread, and no `await` between the two: the balancer sees both at once, and takes the connection out of its
-// pool before it learns that it is closed. Only the connection itself can tell that it has not begun to send.
+// One thread, and no `await` between both calls: the balancer takes the connection out of its pool
+// before it learns that the connection is closed. Only hyper knows that it has sent no bytes.
 #[tokio::test]
 async fn connection_closed_while_sending_fails_no_post() {
     let (clone, mut connections) = hands_over_its_connections().await;
@@ -91,7 +92,7 @@ async fn connection_closed_while_sending_fails_no_post() {
     let mut client = TcpStream::connect(front.addr).await.unwrap();
     client.writable().await.unwrap();
     post(&client);
-    assert_ok(&mut client, "nothing was closed yet").await;
+    assert_ok(&mut client, "the connection is open").await;
 
     for _ in 0..20 {
         let connection = soon("the clone to answer", connections.recv())
@@ -99,7 +100,11 @@ async fn connection_closed_while_sending_fails_no_post() {
             .unwrap();
         post(&client);
         drop(connection);
-        assert_ok(&mut client, "the clone closed at that moment").await;
+        assert_ok(
+            &mut client,
+            "the clone closed the connection at that moment",
+        )
+        .await;
     }
 }
 
@@ -137,7 +142,7 @@ async fn broken_get_is_retried_at_another_clone() {
     }
     assert!(
         taken.load(Ordering::SeqCst) > 0,
-        "the broken clone was never asked, so this test has shown nothing"
+        "the broken clone got no request, so this test proves nothing"
     );
 }
 
@@ -159,7 +164,7 @@ async fn get_is_retried_only_once() {
         .sum();
     assert_eq!(
         taken, 2,
-        "a sick system must not get the load of all retries as well"
+        "the request must be retried once, not at each clone"
     );
 }
 
@@ -180,7 +185,7 @@ async fn large_body_is_not_retried() {
     assert_eq!(
         answer.status(),
         502,
-        "the body is gone, so a second request would be another one"
+        "the body was not kept, so the request must not be retried"
     );
     assert_eq!(taken.load(Ordering::SeqCst), 1);
 }
@@ -203,7 +208,8 @@ async fn hanging_clone_is_504() {
 
 #[tokio::test]
 async fn connection_with_incomplete_upload_is_not_reused() {
-    // Answers before the body came, and would take the rest of the body for the next request.
+    // The clone responds before the body has come. It would take the rest of the body for the next
+    // request.
     let clone = scripted(|_, mut stream| async move {
         if read_head(&mut stream).await.starts_with("POST") {
             stream.write_all(OK).await.unwrap();
@@ -225,7 +231,7 @@ async fn connection_with_incomplete_upload_is_not_reused() {
     assert_eq!(answer.status(), 200);
 }
 
-/// A clone that takes a request and the five bytes of its body, and breaks off.
+/// A clone that reads a request with five bytes of its body, and closes the connection.
 async fn swallows_five_bytes() -> SocketAddr {
     scripted(|_, mut stream| async move {
         if !read_head(&mut stream).await.is_empty() {
@@ -239,7 +245,7 @@ async fn swallows_five_bytes() -> SocketAddr {
 async fn small_body_is_replayed_with_idempotent_request() {
     let echo = Router::new().route("/", axum::routing::any(|body: String| async move { body }));
     let (broken, healthy) = (swallows_five_bytes().await, serve(echo).await);
-    // The first one's turn comes first.
+    // With round robin, the first clone gets the first request.
     for (method, key, status) in [
         (Method::PUT, None, 200),
         (Method::DELETE, None, 200),
@@ -260,7 +266,7 @@ async fn small_body_is_replayed_with_idempotent_request() {
             assert_eq!(
                 answer.text().await.unwrap(),
                 "hello",
-                "another body than the first time"
+                "the replayed body must be the same"
             );
             assert_eq!(front.balancer.status()[1].retries, 1);
         }
@@ -273,11 +279,11 @@ async fn incomplete_body_is_not_replayed() {
     let (broken, healthy) = (swallows_five_bytes().await, serve(echo).await);
     let front = balance(&[broken, healthy.addr]).await;
     let mut client = TcpStream::connect(front.addr).await.unwrap();
-    // The clone takes the first half and breaks off, before there is a second one.
+    // The clone reads the first half and closes the connection before the second half comes.
     let half = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello";
     client.write_all(half).await.unwrap();
 
-    let head = soon("an answer to half a request", read_head(&mut client)).await;
+    let head = soon("a response to half a request", read_head(&mut client)).await;
 
     assert!(head.starts_with("HTTP/1.1 502"), "{head}");
     assert_eq!(
@@ -309,7 +315,7 @@ async fn deadline_counts_for_all_attempts_together() {
         .sum();
     assert_eq!(
         requests, 1,
-        "the time was up, and the request went to another clone all the same"
+        "the deadline had passed, but the request went to another clone"
     );
     let failures: u64 = front
         .balancer
@@ -317,5 +323,8 @@ async fn deadline_counts_for_all_attempts_together() {
         .iter()
         .map(|status| status.failures)
         .sum();
-    assert_eq!(failures, 1, "a clone that was given no time has not failed");
+    assert_eq!(
+        failures, 1,
+        "a clone that got no time must not count as failed"
+    );
 }

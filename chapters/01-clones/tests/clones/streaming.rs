@@ -1,4 +1,4 @@
-//! Bodies pass piece by piece, and the end of one side reaches the other.
+//! Bodies pass in pieces, and each side notices when the other side leaves.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{TellsWhenDropped, balance, read_head, serve, soon};
 
-/// A clone whose answer to `GET /` is what the test puts into the channel, piece by piece.
+/// A clone whose response to `GET /` consists of the pieces that the test sends into the channel.
 pub async fn dictated() -> (
     crate::support::Running,
     mpsc::UnboundedSender<Bytes>,
@@ -51,7 +51,7 @@ pub async fn get_slash(addr: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads one chunk of the chunked coding that is as long as `piece`.
+/// Reads one chunk of the length of `piece`.
 pub async fn read_chunk(stream: &mut TcpStream, piece: &str) -> String {
     let mut chunk = vec![0; format!("{:X}\r\n{piece}\r\n", piece.len()).len()];
     soon("a piece of the body", stream.read_exact(&mut chunk))
@@ -66,8 +66,8 @@ async fn response_streams_before_it_is_complete() {
     let front = balance(&[clone.addr]).await;
     let mut stream = get_slash(front.addr).await;
 
-    // Each piece is sent only when the one before has arrived: a balancer that waits for the whole body would wait
-    // for ever.
+    // The clone sends each piece only after the client has the one before. A balancer that waits for
+    // the whole body would wait for ever.
     for piece in ["one", "two", "three"] {
         pieces.send(Bytes::from(piece)).unwrap();
         if piece == "one" {
@@ -123,7 +123,7 @@ async fn clone_notices_client_that_leaves_mid_response() {
     drop(stream);
 
     soon(
-        "the clone to stop answering a client that has gone",
+        "the clone to stop responding to a client that has left",
         dropped.recv(),
     )
     .await;
@@ -165,7 +165,7 @@ async fn refused_upload_gets_its_response() {
                 body.len()
             );
             stream.write_all(head.as_bytes()).await.unwrap();
-            // Like many clients, this one reads the answer only when it has sent everything.
+            // Like many clients, this one reads the response only after it has sent everything.
             let sent = soon("the upload to be taken", stream.write_all(&body)).await;
             assert!(
                 sent.is_ok(),
@@ -182,7 +182,7 @@ async fn refused_upload_gets_its_response() {
 
 #[tokio::test]
 async fn expect_continue_refuses_before_the_upload() {
-    // Throws the request away and then has other things to do, such as asking a store, before it answers.
+    // Drops the request, and does other work before it responds, such as a query to a store.
     let refuse = |request: Request| async {
         drop(request);
         for _ in 0..100 {
@@ -196,7 +196,7 @@ async fn expect_continue_refuses_before_the_upload() {
     let answer = crate::support::raw(clone.addr, request).await;
     assert!(
         answer.starts_with("HTTP/1.1 413"),
-        "it was told to go on, only to be refused then:\n{answer}"
+        "the client was told to send the body, and was then refused:\n{answer}"
     );
 }
 

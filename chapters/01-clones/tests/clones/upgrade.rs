@@ -1,4 +1,4 @@
-//! WebSockets through the balancer: both ends are a library's, and the balancer carries what is between them.
+//! WebSockets through the balancer. A library implements both ends.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
 
 use crate::support::{balance, balance_with, read_head, scripted, soon, until};
 
-/// A clone that says everything again, and tells when a visitor has left.
+/// A clone that echoes all messages, and tells the test when a client has left.
 async fn echo() -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
     let (left, leavers) = mpsc::unbounded_channel();
     let clone = scripted(move |_, stream| {
@@ -31,17 +31,17 @@ async fn echo() -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
     (clone.await, leavers)
 }
 
-/// A browser's end.
+/// Opens a WebSocket as a browser does.
 async fn open(front: SocketAddr) -> WebSocketStream<TcpStream> {
     let stream = TcpStream::connect(front).await.unwrap();
     let opening = client_async(format!("ws://{front}/chat"), stream);
     let (socket, answer) = soon("a WebSocket to open", opening)
         .await
-        .expect("the clone agreed, and it did not reach the client: are `Connection` and `Upgrade` said anew?");
+        .expect("the clone's 101 did not reach the client: does the balancer set `Connection` and `Upgrade`?");
     assert_eq!(answer.status(), 101);
     assert!(
         answer.headers().contains_key("x-request-id"),
-        "it is an answer like every other"
+        "the 101 needs a request id like every response"
     );
     socket
 }
@@ -72,7 +72,7 @@ async fn clone_notices_closed_websocket_client() {
     let (clone, mut leavers) = echo().await;
     let front = balance(&[clone]).await;
     drop(open(front.addr).await);
-    soon("the clone to hear that the visitor left", leavers.recv())
+    soon("the clone to notice that the client left", leavers.recv())
         .await
         .unwrap();
 }
@@ -85,7 +85,7 @@ async fn client_notices_dead_websocket_clone() {
     let end = soon("the end", open(front.addr).await.next()).await;
     assert!(
         !matches!(end, Some(Ok(_))),
-        "nobody is there any more, and it says {end:?}"
+        "the clone is dead, and the client gets {end:?}"
     );
 }
 
@@ -97,14 +97,14 @@ async fn drain_waits_for_open_websockets() {
     assert_eq!(
         front.balancer.status()[0].in_flight,
         1,
-        "does the tunnel hold what the request held?"
+        "does the tunnel keep the in-flight guard?"
     );
 
     let draining = front.balancer.drain("clone-1");
     tokio::pin!(draining);
     assert!(
         futures_util::poll!(draining.as_mut()).is_pending(),
-        "somebody is talking to it"
+        "the drain ended although a WebSocket is open"
     );
     drop(socket);
     soon("the drain to end with the WebSocket", draining)
@@ -121,7 +121,7 @@ async fn only_idle_websockets_are_closed() {
     };
     let front = balance_with(short, &[clone]).await;
     let mut socket = open(front.addr).await;
-    // Longer than the limit, and never silent for as long as that. On a machine that stands still it may close in between.
+    // In total longer than the limit, but no pause reaches it. On a stalled machine it may close.
     let begin = tokio::time::Instant::now();
     let mut last = begin;
     while begin.elapsed() < Duration::from_millis(600) {
@@ -130,16 +130,16 @@ async fn only_idle_websockets_are_closed() {
             let paused = last.elapsed();
             assert!(
                 paused >= short.tunnel,
-                "closed, though it was in use {paused:?} ago: does what moves wind the clock up?"
+                "closed although it was in use {paused:?} ago: do bytes reset the timer?"
             );
             return;
         }
         last = tokio::time::Instant::now();
         tokio::task::yield_now().await;
     }
-    let end = soon("the silent WebSocket to be closed", socket.next()).await;
+    let end = soon("the idle WebSocket to be closed", socket.next()).await;
     assert!(!matches!(end, Some(Ok(_))), "{end:?}");
-    soon("the clone to hear it too", leavers.recv())
+    soon("the clone to notice it too", leavers.recv())
         .await
         .unwrap();
 }
@@ -150,12 +150,13 @@ async fn no_websocket_outlives_its_balancer() {
     let front = balance(&[clone]).await;
     let _socket = open(front.addr).await;
     front.die().await;
-    soon("the clone to hear that the balancer died", leavers.recv())
+    soon("the clone to notice that the balancer died", leavers.recv())
         .await
         .unwrap();
 }
 
-/// Sends a request with these fields, to a clone that answers everything with `answer`. Gives what the clone saw and what the client got.
+/// Sends a request with these fields to a clone that always responds with `answer`. Returns the head
+/// that the clone got, and the bytes that the client got.
 async fn ask(fields: &str, answer: &'static str) -> (String, String) {
     let (tell, mut seen) = mpsc::unbounded_channel();
     let clone = scripted(move |_, mut stream| {
@@ -191,7 +192,7 @@ async fn only_websocket_upgrades_reach_the_clone() {
             "Connection: keep-alive, UPGRADE\r\nUpgrade: WebSocket\r\n",
             true,
         ),
-        // Whoever gets through with this asks a clone for what the balancer would have refused.
+        // With this upgrade, the balancer could not check the later requests.
         (
             "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
             false,
@@ -225,7 +226,7 @@ async fn only_websocket_upgrades_reach_the_clone() {
         );
         assert!(
             got.starts_with("HTTP/1.1 200 OK"),
-            "a clone may always decline: {got}"
+            "a clone may decline an upgrade: {got}"
         );
     }
 }
@@ -247,7 +248,7 @@ async fn upgrade_to_another_protocol_is_502() {
 async fn bytes_right_after_the_101_arrive() {
     let clone = scripted(|_, mut stream| async move {
         read_head(&mut stream).await;
-        // In one piece, so it comes along with the head.
+        // In one write, so that it comes together with the head.
         let _ = stream
             .write_all(format!("{AGREES}first words").as_bytes())
             .await;
@@ -259,11 +260,11 @@ async fn bytes_right_after_the_101_arrive() {
     client.write_all(request.as_bytes()).await.unwrap();
     assert!(read_head(&mut client).await.starts_with("HTTP/1.1 101"));
     let mut words = String::new();
-    soon("the clone's words", client.read_to_string(&mut words))
+    soon("the clone's first bytes", client.read_to_string(&mut words))
         .await
         .unwrap();
     assert_eq!(words, "first words");
-    // Until then the client might have something to say.
+    // The client could still send bytes until it closes its side.
     drop(client);
     until("the tunnel to end", async || {
         front.balancer.status()[0].in_flight == 0

@@ -1,4 +1,4 @@
-//! What a file may say, what it may not, and what a balancer makes of another one while it runs.
+//! Tests of the configuration file: its checks, its changes, and its reloading.
 
 use tokio::sync::mpsc;
 
@@ -69,7 +69,10 @@ fn invalid_configuration_is_explained() {
             .and_then(|config| config.build())
             .unwrap_err()
             .to_string();
-        assert!(error.contains(hint), "{text}: {hint} is not in\n{error}");
+        assert!(
+            error.contains(hint),
+            "the error for `{text}` must contain `{hint}`:\n{error}"
+        );
     }
 }
 
@@ -92,7 +95,7 @@ async fn reconfiguring_changes_only_the_differences() {
     assert_eq!(
         balancer.reconfigure(&new, &new).unwrap(),
         Vec::<String>::new(),
-        "nothing differs"
+        "both configurations are the same"
     );
 }
 
@@ -105,7 +108,7 @@ async fn clone_at_a_new_address_is_replaced() {
     assert_eq!(
         balancer.status()[0].addr.port(),
         2,
-        "it has its old name, and its new place"
+        "the clone has its old name and must have its new address"
     );
 }
 
@@ -119,7 +122,11 @@ async fn invalid_configuration_changes_nothing() {
         ..old.clone()
     };
     balancer.reconfigure(&old, &new).unwrap_err();
-    assert_eq!(names(&balancer).len(), 2, "half of it was believed");
+    assert_eq!(
+        names(&balancer).len(),
+        2,
+        "a part of the invalid configuration was applied"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,47 +135,57 @@ async fn file_is_reloaded_when_settled_or_requested() {
     std::fs::write(&file, TWO).unwrap();
     let config = Config::read(file.path()).unwrap();
     let balancer = config.build().unwrap();
-    let (hang_up, reload) = mpsc::channel(1);
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let report = move |changes: Result<Vec<String>, ConfigError>| {
-        drop(tell.send(changes.map_err(|error| error.to_string())));
+    let (request_reload, reload) = mpsc::channel(1);
+    let (report, mut reports) = mpsc::unbounded_channel();
+    let send_report = move |changes: Result<Vec<String>, ConfigError>| {
+        drop(report.send(changes.map_err(|error| error.to_string())));
     };
-    let following = balancer.watch_config(file.path(), config, reload, |config| config, report);
+    let watching = balancer.watch_config(file.path(), config, reload, |config| config, send_report);
     let script = async {
-        // The clock is paused: half a second passes whenever nobody has anything else to do.
+        // The clock is paused: when no task can run, tokio moves it to the next timer.
         tokio::time::sleep(POLL_INTERVAL * 7 / 2).await;
-        assert!(told.try_recv().is_err(), "nothing has changed");
+        assert!(
+            reports.try_recv().is_err(),
+            "a report although nothing has changed"
+        );
 
-        // In the middle of being written: one clone of two.
+        // An editor is writing the file: it contains one of two clones.
         std::fs::write(&file, &TWO[..34]).unwrap();
         tokio::time::sleep(POLL_INTERVAL).await;
-        assert!(told.try_recv().is_err(), "half a file was believed");
+        assert!(
+            reports.try_recv().is_err(),
+            "an incomplete file was applied"
+        );
         std::fs::write(&file, TWO.replace("weight = 3", "weight = 4")).unwrap();
         assert_eq!(
-            told.recv().await.unwrap().unwrap(),
+            reports.recv().await.unwrap().unwrap(),
             ["clone-2 has the weight 4"]
         );
 
         std::fs::write(&file, "nonsense").unwrap();
-        told.recv().await.unwrap().unwrap_err();
+        reports.recv().await.unwrap().unwrap_err();
         assert_eq!(
             names(&balancer).len(),
             2,
-            "what was in force stays in force"
+            "an invalid file must change nothing"
         );
         tokio::time::sleep(POLL_INTERVAL * 5).await;
-        assert!(told.try_recv().is_err(), "one mistake is told once");
+        assert!(
+            reports.try_recv().is_err(),
+            "the same error is reported twice"
+        );
 
         std::fs::write(&file, TWO).unwrap();
-        hang_up.send(()).await.unwrap();
+        request_reload.send(()).await.unwrap();
         assert_eq!(
-            told.recv().await.unwrap().unwrap(),
+            reports.recv().await.unwrap().unwrap(),
             ["clone-2 has the weight 3"]
         );
 
         std::fs::remove_file(&file).unwrap();
         assert!(
-            told.recv()
+            reports
+                .recv()
                 .await
                 .unwrap()
                 .unwrap_err()
@@ -177,7 +194,7 @@ async fn file_is_reloaded_when_settled_or_requested() {
         assert_eq!(names(&balancer).len(), 2);
     };
     tokio::select! {
-        () = following => unreachable!("it follows for ever"),
+        () = watching => unreachable!("the balancer watches the file for ever"),
         () = script => {}
     }
 }

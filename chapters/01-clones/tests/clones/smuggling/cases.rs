@@ -1,13 +1,13 @@
-//! Requests that somebody made to be understood in two ways, or not at all, and what the balancer has to answer.
+//! Ambiguous and invalid requests, and the responses that the balancer must give.
 
-/// What becomes of the connection after the last answer.
+/// What happens to the connection after the last response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// It takes another request.
+    /// It accepts another request.
     Open,
     /// The balancer closes it.
     Closed,
-    /// The client stops sending, and waits for whatever comes.
+    /// The client stops sending, and waits for the responses.
     Cut,
 }
 
@@ -17,14 +17,14 @@ pub struct Case {
     pub name: &'static str,
     /// Each character is a byte. `[hidden]` stands for [`HIDDEN`], `[long]` for 70,000 bytes, and `[many]` for 101 lines.
     sent: &'static str,
-    /// Status codes in their order; with a 200, the path that the clone says it was asked for.
+    /// The status codes in order; a 200 has the path that the clone has read.
     pub answers: &'static [&'static str],
     pub after: After,
-    /// A proxy that checks nothing lets a request through inside of another one, if the clone behind it reads differently.
-    pub fools_the_naive: bool,
+    /// A proxy without checks passes a hidden request, if the clone reads the bytes differently.
+    pub deceives_unchecked_proxy: bool,
 }
 
-/// The request that hides in others: 40 bytes.
+/// The request that is hidden in others: 40 bytes.
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: a\r\nX: 12\r\n\r\n";
 
 impl Case {
@@ -48,13 +48,13 @@ const fn case(
     answers: &'static [&'static str],
     after: After,
 ) -> Case {
-    let fools_the_naive = false;
+    let deceives_unchecked_proxy = false;
     Case {
         name,
         sent,
         answers,
         after,
-        fools_the_naive,
+        deceives_unchecked_proxy,
     }
 }
 
@@ -65,7 +65,7 @@ const fn fools(
     after: After,
 ) -> Case {
     let mut case = case(name, sent, answers, after);
-    case.fools_the_naive = true;
+    case.deceives_unchecked_proxy = true;
     case
 }
 

@@ -1,4 +1,5 @@
-//! The other direction: a clone says more, or less, or something else than one answer, and the next visitor must get nothing of it.
+//! Response splitting: a clone sends more, less or something else than one response. The next client
+//! must get no part of it.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,15 +8,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::{Client, naive};
+use super::client::Client;
+use super::unchecked_proxy;
 use crate::support::{balance, read_head, scripted, soon};
 
-/// What is asked, what the clone says to it, and what the client gets. `nothing` is a connection that ends in the middle.
+/// The name, the method, the clone's bytes, and what the client gets. `nothing` means that the
+/// connection ends in the middle.
 type Split = (&'static str, &'static str, &'static str, &'static str);
 
 const STRAY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray";
 
-/// What a clone may say instead of one answer. `[stray]` stands for [`STRAY`].
+/// Bytes that a clone sends instead of one response. `[stray]` stands for [`STRAY`].
 #[rustfmt::skip]
 const SPLITS: &[Split] = &[
     ("two answers", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok[stray]", "200 ok"),
@@ -38,14 +41,14 @@ const SPLITS: &[Split] = &[
     ("`chunked` twice", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "502"),
     ("a coding in HTTP/1.0", "GET", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "502"),
     ("a chunk that is none", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok[stray]", "nothing"),
-    ("another protocol that nobody asked for", "GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n[stray]", "502"),
+    ("a protocol that the client did not request", "GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n[stray]", "502"),
     ("no HTTP at all", "GET", "220 mail.example ESMTP\r\n\r\n", "502"),
     ("a folded line", "GET", "HTTP/1.1 200 OK\r\nX: 1\r\n Content-Length: 2\r\n\r\nok[stray]", "502"),
     ("a space before the colon", "GET", "HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok[stray]", "502"),
     ("a NUL", "GET", "HTTP/1.1 200 OK\r\nX: \0\r\nContent-Length: 2\r\n\r\nok[stray]", "502"),
 ];
 
-/// A clone that says `bad` to its first request, and its path to every other one, over whichever connection.
+/// A clone that sends `bad` for its first request, and the path for each later one.
 async fn clone(bad: String) -> SocketAddr {
     let first = Arc::new(Mutex::new(Some(bad)));
     scripted(move |_, mut stream| {
@@ -77,19 +80,15 @@ async fn no_client_gets_rest_of_another_response() {
         client
             .send(format!("{method} /a HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
             .await;
-        let got = client.answer().await;
+        let got = client.response().await;
         assert_eq!(
             got.as_deref().unwrap_or("nothing"),
             *expected,
-            "{name}: the one who asked"
+            "{name}: the client that sent the request"
         );
         for path in ["/b", "/c"] {
-            let next = Client::ask(front.addr, path).await;
-            assert_eq!(
-                next,
-                Some(format!("200 {path}")),
-                "{name}: the next visitor"
-            );
+            let next = Client::get(front.addr, path).await;
+            assert_eq!(next, Some(format!("200 {path}")), "{name}: the next client");
         }
     }
 }
@@ -97,18 +96,18 @@ async fn no_client_gets_rest_of_another_response() {
 #[tokio::test]
 async fn unchecked_proxy_is_caught_splitting() {
     for (name, _, said, _) in &SPLITS[..1] {
-        let front = naive::start(clone(said.replace("[stray]", STRAY)).await).await;
-        assert_eq!(Client::ask(front, "/a").await.as_deref(), Some("200 ok"));
-        let next = Client::ask(front, "/b").await;
+        let front = unchecked_proxy::start(clone(said.replace("[stray]", STRAY)).await).await;
+        assert_eq!(Client::get(front, "/a").await.as_deref(), Some("200 ok"));
+        let next = Client::get(front, "/b").await;
         assert_eq!(
             next.as_deref(),
             Some("200 stray"),
-            "{name}: this table catches nobody"
+            "{name}: the table does not catch a proxy without checks"
         );
     }
 }
 
-// Whatever comes over a connection that nobody uses ends it, also when it comes late.
+// Bytes on an unused connection close it, also when they come late.
 #[tokio::test]
 async fn unrequested_bytes_close_the_connection() {
     let (tell, mut closed) = mpsc::unbounded_channel();
@@ -134,7 +133,7 @@ async fn unrequested_bytes_close_the_connection() {
     .await;
     let front = balance(&[clone]).await;
     assert_eq!(
-        Client::ask(front.addr, "/a").await.as_deref(),
+        Client::get(front.addr, "/a").await.as_deref(),
         Some("200 first")
     );
 
@@ -145,7 +144,7 @@ async fn unrequested_bytes_close_the_connection() {
     );
 
     assert_eq!(
-        Client::ask(front.addr, "/b").await.as_deref(),
+        Client::get(front.addr, "/b").await.as_deref(),
         Some("200 other")
     );
 }

@@ -1,16 +1,16 @@
-//! Reads requests to the letter of RFC 9112: what a balancer sends must leave no reader a choice.
+//! A strict reader of RFC 9112. What the balancer sends must not be ambiguous.
 
-/// Why these bytes are no request.
+/// Why the bytes are not a valid request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Bad {
-    /// They may be the beginning of one.
+    /// They may be the beginning of a request.
     Incomplete,
     Line(String),
-    /// Not one host, or not one end.
+    /// The host or the end is ambiguous.
     Ambiguous(String),
 }
 
-/// Takes one request from the front, and returns its path.
+/// Removes one request from the front, and returns its path.
 pub fn take_request(bytes: &mut &[u8]) -> Result<String, Bad> {
     let line = take_line(bytes)?;
     let words: Vec<&str> = line.split(' ').collect();
@@ -83,7 +83,7 @@ fn take_chunks(bytes: &mut &[u8]) -> Result<(), Bad> {
     }
 }
 
-/// A line that ends with CRLF and has neither of the two inside. Each byte becomes a character.
+/// Reads a line that ends with CRLF and contains no other CR or LF. Each byte becomes a character.
 fn take_line(bytes: &mut &[u8]) -> Result<String, Bad> {
     let end = bytes
         .windows(2)

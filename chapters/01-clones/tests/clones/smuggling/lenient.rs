@@ -1,7 +1,8 @@
-//! A clone that believes anything, as old servers do, and keeps a record of every byte that it was sent.
+//! A clone that accepts bad requests, as old servers do, and records each byte that it gets.
 //!
-//! It takes a line for a length or a coding if it looks a little like one, so that whatever a balancer lets through by mistake has an effect. There are two
-//! of them, because of two contradicting lines one server believes the first kind and one the other.
+//! It takes a line for a length or a coding if it only looks like one. So a request that the
+//! balancer should have refused has an effect. There are two variants: of contradicting lines, one
+//! trusts the length and the other trusts the coding.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,28 +10,31 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::Log;
 use super::strict::{Bad, take_request};
 use crate::support::scripted;
 
-/// Which of two contradicting lines it believes.
+/// The paths of the requests that a clone has read to their ends.
+pub type Log = Arc<Mutex<Vec<String>>>;
+
+/// Which of two contradicting lines the clone trusts.
 #[derive(Clone, Copy, Debug)]
-pub enum Believes {
+pub enum Trusts {
     Length,
     Coding,
 }
 
-pub struct Gullible {
+pub struct LenientClone {
     pub addr: SocketAddr,
     pub log: Log,
     connections: Record,
 }
 
-/// Every byte of each connection since the last [`check_bytes`](Gullible::check_bytes). `None`: a request was broken off here.
+/// The bytes of each connection since the last [`check_bytes`](LenientClone::check_bytes). `None` if
+/// a request was broken off.
 type Record = Arc<Mutex<Vec<Option<Vec<u8>>>>>;
 
-impl Gullible {
-    pub async fn start(believes: Believes) -> Self {
+impl LenientClone {
+    pub async fn start(trusts: Trusts) -> Self {
         let (log, connections) = (Log::default(), Record::default());
         let (seen, record) = (log.clone(), connections.clone());
         let addr = scripted(move |_, stream| {
@@ -43,17 +47,18 @@ impl Gullible {
                 buffer: Vec::new(),
             };
             let seen = seen.clone();
-            async move { serve(wire, believes, seen).await.unwrap_or_default() }
+            async move { serve(wire, trusts, seen).await.unwrap_or_default() }
         })
         .await;
-        Gullible {
+        LenientClone {
             addr,
             log,
             connections,
         }
     }
 
-    /// Whether what was sent since the last time is, read strictly, exactly what was counted.
+    /// Checks that a strict reader finds the same requests as this clone in the bytes since the last
+    /// call.
     pub fn check_bytes(&self) -> Result<(), String> {
         let mut requests = Vec::new();
         for record in self.connections.lock().unwrap().iter_mut() {
@@ -65,7 +70,8 @@ impl Gullible {
                 }
                 match take_request(&mut rest) {
                     Ok(path) => requests.push(path),
-                    // A body turned out bad on its way. The balancer closes this connection, so nothing may follow.
+                    // The balancer found a bad body and closed the connection, so no bytes may
+                    // follow.
                     Err(Bad::Incomplete) => break None,
                     Err(why) => {
                         return Err(format!("{why:?} in {:?}", String::from_utf8_lossy(&bytes)));
@@ -80,7 +86,7 @@ impl Gullible {
             Ok(())
         } else {
             Err(format!(
-                "a strict reader finds {requests:?}, the clone took {counted:?}"
+                "a strict reader finds {requests:?}, the clone found {counted:?}"
             ))
         }
     }
@@ -109,7 +115,7 @@ impl Wire {
         Some(())
     }
 
-    /// Everything up to `end` and `end` itself.
+    /// The bytes up to the first of `ends`, with that end.
     async fn until(&mut self, ends: &[&str]) -> Option<String> {
         loop {
             let found = ends.iter().filter_map(|end| {
@@ -135,7 +141,7 @@ impl Wire {
     }
 }
 
-async fn serve(mut wire: Wire, believes: Believes, log: Log) -> Option<()> {
+async fn serve(mut wire: Wire, trusts: Trusts, log: Log) -> Option<()> {
     loop {
         let head = wire.until(&["\r\n\r\n", "\n\n"]).await?;
         let path = head
@@ -149,8 +155,8 @@ async fn serve(mut wire: Wire, believes: Believes, log: Log) -> Option<()> {
         let length = lines()
             .rfind(|line| line.starts_with("content-length"))
             .map(|line| number(&line, 10));
-        match (believes, is_chunked, length) {
-            (Believes::Coding, true, _) | (_, true, None) => chunks(&mut wire).await?,
+        match (trusts, is_chunked, length) {
+            (Trusts::Coding, true, _) | (_, true, None) => chunks(&mut wire).await?,
             (_, _, length) => drop(wire.exactly(length.unwrap_or(0)).await?),
         }
         log.lock().unwrap().push(path.clone());
@@ -174,7 +180,7 @@ async fn chunks(wire: &mut Wire) -> Option<()> {
     }
 }
 
-/// The first digits that there are.
+/// The first digits of the text.
 fn number(text: &str, radix: u32) -> usize {
     let text = text.rsplit(':').next().unwrap_or(text);
     let digits = text
