@@ -3,8 +3,8 @@
 //! A request enters at the balancer ([`roles::balancer`]), which sends it to a clone
 //! ([`roles::clone`]). The router of the clone ([`http`]) calls a handler. The handler uses the
 //! [`services`] and answers with JSON or with a page of [`views`]. Workers ([`roles::worker`]) run
-//! the [`jobs`], and the publisher ([`roles::publisher`]) pre-renders pages. [`commands`] starts all
-//! of this.
+//! the [`jobs`], and the publisher ([`roles::publisher`]) pre-renders pages. [`commands`] starts
+//! all of this.
 //!
 //! This crate adds no scaling technique.
 //!

@@ -125,10 +125,10 @@ async fn connect<Stop: Future<Output = ()>>(
         .context("a role that runs alone shares its servers with the other roles")?;
     let dir = DataDir::resolve_shared(args.data_dir.as_deref())?;
     let mut stop = Box::pin(stop);
+    let request = SeedRequest::default();
+    let connecting = ExternalServers::connect(&addresses, &dir, request, seeding_progress());
     let servers = tokio::select! {
-        servers =
-            ExternalServers::connect(&addresses, &dir, SeedRequest::default(), seeding_progress()) =>
-            servers?,
+        servers = connecting => servers?,
         () = &mut stop => return Ok(None),
     };
     Ok(Some((Arc::new(servers), stop)))

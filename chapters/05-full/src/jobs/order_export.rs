@@ -1,6 +1,7 @@
 //! `order-export`: all orders of a customer as CSV.
 //!
-//! The CSV is part of the job's result. A real store would put it into an object store and link to it.
+//! The CSV is part of the job's result. A real store would put it into an object store and link to
+//! it.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

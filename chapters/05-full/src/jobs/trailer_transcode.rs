@@ -1,7 +1,7 @@
 //! `trailer-transcode`: a job that uses one core for a second or two, like transcoding a video.
 //!
-//! There is no real video. The job draws frames of a pattern, encodes each in three sizes and counts
-//! the bytes. It runs on a blocking thread, because it would block a thread of the runtime.
+//! There is no real video. The job draws frames of a pattern, encodes each in three sizes and
+//! counts the bytes. It runs on a blocking thread, because it would block a thread of the runtime.
 
 use async_trait::async_trait;
 use ch04_async::{JobHandler, JobMessage, Progress};

@@ -22,6 +22,6 @@ pub async fn subscribe(services: &Services) {
         notifier::subscribe(services).await
     };
     if let Err(error) = subscribed.await {
-        tracing::warn!(%error, "the broker does not keep events for the publisher and the notifiers yet");
+        tracing::warn!(%error, "the broker does not keep events yet");
     }
 }

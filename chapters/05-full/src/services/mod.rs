@@ -116,7 +116,7 @@ impl Services {
     /// the old game.
     pub async fn game_changed(&self, id: GameId) {
         if let Err(error) = self.products.invalidate(id).await {
-            tracing::error!(game = id, %error, "the cache may return the old game until its TTL ends");
+            tracing::error!(game = id, %error, "the cache may return the old game");
         }
         if let Err(error) = self.pages.withdraw(id).await {
             tracing::error!(game = id, %error, "the old page stays until it is published again");
@@ -130,7 +130,7 @@ impl Services {
         // The writer does not wait for the broker: without a page, the clone renders on demand.
         self.writes.spawn(async move {
             if let Err(error) = events.publish(&event).await {
-                tracing::warn!(game = id, %error, "the publisher misses this change; clones render the page on demand");
+                tracing::warn!(game = id, %error, "clones render the page on demand");
             }
         });
     }

@@ -1,23 +1,23 @@
-//! The list of games: by genre, by a search in the title, page by page.
+//! The list of games: filtered by genre, searched by title, in pages.
 //!
-//! The filter is a plain form with `GET`, so a filtered list has an address that can be sent to a friend, and cached.
-//! Left out: sorting, and counting all the matches, which costs the database more than showing one page of them.
+//! The filter is a form with `GET`, so every filtered list has a URL. The list does not show the
+//! number of matches: a count costs the database more than one page.
 
 use ch02_database::catalog::{GamePage, GameQuery};
 use ch02_database::model::GENRES;
 use ch04_async::pages::{Page, Visitor, capital, layout};
 use maud::{Markup, html};
 
-use super::cards;
+use super::cards::cards;
 
-/// One page of games. `next` and `previous` are the addresses of its neighbours, if it has any.
+/// One page of games. `next` and `previous` are the URLs of the neighbouring pages.
 pub fn games(
     page: &GamePage,
     query: &GameQuery,
     next: Option<&str>,
     previous: Option<&str>,
     visitor: Visitor<'_>,
-    made: &str,
+    render_info: &str,
 ) -> Markup {
     let (genre, text) = (
         query.genre.as_deref().unwrap_or_default(),
@@ -35,8 +35,8 @@ pub fn games(
             div.panel.narrow {
                 h2 { "Nothing here, sorry" }
                 p {
-                    "No game matches what you asked for. Try a shorter word or another genre"
-                    @if query.page > 1 { ", or go back a page: this list may have become shorter" }
+                    "No game matches your search. Try a shorter word or another genre"
+                    @if query.page > 1 { ", or go back a page: the list may be shorter now" }
                     "."
                 }
                 a.button.primary href="/games" { "See all games" }
@@ -46,8 +46,10 @@ pub fn games(
         }
         @if next.or(previous).is_some() {
             nav.pager aria-label="Pages" {
-                @if let Some(previous) = previous { a.button rel="prev" href=(previous) { "← Previous" } }
-                @else { span {} } // keeps the others in their places
+                @if let Some(previous) = previous {
+                    a.button rel="prev" href=(previous) { "← Previous" }
+                }
+                @else { span {} } // keeps the layout
                 span.note { "Page " (query.page.max(1)) }
                 @if let Some(next) = next { a.button rel="next" href=(next) { "Next →" } }
                 @else { span {} }
@@ -56,7 +58,7 @@ pub fn games(
     };
     layout(
         Page {
-            made: Some(made),
+            made: Some(render_info),
             search: text,
             ..Page::new(&heading, visitor)
         },
@@ -64,15 +66,16 @@ pub fn games(
     )
 }
 
-/// A button for each genre. They are buttons of one form rather than links, so that the search text goes along
-/// and the browser does the encoding.
+/// A button for each genre. The buttons belong to one form, so the browser also sends the search
+/// text.
 fn genres(current: &str, text: &str) -> Markup {
     html! {
         form.chips action="/games" aria-label="Filter by genre" {
             @if !text.is_empty() { input type="hidden" name="q" value=(text); }
             button aria-current=[current.is_empty().then_some("true")] { "All" }
             @for genre in GENRES {
-                button name="genre" value=(genre) aria-current=[(genre == current).then_some("true")] { (capital(genre)) }
+                button name="genre" value=(genre)
+                    aria-current=[(genre == current).then_some("true")] { (capital(genre)) }
             }
         }
     }
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_says_so_kindly_and_shows_a_way_out() {
+    fn empty_list_links_to_all_games() {
         let html = rendered(
             &GameQuery {
                 text: Some("zzz".into()),
@@ -125,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn only_neighbours_that_exist_are_linked() {
+    fn only_existing_neighbours_are_linked() {
         let html = rendered(&GameQuery::default(), Some("/games?page=2&genre=puzzle"));
         assert!(
             html.contains("href=\"/games?page=2&amp;genre=puzzle\""),

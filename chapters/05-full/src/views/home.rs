@@ -1,20 +1,25 @@
-//! The front page: the shop window.
-//!
-//! The page that everybody loads first and most often, and the same for all visitors but for the header: the best case
-//! for a cache. Left out: recommendations.
+//! The home page. It is the same for all visitors except for the header.
 
 use ch02_database::model::{GENRES, Listing};
 use ch04_async::pages::{Page, Visitor, capital, layout};
 use maud::{Markup, html};
 
-use super::cards;
+use super::cards::cards;
 
-/// The front page with some games picked by the store, and the newest ones.
-pub fn home(featured: &[Listing], newest: &[Listing], visitor: Visitor<'_>, made: &str) -> Markup {
+/// The home page with the best-rated games and the newest ones.
+pub fn home(
+    featured: &[Listing],
+    newest: &[Listing],
+    visitor: Visitor<'_>,
+    render_info: &str,
+) -> Markup {
     let page = Page {
-        made: Some(made),
+        made: Some(render_info),
         ..Page::new("Games for every mood", visitor)
     };
+    let covers = featured
+        .iter()
+        .filter_map(|listing| listing.game.images.first());
     let body = html! {
         div.hero {
             div {
@@ -25,25 +30,27 @@ pub fn home(featured: &[Listing], newest: &[Listing], visitor: Visitor<'_>, made
                 }
                 a.button href="/games" { "See all games" }
             }
-            // Decoration: the same covers stand with their titles just below.
+            // Decoration: the section below shows the same covers with their titles.
             div.fan aria-hidden="true" {
-                @for cover in featured.iter().filter_map(|listing| listing.game.images.first()).take(3) {
+                @for cover in covers.take(3) {
                     img src=(cover) alt="" width="300" height="400";
                 }
             }
         }
         nav aria-label="Genres" {
             ul.chips {
-                @for genre in GENRES { li { a href={ "/games?genre=" (genre) } { (capital(genre)) } } }
+                @for genre in GENRES {
+                    li { a href={ "/games?genre=" (genre) } { (capital(genre)) } }
+                }
             }
         }
-        (shelf("featured", "Featured", featured))
-        (shelf("newest", "Just released", newest))
+        (section("featured", "Featured", featured))
+        (section("newest", "Just released", newest))
     };
     layout(page, body)
 }
 
-fn shelf(id: &str, title: &str, listings: &[Listing]) -> Markup {
+fn section(id: &str, title: &str, listings: &[Listing]) -> Markup {
     html! {
         @if !listings.is_empty() {
             section aria-labelledby=(id) {

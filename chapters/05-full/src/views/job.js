@@ -1,7 +1,7 @@
-// The job page, kept up to date: by server-sent events, or by polling where they do not come through.
+// Updates the job page by server-sent events, or by polling if events do not arrive.
 //
-// Push and poll tell the same story, a job's whole state each time, so it does no harm to miss one or to see one twice.
-// Left out: waiting longer after each failed poll, which a page with many viewers should do.
+// Each event and each poll has the whole state of the job, so a lost or a repeated one does no harm.
+// Left out: exponential back-off between failed polls.
 
 "use strict";
 
@@ -15,7 +15,7 @@ function show(job) {
   part("state").textContent = job.state;
   part("attempts").textContent = job.attempts;
   panel.querySelector("progress").value = job.progress;
-  part("reload")?.remove(); // from here on the page does that by itself
+  part("reload")?.remove(); // the script updates the page from now on
 
   const finished = job.state === "done" || job.state === "dead";
   if (finished && job.result !== null && job.result !== undefined) {
@@ -31,8 +31,8 @@ function listen() {
   events.addEventListener("job", (event) => {
     if (show(JSON.parse(event.data))) events.close();
   });
-  // The clone that pushed may have died, or a proxy may hold back the stream. The balancer finds another
-  // clone for a plain request, so polling goes on where pushing stopped.
+  // The clone may have died, or a proxy may buffer the stream. A poll is a new request, which the
+  // balancer can send to another clone.
   events.addEventListener("error", () => {
     events.close();
     poll();
@@ -41,11 +41,15 @@ function listen() {
 
 async function poll() {
   try {
-    const answer = await fetch(address, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(5000) });
-    if ([401, 403, 404, 410].includes(answer.status)) return; // not ours, or gone: asking again will not help
-    if (answer.ok && show(await answer.json())) return;
+    const response = await fetch(address, {
+      headers: { accept: "application/json" },
+      signal: AbortSignal.timeout(5000),
+    });
+    // Another customer's job, or no job: another poll gets the same response.
+    if ([401, 403, 404, 410].includes(response.status)) return;
+    if (response.ok && show(await response.json())) return;
   } catch {
-    // No answer this time. The job does not depend on our asking, so ask again.
+    // No response. The job runs anyway, so poll again.
   }
   setTimeout(poll, 1000);
 }

@@ -1,52 +1,52 @@
-//! The page of one job: how far it is, and in the end what came out of it.
+//! The page of one job: its progress, and its result.
 //!
-//! The server renders the state at the moment of the request, so the page is right without any script; `job.js` then
-//! keeps it right, by server-sent events or, failing that, by polling. Left out: cancelling a job.
+//! The server renders the current state. `job.js` then updates the page by server-sent events, or
+//! by polling if events do not arrive.
 
 use ch04_async::pages::{Page, Visitor, layout};
 use maud::{Markup, html};
 
-/// What the page shows of a job.
+/// The data on the page of a job.
 #[derive(Clone, Copy, Debug)]
 pub struct JobView<'a> {
     /// The job's id, as in `/jobs/{id}`.
     pub id: &'a str,
-    /// What is to be done: "order-export".
+    /// The name, such as `order-export`.
     pub name: &'a str,
     /// `queued`, `running`, `done`, `failed` or `dead`.
     pub state: &'a str,
     /// 0 to 100.
     pub progress: u8,
-    /// How often a worker has begun.
+    /// How often a worker has started the job.
     pub attempts: u32,
-    /// What came out, as text to read: CSV or indented JSON.
+    /// The result as text: CSV or indented JSON.
     pub result: Option<&'a str>,
 }
 
-/// What each state means to whoever waits.
+/// The meaning of each state.
 const STATES: [(&str, &str); 5] = [
     (
         "queued",
-        "The queue has confirmed the job; no worker has begun it yet.",
+        "The queue has confirmed the job; no worker has started it yet.",
     ),
     (
         "running",
-        "A worker is at it. Should the worker die, another one begins again.",
+        "A worker runs the job. If the worker dies, another one starts it again.",
     ),
     ("done", "Finished: the result is below the bar."),
-    ("failed", "An attempt failed. Another one will follow."),
+    ("failed", "An attempt failed. The next one will follow."),
     (
         "dead",
-        "Given up after the last attempt. What went wrong is below the bar.",
+        "The last attempt failed. The error is below the bar.",
     ),
 ];
 
 /// The page of one job.
-pub fn job(job: &JobView<'_>, visitor: Visitor<'_>, made: &str) -> Markup {
+pub fn job(job: &JobView<'_>, visitor: Visitor<'_>, render_info: &str) -> Markup {
     let title = format!("Job: {}", job.name);
     let finished = matches!(job.state, "done" | "dead");
     let body = html! {
-        // The script fills in whatever carries a `data-` attribute of these.
+        // The script updates the elements with `data-` attributes.
         div.panel.narrow data-job=(job.id) data-state=(job.state) {
             div.heading {
                 h1 { (title) }
@@ -58,9 +58,12 @@ pub fn job(job: &JobView<'_>, visitor: Visitor<'_>, made: &str) -> Markup {
                 "Attempts: " span data-show="attempts" { (job.attempts) } " · Job id: " (job.id)
             }
             @if !finished {
-                p data-show="reload" { a href={ "/jobs/" (job.id) } { "Reload" } " this page to see how far it is." }
+                p data-show="reload" {
+                    a href={ "/jobs/" (job.id) } { "Reload" } " this page to see the progress."
+                }
             }
-            pre data-show="result" role="region" tabindex="0" aria-label="Result" hidden[job.result.is_none()] {
+            pre data-show="result" role="region" tabindex="0" aria-label="Result"
+                hidden[job.result.is_none()] {
                 (job.result.unwrap_or_default())
             }
         }
@@ -72,7 +75,7 @@ pub fn job(job: &JobView<'_>, visitor: Visitor<'_>, made: &str) -> Markup {
     let script = (!finished).then_some("/static/job.js");
     layout(
         Page {
-            made: Some(made),
+            made: Some(render_info),
             script,
             ..Page::new(&title, visitor)
         },
@@ -97,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_job_says_how_to_see_more_with_and_without_script() {
+    fn unfinished_job_can_be_followed_without_script() {
         let html = rendered("running", None);
         assert!(
             html.contains("src=\"/static/job.js\"") && html.contains("data-job=\"j-1\""),
@@ -110,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_job_shows_its_result_and_needs_no_script() {
+    fn finished_job_shows_its_result_without_script() {
         let html = rendered("done", Some("order,total\n263,59.97"));
         assert!(
             html.contains("263,59.97") && !html.contains("hidden>"),

@@ -1,66 +1,26 @@
-//! The pages that depend on who asks or on what was asked: the shop window, lists, receipts, jobs, the login.
+//! The HTML pages that depend on the visitor or on the request: home, lists, orders, jobs, login.
 //!
-//! They stand on the layout and the small pieces of chapter 4, and turn data into markup, nothing more: whoever calls
-//! them has already asked the stores. Every page works without JavaScript; the one script ([`JOB_JS`]) only spares a
-//! customer the reloading. Left out: the product page, which chapter 4 can render in advance.
+//! A handler reads the data and passes it to a function of this module, which returns markup. The
+//! layout comes from chapter 4. Every page works without JavaScript; the script of the job page
+//! ([`JOB_JS`]) only updates it. The product page is in chapter 4, because it can be pre-rendered.
 
 mod account;
+mod cards;
 mod games;
 mod home;
 mod job;
 mod order;
-
-use ch02_database::model::Listing;
-use ch04_async::pages::{Page, Visitor, capital, layout, price, stars};
-use maud::{Markup, html};
+mod problem;
 
 pub use account::login;
 pub use games::games;
 pub use home::home;
 pub use job::{JobView, job};
 pub use order::{order, orders};
+pub use problem::problem;
 
 /// The script of the job page, served as `/static/job.js`.
 pub const JOB_JS: &str = include_str!("job.js");
-
-/// An error, told to a person: the same `title` and `detail` as in the problem document that a program gets (RFC 9457).
-pub fn problem(status: u16, title: &str, detail: &str, visitor: Visitor<'_>) -> Markup {
-    let body = html! {
-        div.panel.narrow {
-            p.kicker { "Status " (status) }
-            h1 { (title) }
-            p { (detail) }
-            a.button.primary href="/" { "Back to the shop" }
-        }
-    };
-    layout(Page::new(title, visitor), body)
-}
-
-/// Games side by side. The whole card leads to the game; the cover says nothing that the title does not say.
-fn cards(listings: &[Listing]) -> Markup {
-    html! {
-        ul.cards {
-            @for Listing { game, reviews } in listings {
-                li {
-                    article.card {
-                        @if let Some(cover) = game.images.first() {
-                            img src=(cover) alt="" width="300" height="400" loading="lazy";
-                        }
-                        div {
-                            p.kicker { (capital(&game.genre)) }
-                            h3 { a href={ "/games/" (game.id) } { (game.title) } }
-                            p {
-                                (stars(reviews.average))
-                                @if reviews.count > 0 { " " span.note { "(" (reviews.count) ")" } }
-                            }
-                            p.price { (price(game.price_cents)) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -71,6 +31,10 @@ mod tests {
     use ch02_database::model::{Game, ReviewSummary};
     use chrono::DateTime;
 
+    use ch02_database::model::Listing;
+    use ch04_async::pages::Visitor;
+
+    use super::cards::cards;
     use super::*;
 
     const ATTACK: &str = "<script>alert('&')</script>\" onload=\"x";
@@ -113,8 +77,8 @@ mod tests {
     }
 
     #[test]
-    fn whatever_people_typed_is_escaped_on_every_page() {
-        let (who, listing, order) = (
+    fn every_page_escapes_user_text() {
+        let (visitor, listing, order) = (
             Visitor::LoggedIn(ATTACK),
             listing(ATTACK),
             sample_order(ATTACK),
@@ -140,37 +104,37 @@ mod tests {
         for (name, page) in [
             (
                 "home",
-                home(from_ref(&listing), from_ref(&listing), who, ATTACK),
+                home(from_ref(&listing), from_ref(&listing), visitor, ATTACK),
             ),
             (
                 "games",
-                games(&found, &query, Some(ATTACK), Some(ATTACK), who, ATTACK),
+                games(&found, &query, Some(ATTACK), Some(ATTACK), visitor, ATTACK),
             ),
             (
                 "order",
-                self::order(&order, Some(&listing.game), who, ATTACK),
+                self::order(&order, Some(&listing.game), visitor, ATTACK),
             ),
             (
                 "orders",
                 orders(
                     &[(order.clone(), Some(ATTACK.into()))],
                     Some(ATTACK),
-                    who,
+                    visitor,
                     ATTACK,
                 ),
             ),
-            ("job", job(&view, who, ATTACK)),
+            ("job", job(&view, visitor, ATTACK)),
             ("login", login(Some(ATTACK), Visitor::Anonymous, ATTACK)),
-            ("problem", problem(404, ATTACK, ATTACK, who)),
+            ("problem", problem(404, ATTACK, ATTACK, visitor)),
         ] {
             let html = page.into_string();
             assert!(
                 !html.contains("<script>"),
-                "{name}: a tag came through: {html}"
+                "{name} does not escape a tag: {html}"
             );
             assert!(
                 !html.contains("\" onload=\""),
-                "{name}: an attribute came through: {html}"
+                "{name} does not escape an attribute: {html}"
             );
             assert!(
                 !html.contains(" style="),
@@ -180,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_leads_to_its_game_and_names_its_price() {
+    fn card_links_to_its_game_and_shows_price() {
         let html = cards(&[listing("Skyfall")]).into_string();
         assert!(
             html.contains("<a href=\"/games/7\">Skyfall</a>") && html.contains("$19.99"),

@@ -1,7 +1,6 @@
-//! A customer's orders: one as a receipt, and all of them as a list.
+//! The orders of a customer: one order as a receipt, all orders as a list.
 //!
-//! An order names its shard: its number modulo 256 is its bucket, and the receipt says which. The title of the game is
-//! looked up in another database, so it may be missing, and then the game's number has to do. Left out: invoices, returns.
+//! The title of a game comes from another database. If it is missing, the page shows the game's id.
 
 use ch02_database::model::Game;
 use ch02_database::model::Order;
@@ -10,9 +9,14 @@ use ch04_async::pages::{Page, Visitor, layout, price};
 use maud::{Markup, html};
 
 /// One order as a receipt.
-pub fn order(order: &Order, game: Option<&Game>, visitor: Visitor<'_>, made: &str) -> Markup {
+pub fn order(
+    order: &Order,
+    game: Option<&Game>,
+    visitor: Visitor<'_>,
+    render_info: &str,
+) -> Markup {
     let title = format!("Order {}", order.id);
-    // From the total, not from the game: its price may have changed since.
+    // From the total, because the price of the game may have changed.
     let each = order.total_cents / i64::from(order.quantity.max(1));
     let body = html! {
         div.panel.narrow {
@@ -22,52 +26,64 @@ pub fn order(order: &Order, game: Option<&Game>, visitor: Visitor<'_>, made: &st
                 @if let Some(cover) = game.and_then(|game| game.images.first()) {
                     img src=(cover) alt="" width="300" height="400";
                 }
-                h2 { a href={ "/games/" (order.game_id) } { (name(order, game.map(|game| game.title.as_str()))) } }
+                h2 {
+                    a href={ "/games/" (order.game_id) } {
+                        (name(order, game.map(|game| game.title.as_str())))
+                    }
+                }
             }
             table {
-                caption.hidden { "What was ordered and what it costs" }
+                caption.hidden { "The order and its price" }
                 tbody {
                     tr { th scope="row" { "Ordered by" } td.right { (order.customer) } }
-                    tr { th scope="row" { "Placed" } td.right { (time(order, "%-d %B %Y, %H:%M UTC")) } }
+                    tr {
+                        th scope="row" { "Placed" }
+                        td.right { (time(order, "%-d %B %Y, %H:%M UTC")) }
+                    }
                     tr { th scope="row" { "Price of one copy" } td.number { (price(each)) } }
                     tr { th scope="row" { "Copies" } td.number { (order.quantity) } }
-                    tr.total { th scope="row" { "Total" } td.number { (price(order.total_cents)) } }
+                    tr.total {
+                        th scope="row" { "Total" }
+                        td.number { (price(order.total_cents)) }
+                    }
                 }
             }
             p.note {
-                "Kept in bucket " (bucket_of_order(order.id)) ": the order’s number modulo " (BUCKETS)
-                ". The bucket decides which shard holds it."
+                "Stored in bucket " (bucket_of_order(order.id)) ": the order’s id modulo " (BUCKETS)
+                ". The bucket decides the shard."
             }
             p { a href="/orders" { "All your orders" } }
         }
     };
     layout(
         Page {
-            made: Some(made),
+            made: Some(render_info),
             ..Page::new(&title, visitor)
         },
         body,
     )
 }
 
-/// A customer's orders, each with the title of its game where it is known. `next` is the address of the older ones.
+/// The orders of a customer, each with the title of its game. `next` is the URL of older orders.
 pub fn orders(
     orders: &[(Order, Option<String>)],
     next: Option<&str>,
     visitor: Visitor<'_>,
-    made: &str,
+    render_info: &str,
 ) -> Markup {
     let body = html! {
         div.heading {
             h1 { "Your orders" }
             @if !orders.is_empty() {
-                form method="post" action="/work?job=order-export" { button { "Export my orders" } }
+                form method="post" action="/work?job=order-export" {
+                    button { "Export my orders" }
+                }
             }
         }
         @if orders.is_empty() {
             div.panel.narrow {
                 h2 { "No orders yet" }
-                p { "What you buy will be listed here." }
+                p { "Your purchases appear here." }
                 a.button.primary href="/games" { "Find a game" }
             }
         } @else {
@@ -85,12 +101,15 @@ pub fn orders(
             }
         }
         @if let Some(next) = next {
-            nav.pager aria-label="Pages" { span {} a.button rel="next" href=(next) { "Older orders →" } }
+            nav.pager aria-label="Pages" {
+                span {}
+                a.button rel="next" href=(next) { "Older orders →" }
+            }
         }
     };
     layout(
         Page {
-            made: Some(made),
+            made: Some(render_info),
             ..Page::new("Your orders", visitor)
         },
         body,
@@ -114,7 +133,7 @@ fn name(order: &Order, title: Option<&str>) -> String {
     title.map_or_else(|| format!("Game {}", order.game_id), ToOwned::to_owned)
 }
 
-/// When the order was placed, in `format` for people and in full for programs.
+/// When the order was placed: in `format` for people, in RFC 3339 for programs.
 fn time(order: &Order, format: &str) -> Markup {
     let when = order.created_at;
     html! { time datetime=(when.format("%Y-%m-%dT%H:%M:%SZ")) { (when.format(format)) } }
@@ -136,7 +155,7 @@ mod tests {
     };
 
     #[test]
-    fn a_receipt_shows_what_was_paid_and_where_the_order_lies() {
+    fn receipt_shows_price_and_bucket() {
         let html = order(&ORDER(), None, Visitor::LoggedIn("ada"), "").into_string();
         for part in [
             "$19.99",
@@ -145,12 +164,15 @@ mod tests {
             "bucket 7:",
             "1 January 1970, 00:00 UTC",
         ] {
-            assert!(html.contains(part), "no {part} in {html}");
+            assert!(
+                html.contains(part),
+                "the receipt does not show {part}: {html}"
+            );
         }
     }
 
     #[test]
-    fn the_export_is_offered_only_when_there_is_something_to_export() {
+    fn export_is_offered_only_with_orders() {
         let page =
             |orders: &[_]| self::orders(orders, None, Visitor::LoggedIn("ada"), "").into_string();
         assert!(page(&[(ORDER(), None)]).contains("action=\"/work?job=order-export\""));

@@ -1,4 +1,4 @@
-//! `serve --services docker`: real servers in containers, and a process for every clone and worker.
+//! `serve --services docker`: servers in containers, and a process for each clone and worker.
 
 use std::process::Command;
 
@@ -7,26 +7,26 @@ use reqwest::StatusCode;
 use crate::support::poll_until;
 use crate::support::program::{Process, paste, signal};
 
-/// One test for the whole life of such a store, since it takes a dozen containers to begin one.
+/// One test covers the whole life of the store, because each start takes a dozen containers.
 #[tokio::test]
-async fn a_store_in_containers_passes_the_tour_survives_a_kill_and_leaves_nothing_behind() {
+async fn store_in_containers_survives_kill_and_cleans_up() {
     let mut store = Process::in_containers();
     let tour = store.tour();
     let containers = tour
         .iter()
         .find_map(|line| line.strip_prefix("docker ps --filter name="));
-    let containers = containers.expect("the tour shows how to see its containers");
+    let containers = containers.expect("the tour has no command that lists the containers");
     assert!(
-        running(containers) >= 10,
-        "a primary, replicas, shards, Redis, Memcached, RabbitMQ"
+        count_containers(containers) >= 10,
+        "a primary, replicas, shards, Redis, Memcached and RabbitMQ are at least 10 containers"
     );
 
     paste(&tour);
 
     let ada = store.client();
     ada.login("ada").await;
-    signal(killed(&tour, "clone-1"), "KILL");
-    signal(killed(&tour, "worker-1"), "KILL");
+    signal(pid_to_kill(&tour, "clone-1"), "KILL");
+    signal(pid_to_kill(&tour, "worker-1"), "KILL");
     for request in 1..=12 {
         let me = ada.get("/me").await;
         assert_eq!(
@@ -43,7 +43,7 @@ async fn a_store_in_containers_passes_the_tour_survives_a_kill_and_leaves_nothin
     let done = ada.finished_job(job.location()).await;
     assert_eq!(
         done["state"], "done",
-        "a worker is left, but did not do it: {done}"
+        "the other worker did not run the job: {done}"
     );
 
     let containers = containers.to_owned();
@@ -53,15 +53,19 @@ async fn a_store_in_containers_passes_the_tour_survives_a_kill_and_leaves_nothin
         .collect();
     let status = store.stop("INT");
     assert_eq!(status.code(), Some(0), "{status}");
-    assert_eq!(running(&containers), 0, "containers were left behind");
+    assert_eq!(
+        count_containers(&containers),
+        0,
+        "the store did not remove its containers"
+    );
     for pid in children {
-        assert!(!is_alive(pid), "process {pid} was left behind");
+        assert!(!is_alive(pid), "process {pid} is still running");
     }
 }
 
-/// Nobody tells the children when their parent is killed; their standard input ends, and so do they.
+/// A killed parent sends no signal, but the standard input of its child processes closes.
 #[tokio::test]
-async fn no_child_outlives_a_parent_that_was_killed() {
+async fn child_processes_exit_when_parent_is_killed() {
     let mut store = Process::in_containers();
     let tour = store.tour();
     let children: Vec<u32> = ["clone-1", "clone-2", "worker-1"]
@@ -78,22 +82,23 @@ async fn no_child_outlives_a_parent_that_was_killed() {
     for pid in children {
         poll_until(async || (!is_alive(pid)).then_some(())).await;
     }
-    // The next program that uses the testbed removes the containers; here nobody comes any more, so we do.
+    // The next program that uses the testbed would remove the containers. This test removes them.
     let left = docker(&["ps", "-aq", "--filter", &format!("name={containers}")]);
     let left: Vec<&str> = left.lines().collect();
     docker(&[&["rm", "--force", "--volumes"], left.as_slice()].concat());
 }
 
-/// The process that the tour offers for killing.
-fn killed(tour: &[String], name: &str) -> u32 {
+/// The process id in a `kill` command of the tour.
+fn pid_to_kill(tour: &[String], name: &str) -> u32 {
     let line = tour
         .iter()
         .find(|line| line.starts_with("kill -9") && line.ends_with(name));
-    let line = line.unwrap_or_else(|| panic!("the tour does not offer to kill {name}: {tour:#?}"));
+    let line =
+        line.unwrap_or_else(|| panic!("the tour has no command that kills {name}: {tour:#?}"));
     line.split_whitespace().nth(2).unwrap().parse().unwrap()
 }
 
-/// The process behind `clone-2 40002 (1234)` or `worker-2 (1235)`.
+/// The process id in `clone-2 40002 (1234)` or `worker-2 (1235)`.
 fn child(tour: &[String], name: &str) -> u32 {
     let text = tour.join(" ");
     let (_, after) = text.split_once(&format!("{name} ")).unwrap();
@@ -110,7 +115,7 @@ fn is_alive(pid: u32) -> bool {
         .success()
 }
 
-fn running(name: &str) -> usize {
+fn count_containers(name: &str) -> usize {
     docker(&["ps", "-aq", "--filter", &format!("name={name}")])
         .lines()
         .count()

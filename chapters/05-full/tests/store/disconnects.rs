@@ -1,4 +1,5 @@
-//! Clients that hang up at the worst moment: no connection is poisoned, no copy goes stale, nothing is written twice.
+//! Clients that disconnect during a request: connections stay usable, copies stay right, and no
+//! write happens twice.
 
 use std::future::Future;
 use std::future::poll_fn;
@@ -24,7 +25,7 @@ use crate::support::{TestStore, poll_until, small};
 
 const SCHEMA: &str = "CREATE TABLE notes (n INTEGER PRIMARY KEY) STRICT";
 
-/// Polls a future this many times, then drops it: what axum does to a handler when its client hangs up.
+/// Polls a future this many times, then drops it, like axum when a client disconnects.
 async fn drop_after(polls: usize, future: impl Future) {
     let mut future = pin!(future);
     for _ in 0..polls {
@@ -38,24 +39,24 @@ async fn drop_after(polls: usize, future: impl Future) {
     }
 }
 
-/// Begins 1,000 writes and drops each after 0 to 7 polls; checks after each that the pool's only connection is not left inside a
-/// transaction. Returns how many of the writes have happened.
-async fn abandon_a_thousand(pool: &SqlitePool, write_and_abandon: impl AsyncFn(usize)) -> i64 {
+/// Starts 1,000 writes and drops each after 0 to 7 polls. Checks after each that the pool's only
+/// connection is outside a transaction. Returns how many writes are committed.
+async fn abandon_1000_writes(pool: &SqlitePool, write_and_abandon: impl AsyncFn(usize)) -> i64 {
     for round in 0..1_000 {
         write_and_abandon(round % 8).await;
         let mut connection = pool.acquire().await.unwrap();
-        // "cannot start a transaction within a transaction" is how a poisoned connection shows.
+        // Inside a transaction, BEGIN fails.
         let begin = sqlx::query("BEGIN").execute(&mut *connection).await;
         assert!(
             begin.is_ok(),
-            "round {round} poisoned the connection: {begin:?}"
+            "round {round} left the connection inside a transaction: {begin:?}"
         );
         sqlx::query("ROLLBACK")
             .execute(&mut *connection)
             .await
             .unwrap();
     }
-    // The last ones may still be under way.
+    // The last writes may still run.
     let count = async || {
         sqlx::query_scalar("SELECT count(*) FROM notes")
             .fetch_one(pool)
@@ -73,12 +74,12 @@ async fn abandon_a_thousand(pool: &SqlitePool, write_and_abandon: impl AsyncFn(u
 const INSERT: &str = "INSERT INTO notes DEFAULT VALUES";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished() {
-    // Of every eight one is dropped before its first poll, so it never began.
-    let begun = 875;
+async fn abandoned_writes_finish_and_leave_connections_clean() {
+    // One of eight writes is dropped before its first poll, so it never starts.
+    let started = 875;
 
     let db = SqliteDatabase::open(None, &[SCHEMA]).await.unwrap();
-    let written = abandon_a_thousand(db.readers(), async |polls| {
+    let written = abandon_1000_writes(db.readers(), async |polls| {
         drop_after(
             polls,
             db.write(|db| Box::pin(async move { sqlx::query(INSERT).execute(db).await })),
@@ -87,12 +88,12 @@ async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished()
     })
     .await;
     assert_eq!(
-        written, begun,
-        "a write that has begun runs to its end, whoever hangs up"
+        written, started,
+        "a started write must finish although its caller has gone"
     );
 
-    // The naive way, which this workshop forbids itself: the transaction inside the future that is dropped.
-    // In a file, since an abandoned connection may be closed, and a database in memory would end with it.
+    // The naive version: the transaction is inside the future that is dropped. It uses a file,
+    // because a database in memory ends with its connection.
     let dir = tempfile::tempdir().unwrap();
     let file = SqliteConnectOptions::new()
         .filename(dir.path().join("naive.db"))
@@ -103,9 +104,9 @@ async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished()
         .await
         .unwrap();
     sqlx::query(SCHEMA).execute(&naive).await.unwrap();
-    let written = abandon_a_thousand(&naive, async |polls| {
+    let written = abandon_1000_writes(&naive, async |polls| {
         let write = async {
-            #[expect(clippy::disallowed_methods, reason = "to show what it does")]
+            #[expect(clippy::disallowed_methods, reason = "the test shows its effect")]
             let mut transaction = naive.begin().await.unwrap();
             sqlx::query(INSERT)
                 .execute(&mut *transaction)
@@ -117,13 +118,13 @@ async fn a_thousand_abandoned_writes_poison_no_connection_and_are_all_finished()
     })
     .await;
     assert!(
-        written < begun,
-        "the naive way finished all of them, so this test shows nothing"
+        written < started,
+        "the naive version finished all writes, so this test proves nothing"
     );
 }
 
 #[tokio::test]
-async fn a_failed_write_leaves_nothing_behind() {
+async fn failed_write_is_rolled_back() {
     let db = SqliteDatabase::open(None, &[SCHEMA]).await.unwrap();
     let failed: Result<(), _> = db
         .write(|db| {
@@ -149,7 +150,7 @@ async fn a_failed_write_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_price_whose_client_hung_up_is_not_left_in_the_cache() {
+async fn disconnected_price_change_still_invalidates_the_cache() {
     let dir = tempfile::tempdir().unwrap();
     let store = TestStore::start_with(ch05_full::cli::ServeArgs {
         data_dir: Some(dir.path().to_owned()),
@@ -162,9 +163,9 @@ async fn a_price_whose_client_hung_up_is_not_left_in_the_cache() {
     for price in 1_000..1_100 {
         ada.game(7).await;
         let body = json!({ "price_cents": price }).to_string();
-        send_and_hang_up(&store.url, &cookie, "PATCH /games/7", &body).await;
+        send_and_disconnect(&store.url, &cookie, "PATCH /games/7", &body).await;
 
-        // Once the database has the new price, so must everybody else, soon.
+        // When the database has the new price, the cache must get it too.
         let written = async || {
             let uncached = ada
                 .request(reqwest::Method::GET, "/games/7")
@@ -179,13 +180,13 @@ async fn a_price_whose_client_hung_up_is_not_left_in_the_cache() {
 }
 
 #[tokio::test]
-async fn an_order_whose_client_hung_up_can_be_sent_again_and_is_there_once() {
+async fn disconnected_order_is_placed_once_when_retried() {
     let store = TestStore::start().await;
     let ada = store.customer("ada").await;
     let cookie = session_cookie(&ada.post("/login", json!({ "user": "ada" })).await);
     for n in 0..100 {
         let key = format!("Idempotency-Key: key-{n}\r\n{cookie}");
-        send_and_hang_up(
+        send_and_disconnect(
             &store.url,
             &key,
             "POST /orders",
@@ -209,10 +210,11 @@ fn session_cookie(login: &crate::support::TextResponse) -> String {
     )
 }
 
-/// Sends a whole request and closes the connection without waiting for its answer.
-async fn send_and_hang_up(url: &str, headers: &str, request_line: &str, body: &str) {
+/// Sends a complete request and closes the connection without waiting for the response.
+async fn send_and_disconnect(url: &str, headers: &str, request_line: &str, body: &str) {
     let request = format!(
-        "{request_line} HTTP/1.1\r\nhost: x\r\n{headers}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "{request_line} HTTP/1.1\r\nhost: x\r\n{headers}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut stream = TcpStream::connect(url.trim_start_matches("http://"))
@@ -220,9 +222,10 @@ async fn send_and_hang_up(url: &str, headers: &str, request_line: &str, body: &s
         .unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
 }
-/// The router alone, since over a connection one cannot choose when a client hangs up.
+
+/// Uses the router without a connection, so the test decides when the client disconnects.
 #[tokio::test]
-async fn a_write_is_counted_also_when_its_client_has_hung_up_or_was_refused() {
+async fn disconnected_and_rejected_writes_are_counted() {
     let dir = DataDir::resolve(Some(":memory:".as_ref())).unwrap();
     let embedded = Arc::new(
         EmbeddedStorage::open(&dir, small().seed_request(), |_, _| ())
@@ -251,13 +254,17 @@ async fn a_write_is_counted_also_when_its_client_has_hung_up_or_was_refused() {
             .contains(&format!(r#"route="/login",status="{status}"}} 1"#))
     };
 
-    // One poll begins the write. Dropping what is left is what hyper does when the connection closes.
-    let begun = poll_fn(|context| Poll::Ready(pin!(login(0)).poll(context).is_pending())).await;
-    assert!(begun, "the login was over before its client could hang up");
+    // One poll starts the write. Then the future is dropped, like hyper when a connection closes.
+    let is_pending =
+        poll_fn(|context| Poll::Ready(pin!(login(0)).poll(context).is_pending())).await;
+    assert!(
+        is_pending,
+        "the login finished before its client could disconnect"
+    );
     assert!(!counted(200));
     poll_until(async || counted(200).then_some(())).await;
 
-    let refused = login(100_000).await.unwrap();
-    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let rejected = login(100_000).await.unwrap();
+    assert_eq!(rejected.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert!(counted(413), "{}", metrics.encode(&[]));
 }

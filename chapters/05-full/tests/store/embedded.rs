@@ -1,4 +1,4 @@
-//! The embedded services on their own: a full disk, a database that goes away, a seeding that was cut off.
+//! The embedded services: a full disk, a closed database, an interrupted seeding.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ async fn execute(db: &SqliteDatabase, statement: &str) -> Result<(), ch02_databa
 }
 
 #[tokio::test]
-async fn writes_work_again_when_the_disk_has_space_again() {
+async fn writes_work_again_after_a_full_disk() {
     let dir = tempfile::tempdir().unwrap();
     let db = SqliteDatabase::open(
         Some(&dir.path().join("test.db")),
@@ -47,7 +47,7 @@ async fn writes_work_again_when_the_disk_has_space_again() {
     .await
     .unwrap();
     let big = "INSERT INTO notes VALUES (hex(zeroblob(100000)))";
-    // To SQLite a database that may not grow is a disk that is full.
+    // SQLite reports a database that may not grow as a full disk.
     execute(&db, "PRAGMA max_page_count = 1").await.unwrap();
     for _ in 0..3 {
         assert!(execute(&db, big).await.is_err());
@@ -57,7 +57,7 @@ async fn writes_work_again_when_the_disk_has_space_again() {
             .fetch_one(db.readers())
             .await
             .is_ok(),
-        "reads go on"
+        "reads must work while the disk is full"
     );
 
     execute(&db, "PRAGMA max_page_count = 100000")
@@ -66,7 +66,7 @@ async fn writes_work_again_when_the_disk_has_space_again() {
 
     execute(&db, big)
         .await
-        .expect("the writer is stuck in the transaction that SQLite itself has ended");
+        .expect("the writer is still in the transaction that SQLite has rolled back");
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM notes")
         .fetch_one(db.readers())
         .await
@@ -75,7 +75,7 @@ async fn writes_work_again_when_the_disk_has_space_again() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_panics_is_rolled_back_and_the_next_one_works() {
+async fn panicking_transaction_is_rolled_back() {
     let db = SqliteDatabase::open(None, &["CREATE TABLE notes (n INTEGER) STRICT"])
         .await
         .unwrap();
@@ -85,7 +85,7 @@ async fn a_transaction_that_panics_is_rolled_back_and_the_next_one_works() {
                 sqlx::query("INSERT INTO notes VALUES (1)")
                     .execute(db)
                     .await?;
-                panic!("on purpose")
+                panic!("this panic is part of a test")
             })
         })
         .await;
@@ -99,7 +99,7 @@ async fn a_transaction_that_panics_is_rolled_back_and_the_next_one_works() {
 }
 
 #[tokio::test]
-async fn a_store_whose_shard_is_away_is_not_ready() {
+async fn store_without_a_shard_is_not_ready() {
     let embedded = Arc::new(open(&DataDir::Memory, SMALL).await);
     let (services, _) = Services::embedded(&embedded).await.unwrap();
     services.health.check().await.unwrap();
@@ -108,11 +108,13 @@ async fn a_store_whose_shard_is_away_is_not_ready() {
 }
 
 #[tokio::test]
-async fn more_unfinished_jobs_than_the_queue_takes_do_not_keep_the_store_from_starting() {
+async fn restart_restores_more_jobs_than_queue_capacity() {
     let embedded = Arc::new(open(&DataDir::Memory, SMALL).await);
-    // 10,000 may wait; these were all confirmed once.
-    let unfinished = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10100) \
-         INSERT INTO jobs SELECT printf('00000000-0000-7000-8000-%012d', i), 'order-export', 'ada', 'queued', 0, 0, NULL FROM n";
+    // The queue has room for 10,000 jobs. All of these jobs were confirmed.
+    let unfinished = "WITH RECURSIVE n(i) AS \
+         (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10100) \
+         INSERT INTO jobs SELECT printf('00000000-0000-7000-8000-%012d', i), \
+         'order-export', 'ada', 'queued', 0, 0, NULL FROM n";
     execute(&embedded.main, unfinished).await.unwrap();
 
     let (services, resumed_jobs) = Services::embedded(&embedded).await.unwrap();
@@ -125,50 +127,56 @@ async fn more_unfinished_jobs_than_the_queue_takes_do_not_keep_the_store_from_st
     };
     tokio::time::timeout(DEADLINE, take_all)
         .await
-        .expect("some of the jobs are not on the queue");
+        .expect("some jobs are missing on the queue");
 }
 
 const FIRST_MIGRATION: &str = include_str!("../../migrations/store.sql");
 
-/// A session that is so old.
-fn ago(time: Duration) -> Session {
+/// A session of this age.
+fn session_of_age(age: Duration) -> Session {
     Session {
         user: "ada".to_owned(),
-        created_at: Utc::now() - time,
+        created_at: Utc::now() - age,
     }
 }
 
 #[tokio::test]
-async fn a_session_ends_after_its_time_and_is_swept_by_a_later_login() {
+async fn expired_session_ends_and_is_deleted_later() {
     let embedded = open(&DataDir::Memory, SMALL).await;
     let sessions = SqliteSessions::new(embedded.main.clone());
     let (second, an_hour_before) = (Duration::from_secs(1), Duration::from_hours(6 * 24 + 23));
-    let fresh = sessions.create(&ago(an_hour_before)).await.unwrap();
-    let old = sessions.create(&ago(SESSION_TTL + second)).await.unwrap();
+    let fresh = sessions
+        .create(&session_of_age(an_hour_before))
+        .await
+        .unwrap();
+    let old = sessions
+        .create(&session_of_age(SESSION_TTL + second))
+        .await
+        .unwrap();
     assert!(sessions.load(&fresh).await.unwrap().is_some());
     assert_eq!(
         sessions.load(&old).await.unwrap(),
         None,
-        "a session outlived its time"
+        "an expired session is still valid"
     );
 
-    sessions.create(&ago(second)).await.unwrap();
+    sessions.create(&session_of_age(second)).await.unwrap();
     let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions")
         .fetch_one(embedded.main.readers())
         .await
         .unwrap();
-    assert_eq!(kept, 2, "the table grows for ever");
+    assert_eq!(kept, 2, "an expired session stays in the table");
 }
 
 #[tokio::test]
-async fn a_store_of_an_older_version_keeps_its_logins_and_learns_to_end_them_all() {
+async fn older_store_is_migrated_and_keeps_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.db");
     let old = SqliteDatabase::open(Some(&file), &[FIRST_MIGRATION])
         .await
         .unwrap();
     let id = SqliteSessions::new(old.clone())
-        .create(&ago(Duration::ZERO))
+        .create(&session_of_age(Duration::ZERO))
         .await
         .unwrap();
     old.close().await;
@@ -179,7 +187,7 @@ async fn a_store_of_an_older_version_keeps_its_logins_and_learns_to_end_them_all
     let sessions = SqliteSessions::new(embedded.main.clone());
     assert!(
         sessions.load(&id).await.unwrap().is_some(),
-        "an update logs everybody out"
+        "the migration lost a session"
     );
     sessions
         .end_all(&UserName::parse("ada").unwrap())
@@ -193,13 +201,13 @@ async fn a_store_of_an_older_version_keeps_its_logins_and_learns_to_end_them_all
     let plan: &str = plan.get("detail");
     assert!(
         plan.contains("sessions_by_user"),
-        "it looks through everybody's sessions: {plan}"
+        "the query does not use the index: {plan}"
     );
     embedded.close().await;
 }
 
-/// What a seeding that was killed leaves behind: shards that are filled, and a store that is not.
-async fn cut_off_seeding(path: &Path, sizes: SeedRequest) {
+/// Creates what an interrupted seeding leaves: filled shards and an empty main database.
+async fn interrupt_seeding(path: &Path, sizes: SeedRequest) {
     let dir = DataDir::Folder(path.to_owned());
     open(&dir, sizes).await.close().await;
     std::fs::remove_file(path.join("store.db")).unwrap();
@@ -211,10 +219,10 @@ async fn cut_off_seeding(path: &Path, sizes: SeedRequest) {
 }
 
 #[tokio::test]
-async fn a_seeding_that_was_cut_off_begins_anew_with_whatever_sizes() {
+async fn interrupted_seeding_starts_again_with_new_sizes() {
     let temp = tempfile::tempdir().unwrap();
     let dir = DataDir::Folder(temp.path().to_owned());
-    cut_off_seeding(
+    interrupt_seeding(
         temp.path(),
         SeedRequest {
             shards: Some(8),
@@ -239,28 +247,28 @@ async fn a_seeding_that_was_cut_off_begins_anew_with_whatever_sizes() {
     assert_eq!(
         (counts.len(), counts.iter().sum::<u64>()),
         (4, 1_000),
-        "orders of the first seeding are left: {counts:?}"
+        "orders of the first seeding are still there: {counts:?}"
     );
 }
 
 #[tokio::test]
-async fn looking_at_a_store_that_was_never_filled_does_not_fill_it() {
+async fn inspect_does_not_seed_an_empty_store() {
     let temp = tempfile::tempdir().unwrap();
     let dir = DataDir::Folder(temp.path().to_owned());
-    for begun in [false, true] {
-        if begun {
-            cut_off_seeding(temp.path(), SMALL).await;
+    for interrupted in [false, true] {
+        if interrupted {
+            interrupt_seeding(temp.path(), SMALL).await;
         }
-        let refused = EmbeddedStorage::count_orders(&dir)
+        let error = EmbeddedStorage::count_orders(&dir)
             .await
             .unwrap_err()
             .to_string();
         assert!(
-            refused.contains("`cargo run -p ch05-full` makes one"),
-            "{refused}"
+            error.contains("`cargo run -p ch05-full` creates one"),
+            "{error}"
         );
     }
-    // So it can still be made in another size than the default one.
+    // So the store can still be created with another size.
     open(
         &dir,
         SeedRequest {
@@ -280,7 +288,7 @@ async fn looking_at_a_store_that_was_never_filled_does_not_fill_it() {
 }
 
 #[tokio::test]
-async fn a_count_in_the_store_that_is_no_number_is_damage_and_not_an_empty_store() {
+async fn invalid_seed_parameter_is_reported_as_damage() {
     let temp = tempfile::tempdir().unwrap();
     let dir = DataDir::Folder(temp.path().to_owned());
     let embedded = open(&dir, SMALL).await;
@@ -292,10 +300,10 @@ async fn a_count_in_the_store_that_is_no_number_is_damage_and_not_an_empty_store
     .unwrap();
     embedded.close().await;
     drop(embedded);
-    let refused = EmbeddedStorage::open(&dir, SMALL, |_, _| ())
+    let error = EmbeddedStorage::open(&dir, SMALL, |_, _| ())
         .await
         .err()
         .unwrap()
         .to_string();
-    assert!(refused.contains("games"), "{refused}");
+    assert!(error.contains("games"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The chapters' contracts, kept by the embedded implementations. The chapters' own tests run them on the real servers.
+//! The contracts of the chapters, on the embedded implementations.
 
 use std::sync::Arc;
 
@@ -21,26 +21,26 @@ async fn embedded() -> EmbeddedStorage {
 }
 
 #[tokio::test]
-async fn sessions_in_sqlite_keep_the_contract() {
+async fn sqlite_sessions_keep_the_contract() {
     let db = embedded().await.main;
     ch01_clones::contract::session_store(|| Arc::new(SqliteSessions::new(db.clone()))).await;
 }
 
 #[tokio::test]
-async fn a_catalogue_in_sqlite_keeps_the_contract() {
+async fn sqlite_catalog_keeps_the_contract() {
     let catalog = SqliteCatalog::new(embedded().await.main);
     ch02_database::contract::check_catalog(&catalog, GAMES).await;
 }
 
 #[tokio::test]
-async fn orders_in_sqlite_keep_the_contract() {
+async fn sqlite_orders_keep_the_contract() {
     let orders = SqliteOrders::new(embedded().await.shards);
     ch02_database::contract::check_orders(&orders, GAMES).await;
 }
 
 #[tokio::test]
-async fn job_records_in_sqlite_keep_the_contract() {
-    let board = SqliteJobStore::new(embedded().await.main);
-    // One process, one board: a second handle would be another name for the same.
-    ch04_async::contract::board(&board, &board).await;
+async fn sqlite_job_store_keeps_the_contract() {
+    let jobs = SqliteJobStore::new(embedded().await.main);
+    // In one process, a second handle is the same job store.
+    ch04_async::contract::board(&jobs, &jobs).await;
 }

@@ -74,7 +74,7 @@ impl Catalog for SqliteCatalog {
             GameSort::BestRated => "rating DESC, review_count DESC, id",
             GameSort::Newest => "release_date DESC, id",
         };
-        // An unset filter is left out. `? IS NULL OR …` would keep the planner from using an index.
+        // An unset filter is left out. With `? IS NULL OR …` the planner would not use an index.
         // The statement consists of fixed text; the client's values are bound.
         let mut sql = format!("SELECT {GAME_COLUMNS} FROM games WHERE true");
         let text = query

@@ -110,7 +110,8 @@ impl fmt::Display for Addresses {
         };
         write!(
             f,
-            "PostgreSQL with {replicas} replicas and {shards} shards, Redis for sessions{cache}, RabbitMQ"
+            "PostgreSQL with {replicas} replicas and {shards} shards, \
+             Redis for sessions{cache}, RabbitMQ"
         )
     }
 }

@@ -1,15 +1,15 @@
-//! Avatars: uploaded through one clone, served by all.
+//! Avatars: every clone serves an avatar that one clone has received.
 
 use reqwest::Method;
 
 use super::start;
 use crate::support::send;
 
-/// The smallest thing that begins like a PNG; nobody here looks further.
+/// The signature of a PNG and some text. The store checks only the signature.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest of a picture";
 
 #[tokio::test]
-async fn a_picture_sent_to_one_clone_is_served_by_all() {
+async fn avatar_is_served_by_every_clone() {
     let store = start().await;
     let ada = store.customer("ada").await;
     store.visitor().get("/users/ada/avatar").await.problem(404);
@@ -30,7 +30,7 @@ async fn a_picture_sent_to_one_clone_is_served_by_all() {
 }
 
 #[tokio::test]
-async fn a_picture_may_be_larger_than_other_bodies_but_not_any_size() {
+async fn avatar_has_its_own_size_limit() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let picture = |bytes: usize| {
@@ -43,7 +43,7 @@ async fn a_picture_may_be_larger_than_other_bodies_but_not_any_size() {
 }
 
 #[tokio::test]
-async fn what_is_no_picture_and_what_is_nobodys_is_refused() {
+async fn invalid_or_anonymous_avatar_is_rejected() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let not_a_picture = ada

@@ -1,4 +1,4 @@
-//! Bad input: a clear answer each, no 500, and nothing changed.
+//! Invalid input: a clear error for each request, no 500, and no change.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -10,39 +10,39 @@ use crate::support::invalid_requests::invalid_requests;
 use crate::support::{DEADLINE, TestStore, send};
 
 #[tokio::test]
-async fn every_wrong_request_gets_its_own_clear_answer_and_changes_nothing() {
+async fn invalid_requests_get_clear_errors_and_change_nothing() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let before = (ada.game(7).await, ada.all_orders().await);
 
-    for wrong in invalid_requests() {
-        let method: Method = wrong.method.parse().unwrap();
+    for invalid in invalid_requests() {
+        let method: Method = invalid.method.parse().unwrap();
         let mut request = ada
-            .request(method, &wrong.path)
+            .request(method, &invalid.path)
             .header("idempotency-key", "key");
-        if !wrong.body.is_empty() || wrong.status == 400 {
+        if !invalid.body.is_empty() || invalid.status == 400 {
             request = request
-                .header("content-type", wrong.content_type)
-                .body(wrong.body.clone());
+                .header("content-type", invalid.content_type)
+                .body(invalid.body.clone());
         }
-        let answer = send(request).await;
-        let about = format!("{} {} {:.60}", wrong.method, wrong.path, wrong.body);
+        let response = send(request).await;
+        let about = format!("{} {} {:.60}", invalid.method, invalid.path, invalid.body);
         assert_eq!(
-            answer.status.as_u16(),
-            wrong.status,
+            response.status.as_u16(),
+            invalid.status,
             "{about} → {}",
-            answer.body
+            response.body
         );
-        let detail = answer.problem(wrong.status);
+        let detail = response.problem(invalid.status);
         assert!(
-            detail.contains(wrong.says),
-            "{about}: {detail:?} does not say {:?}",
-            wrong.says
+            detail.contains(invalid.detail),
+            "{about}: {detail:?} does not contain {:?}",
+            invalid.detail
         );
-        if wrong.status == 405 {
+        if invalid.status == 405 {
             assert!(
-                !answer.header("allow").is_empty(),
-                "{about}: a 405 names the methods that are allowed"
+                !response.header("allow").is_empty(),
+                "{about}: a 405 must name the allowed methods"
             );
         }
     }
@@ -50,12 +50,12 @@ async fn every_wrong_request_gets_its_own_clear_answer_and_changes_nothing() {
     assert_eq!(
         (ada.game(7).await, ada.all_orders().await),
         before,
-        "a refused request changed something"
+        "a rejected request changed data"
     );
 }
 
 #[tokio::test]
-async fn an_order_without_a_usable_idempotency_key_is_refused() {
+async fn order_without_valid_idempotency_key_is_rejected() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let body = json!({ "game_id": 7, "quantity": 1 });
@@ -70,12 +70,12 @@ async fn an_order_without_a_usable_idempotency_key_is_refused() {
     assert_eq!(
         ada.order(7, 1, &"k".repeat(255)).await.status,
         StatusCode::CREATED,
-        "255 is not too long"
+        "a key of 255 characters is valid"
     );
 }
 
 #[tokio::test]
-async fn of_two_idempotency_keys_none_is_taken() {
+async fn two_different_idempotency_keys_are_rejected() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let order =
@@ -97,13 +97,13 @@ async fn of_two_idempotency_keys_none_is_taken() {
     assert_eq!(
         same.status,
         StatusCode::CREATED,
-        "twice the same leaves no doubt: {}",
+        "the same key in header and form is valid: {}",
         same.body
     );
 }
 
 #[tokio::test]
-async fn what_changes_data_asks_for_a_session() {
+async fn writes_require_a_session() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let review = ada
@@ -128,14 +128,14 @@ async fn what_changes_data_asks_for_a_session() {
         let detail = send(request.json(&body)).await.problem(401);
         assert!(
             detail.contains("POST /login"),
-            "a 401 says how to log in: {detail}"
+            "a 401 must say how to log in: {detail}"
         );
     }
     assert_eq!(ada.game(7).await, before);
 }
 
 #[tokio::test]
-async fn a_cookie_that_is_no_session_is_as_good_as_none() {
+async fn invalid_cookie_counts_as_no_session() {
     let store = start().await;
     let visitor = store.visitor();
     let long = format!("session={}", "f".repeat(8_000));
@@ -162,7 +162,7 @@ async fn a_cookie_that_is_no_session_is_as_good_as_none() {
         assert_eq!(
             game.status,
             StatusCode::OK,
-            "{cookie:.40} keeps somebody from reading"
+            "an invalid cookie prevents reading: {cookie:.40}"
         );
     }
     let bytes = send(
@@ -175,7 +175,7 @@ async fn a_cookie_that_is_no_session_is_as_good_as_none() {
 }
 
 #[tokio::test]
-async fn a_body_of_100_megabytes_is_refused_without_being_read() {
+async fn large_body_is_rejected_before_it_is_read() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let request = ada
@@ -189,7 +189,7 @@ async fn a_body_of_100_megabytes_is_refused_without_being_read() {
     .await;
     answer.problem(413);
 
-    // A length that is not announced: counted while it is read.
+    // Without a Content-Length, the store counts the body while it reads it.
     let pieces =
         futures_util::stream::iter((0..10).map(|_| Ok::<_, std::io::Error>(vec![b' '; 8_192])));
     let request = ada
@@ -203,14 +203,15 @@ async fn a_body_of_100_megabytes_is_refused_without_being_read() {
     .await;
     answer.problem(413);
 
-    // A length that is only announced: the answer must come although the body never does.
-    let head = "POST /login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n";
+    // The response must come before the body, which is never sent.
+    let head = "POST /login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                content-length: 104857600\r\n\r\n";
     let answer = raw(&store, head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
 #[tokio::test]
-async fn paths_that_climb_out_of_the_store_find_nothing() {
+async fn path_traversal_finds_nothing() {
     let store = start().await;
     for path in [
         "/static/../../../../etc/passwd",
@@ -221,7 +222,7 @@ async fn paths_that_climb_out_of_the_store_find_nothing() {
         "/../etc/passwd",
         "//etc/passwd",
     ] {
-        // Sent raw, since a decent client would tidy the path up first.
+        // An HTTP client would normalise the path, so the test sends raw bytes.
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         let answer = raw(&store, request.as_bytes()).await;
         assert!(
@@ -236,7 +237,7 @@ async fn paths_that_climb_out_of_the_store_find_nothing() {
 }
 
 #[tokio::test]
-async fn a_person_gets_an_error_page_and_not_a_document() {
+async fn browser_gets_an_error_page() {
     let store = start().await;
     let page = store.visitor().get_html("/games/999999?<script>").await;
     assert_eq!(
@@ -253,7 +254,7 @@ async fn a_person_gets_an_error_page_and_not_a_document() {
 }
 
 #[tokio::test]
-async fn a_person_who_has_to_log_in_is_sent_to_the_login_and_back() {
+async fn browser_is_redirected_to_login_and_back() {
     let store = start().await;
     for (method, next) in [
         ("GET", "%2Forders%3Fbefore%3D5"),
@@ -275,7 +276,7 @@ async fn a_person_who_has_to_log_in_is_sent_to_the_login_and_back() {
     }
 }
 
-/// Sends these bytes and returns what comes back until the connection ends or the answer's head is there.
+/// Sends these bytes. Returns the response up to the end of its head or of the connection.
 async fn raw(store: &TestStore, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(store.url.trim_start_matches("http://"))
         .await
@@ -291,6 +292,6 @@ async fn raw(store: &TestStore, request: &[u8]) -> String {
     };
     tokio::time::timeout(DEADLINE, reading)
         .await
-        .expect("an answer");
+        .expect("the store sends no response");
     String::from_utf8_lossy(&answer).into_owned()
 }

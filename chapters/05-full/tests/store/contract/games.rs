@@ -1,4 +1,4 @@
-//! The catalogue: what it shows, and that a change is seen at once wherever a copy was.
+//! The catalogue, and the invalidation of its copies.
 
 use std::collections::BTreeSet;
 
@@ -9,25 +9,22 @@ use super::{snapshot, start};
 use crate::support::send;
 
 #[tokio::test]
-async fn a_game_is_served_as_json() {
+async fn game_is_served_as_json() {
     let store = start().await;
-    snapshot::json("a_game_is_served_as_json", &store.visitor().game(7).await);
+    snapshot::json("game_is_served_as_json", &store.visitor().game(7).await);
 }
 
 #[tokio::test]
-async fn a_list_shows_24_games_with_a_summary_of_their_reviews() {
+async fn list_shows_24_games_with_review_summary() {
     let store = start().await;
     let list = store.visitor().get("/games").await.json();
     assert_eq!(list["items"].as_array().unwrap().len(), 24);
     let shown = json!({ "first": list["items"][0], "next": list["next"] });
-    snapshot::json(
-        "a_list_shows_24_games_with_a_summary_of_their_reviews",
-        &shown,
-    );
+    snapshot::json("list_shows_24_games_with_review_summary", &shown);
 }
 
 #[tokio::test]
-async fn following_next_leads_through_all_games_once() {
+async fn next_links_lead_through_all_games() {
     let store = start().await;
     let visitor = store.visitor();
     let mut seen = Vec::new();
@@ -47,7 +44,7 @@ async fn following_next_leads_through_all_games_once() {
 }
 
 #[tokio::test]
-async fn a_list_can_be_narrowed_by_genre_and_title() {
+async fn list_filters_by_genre_and_title() {
     let store = start().await;
     let visitor = store.visitor();
 
@@ -63,7 +60,7 @@ async fn a_list_can_be_narrowed_by_genre_and_title() {
     let royal = visitor.get("/games?q=ROYAL%20reb").await.json();
     assert_eq!(royal["items"][0]["title"], "Royal Rebellion Deluxe");
 
-    // What means "anything" to LIKE means itself to a customer.
+    // The wildcards of LIKE must match only themselves.
     for wildcard in ["%25", "_", "%5C"] {
         let none = visitor.get(&format!("/games?q={wildcard}")).await.json();
         assert_eq!(none, json!({ "items": [], "next": null }), "q={wildcard}");
@@ -71,7 +68,7 @@ async fn a_list_can_be_narrowed_by_genre_and_title() {
 }
 
 #[tokio::test]
-async fn the_first_read_misses_the_cache_and_the_next_one_hits_it_on_every_clone() {
+async fn second_read_hits_cache_on_every_clone() {
     let store = start().await;
     let visitor = store.visitor();
     let first = visitor.get("/games/7").await;
@@ -84,7 +81,7 @@ async fn the_first_read_misses_the_cache_and_the_next_one_hits_it_on_every_clone
         assert_eq!(
             (next.header("x-cache"), next.header("x-db")),
             ("hit", ""),
-            "a hit asks no database"
+            "a hit must not read a database"
         );
         assert_eq!(next.body, first.body);
     }
@@ -107,7 +104,7 @@ async fn the_first_read_misses_the_cache_and_the_next_one_hits_it_on_every_clone
 }
 
 #[tokio::test]
-async fn an_answer_says_where_it_was_looked_up_also_when_nothing_was_found() {
+async fn not_found_response_names_cache_and_database() {
     let store = start().await;
     let ada = store.customer("ada").await;
     for path in ["/games/999999", "/static/games/999999.html"] {
@@ -126,7 +123,7 @@ async fn an_answer_says_where_it_was_looked_up_also_when_nothing_was_found() {
 }
 
 #[tokio::test]
-async fn a_write_goes_to_the_primary() {
+async fn writes_go_to_the_primary() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let change = |id: i64| {
@@ -159,7 +156,7 @@ async fn a_write_goes_to_the_primary() {
 }
 
 #[tokio::test]
-async fn a_new_price_is_shown_at_once_wherever_the_old_one_was_cached() {
+async fn new_price_is_visible_at_once() {
     let store = start().await;
     let ada = store.customer("ada").await;
     for round in 0..10 {
@@ -170,14 +167,14 @@ async fn a_new_price_is_shown_at_once_wherever_the_old_one_was_cached() {
             assert_eq!(
                 ada.game(7).await["price_cents"],
                 price,
-                "was the cache told about the change?"
+                "the cache returns the old price; was it invalidated?"
             );
         }
     }
 }
 
 #[tokio::test]
-async fn a_description_can_be_changed_and_the_rest_stays() {
+async fn description_changes_and_the_rest_stays() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let mut expected = ada.game(7).await;
@@ -195,13 +192,13 @@ async fn a_description_can_be_changed_and_the_rest_stays() {
 }
 
 #[tokio::test]
-async fn a_review_comes_and_goes_and_the_rating_follows() {
+async fn adding_and_deleting_reviews_updates_the_rating() {
     let store = start().await;
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
     let before = ada.game(7).await;
     assert_eq!(
         before["rating"], 2.5,
-        "the two generated reviews have 2 and 3 stars"
+        "the generated reviews of game 7 have 2 and 3 stars"
     );
 
     let written = ada
@@ -216,7 +213,7 @@ async fn a_review_comes_and_goes_and_the_rating_follows() {
     assert_eq!(
         with_review["reviews"][0],
         written.json(),
-        "the newest review comes first"
+        "the newest review must come first"
     );
 
     send(bob.request(Method::DELETE, written.location()))
@@ -236,10 +233,10 @@ async fn a_review_comes_and_goes_and_the_rating_follows() {
 }
 
 #[tokio::test]
-async fn what_customers_write_is_trimmed_and_keeps_its_lines() {
+async fn customer_text_is_trimmed_and_keeps_lines() {
     let store = start().await;
     let ada = store.customer("ada").await;
-    // As a browser sends what was typed on two lines.
+    // A browser sends CR LF between two lines.
     let fields = [("stars", "4"), ("text", " One.\r\n\tTwo. \r\n")];
     assert_eq!(
         ada.submit_form("/games/7/reviews", &fields)
@@ -258,7 +255,7 @@ async fn what_customers_write_is_trimmed_and_keeps_its_lines() {
 }
 
 #[tokio::test]
-async fn the_last_review_takes_the_rating_along() {
+async fn deleting_last_review_removes_the_rating() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let list = ada.get("/games?page=1").await.json();
@@ -267,7 +264,7 @@ async fn the_last_review_takes_the_rating_along() {
         .unwrap()
         .iter()
         .find(|game| game["reviews"]["count"] == 0);
-    let id = unreviewed.expect("one of 24 games has no review")["id"]
+    let id = unreviewed.expect("none of the 24 games is without reviews")["id"]
         .as_i64()
         .unwrap();
     assert_eq!(ada.game(id).await["rating"], Value::Null);
@@ -284,7 +281,7 @@ async fn the_last_review_takes_the_rating_along() {
 }
 
 #[tokio::test]
-async fn html_in_a_review_is_shown_as_text() {
+async fn html_in_a_review_is_escaped() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let attack = r#"<script>alert("x")</script> & <img src=x onerror=alert(1)>"#;
@@ -296,23 +293,23 @@ async fn html_in_a_review_is_shown_as_text() {
     assert_eq!(
         ada.game(7).await["reviews"][0]["text"],
         attack,
-        "stored as it was typed"
+        "the review must be stored unchanged"
     );
     for page in ["/games/7", "/static/games/7.html"] {
         let html = ada.get_html(page).await.body;
         assert!(
             html.contains("&lt;script&gt;alert"),
-            "{page} lost the review"
+            "{page} does not show the review"
         );
         assert!(
             !html.contains("<script>alert") && !html.contains("<img src=x"),
-            "{page} runs what customers type"
+            "{page} does not escape the review"
         );
     }
 }
 
 #[tokio::test]
-async fn the_shop_window_is_html_for_a_browser_and_a_line_for_curl() {
+async fn home_page_is_html_for_browsers_only() {
     let store = start().await;
     let visitor = store.visitor();
     let line = visitor.get("/").await;
@@ -324,12 +321,12 @@ async fn the_shop_window_is_html_for_a_browser_and_a_line_for_curl() {
         )
     );
 
-    let window = visitor.get_html("/").await;
-    assert_eq!(window.header("content-type"), "text/html; charset=utf-8");
+    let home = visitor.get_html("/").await;
+    assert_eq!(home.header("content-type"), "text/html; charset=utf-8");
     assert!(
-        window.body.contains("<h1") && window.body.contains(r#"href="/games/"#),
+        home.body.contains("<h1") && home.body.contains(r#"href="/games/"#),
         "{}",
-        window.body
+        home.body
     );
     let list = visitor.get_html("/games?genre=strategy&q=e").await;
     assert!(list.body.contains("<h1"), "{}", list.body);

@@ -1,4 +1,4 @@
-//! Jobs: handed in, confirmed, followed to their end.
+//! Jobs: submitted, confirmed, followed to their end.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::start;
 use crate::support::send;
 
 #[tokio::test]
-async fn a_job_is_accepted_at_once_and_done_later() {
+async fn job_is_accepted_at_once_and_done_later() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let order = ada.order(7, 2, "key").await.json();
@@ -40,12 +40,12 @@ async fn a_job_is_accepted_at_once_and_done_later() {
 }
 
 #[tokio::test]
-async fn events_follow_a_job_from_where_it_stands_to_its_end() {
+async fn events_follow_a_job_to_its_end() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let accepted = send(ada.request(Method::POST, "/work?job=trailer-transcode")).await;
 
-    // The answer ends by itself when the job does, so reading it to its end is the whole test of that.
+    // The stream must end with the job. Otherwise this read times out.
     let stream = ada.get(&format!("{}/events", accepted.location())).await;
 
     assert_eq!(stream.header("content-type"), "text/event-stream");
@@ -58,7 +58,7 @@ async fn events_follow_a_job_from_where_it_stands_to_its_end() {
         progress.is_sorted(),
         "progress went backwards: {progress:?}"
     );
-    let last = jobs.last().expect("at least the final event");
+    let last = jobs.last().expect("the stream has no event");
     assert_eq!(
         (&last["state"], &last["progress"]),
         (&json!("done"), &json!(100))
@@ -74,12 +74,12 @@ async fn events_follow_a_job_from_where_it_stands_to_its_end() {
     assert_eq!(
         events(&late.body).len(),
         1,
-        "a job that is over has one event: how it ended"
+        "the stream of a finished job must have one event"
     );
 }
 
 #[tokio::test]
-async fn events_pass_the_balancer_while_the_job_still_runs() {
+async fn events_stream_while_the_job_runs() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let accepted = send(ada.request(Method::POST, "/work?job=doSomething")).await;
@@ -89,17 +89,21 @@ async fn events_pass_the_balancer_while_the_job_still_runs() {
         .await
         .unwrap();
 
-    // If somebody on the way collected the answer first, the first thing to arrive would hold the last event as well.
-    let first = stream.chunk().await.unwrap().expect("a first event");
+    // If a proxy buffered the stream, the first chunk would contain the last event too.
+    let first = stream
+        .chunk()
+        .await
+        .unwrap()
+        .expect("the stream has no event");
     let first = events(std::str::from_utf8(&first).unwrap());
     assert!(
         first.iter().all(|job| job["state"] != "done"),
-        "the events were held back: {first:?}"
+        "the events were buffered: {first:?}"
     );
 }
 
 #[tokio::test]
-async fn a_job_is_shown_to_its_customer_only() {
+async fn job_is_visible_to_its_customer_only() {
     let store = start().await;
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
     let accepted = send(ada.request(Method::POST, "/work?job=order-export")).await;
@@ -113,7 +117,7 @@ async fn a_job_is_shown_to_its_customer_only() {
 }
 
 #[tokio::test]
-async fn a_browser_is_led_to_the_page_of_its_job() {
+async fn browser_is_redirected_to_its_job_page() {
     let store = start().await;
     let browser = store.customer("ada").await;
     let sent_on = browser.submit_form("/work?job=order-export", &[]).await;
@@ -124,12 +128,12 @@ async fn a_browser_is_led_to_the_page_of_its_job() {
     let page = browser.get_html(sent_on.location()).await.body;
     assert!(
         page.contains("id,game_id,quantity"),
-        "the result is on the page: {page}"
+        "the page does not show the result: {page}"
     );
 }
 
 #[tokio::test]
-async fn many_jobs_are_all_done_and_none_twice() {
+async fn every_job_is_done_once() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let mut paths = BTreeSet::new();
@@ -137,7 +141,7 @@ async fn many_jobs_are_all_done_and_none_twice() {
         let accepted = send(ada.request(Method::POST, "/work?job=order-export")).await;
         assert!(
             paths.insert(accepted.location().to_owned()),
-            "two jobs with one id"
+            "two jobs have the same id"
         );
     }
     for path in paths {

@@ -1,6 +1,7 @@
-//! The contract of the store: what a client may rely on, whatever stands behind the seams.
+//! The contract of the store with its clients. It does not depend on the services.
 //!
-//! `main.rs` has this file as two modules, so every test in here runs twice: on an embedded store and on one that stands on real servers.
+//! `main.rs` includes this file as two modules, so every test runs twice: on embedded services and on
+//! external ones.
 
 mod avatars;
 mod bad_input;
@@ -14,7 +15,7 @@ mod sessions;
 
 use crate::support::TestStore;
 
-/// A store of one's own: which kind is said by the module that this file is at the moment.
+/// Starts a new store. The name of the current module decides which kind.
 async fn start() -> TestStore {
     if module_path!().contains("on_external_services") {
         Box::pin(TestStore::start_external()).await
@@ -23,19 +24,19 @@ async fn start() -> TestStore {
     }
 }
 
-/// Snapshots (insta) that both kinds of store have to agree on, so their names do not say which.
+/// Snapshots (insta) with the same name for both kinds of store.
 mod snapshot {
     use serde_json::Value;
 
     pub fn json(name: &str, value: &Value) {
-        of_both(|| insta::assert_json_snapshot!(name, value));
+        without_module_name(|| insta::assert_json_snapshot!(name, value));
     }
 
     pub fn text(name: &str, text: &str) {
-        of_both(|| insta::assert_snapshot!(name, text));
+        without_module_name(|| insta::assert_snapshot!(name, text));
     }
 
-    fn of_both(compare: impl FnOnce()) {
+    fn without_module_name(compare: impl FnOnce()) {
         let mut settings = insta::Settings::clone_current();
         settings.set_prepend_module_to_snapshot(false);
         settings.bind(compare);

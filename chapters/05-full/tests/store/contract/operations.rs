@@ -1,4 +1,4 @@
-//! What those who run the store look at.
+//! The endpoints for operators.
 
 use std::collections::BTreeSet;
 
@@ -8,21 +8,28 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn every_answer_says_who_gave_it_and_to_which_request() {
+async fn every_response_names_its_clone_and_request() {
     let store = start().await;
     let visitor = store.visitor();
     for path in ["/", "/games/7", "/no-such-path", "/me"] {
-        let answer = send(
+        let response = send(
             visitor
                 .request(Method::GET, path)
                 .header("x-request-id", "a-request.42"),
         )
         .await;
-        assert!(answer.header("x-served-by").starts_with("clone-"), "{path}");
-        assert_eq!(answer.header("x-request-id"), "a-request.42", "{path}");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert!(
-            answer
+            response.header("x-served-by").starts_with("clone-"),
+            "{path}"
+        );
+        assert_eq!(response.header("x-request-id"), "a-request.42", "{path}");
+        assert_eq!(
+            response.header("x-content-type-options"),
+            "nosniff",
+            "{path}"
+        );
+        assert!(
+            response
                 .header("content-security-policy")
                 .contains("default-src 'self'"),
             "{path}"
@@ -31,7 +38,7 @@ async fn every_answer_says_who_gave_it_and_to_which_request() {
 }
 
 #[tokio::test]
-async fn the_store_says_that_it_is_alive_and_ready() {
+async fn store_is_alive_and_ready() {
     let store = start().await;
     let visitor = store.visitor();
     for (path, body) in [("/healthz", "ok"), ("/readyz", "ready")] {
@@ -41,7 +48,7 @@ async fn the_store_says_that_it_is_alive_and_ready() {
 }
 
 #[tokio::test]
-async fn metrics_count_requests_cache_lookups_orders_and_upstreams() {
+async fn metrics_count_requests_lookups_orders_and_upstreams() {
     let store = start().await;
     let visitor = store.visitor();
     for id in [7, 7, 7, 8, 999_999] {
@@ -71,13 +78,13 @@ async fn metrics_count_requests_cache_lookups_orders_and_upstreams() {
     assert_eq!(
         sum("upstream_requests_total", "upstream="),
         5,
-        "this very request has no answer yet"
+        "the request for the metrics is not counted yet"
     );
 }
 
-/// Every path and method that the document names is served, and answers to customer and visitor, to program and person as it says.
+/// Requests every documented operation with and without a session, as a program and as a browser.
 #[tokio::test]
-async fn the_interface_is_what_its_description_says() {
+async fn openapi_document_matches_the_interface() {
     let store = start().await;
     let (ada, visitor) = (store.customer("ada").await, store.visitor());
     let document = ada.get("/openapi.json").await.json();
@@ -85,7 +92,7 @@ async fn the_interface_is_what_its_description_says() {
     let mut listed = BTreeSet::new();
     for (path, method, operation) in operations(&document) {
         let name = format!("{} {path}", method.to_uppercase());
-        assert!(operation["summary"].is_string(), "{name} is not described");
+        assert!(operation["summary"].is_string(), "{name} has no summary");
         let real_path = path
             .replace("{page}", "7.html")
             .replace("{name}", "cover.svg")
@@ -104,40 +111,40 @@ async fn the_interface_is_what_its_description_says() {
             let about = format!("{name} with Accept: {accept} answered {}", answer.status);
             assert!(
                 documented.is_object(),
-                "{about}, which its description does not know"
+                "{about}, which the document does not mention"
             );
             let kind = answer
                 .header("content-type")
                 .split(';')
                 .next()
                 .unwrap_or_default();
-            // An empty answer, such as a redirect, has no type. axum calls a status without a body by none either.
+            // An empty response, such as a redirect, has no content type.
             assert!(
                 answer.body.is_empty() || documented["content"][kind].is_object(),
-                "{about} as {kind:?}, which its description does not know: {documented}"
+                "{about} as {kind:?}, which the document does not mention: {documented}"
             );
-            // Both ways to log out end the session that the other operations need.
+            // Logging out ends the session that the other operations need.
             if path.starts_with("/logout") {
                 ada.login("ada").await;
             }
         }
         listed.insert(name);
     }
-    snapshot::json("the_interface_is_what_its_description_says", &json!(listed));
+    snapshot::json("openapi_document_matches_the_interface", &json!(listed));
 }
 
 #[tokio::test]
-async fn the_description_names_each_operation_and_each_parameter_once_and_where_it_is() {
+async fn openapi_operations_and_parameters_are_consistent() {
     let store = start().await;
     let document = store.visitor().get("/openapi.json").await.json();
     let mut ids = BTreeSet::new();
     for (path, method, operation) in operations(&document) {
         let id = operation["operationId"]
             .as_str()
-            .expect("an operation has an id");
+            .expect("an operation has no id");
         assert!(
             ids.insert(id),
-            "two operations are called {id}, and a generated client has one method for both"
+            "two operations have the id {id}, so a generated client could not tell them apart"
         );
 
         let parameters = operation["parameters"]
@@ -162,12 +169,12 @@ async fn the_description_names_each_operation_and_each_parameter_once_and_where_
             .unwrap_or_default();
         assert!(
             !operation["responses"]["401"].is_object() || security.contains(&session),
-            "{method} {path} asks for a session and does not say so"
+            "{method} {path} requires a session, but the document does not say so"
         );
     }
     assert_eq!(
         document["components"]["securitySchemes"]["session"]["in"], "cookie",
-        "the scheme that the operations name"
+        "the security scheme of the operations is not defined"
     );
     let parameter = |pointer: &str, name: &str| {
         let parameters = document.pointer(pointer).unwrap()["parameters"]
@@ -188,14 +195,14 @@ async fn the_description_names_each_operation_and_each_parameter_once_and_where_
     let orders =
         document["paths"]["/orders"]["get"]["responses"]["200"]["content"]["application/json"]
             .to_string();
-    let found = document["components"]["schemas"]["Found"]["oneOf"].as_array();
+    let found = document["components"]["schemas"]["OrderOrList"]["oneOf"].as_array();
     assert!(
-        orders.contains("Found") && found.is_some_and(|either| either.len() == 2),
+        orders.contains("OrderOrList") && found.is_some_and(|either| either.len() == 2),
         "{orders}"
     );
 }
 
-/// What stands in the description, as path, method and operation.
+/// The operations of the document, each with its path and method.
 fn operations(document: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     paths.flat_map(|(path, item)| {
@@ -205,7 +212,7 @@ fn operations(document: &Value) -> impl Iterator<Item = (&String, &String, &Valu
 }
 
 #[tokio::test]
-async fn every_reference_in_the_description_leads_somewhere() {
+async fn openapi_references_can_be_resolved() {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {
             Value::Object(map) => {
@@ -223,6 +230,9 @@ async fn every_reference_in_the_description_leads_somewhere() {
     assert!(!found.is_empty());
     for reference in found {
         let target = document.pointer(reference.trim_start_matches('#'));
-        assert!(target.is_some(), "{reference} is nowhere in the document");
+        assert!(
+            target.is_some(),
+            "{reference} does not exist in the document"
+        );
     }
 }

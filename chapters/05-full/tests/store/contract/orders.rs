@@ -1,4 +1,4 @@
-//! Orders: written once for each key, on their customer's shard, for their customer's eyes.
+//! Orders: one for each key, on the customer's shard, visible only to the customer.
 
 use ch02_database::ShardMap;
 use ch02_database::sharding::{bucket_of_customer, bucket_of_order};
@@ -9,7 +9,7 @@ use super::start;
 use crate::support::send;
 
 #[tokio::test]
-async fn an_order_is_created_and_found_again_under_its_location() {
+async fn created_order_is_found_at_its_location() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let price = ada.game(7).await["price_cents"].as_i64().unwrap();
@@ -29,7 +29,7 @@ async fn an_order_is_created_and_found_again_under_its_location() {
     );
     assert!(
         order["created_at"].as_str().unwrap().ends_with('Z'),
-        "times are UTC: {order}"
+        "the time must be in UTC: {order}"
     );
     let id = order["id"].as_i64().unwrap();
     assert_eq!(created.location(), format!("/orders/{id}"));
@@ -40,24 +40,24 @@ async fn an_order_is_created_and_found_again_under_its_location() {
 }
 
 #[tokio::test]
-async fn the_same_key_gives_the_same_order_even_after_a_price_change() {
+async fn same_key_returns_the_same_order() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let first = ada.order(7, 1, "key").await;
     ada.set_price(7, 1).await;
 
-    let again = ada.order(7, 1, "key").await;
+    let repeated = ada.order(7, 1, "key").await;
 
     assert_eq!(
-        (again.status, again.json()),
+        (repeated.status, repeated.json()),
         (StatusCode::CREATED, first.json())
     );
-    assert_eq!(again.location(), first.location());
+    assert_eq!(repeated.location(), first.location());
     assert_eq!(ada.all_orders().await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_key_that_was_used_for_another_order_is_refused() {
+async fn reused_key_for_another_order_is_rejected() {
     let store = start().await;
     let ada = store.customer("ada").await;
     ada.order(7, 1, "key").await;
@@ -79,7 +79,7 @@ async fn two_customers_may_use_the_same_key() {
 }
 
 #[tokio::test]
-async fn twenty_requests_at_once_with_one_key_make_one_order() {
+async fn concurrent_requests_with_one_key_make_one_order() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let racing: Vec<_> = (0..20)
@@ -95,12 +95,12 @@ async fn twenty_requests_at_once_with_one_key_make_one_order() {
         ids.push(answer.json()["id"].as_i64().unwrap());
     }
     ids.dedup();
-    assert_eq!(ids.len(), 1, "one key, several orders: {ids:?}");
+    assert_eq!(ids.len(), 1, "one key made several orders: {ids:?}");
     assert_eq!(ada.all_orders().await.len(), 1);
 }
 
 #[tokio::test]
-async fn an_order_is_hidden_from_everybody_but_its_customer() {
+async fn order_is_hidden_from_other_users() {
     let store = start().await;
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);
     let order = ada.order(7, 1, "mine").await;
@@ -111,15 +111,15 @@ async fn an_order_is_hidden_from_everybody_but_its_customer() {
         .problem(404)
         .replace("999999", "N");
     let id = order.json()["id"].to_string();
-    for stranger in [&bob, &store.visitor()] {
-        let hidden = stranger
+    for other in [&bob, &store.visitor()] {
+        let hidden = other
             .get(order.location())
             .await
             .problem(404)
             .replace(&id, "N");
         assert_eq!(
             hidden, not_there,
-            "the answer gives away that the order exists"
+            "the response reveals that the order exists"
         );
     }
     bob.get("/orders?customer=ada").await.problem(404);
@@ -132,7 +132,7 @@ async fn an_order_is_hidden_from_everybody_but_its_customer() {
 }
 
 #[tokio::test]
-async fn no_cache_keeps_what_one_customer_may_see() {
+async fn private_responses_are_not_cached() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let placed = ada.order(7, 1, "key").await;
@@ -153,7 +153,7 @@ async fn no_cache_keeps_what_one_customer_may_see() {
     assert_eq!(
         hidden.header("cache-control"),
         "no-store",
-        "after the login it is there"
+        "a cached 404 would hide the order after the login"
     );
     let public = ada.get("/games/7").await;
     assert_eq!(
@@ -172,7 +172,7 @@ async fn sample_orders_are_public() {
 }
 
 #[tokio::test]
-async fn orders_lie_on_the_shard_that_the_map_names() {
+async fn orders_are_stored_on_the_mapped_shard() {
     let store = start().await;
     let map = ShardMap::even(4);
     for name in ["ada", "bob", "cleo", "dan", "eve", "fay"] {
@@ -181,7 +181,7 @@ async fn orders_lie_on_the_shard_that_the_map_names() {
         assert_eq!(
             bucket_of_order(id),
             bucket_of_customer(name),
-            "the id carries the customer's bucket"
+            "the id must contain the customer's bucket"
         );
         assert_eq!(
             order.header("x-shard"),
@@ -191,7 +191,7 @@ async fn orders_lie_on_the_shard_that_the_map_names() {
 }
 
 #[tokio::test]
-async fn many_orders_come_in_pages_newest_first() {
+async fn order_list_is_paged_newest_first() {
     let store = start().await;
     let ada = store.customer("ada").await;
     for n in 0..45 {
@@ -210,13 +210,13 @@ async fn many_orders_come_in_pages_newest_first() {
 }
 
 #[tokio::test]
-async fn a_browser_orders_with_a_form_and_gets_a_receipt() {
+async fn browser_orders_with_a_form() {
     let store = start().await;
     let browser = store.customer("ada").await;
     let page = browser.get_html("/games/7").await.body;
     let (_, rest) = page
         .split_once(r#"name="idempotency_key" value=""#)
-        .expect("the form has a key");
+        .expect("the form has no idempotency key");
     let (key, _) = rest.split_once('"').unwrap();
 
     let fields = [
@@ -231,7 +231,7 @@ async fn a_browser_orders_with_a_form_and_gets_a_receipt() {
     assert_eq!(
         sent.location(),
         sent_twice.location(),
-        "a double click is one order"
+        "a form that is sent twice must make one order"
     );
     let receipt = browser.get_html(sent.location()).await.body;
     assert!(receipt.contains("Royal Rebellion Deluxe"), "{receipt}");

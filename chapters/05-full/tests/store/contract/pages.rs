@@ -1,4 +1,4 @@
-//! Pages rendered in advance, through the whole store.
+//! Pre-rendered pages.
 
 use reqwest::header::IF_NONE_MATCH;
 use reqwest::{Method, StatusCode};
@@ -15,7 +15,7 @@ async fn static_page(client: &Client, id: i64) -> TextResponse {
 }
 
 #[tokio::test]
-async fn every_game_has_a_page_before_anybody_asks() {
+async fn every_game_has_a_prerendered_page() {
     let store = start().await;
     let visitor = store.visitor();
     let page = static_page(&visitor, 7).await;
@@ -23,22 +23,22 @@ async fn every_game_has_a_page_before_anybody_asks() {
     assert_eq!(
         (page.header("x-cache"), page.header("x-db")),
         ("", ""),
-        "a static page asks nobody"
+        "a static page must not read the cache or a database"
     );
     snapshot::text(
-        "every_game_has_a_page_before_anybody_asks",
+        "every_game_has_a_prerendered_page",
         &page.body.replace("><", ">\n<"),
     );
 }
 
 #[tokio::test]
-async fn a_page_that_has_not_changed_is_not_sent_again() {
+async fn unchanged_page_gets_304() {
     let store = start().await;
     let ada = store.customer("ada").await;
     let page = static_page(&ada, 7).await;
     let etag = page.header("etag").to_owned();
     assert!(etag.starts_with('"') && etag.len() > 2, "{etag}");
-    let again = async |tag: String| {
+    let get_with_tag = async |tag: String| {
         let request = ada
             .request(Method::GET, "/static/games/7.html")
             .header(IF_NONE_MATCH, tag);
@@ -51,28 +51,31 @@ async fn a_page_that_has_not_changed_is_not_sent_again() {
         format!("\"other\", {etag}"),
         "*".to_owned(),
     ] {
-        let same = again(tag).await;
+        let same = get_with_tag(tag).await;
         assert_eq!(
             (same.status, same.body.as_str()),
             (StatusCode::NOT_MODIFIED, "")
         );
         assert_eq!(same.header("etag"), etag);
     }
-    assert_eq!(again("\"other\"".to_owned()).await.status, StatusCode::OK);
+    assert_eq!(
+        get_with_tag("\"other\"".to_owned()).await.status,
+        StatusCode::OK
+    );
 
     ada.set_price(7, 4_242).await;
     static_page(&ada, 7).await;
-    let changed = again(etag).await;
+    let changed = get_with_tag(etag).await;
     assert_eq!(
         changed.status,
         StatusCode::OK,
-        "the page has changed, so the old tag must not match"
+        "the page has changed, so its old tag must not match"
     );
     assert!(changed.body.contains("42.42"));
 }
 
 #[tokio::test]
-async fn a_page_never_shows_a_price_that_has_been_replaced() {
+async fn page_never_shows_an_old_price() {
     let store = start().await;
     let ada = store.customer("ada").await;
     for cents in 5_000..5_050 {
@@ -81,14 +84,14 @@ async fn a_page_never_shows_a_price_that_has_been_replaced() {
         let price = format!("${}.{:02}", cents / 100, cents % 100);
         assert!(
             page.body.contains(&price),
-            "{price} is not on the page that was {}",
+            "{price} is missing on the page, which was rendered as {}",
             page.header("x-rendered")
         );
     }
 }
 
 #[tokio::test]
-async fn drawings_and_styles_are_there() {
+async fn images_and_styles_are_served() {
     let store = start().await;
     let visitor = store.visitor();
     let game = visitor.game(7).await;

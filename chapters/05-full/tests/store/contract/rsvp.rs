@@ -1,4 +1,4 @@
-//! RSVPs: answered at once, told over both channels afterwards.
+//! RSVPs: accepted at once, with notifications on both channels later.
 
 use serde_json::json;
 
@@ -6,16 +6,16 @@ use super::start;
 use crate::support::poll_until;
 
 #[tokio::test]
-async fn an_rsvp_is_answered_at_once_and_reaches_both_channels() {
+async fn rsvp_reaches_both_channels() {
     let store = start().await;
     let ada = store.customer("ada").await;
 
-    let answer = ada.post("/events/7/rsvp", json!({})).await;
+    let response = ada.post("/events/7/rsvp", json!({})).await;
 
-    assert_eq!(answer.status.as_u16(), 202, "{}", answer.body);
-    let taken = answer.json();
+    assert_eq!(response.status.as_u16(), 202, "{}", response.body);
+    let accepted = response.json();
     assert_eq!(
-        (&taken["event_id"], &taken["customer"]),
+        (&accepted["event_id"], &accepted["customer"]),
         (&json!(7), &json!("ada"))
     );
     poll_until(async || {
@@ -29,7 +29,7 @@ async fn an_rsvp_is_answered_at_once_and_reaches_both_channels() {
 }
 
 #[tokio::test]
-async fn an_rsvp_needs_a_customer_and_an_event() {
+async fn rsvp_requires_a_session_and_an_event() {
     let store = start().await;
     store
         .visitor()

@@ -1,4 +1,4 @@
-//! A session belongs to the store and not to a clone.
+//! Sessions: they belong to the store and not to a clone.
 
 use std::collections::BTreeSet;
 
@@ -8,30 +8,30 @@ use serde_json::json;
 use super::start;
 
 #[tokio::test]
-async fn a_login_is_known_to_every_clone() {
+async fn session_works_on_every_clone() {
     let store = start().await;
     let ada = store.customer("ada").await;
 
-    let mut asked = BTreeSet::new();
+    let mut clones = BTreeSet::new();
     for _ in 0..9 {
         let me = ada.get("/me").await;
         assert_eq!(
             (me.status, me.json()),
             (StatusCode::OK, json!({ "user": "ada" }))
         );
-        asked.insert(me.header("x-served-by").to_owned());
+        clones.insert(me.header("x-served-by").to_owned());
     }
 
     let all = ["clone-1", "clone-2", "clone-3"].map(ToOwned::to_owned);
     assert_eq!(
-        asked,
+        clones,
         BTreeSet::from(all),
-        "did the balancer ask all of them?"
+        "the balancer did not use all clones"
     );
 }
 
 #[tokio::test]
-async fn whoever_logs_out_is_out_everywhere() {
+async fn logout_works_on_every_clone() {
     let store = start().await;
     let ada = store.customer("ada").await;
 
@@ -46,7 +46,7 @@ async fn whoever_logs_out_is_out_everywhere() {
 }
 
 #[tokio::test]
-async fn who_has_lost_a_phone_ends_the_session_in_it_from_the_laptop() {
+async fn logout_everywhere_ends_all_sessions_of_user() {
     let store = start().await;
     let (phone, laptop, bob) = (
         store.customer("ada").await,
@@ -72,15 +72,15 @@ async fn who_has_lost_a_phone_ends_the_session_in_it_from_the_laptop() {
 }
 
 #[tokio::test]
-async fn a_browser_logs_in_with_a_form_and_comes_back_to_its_page() {
+async fn browser_returns_to_its_page_after_login() {
     let store = start().await;
     let browser = store.visitor();
-    let sent_away = browser.get_html("/orders").await;
+    let redirect = browser.get_html("/orders").await;
     assert_eq!(
-        (sent_away.status.as_u16(), sent_away.location()),
+        (redirect.status.as_u16(), redirect.location()),
         (303, "/login?next=%2Forders")
     );
-    let form = browser.get_html(sent_away.location()).await;
+    let form = browser.get_html(redirect.location()).await;
     assert!(
         form.body.contains(r#"name="next" value="/orders""#),
         "{}",
@@ -96,7 +96,7 @@ async fn a_browser_logs_in_with_a_form_and_comes_back_to_its_page() {
 }
 
 #[tokio::test]
-async fn the_account_link_of_prerendered_pages_leads_on() {
+async fn account_link_redirects_by_session() {
     let store = start().await;
     assert_eq!(
         store.visitor().get("/account").await.location(),

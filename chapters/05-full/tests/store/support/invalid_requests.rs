@@ -1,16 +1,16 @@
-//! A table of requests that are wrong in one way each, with the status and the words that each deserves.
+//! Invalid requests, each with the expected status and a part of the expected detail.
 
 use serde_json::json;
 
-/// A request that is wrong in one way, and the status that it deserves.
+/// A request with one error.
 pub struct InvalidRequest {
     pub method: &'static str,
     pub path: String,
     pub content_type: &'static str,
     pub body: String,
     pub status: u16,
-    /// A part of the explanation.
-    pub says: &'static str,
+    /// A part of the problem document's detail.
+    pub detail: &'static str,
 }
 
 fn json_body(
@@ -18,7 +18,7 @@ fn json_body(
     path: impl Into<String>,
     body: &str,
     status: u16,
-    says: &'static str,
+    detail: &'static str,
 ) -> InvalidRequest {
     InvalidRequest {
         method,
@@ -26,21 +26,21 @@ fn json_body(
         content_type: "application/json",
         body: body.to_owned(),
         status,
-        says,
+        detail,
     }
 }
 
-fn get(path: impl Into<String>, status: u16, says: &'static str) -> InvalidRequest {
-    json_body("GET", path, "", status, says)
+fn get(path: impl Into<String>, status: u16, detail: &'static str) -> InvalidRequest {
+    json_body("GET", path, "", status, detail)
 }
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub fn invalid_requests() -> Vec<InvalidRequest> {
-    let order = |body: &str, status, says| json_body("POST", "/orders", body, status, says);
-    let change = |body: &str, status, says| json_body("PATCH", "/games/7", body, status, says);
+    let order = |body: &str, status, detail| json_body("POST", "/orders", body, status, detail);
+    let change = |body: &str, status, detail| json_body("PATCH", "/games/7", body, status, detail);
     let review =
-        |body: &str, status, says| json_body("POST", "/games/7/reviews", body, status, says);
-    let login = |body: &str, status, says| json_body("POST", "/login", body, status, says);
+        |body: &str, status, detail| json_body("POST", "/games/7/reviews", body, status, detail);
+    let login = |body: &str, status, detail| json_body("POST", "/login", body, status, detail);
     let long = |n: usize| "x".repeat(n);
     vec![
         // Unknown ids, paths and methods.
@@ -118,7 +118,7 @@ pub fn invalid_requests() -> Vec<InvalidRequest> {
         json_body("POST", "/work", "", 400, "does not fit"),
         json_body("POST", "/work?job=", "", 422, "the jobs are"),
         json_body("POST", "/work?job=rm%20-rf", "", 422, "the jobs are"),
-        // Not JSON, or not the JSON that was asked for.
+        // Invalid JSON, or JSON of another shape.
         order("{", 400, "not JSON"),
         order("", 400, "not JSON"),
         order("[]", 422, "not of the shape"),
@@ -138,7 +138,7 @@ pub fn invalid_requests() -> Vec<InvalidRequest> {
             400,
             "not JSON",
         ),
-        // The right shape with impossible values.
+        // The right shape with invalid values.
         order(
             r#"{"game_id":7,"quantity":0}"#,
             422,
@@ -189,13 +189,13 @@ pub fn invalid_requests() -> Vec<InvalidRequest> {
         login(r#"{"user":"../../etc/passwd"}"#, 422, "user name"),
         login(r#"{"user":"a\u0000b"}"#, 422, "user name"),
         login(&json!({ "user": long(33) }).to_string(), 422, "user name"),
-        // Too much.
+        // A body that is too large.
         order(
             &json!({ "game_id": 7, "quantity": 1, "x": long(70_000) }).to_string(),
             413,
             "larger than",
         ),
-        // Another kind of body.
+        // Another content type.
         InvalidRequest {
             content_type: "text/plain",
             ..order(r#"{"game_id":7,"quantity":1}"#, 415, "application/json")
@@ -204,7 +204,7 @@ pub fn invalid_requests() -> Vec<InvalidRequest> {
             content_type: "application/x-www-form-urlencoded",
             ..order("game_id=7&quantity=many", 422, "quantity")
         },
-        // No such thing among the files, by whatever spelling.
+        // Static files that do not exist.
         get("/static/no.css", 404, "nothing at"),
         get("/static/games/7", 404, "named by their game"),
         get("/static/games/007.html", 404, "named by their game"),
@@ -222,8 +222,8 @@ pub fn invalid_requests() -> Vec<InvalidRequest> {
             "named by their game",
         ),
         get("/static/games/999999.html", 404, "no game"),
-        get("/static/art/7/..%2Fcover.svg", 404, "drawings are"),
-        get("/static/art/7/cover.png", 404, "drawings are"),
+        get("/static/art/7/..%2Fcover.svg", 404, "images are"),
+        get("/static/art/7/cover.png", 404, "images are"),
         get("/static/art/x/cover.svg", 400, "path does not fit"),
     ]
 }

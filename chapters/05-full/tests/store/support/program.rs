@@ -1,4 +1,4 @@
-//! The program in a process of its own, as a person or a script starts it.
+//! The program in its own process, as a person or a script starts it.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -13,17 +13,17 @@ fn program() -> Command {
     command
 }
 
-/// A store in a process of its own. Killed when dropped, so that no test leaves one behind.
+/// A store in its own process. Dropping the value kills the process.
 pub struct Process {
     pub child: Child,
     output: BufReader<std::process::ChildStdout>,
     pub url: String,
-    /// Where it puts what it removes at its end, if it comes to its end. Ours removes the rest.
+    /// The temporary directory of the process. A killed process leaves files in it.
     _temporary: Option<tempfile::TempDir>,
 }
 
 impl Process {
-    /// An embedded store of 60 games.
+    /// Starts an embedded store of 60 games.
     pub fn start(data_dir: &Path) -> Process {
         let mut command = program();
         command.args(["--listen", "127.0.0.1:0", "--games", "60", "--data-dir"]);
@@ -31,7 +31,7 @@ impl Process {
         Process::run(command, None)
     }
 
-    /// A store of 60 games in containers.
+    /// Starts a store of 60 games in containers.
     pub fn in_containers() -> Process {
         let mut command = program();
         command.args([
@@ -56,7 +56,7 @@ impl Process {
         let url = url.trim().to_owned();
         assert!(
             url.starts_with("http://127.0.0.1:"),
-            "the first line is the address: {url:?}"
+            "the first line must be the address, but it is {url:?}"
         );
         Process {
             child,
@@ -70,7 +70,7 @@ impl Process {
         Client::new(&self.url)
     }
 
-    /// The rest of what it printed, up to the last line of the tour.
+    /// The printed lines after the address, up to the last line of the tour.
     pub fn tour(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
@@ -109,16 +109,16 @@ pub fn signal(pid: u32, name: &str) {
     assert!(sent.success());
 }
 
-/// Pastes every `curl` line of a tour into a shell, each in a new one, as a slow typist would.
+/// Runs every `curl` line of a tour, each in a new shell.
 pub fn paste(tour: &[String]) {
     let commands: Vec<_> = tour
         .iter()
         .filter(|line| line.starts_with("curl "))
         .collect();
     assert!(commands.len() >= 10, "{tour:#?}");
-    let pasted_in = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     for command in commands {
-        // --fail: an answer of 400 or more is a failure of curl.
+        // With --fail, curl fails if the status is 400 or more.
         let checked = command.replacen(
             "curl ",
             "curl --fail --silent --show-error --noproxy '*' ",
@@ -126,7 +126,7 @@ pub fn paste(tour: &[String]) {
         );
         let output = Command::new("sh")
             .args(["-c", &checked])
-            .current_dir(pasted_in.path())
+            .current_dir(folder.path())
             .output()
             .unwrap();
         let (out, err) = (
@@ -135,13 +135,13 @@ pub fn paste(tour: &[String]) {
         );
         assert!(
             output.status.success() && !out.is_empty(),
-            "{command}\n{out}{err}\n(does this machine have curl 7.84 or later?)"
+            "{command} failed; does this machine have curl 7.84 or later?\n{out}{err}"
         );
     }
 }
 
-/// Runs the program to its end and returns what it said. One that should have refused to start but serves is stopped after a
-/// while, and then has exit code 0.
+/// Runs the program to its end and returns its output. A program that serves instead of ending is
+/// stopped after [`DEADLINE`] and has the exit code 0.
 pub fn run(arguments: &[&str]) -> Output {
     let child = program()
         .args(arguments)
@@ -162,8 +162,8 @@ pub fn run(arguments: &[&str]) -> Output {
     output
 }
 
-/// Runs the program to its end with an output that nobody reads, and returns what it complains about.
-pub fn run_unread(arguments: &[&str]) -> String {
+/// Runs the program with a closed standard output. Returns its standard error.
+pub fn run_with_closed_output(arguments: &[&str]) -> String {
     let mut command = program();
     command
         .args(arguments)
@@ -174,18 +174,24 @@ pub fn run_unread(arguments: &[&str]) -> String {
     String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
 }
 
-/// Asserts that the program refuses to start, in one understandable message.
+/// Asserts that the program failed with one short message that contains `expected`.
 #[track_caller]
-pub fn assert_refused(output: &Output, says: &str) {
+pub fn assert_rejected(output: &Output, expected: &str) {
     let message = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "it started: {message}");
-    assert!(message.contains(says), "{message:?} does not say {says:?}");
+    assert!(
+        !output.status.success(),
+        "the program did not fail: {message}"
+    );
+    assert!(
+        message.contains(expected),
+        "{message:?} does not contain {expected:?}"
+    );
     assert!(
         !message.contains("panicked") && !message.contains("RUST_BACKTRACE"),
         "{message}"
     );
     assert!(
         message.lines().count() < 12,
-        "too long to be read: {message}"
+        "the message is too long: {message}"
     );
 }
