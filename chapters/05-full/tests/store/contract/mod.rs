@@ -1,7 +1,7 @@
 //! The contract of the store with its clients. It does not depend on the services.
 //!
-//! `main.rs` includes this file as two modules, so every test runs twice: on embedded services and on
-//! external ones.
+//! `main.rs` includes this file as two modules, so every test runs twice: on embedded services
+//! and on external ones.
 
 mod avatars;
 mod bad_input;
