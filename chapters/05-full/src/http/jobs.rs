@@ -190,7 +190,7 @@ fn job_events(
     })
 }
 
-/// Waits until the job differs from `last`. `None` ends the stream; the client's EventSource
+/// Waits until the job differs from `last`. `None` ends the stream; the client's `EventSource`
 /// reconnects.
 async fn next_change(
     state: &CloneState,

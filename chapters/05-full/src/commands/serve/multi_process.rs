@@ -59,14 +59,13 @@ impl MultiProcessStore {
         let address = listener.local_addr()?;
         let containers = Box::pin(Containers::start(args.replicas(), args.shards())).await?;
         let addresses = containers.addresses();
-        let (path, folder) = match &args.data_dir {
-            Some(path) => (path.clone(), None),
-            None => {
-                let folder = tempfile::tempdir().context(
-                    "a temporary folder cannot be created; choose a folder with --data-dir DIR",
-                )?;
-                (folder.path().to_owned(), Some(folder))
-            }
+        let (path, folder) = if let Some(path) = &args.data_dir {
+            (path.clone(), None)
+        } else {
+            let folder = tempfile::tempdir().context(
+                "a temporary folder cannot be created; choose a folder with --data-dir DIR",
+            )?;
+            (folder.path().to_owned(), Some(folder))
         };
         let request = SeedRequest {
             shards: None,

@@ -13,7 +13,7 @@ use super::seed_parameters;
 use crate::services::data_dir::{DataDir, DataDirError, DataDirLock};
 use crate::services::health::Health;
 
-/// The migrations of the main database, in order. A released migration must not change: SQLx
+/// The migrations of the main database, in order. A released migration must not change: `sqlx`
 /// compares its checksum with the one in the file.
 const MAIN_MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/store.sql"),
