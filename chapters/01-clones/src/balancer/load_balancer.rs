@@ -80,15 +80,16 @@ impl Balancer {
     /// Switches active health checks on, for as long as [`run`](super::run) runs.
     #[must_use]
     pub fn with_probes(self, probes: ProbePolicy) -> Self {
-        self.change_settings(|settings| settings.probes = Some(probes.clone()));
+        let probes = Some(probes);
+        self.change_settings(|settings| settings.probes.clone_from(&probes));
         self
     }
 
     /// Trusts the proxies at these addresses: the balancer keeps their `X-Forwarded-For` and
     /// `Forwarded` headers and appends to them.
     #[must_use]
-    pub fn with_trusted_proxies(self, proxies: Vec<IpAddr>) -> Self {
-        self.change_settings(|settings| settings.trusted_proxies.clone_from(&proxies));
+    pub fn with_trusted_proxies(self, proxies: &[IpAddr]) -> Self {
+        self.change_settings(|settings| settings.trusted_proxies = proxies.to_vec());
         self
     }
 

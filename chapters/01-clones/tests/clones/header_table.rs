@@ -4,6 +4,8 @@
 //! that requires it: `9110` is RFC 9110 (semantics), `9112` is RFC 9112 (HTTP/1.1), `7239` is RFC
 //! 7239 (`Forwarded`), `own` is a decision of this project.
 
+use std::net::IpAddr;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -41,8 +43,8 @@ async fn exchange(trusted: bool, request: &str, answer: &str) -> (String, String
         }
     })
     .await;
-    let proxies = trusted.then(|| [127, 0, 0, 1].into()).into_iter().collect();
-    let front = balance_over(|balancer| balancer.with_trusted_proxies(proxies), &[clone]).await;
+    let proxies: Vec<IpAddr> = trusted.then(|| [127, 0, 0, 1].into()).into_iter().collect();
+    let front = balance_over(|balancer| balancer.with_trusted_proxies(&proxies), &[clone]).await;
     let mut stream = TcpStream::connect(front.addr).await.unwrap();
     stream.write_all(&bytes(request)).await.unwrap();
     let mut got = Vec::new();
