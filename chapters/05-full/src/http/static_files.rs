@@ -16,7 +16,7 @@ use super::state::CloneState;
 use super::validation::Id;
 use crate::views;
 
-/// A cache may keep the response but must revalidate it before each use. An `ETag` makes this cheap.
+/// A cache may keep the response but must revalidate it before each use, cheaply with an `ETag`.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The pre-rendered page of a game. Without one, the clone renders the page for this request.

@@ -2,7 +2,7 @@
 //!
 //! This module decides which implementation stands behind each interface. The handlers, the
 //! workers and the publisher know the traits only. [`embedded`] implements them with SQLite files
-//! and memory, [`external`] with servers, and [`docker`] starts such servers in containers.
+//! and memory, [`external`] with servers, and `docker` starts such servers in containers.
 
 mod data_dir;
 #[cfg(feature = "docker")]

@@ -1,12 +1,12 @@
 //! `serve`: runs the whole store until Ctrl-C or SIGTERM.
 //!
 //! With `--services embedded` and `external` all roles run in this process ([`single_process`]).
-//! With `--services docker` each clone and worker has its own process ([`multi_process`]).
+//! With `--services docker` each clone and worker has its own process (`multi_process`).
 
 #[cfg(feature = "docker")]
 pub mod multi_process;
 #[cfg(feature = "docker")]
-mod role_process;
+pub mod role_process;
 pub mod single_process;
 mod tour;
 
