@@ -120,8 +120,8 @@ impl Balancer {
             .all()
             .into_iter()
             .map(async |(id, upstream)| {
-                let is_well = probe_once(upstream.addr(), &policy.path, policy.timeout).await;
-                self.upstreams().record_probe(id, is_well, Instant::now());
+                let succeeded = probe_once(upstream.addr(), &policy.path, policy.timeout).await;
+                self.upstreams().record_probe(id, succeeded, Instant::now());
             });
         join_all(probes).await;
     }

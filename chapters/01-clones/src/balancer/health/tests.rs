@@ -62,9 +62,9 @@ impl TestClone {
         is_admitted
     }
 
-    fn probe(&mut self, millis: u64, is_well: bool) -> bool {
+    fn probe(&mut self, millis: u64, succeeded: bool) -> bool {
         let now = self.at(millis);
-        self.tracker.record_probe(is_well, true, &POLICY, now)
+        self.tracker.record_probe(succeeded, true, &POLICY, now)
     }
 
     fn state(&self, millis: u64) -> HealthState {
@@ -257,8 +257,8 @@ fn probes_need_two_failures_and_three_successes() {
         "the clone is down already: do waiting requests hear it twice?"
     );
 
-    for (millis, is_well) in [(5, true), (6, true), (7, false), (8, true), (9, true)] {
-        clone.probe(millis, is_well);
+    for (millis, succeeded) in [(5, true), (6, true), (7, false), (8, true), (9, true)] {
+        clone.probe(millis, succeeded);
         assert_eq!(
             clone.state(millis),
             HealthState::Down,

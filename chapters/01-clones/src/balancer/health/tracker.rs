@@ -166,14 +166,14 @@ impl HealthTracker {
     /// Records the result of a probe. True if the clone is down because of it.
     pub(crate) fn record_probe(
         &mut self,
-        is_well: bool,
+        succeeded: bool,
         may_leave: bool,
         policy: &HealthPolicy,
         now: Instant,
     ) -> bool {
-        if is_well != self.is_down {
+        if succeeded != self.is_down {
             self.contrary_probes = 0;
-            if is_well {
+            if succeeded {
                 self.end_refused_ejection(now);
             }
             return false;

@@ -149,10 +149,12 @@ impl UpstreamSet {
 
     /// Records the result of a probe. If the clone is down because of it, tells the requests that
     /// wait for the clone.
-    pub(crate) fn record_probe(&mut self, id: u64, is_well: bool, now: Instant) {
+    pub(crate) fn record_probe(&mut self, id: u64, succeeded: bool, now: Instant) {
         let (policy, may_leave) = (self.health_policy, self.one_more_may_leave());
         if let Some(member) = self.by_id(id)
-            && member.health.record_probe(is_well, may_leave, &policy, now)
+            && member
+                .health
+                .record_probe(succeeded, may_leave, &policy, now)
         {
             let upstream = member.upstream.name();
             tracing::warn!(upstream, "probes fail, the clone gets no more requests");
