@@ -8,7 +8,7 @@ use health_checks::{HealthPolicy, HealthTracker};
 const POLICY: HealthPolicy = HealthPolicy {
     fall: 3,
     rise: 2,
-    consecutive_failures: 3,
+    max_failures: 3,
     base_ejection: Duration::from_secs(1),
     max_ejection: Duration::from_secs(8),
 };

@@ -1,32 +1,37 @@
-//! # Writes here, reads there
+//! # Read/write split
 //!
-//! The store reads a hundred times for each time it writes, and all of it goes to one PostgreSQL. You would notice in the evening:
-//! its processor is at 100 %, pages take seconds, and a second server stands beside it, as a *replica* that follows each change
-//! of the *primary*, and nobody asks it anything.
+//! The store reads a hundred times for each write, and every query goes to one PostgreSQL server.
+//! In the evening that server uses 100 % of its CPU, and pages take seconds. A second server is
+//! running too: a *replica*, which copies each change of the *primary*. No query goes to it.
 //!
-//! Reads can go there, with three strings attached. A replica follows a moment later, so a shopkeeper who has changed a price may
-//! be shown the old one. It takes no writes. And now there are two servers that can be away.
+//! Reads can go to the replica, but there are three difficulties. A replica gets each change a
+//! moment later, so a reader may see an old price right after a change. A replica accepts no
+//! writes. And now there are two servers that can fail.
 //!
-//! ## What must always be true
+//! ## Rules
 //!
-//! 1. Every write goes to the primary, and to it alone.
-//! 2. A read goes to the replica, so that the primary has time for writes.
-//! 3. A read that asks for [`Freshness::Latest`] goes to the primary, and never to the replica, whatever happens.
-//! 4. A replica that is away costs nobody an error: the primary answers instead.
-//! 5. A primary that is away stops writes and fresh reads, with an error that says so. All other reads go on.
+//! 1. Every write goes to the primary, and only to the primary.
+//! 2. A read goes to the replica, to take load off the primary.
+//! 3. A read with [`Freshness::Latest`] goes to the primary, and never to the replica.
+//! 4. If the replica is down, the primary answers its reads. The caller sees no error.
+//! 5. If the primary is down, writes and reads with [`Freshness::Latest`] return an error. All
+//!    other reads still work.
 //!
 //! ## Predict
 //!
-//! A replica on the same machine, with nothing else to do. You change a price and read it from the replica at once, two hundred times.
-//! How often do you see the old one: never, now and then, or nearly always? `cargo run -p ch02-database` begins by counting that.
+//! A replica runs on the same machine and has no other work. You change a price and read it from
+//! the replica at once, two hundred times. How often do you see the old price: never, sometimes, or
+//! nearly always? `cargo run -p ch02-database` starts with this measurement.
 //!
 //! ## What to do
 //!
-//! Write the bodies of [`Prices::set_price`] and [`Prices::price`], about 20 lines together. The statements are ready, in [`READ`] and
-//! [`WRITE`]. `cargo workshop check read_write_split` shows how far you are; it is red now, and that is right.
+//! Write the bodies of [`Prices::set_price`] and [`Prices::price`]: about 20 lines together. The
+//! SQL statements are given: [`SELECT_PRICE`] and [`UPSERT_PRICE`]. `cargo workshop check
+//! read_write_split` runs the tests. They fail now; that is expected.
 //!
-//! Left out: several replicas, waiting until a replica has caught up, and a server that is silent instead of away, which takes a
-//! limit for each wait. Chapter 2 has all three, from `src/postgres/catalog.rs` on.
+//! Left out: several replicas, waiting until a replica has caught up, and a server that accepts
+//! connections but does not respond, which needs a time-out for each step. Chapter 2 has all three,
+//! in `chapters/02-database/src/replication/`.
 
 #![warn(missing_docs)]
 #![allow(
@@ -38,57 +43,58 @@
 
 use sqlx::PgPool;
 
-/// The price of a game; no row if there is no such game.
-pub const READ: &str = "SELECT cents FROM prices WHERE game = $1";
+/// Selects the price of a game (`$1`). Returns no row if there is no such game.
+pub const SELECT_PRICE: &str = "SELECT cents FROM prices WHERE game = $1";
 
-/// Sets the price of a game (`$1`) to so many cents (`$2`).
-pub const WRITE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
+/// Sets the price of a game (`$1`) to `$2` cents, whether the game had a price or not.
+pub const UPSERT_PRICE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) \
+                                ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
 
-/// How old an answer may be.
+/// How old the result of a read may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// A moment old is fine: a list, a product page, nearly everything.
+    /// The result may be a moment old. This is enough for a list or a product page.
     Any,
-    /// It must contain every write that was confirmed before: the basket at the till, a form that was saved just now.
+    /// The result must contain every write that was confirmed before. A checkout needs this, and
+    /// so does the page after a change.
     Latest,
 }
 
-/// Why there is no answer.
+/// Why a read or write failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The primary did not confirm a change, and nobody else may make it. Reads go on.
-    #[error(
-        "the primary did not confirm the change, and only it can make one; try again when it is back"
-    )]
+    /// The primary did not confirm the write. Reads still work.
+    #[error("the primary did not confirm the write; try again when the primary is back")]
     Write(#[source] sqlx::Error),
-    /// None of the servers that may answer this read does.
-    #[error("no server answers that has what this read asks for; try again in a moment")]
+    /// No server that may answer this read did so.
+    #[error("no server with a fresh enough price responds; try again in a moment")]
     Read(#[source] sqlx::Error),
 }
 
 /// The prices of all games, on two servers.
 pub struct Prices {
-    /// Takes all writes, and knows the latest.
+    /// Accepts all writes, and has the latest prices.
     primary: PgPool,
-    /// Follows the primary, and is a moment behind. It can only be read.
+    /// Copies the primary, and is a moment behind. It accepts only reads.
     replica: PgPool,
 }
 
 impl Prices {
-    /// Connects when a call needs it, so both servers may still be away.
+    /// Connects at the first query, so both servers may still be down.
     pub fn new(primary: PgPool, replica: PgPool) -> Self {
         Prices { primary, replica }
     }
 
-    /// Sets the price of a game, in cents, whether it had one or not. `Ok` means that the primary has it on its disk.
+    /// Sets the price of a game, in cents. `Ok` means that the primary has the price on its disk.
     pub async fn set_price(&self, game: i64, cents: i64) -> Result<(), StoreError> {
-        todo!("run `WRITE` on the primary, and return what went wrong as `StoreError::Write`")
+        todo!("run `UPSERT_PRICE` on the primary, and return any error as `StoreError::Write`")
     }
 
-    /// The price of a game in cents, or `None` if there is no such game, as far as the server that answers has heard.
+    /// The price of a game in cents, or `None` if the server that answers has no such game.
     pub async fn price(&self, game: i64, freshness: Freshness) -> Result<Option<i64>, StoreError> {
         todo!(
-            "return the row of `READ` from the server that may and can answer, or `StoreError::Read` if there is none"
+            "return the result of `SELECT_PRICE` from a server that may answer and does, or \
+             `StoreError::Read` if there is none"
         )
     }
 }

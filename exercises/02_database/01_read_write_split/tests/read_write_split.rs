@@ -1,12 +1,12 @@
-// The tests of `read_write_split`. Nobody asks your code which server it asked: the servers have different prices, and the price
-// that comes back tells.
+// The tests of `read_write_split`. The two servers have different prices, so the price that your code
+// returns shows which server it asked.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use read_write_split::{Freshness, Prices, READ, StoreError};
+use read_write_split::{Freshness, Prices, SELECT_PRICE, StoreError};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use testbed::{Fault, FaultProxy, Postgres};
@@ -14,37 +14,37 @@ use tokio::sync::Mutex;
 
 const GAME: i64 = 7;
 
-/// What the game costs at first, and after the sale begins.
+/// The price at the start of a test, and the price that the test sets.
 const OLD: i64 = 5999;
 const NEW: i64 = 1999;
 
-/// Two servers as the store sees them, each behind a proxy that can cut it off.
+/// Two servers, each behind a proxy that can cut its connections.
 ///
-/// Nobody replicates to the "replica": it is late for ever. So what it answers can be told from what the primary answers, and a write
-/// that went astray would be seen in it.
+/// This "replica" does not replicate, so it always has the old price. The tests can tell its answer
+/// from the primary's, and can see a write that went to the wrong server.
 struct Servers {
     prices: Prices,
     primary: Server,
-    late: Server,
+    replica: Server,
 }
 
 impl Servers {
     async fn start() -> Servers {
-        let (primary, late) = (Server::start().await, Server::start().await);
-        let prices = Prices::new(primary.through_proxy.clone(), late.through_proxy.clone());
+        let (primary, replica) = (Server::start().await, Server::start().await);
+        let prices = Prices::new(primary.through_proxy.clone(), replica.through_proxy.clone());
         Servers {
             prices,
             primary,
-            late,
+            replica,
         }
     }
 }
 
-/// A server in which the game costs `OLD`. It is a schema of its own, as good as a server here, for it has its own table.
+/// A server in which the game costs `OLD`. It is a schema of its own in one shared database.
 struct Server {
     database: Arc<Postgres>,
     schema: String,
-    /// The test's own way in, which is never cut.
+    /// The test's own connections, which are never cut.
     direct: PgPool,
     proxy: FaultProxy,
     through_proxy: PgPool,
@@ -54,7 +54,7 @@ impl Server {
     async fn start() -> Server {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let schema = format!("server_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let database = database().await;
+        let database = shared_database().await;
         let address: PgConnectOptions = database.url().parse().unwrap();
         let server = SocketAddr::new(address.get_host().parse().unwrap(), address.get_port());
         let proxy = FaultProxy::before(server).await.unwrap();
@@ -76,26 +76,26 @@ impl Server {
         }
     }
 
-    /// What really lies in this server.
-    async fn has(&self) -> Option<i64> {
-        ask(&self.direct).await.unwrap()
+    /// The price that is stored in this server.
+    async fn stored_price(&self) -> Option<i64> {
+        read_price(&self.direct).await.unwrap()
     }
 
-    /// Its connections, old and new, are reset.
+    /// Resets all connections through the proxy, open and new ones.
     fn cut_off(&self) {
         self.proxy.inject(Fault::Reset);
     }
 }
 
-async fn ask(server: &PgPool) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(READ)
+async fn read_price(server: &PgPool) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(SELECT_PRICE)
         .bind(GAME)
         .fetch_optional(server)
         .await
 }
 
-/// The first test makes a database, and the last one that uses it drops it.
-async fn database() -> Arc<Postgres> {
+/// The database that all tests share. The first test creates it, and the last one drops it.
+async fn shared_database() -> Arc<Postgres> {
     static SHARED: Mutex<Weak<Postgres>> = Mutex::const_new(Weak::new());
     let mut shared = SHARED.lock().await;
     if let Some(database) = shared.upgrade() {
@@ -108,39 +108,40 @@ async fn database() -> Arc<Postgres> {
 
 fn pool(address: PgConnectOptions, schema: &str) -> PgPool {
     let address = address.options([("search_path", schema)]);
-    let patience = Duration::from_secs(20);
+    let timeout = Duration::from_secs(20);
     let options = PgPoolOptions::new()
         .max_connections(2)
-        .acquire_timeout(patience);
+        .acquire_timeout(timeout);
     options.connect_lazy_with(address)
 }
 
 #[tokio::test]
-async fn a_write_goes_to_the_primary_and_a_read_to_the_replica() {
+async fn writes_use_primary_and_reads_use_replica() {
     let servers = Servers::start().await;
 
     servers.prices.set_price(GAME, NEW).await.unwrap();
 
     assert_eq!(
-        servers.primary.has().await,
+        servers.primary.stored_price().await,
         Some(NEW),
-        "the write did not reach the primary"
+        "the primary does not have the new price: did the write go to another server?"
     );
     assert_eq!(
-        servers.late.has().await,
+        servers.replica.stored_price().await,
         Some(OLD),
-        "somebody wrote to the replica; a real one would refuse"
+        "a write went to the replica; a real replica rejects writes"
     );
     let read = servers.prices.price(GAME, Freshness::Any).await.unwrap();
     assert_eq!(
         read,
         Some(OLD),
-        "the replica is late and has {OLD}, so this came from the primary: what is the replica for?"
+        "the replica has the price {OLD}, but the read returned another price: did the read go to \
+         the primary?"
     );
 }
 
 #[tokio::test]
-async fn a_read_that_must_be_fresh_sees_the_last_write() {
+async fn latest_read_sees_the_last_write() {
     let servers = Servers::start().await;
 
     servers.prices.set_price(GAME, NEW).await.unwrap();
@@ -149,19 +150,20 @@ async fn a_read_that_must_be_fresh_sees_the_last_write() {
     assert_eq!(
         read,
         Some(NEW),
-        "the price was changed and confirmed, and a fresh read shows the old one: whom did it ask?"
+        "the write was confirmed, but a read with `Freshness::Latest` returned the old price: which \
+         server did it ask?"
     );
 }
 
 #[tokio::test]
-async fn a_replica_that_is_away_costs_nobody_an_error() {
+async fn replica_outage_causes_no_error() {
     let servers = Servers::start().await;
-    // Both have open connections, which break in a moment.
+    // Open connections to both servers. The outage breaks those to the replica.
     for freshness in [Freshness::Any, Freshness::Latest] {
         servers.prices.price(GAME, freshness).await.unwrap();
     }
 
-    servers.late.cut_off();
+    servers.replica.cut_off();
 
     servers.prices.set_price(GAME, NEW).await.unwrap();
     for freshness in [Freshness::Any, Freshness::Latest] {
@@ -169,11 +171,11 @@ async fn a_replica_that_is_away_costs_nobody_an_error() {
             Ok(price) => assert_eq!(
                 price,
                 Some(NEW),
-                "only the primary can be asked, and it has {NEW}"
+                "the replica is down, so the price should come from the primary, which has {NEW}"
             ),
             Err(error) => {
                 panic!(
-                    "the replica is away, the primary is well, and a read ({freshness:?}) fails: {error:?}"
+                    "only the replica is down, but a read ({freshness:?}) returned an error: {error:?}"
                 )
             }
         }
@@ -181,7 +183,7 @@ async fn a_replica_that_is_away_costs_nobody_an_error() {
 }
 
 #[tokio::test]
-async fn a_primary_that_is_away_stops_writes_and_fresh_reads_and_nothing_else() {
+async fn primary_outage_stops_writes_and_latest_reads() {
     let servers = Servers::start().await;
     servers.prices.set_price(GAME, NEW).await.unwrap();
 
@@ -190,35 +192,36 @@ async fn a_primary_that_is_away_stops_writes_and_fresh_reads_and_nothing_else() 
     let written = servers.prices.set_price(GAME, 999).await;
     assert!(
         matches!(written, Err(StoreError::Write(_))),
-        "the primary is away, and a write says {written:?}"
+        "the primary is down, so a write should return an error, but it returned {written:?}"
     );
     assert_eq!(
-        servers.late.has().await,
+        servers.replica.stored_price().await,
         Some(OLD),
-        "a write went to the replica, where the primary never hears of it"
+        "a write went to the replica, and the primary will never have it"
     );
-    let fresh = servers.prices.price(GAME, Freshness::Latest).await;
+    let latest = servers.prices.price(GAME, Freshness::Latest).await;
     assert!(
-        matches!(fresh, Err(StoreError::Read(_))),
-        "the primary is away, so nobody knows the latest price, and a fresh read says {fresh:?}"
+        matches!(latest, Err(StoreError::Read(_))),
+        "the primary is down, so a read with `Freshness::Latest` should return an error, but it \
+         returned {latest:?}"
     );
     let read = servers.prices.price(GAME, Freshness::Any).await;
     assert!(
         matches!(read, Ok(Some(OLD))),
-        "the replica is well, and a read that may be old says {read:?}"
+        "the replica is up, so a read with `Freshness::Any` should work, but it returned {read:?}"
     );
 
-    servers.late.cut_off();
+    servers.replica.cut_off();
 
     let read = servers.prices.price(GAME, Freshness::Any).await;
     assert!(
         matches!(read, Err(StoreError::Read(_))),
-        "both are away, and a read says {read:?}"
+        "both servers are down, so a read should return an error, but it returned {read:?}"
     );
 }
 
 #[tokio::test]
-async fn a_real_replica_follows_by_itself() {
+async fn real_replica_catches_up() {
     let Server {
         database,
         schema,
@@ -227,7 +230,7 @@ async fn a_real_replica_follows_by_itself() {
     } = Server::start().await;
     let replica = pool(database.replica_url().parse().unwrap(), &schema);
     until("the replica has the table", async || {
-        ask(&replica).await.is_ok()
+        read_price(&replica).await.is_ok()
     })
     .await;
     let prices = Prices::new(direct, replica);
@@ -236,9 +239,10 @@ async fn a_real_replica_follows_by_itself() {
 
     assert_eq!(
         prices.price(GAME, Freshness::Latest).await.unwrap(),
-        Some(NEW)
+        Some(NEW),
+        "the primary should have the new price"
     );
-    until("a read from the replica shows the change", async || {
+    until("a read from the replica shows the new price", async || {
         prices.price(GAME, Freshness::Any).await.unwrap() == Some(NEW)
     })
     .await;
@@ -246,18 +250,15 @@ async fn a_real_replica_follows_by_itself() {
         assert_eq!(
             prices.price(8, freshness).await.unwrap(),
             None,
-            "there is no such game, and that is no error"
+            "there is no game 8, so a read should return `None`"
         );
     }
 }
 
-/// Looks again and again. A replica tells nobody how far it is.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+/// Polls until the condition is true. A replica sends no event when it has caught up.
+async fn until(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so().await {
-        assert!(
-            Instant::now() < deadline,
-            "waited for 20 s, and it is not so: {what}"
-        );
+    while !is_true().await {
+        assert!(Instant::now() < deadline, "waited for 20 s until {what}");
     }
 }

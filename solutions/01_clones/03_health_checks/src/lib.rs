@@ -15,7 +15,7 @@
 //!
 //! 1. A clone is *down* after [`HealthPolicy::fall`] failed probes in a row. It is up again after
 //!    [`HealthPolicy::rise`] successful probes in a row.
-//! 2. A clone is *ejected* after [`HealthPolicy::consecutive_failures`] failed requests in a row.
+//! 2. A clone is *ejected* after [`HealthPolicy::max_failures`] failed requests in a row.
 //!    An ejection ends after its time, and only then. A successful probe does not end it: a clone
 //!    can pass its probes and fail every order. The result of a request that was sent before the
 //!    ejection neither ends the ejection nor prolongs it. After the ejection the clone gets
@@ -59,7 +59,7 @@ pub struct HealthPolicy {
     /// How many successful probes in a row bring a clone up again.
     pub rise: u32,
     /// How many failed requests in a row eject a clone.
-    pub consecutive_failures: u32,
+    pub max_failures: u32,
     /// How long the first ejection lasts.
     pub base_ejection: Duration,
     /// The longest time that an ejection lasts.
@@ -162,7 +162,7 @@ impl HealthTracker {
         }
         health.failures_in_a_row += 1;
         // `>=`, because the count of a clone that could not be ejected is above the threshold.
-        if health.failures_in_a_row >= self.policy.consecutive_failures && may_eject {
+        if health.failures_in_a_row >= self.policy.max_failures && may_eject {
             health.eject(&self.policy, now);
         }
     }

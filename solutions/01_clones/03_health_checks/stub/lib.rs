@@ -15,7 +15,7 @@
 //!
 //! 1. A clone is *down* after [`HealthPolicy::fall`] failed probes in a row. It is up again after
 //!    [`HealthPolicy::rise`] successful probes in a row.
-//! 2. A clone is *ejected* after [`HealthPolicy::consecutive_failures`] failed requests in a row.
+//! 2. A clone is *ejected* after [`HealthPolicy::max_failures`] failed requests in a row.
 //!    An ejection ends after its time, and only then. A successful probe does not end it: a clone
 //!    can pass its probes and fail every order. The result of a request that was sent before the
 //!    ejection neither ends the ejection nor prolongs it. After the ejection the clone gets
@@ -60,7 +60,7 @@ pub struct HealthPolicy {
     /// How many successful probes in a row bring a clone up again.
     pub rise: u32,
     /// How many failed requests in a row eject a clone.
-    pub consecutive_failures: u32,
+    pub max_failures: u32,
     /// How long the first ejection lasts.
     pub base_ejection: Duration,
     /// The longest time that an ejection lasts.
@@ -99,7 +99,7 @@ impl HealthTracker {
     /// one call to the next.
     pub fn record_request(&mut self, clone: usize, is_success: bool, now: Instant) {
         todo!(
-            "eject the clone after `consecutive_failures` failed requests in a row, unless more \
+            "eject the clone after `max_failures` failed requests in a row, unless more \
              than half of all clones would then be out"
         )
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub struct HealthPolicy {
     pub fall: u32,
     pub rise: u32,
-    pub consecutive_failures: u32,
+    pub max_failures: u32,
     pub base_ejection: Duration,
     pub max_ejection: Duration,
 }
@@ -91,7 +91,7 @@ impl HealthTracker {
             return;
         }
         health.failures_in_a_row += 1;
-        if health.failures_in_a_row >= self.policy.consecutive_failures && may_eject {
+        if health.failures_in_a_row >= self.policy.max_failures && may_eject {
             health.eject(&self.policy, now);
         }
     }

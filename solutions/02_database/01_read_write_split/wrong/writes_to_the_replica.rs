@@ -1,12 +1,12 @@
-// Wrong: when the primary is away, a write goes to the other server, and then the two disagree for ever.
-// Says: the primary is away, and a write says Ok(())
+// Wrong: if the primary is down, a write goes to the replica, and the two servers differ forever.
+// Says: so a write should return an error, but it returned Ok(())
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use sqlx::PgPool;
 
-pub const READ: &str = "SELECT cents FROM prices WHERE game = $1";
+pub const SELECT_PRICE: &str = "SELECT cents FROM prices WHERE game = $1";
 
-pub const WRITE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
+pub const UPSERT_PRICE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
@@ -34,7 +34,7 @@ impl Prices {
 
     pub async fn set_price(&self, game: i64, cents: i64) -> Result<(), StoreError> {
         for server in [&self.primary, &self.replica] {
-            if sqlx::query(WRITE)
+            if sqlx::query(UPSERT_PRICE)
                 .bind(game)
                 .bind(cents)
                 .execute(server)
@@ -49,16 +49,18 @@ impl Prices {
 
     pub async fn price(&self, game: i64, freshness: Freshness) -> Result<Option<i64>, StoreError> {
         if freshness == Freshness::Any
-            && let Ok(price) = ask(&self.replica, game).await
+            && let Ok(price) = read_price(&self.replica, game).await
         {
             return Ok(price);
         }
-        ask(&self.primary, game).await.map_err(StoreError::Read)
+        read_price(&self.primary, game)
+            .await
+            .map_err(StoreError::Read)
     }
 }
 
-async fn ask(server: &PgPool, game: i64) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(READ)
+async fn read_price(server: &PgPool, game: i64) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(SELECT_PRICE)
         .bind(game)
         .fetch_optional(server)
         .await

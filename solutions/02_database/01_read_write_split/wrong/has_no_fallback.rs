@@ -1,12 +1,12 @@
-// Wrong: every read goes to the primary, which is always right and helps nobody.
-// Says: so this came from the primary: what is the replica for?
+// Wrong: each read asks one server, so reads fail when only the replica is down.
+// Says: only the replica is down, but a read (Any) returned an error
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use sqlx::PgPool;
 
-pub const READ: &str = "SELECT cents FROM prices WHERE game = $1";
+pub const SELECT_PRICE: &str = "SELECT cents FROM prices WHERE game = $1";
 
-pub const WRITE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
+pub const UPSERT_PRICE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
@@ -33,7 +33,7 @@ impl Prices {
     }
 
     pub async fn set_price(&self, game: i64, cents: i64) -> Result<(), StoreError> {
-        let write = sqlx::query(WRITE).bind(game).bind(cents);
+        let write = sqlx::query(UPSERT_PRICE).bind(game).bind(cents);
         write
             .execute(&self.primary)
             .await
@@ -42,15 +42,16 @@ impl Prices {
     }
 
     pub async fn price(&self, game: i64, freshness: Freshness) -> Result<Option<i64>, StoreError> {
-        match (ask(&self.primary, game).await, freshness) {
-            (Err(_), Freshness::Any) => ask(&self.replica, game).await.map_err(StoreError::Read),
-            (answer, _) => answer.map_err(StoreError::Read),
-        }
+        let server = match freshness {
+            Freshness::Any => &self.replica,
+            Freshness::Latest => &self.primary,
+        };
+        read_price(server, game).await.map_err(StoreError::Read)
     }
 }
 
-async fn ask(server: &PgPool, game: i64) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(READ)
+async fn read_price(server: &PgPool, game: i64) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(SELECT_PRICE)
         .bind(game)
         .fetch_optional(server)
         .await

@@ -1,12 +1,12 @@
-// Wrong: when the primary is away, a fresh read takes the replica's answer, old as it may be, for the latest.
-// Says: so nobody knows the latest price, and a fresh read says Ok(Some(5999))
+// Wrong: if the primary is down, a read of the latest price returns the replica's old price.
+// Says: should return an error, but it returned Ok(Some(5999))
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use sqlx::PgPool;
 
-pub const READ: &str = "SELECT cents FROM prices WHERE game = $1";
+pub const SELECT_PRICE: &str = "SELECT cents FROM prices WHERE game = $1";
 
-pub const WRITE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
+pub const UPSERT_PRICE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
@@ -33,7 +33,7 @@ impl Prices {
     }
 
     pub async fn set_price(&self, game: i64, cents: i64) -> Result<(), StoreError> {
-        let write = sqlx::query(WRITE).bind(game).bind(cents);
+        let write = sqlx::query(UPSERT_PRICE).bind(game).bind(cents);
         write
             .execute(&self.primary)
             .await
@@ -46,15 +46,15 @@ impl Prices {
             Freshness::Any => (&self.replica, &self.primary),
             Freshness::Latest => (&self.primary, &self.replica),
         };
-        if let Ok(price) = ask(first, game).await {
+        if let Ok(price) = read_price(first, game).await {
             return Ok(price);
         }
-        ask(second, game).await.map_err(StoreError::Read)
+        read_price(second, game).await.map_err(StoreError::Read)
     }
 }
 
-async fn ask(server: &PgPool, game: i64) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(READ)
+async fn read_price(server: &PgPool, game: i64) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(SELECT_PRICE)
         .bind(game)
         .fetch_optional(server)
         .await
