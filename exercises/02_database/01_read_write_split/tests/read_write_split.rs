@@ -1,5 +1,5 @@
-// The tests of `read_write_split`. The two servers have different prices, so the price that your code
-// returns shows which server it asked.
+// The tests of `read_write_split`. The two servers have different prices, so the price that your
+// code returns shows which server it asked.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -60,7 +60,8 @@ impl Server {
         let proxy = FaultProxy::before(server).await.unwrap();
         let direct = pool(address.clone(), &schema);
         let table = format!(
-            "CREATE SCHEMA {schema}; CREATE TABLE {schema}.prices (game bigint PRIMARY KEY, cents bigint NOT NULL);
+            "CREATE SCHEMA {schema};
+             CREATE TABLE {schema}.prices (game bigint PRIMARY KEY, cents bigint NOT NULL);
              INSERT INTO {schema}.prices VALUES ({GAME}, {OLD})"
         );
         sqlx::raw_sql(AssertSqlSafe(table))
@@ -150,8 +151,8 @@ async fn latest_read_sees_the_last_write() {
     assert_eq!(
         read,
         Some(NEW),
-        "the write was confirmed, but a read with `Freshness::Latest` returned the old price: which \
-         server did it ask?"
+        "the write was confirmed, but a read with `Freshness::Latest` returned the old price: \
+         which server did it ask?"
     );
 }
 
@@ -175,7 +176,8 @@ async fn replica_outage_causes_no_error() {
             ),
             Err(error) => {
                 panic!(
-                    "only the replica is down, but a read ({freshness:?}) returned an error: {error:?}"
+                    "only the replica is down, but a read ({freshness:?}) returned an error: \
+                     {error:?}"
                 )
             }
         }

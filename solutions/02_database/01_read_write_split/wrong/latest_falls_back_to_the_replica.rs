@@ -6,7 +6,8 @@ use sqlx::PgPool;
 
 pub const SELECT_PRICE: &str = "SELECT cents FROM prices WHERE game = $1";
 
-pub const UPSERT_PRICE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
+pub const UPSERT_PRICE: &str = "INSERT INTO prices (game, cents) VALUES ($1, $2) \
+                                ON CONFLICT (game) DO UPDATE SET cents = excluded.cents";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
@@ -16,9 +17,9 @@ pub enum Freshness {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the primary did not confirm the change")]
+    #[error("the primary did not confirm the write")]
     Write(#[source] sqlx::Error),
-    #[error("no server answers")]
+    #[error("no server responds")]
     Read(#[source] sqlx::Error),
 }
 
