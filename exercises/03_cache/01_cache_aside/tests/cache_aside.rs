@@ -1,4 +1,5 @@
-// The tests of `cache_aside`: a real Redis, and a database that counts its queries and lets others come in the middle of a change.
+// The tests of `cache_aside`: a real Redis, and a test database that counts its queries and can run
+// another task in the middle of a change.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -12,53 +13,53 @@ use testbed::{Fault, FaultProxy};
 
 const GAME: u64 = 7;
 
-/// What the game costs at first, in the sale, and on the sale's last day.
+/// The price at the start of a test, and the prices of the first and the second change.
 const OLD: u64 = 5999;
 const NEW: u64 = 1999;
 const NEWEST: u64 = 999;
 
 #[derive(Default)]
-struct Counting {
+struct TestDatabase {
     prices: Mutex<BTreeMap<u64, u64>>,
     queries: AtomicUsize,
     is_down: AtomicBool,
-    before_commit: Meanwhile,
-    after_commit: Meanwhile,
+    before_commit: Interruption,
+    after_commit: Interruption,
 }
 
-/// What somebody else does, from its begin to its end, when the next change has come to this point.
-type Meanwhile = Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>;
+/// A task that runs completely when the next change reaches this point.
+type Interruption = Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>;
 
 #[async_trait]
-impl Database for Counting {
+impl Database for TestDatabase {
     async fn price(&self, game: u64) -> Result<Option<u64>, DatabaseError> {
         self.queries.fetch_add(1, Ordering::SeqCst);
-        self.answers()?;
+        self.check_is_up()?;
         Ok(self.prices.lock().unwrap().get(&game).copied())
     }
 
     async fn set_price(&self, game: u64, cents: u64) -> Result<(), DatabaseError> {
-        self.answers()?;
-        happen(&self.before_commit).await;
+        self.check_is_up()?;
+        run_once(&self.before_commit).await;
         self.prices.lock().unwrap().insert(game, cents);
-        happen(&self.after_commit).await;
+        run_once(&self.after_commit).await;
         Ok(())
     }
 }
 
-impl Counting {
-    fn answers(&self) -> Result<(), DatabaseError> {
+impl TestDatabase {
+    fn check_is_up(&self) -> Result<(), DatabaseError> {
         let is_down = self.is_down.load(Ordering::SeqCst);
         if is_down {
-            Err(DatabaseError("it is down".to_owned()))
+            Err(DatabaseError("the database is down".to_owned()))
         } else {
             Ok(())
         }
     }
 }
 
-async fn happen(meanwhile: &Meanwhile) {
-    let planned = meanwhile.lock().unwrap().take();
+async fn run_once(interruption: &Interruption) {
+    let planned = interruption.lock().unwrap().take();
     if let Some(planned) = planned {
         planned.await;
     }
@@ -66,7 +67,7 @@ async fn happen(meanwhile: &Meanwhile) {
 
 /// A database in which the game costs `OLD`, an empty Redis, and two clones that use both.
 struct Store {
-    database: Arc<Counting>,
+    database: Arc<TestDatabase>,
     redis: testbed::Redis,
     one: Prices,
     other: Arc<Prices>,
@@ -74,7 +75,7 @@ struct Store {
 
 impl Store {
     async fn open() -> Store {
-        let database = Arc::new(Counting::default());
+        let database = Arc::new(TestDatabase::default());
         database.prices.lock().unwrap().insert(GAME, OLD);
         let redis = testbed::redis().await.unwrap();
         let [one, other] = [(); 2].map(|()| Prices::new(database.clone(), &redis.url()).unwrap());
@@ -87,7 +88,7 @@ impl Store {
         }
     }
 
-    /// A connection of the test's own, to look at what is there.
+    /// A connection that the test uses to look at the keys.
     async fn connection(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.redis.url()).unwrap();
         client.get_multiplexed_async_connection().await.unwrap()
@@ -103,32 +104,45 @@ impl Store {
 }
 
 #[tokio::test]
-async fn what_one_clone_has_read_costs_the_database_nothing_more() {
+async fn cached_price_needs_no_query() {
     let store = Store::open().await;
     for clone in [&store.one, &store.one, &store.other] {
-        assert_eq!(clone.price(GAME).await.unwrap(), Some(OLD));
+        assert_eq!(
+            clone.price(GAME).await.unwrap(),
+            Some(OLD),
+            "no price has changed"
+        );
     }
     let queries = store.database.queries.load(Ordering::SeqCst);
     assert_eq!(
         queries, 1,
-        "three reads of one price made {queries} queries: is it stored where all clones look?"
+        "three reads of one price should make 1 query, but made {queries}: is the price stored in \
+         Redis?"
     );
 }
 
 #[tokio::test]
-async fn all_that_is_kept_has_an_end_and_nothing_is_kept_of_a_game_that_does_not_exist() {
+async fn cache_entries_expire() {
     let store = Store::open().await;
-    assert_eq!(store.one.price(8).await.unwrap(), None);
+    assert_eq!(
+        store.one.price(8).await.unwrap(),
+        None,
+        "there is no game 8"
+    );
     let keys = store.keys().await;
     assert!(
         keys.is_empty(),
-        "who asks for all numbers fills the cache with {keys:?}"
+        "a missing game must not be cached, or a client that tries all numbers fills the cache: \
+         {keys:?}"
     );
 
     store.one.price(GAME).await.unwrap();
 
     let keys = store.keys().await;
-    assert!(!keys.is_empty(), "a miss leaves nothing in Redis");
+    assert!(
+        !keys.is_empty(),
+        "after a miss there should be a key in Redis, but there is none"
+    );
     for key in keys {
         let ttl = redis::cmd("TTL").arg(&key).to_owned();
         let seconds: i64 = ttl
@@ -137,18 +151,18 @@ async fn all_that_is_kept_has_an_end_and_nothing_is_kept_of_a_game_that_does_not
             .unwrap();
         assert_ne!(
             seconds, -1,
-            "Redis keeps {key:?} for ever, and with it any mistake of ours"
+            "{key:?} never expires, so a wrong price would stay in the cache forever"
         );
         let most = TTL.as_secs().cast_signed();
         assert!(
             (1..=most).contains(&seconds),
-            "{key:?} lives for {seconds} s, and {most} is the most"
+            "{key:?} expires in {seconds} s, but should expire in {most} s at most"
         );
     }
 }
 
 #[tokio::test]
-async fn after_a_change_every_clone_shows_the_new_price() {
+async fn all_clones_see_a_new_price() {
     let store = Store::open().await;
     store.other.price(GAME).await.unwrap();
 
@@ -159,13 +173,14 @@ async fn after_a_change_every_clone_shows_the_new_price() {
         assert_eq!(
             price,
             Some(NEW),
-            "the change has returned, and the old price is shown: who told the cache?"
+            "`set_price` has returned, but a clone still returns the old price: is the key deleted \
+             from the cache?"
         );
     }
 }
 
 #[tokio::test]
-async fn a_reader_in_the_middle_of_a_change_does_not_bring_the_old_price_back() {
+async fn reader_during_a_change_caches_no_old_price() {
     let store = Store::open().await;
     let clone = store.other.clone();
     let reader = async move { assert_eq!(clone.price(GAME).await.unwrap(), Some(OLD)) };
@@ -174,12 +189,16 @@ async fn a_reader_in_the_middle_of_a_change_does_not_bring_the_old_price_back() 
     store.one.set_price(GAME, NEW).await.unwrap();
 
     let price = store.one.price(GAME).await.unwrap();
-    let why = "a reader came before the change was in the database, and put the old price into the cache: was the key dropped too early?";
-    assert_eq!(price, Some(NEW), "{why}");
+    assert_eq!(
+        price,
+        Some(NEW),
+        "a reader came before the database had the new price, and cached the old price: is the key \
+         deleted too early?"
+    );
 }
 
 #[tokio::test]
-async fn of_two_changes_at_once_the_cache_does_not_keep_the_one_that_lost() {
+async fn concurrent_changes_leave_the_last_price() {
     let store = Store::open().await;
     let clone = store.other.clone();
     let newer_change = async move { clone.set_price(GAME, NEWEST).await.unwrap() };
@@ -188,56 +207,65 @@ async fn of_two_changes_at_once_the_cache_does_not_keep_the_one_that_lost() {
     store.one.set_price(GAME, NEW).await.unwrap();
 
     let price = store.one.price(GAME).await.unwrap();
-    let why = "the database has the newest price, and the cache what the slower writer put there: does a change have to store a price?";
-    assert_eq!(price, Some(NEWEST), "{why}");
+    assert_eq!(
+        price,
+        Some(NEWEST),
+        "the database has the newest price, but the cache has the price of the slower writer: does \
+         `set_price` store a price?"
+    );
 }
 
 #[tokio::test]
-async fn without_redis_everything_is_slower_and_nothing_is_an_error() {
+async fn redis_outage_causes_no_error() {
     let store = Store::open().await;
     let url = store.redis.url();
     let (address, number) = url.trim_start_matches("redis://").split_once('/').unwrap();
     let proxy = FaultProxy::before(address.parse().unwrap()).await.unwrap();
     let url = format!("redis://{}/{number}", proxy.address());
     let prices = Prices::new(store.database.clone(), &url).unwrap();
-    assert_eq!(prices.price(GAME).await.unwrap(), Some(OLD));
+    assert_eq!(
+        prices.price(GAME).await.unwrap(),
+        Some(OLD),
+        "Redis is up, and no price has changed"
+    );
 
     proxy.inject(Fault::Refuse);
 
     let price = prices.price(GAME).await;
     assert!(
         matches!(price, Ok(Some(OLD))),
-        "only the cache is away, and a read says {price:?}"
+        "only Redis is down, so `price` should return {OLD}, but it returned {price:?}"
     );
     let change = prices.set_price(GAME, NEW).await;
     assert!(
         change.is_ok(),
-        "only the cache is away, and a change says {change:?}"
+        "only Redis is down, so `set_price` should work, but it returned {change:?}"
     );
     let price = prices.price(GAME).await;
     assert!(
         matches!(price, Ok(Some(NEW))),
-        "the change was made, and a read says {price:?}"
+        "the database has the new price, but `price` returned {price:?}"
     );
 }
 
 #[tokio::test]
-async fn an_error_of_the_database_is_an_error_and_not_a_price() {
+async fn database_errors_are_returned() {
     let store = Store::open().await;
     store.database.is_down.store(true, Ordering::SeqCst);
     assert!(
         store.one.price(GAME).await.is_err(),
-        "nobody knows the price"
+        "the database is down and the cache is empty, but `price` returned no error"
     );
     assert!(
         store.one.set_price(GAME, NEW).await.is_err(),
-        "the change was not made"
+        "the database is down, but `set_price` returned no error"
     );
     store.database.is_down.store(false, Ordering::SeqCst);
     let price = store.one.price(GAME).await.unwrap();
     assert_eq!(
         price,
         Some(OLD),
-        "a change that failed is shown: what was told to the cache before the database?"
+        "`set_price` failed, but readers see its price: does it change the cache before the \
+         database?"
     );
 }

@@ -1,36 +1,42 @@
-//! # Ask the cache first
+//! # Cache-aside
 //!
-//! On the day of the sale everybody looks at the same ten games. Each look is a query, and each query gives the answer of a second
-//! ago. You would notice in the database's statistics: one statement, a million times, with ten different parameters.
+//! On the day of a sale, all customers look at the same ten games. Each page view sends a query to
+//! the database, and the result is the same as a second ago. In the database's statistics you see
+//! one statement that runs a million times, with ten different parameters.
 //!
-//! So the clones keep answers in Redis, where all of them find what one of them has asked. The code that needs the answer looks into
-//! the cache first, and fills it when it had to ask the database: *cache-aside*. The hard part is the day after, when the price
-//! changes and the cache still knows the old one.
+//! So the clones store results in Redis, where all clones can read them. Code that needs a price
+//! looks in the cache first. If the price is not there, the code asks the database and stores the
+//! result in the cache: *cache-aside*. The difficult part comes the next day, when a price changes
+//! and the cache still has the old one.
 //!
-//! ## What must always be true
+//! ## Rules
 //!
-//! 1. What is in the cache costs the database nothing (a *hit*), whichever clone put it there.
-//! 2. What is not there is read from the database once and then kept (a *miss*), and never for longer than [`TTL`].
-//! 3. When a change has returned, the next reader sees it, whoever read or wrote while it was being made: first the database,
-//!    then *drop* the key.
-//! 4. The cache is never needed. Without Redis everything is slower, and nothing is an error.
-//! 5. "There is no such game" is an answer that is not kept.
+//! 1. A price that is in the cache needs no query (a *hit*), whichever clone stored it.
+//! 2. A price that is not in the cache is read from the database once and then cached (a *miss*).
+//!    It stays in the cache for [`TTL`] at most.
+//! 3. When `set_price` has returned, the next reader sees the new price, also if others read or
+//!    wrote at the same time: change the database first, then *delete* the key.
+//! 4. The store works without the cache. If Redis is down, everything is slower, but no call fails.
+//! 5. "There is no such game" is not cached.
 //!
 //! ## Predict
 //!
-//! Suppose a change dropped the key first, so that "nobody can see the old price", and then wrote to the database. A reader comes in
-//! between. What does the next reader see, and for how long? The test `a_reader_in_the_middle_…` plays it.
+//! Suppose a change deletes the key first, so that "no client can see the old price", and then
+//! changes the database. A reader comes in between. What does the next reader see, and for how
+//! long? The test `reader_during_a_change_caches_no_old_price` shows it.
 //!
 //! ## What to do
 //!
-//! Write the bodies of [`Prices::price`] and [`Prices::set_price`], about 30 lines with the helpers that you may want. Redis's commands
-//! are sent with `redis::cmd("NAME").arg(…)` and then `query_async`, or `exec_async` if the answer does not matter:
-//! <https://docs.rs/redis/latest/redis/struct.Cmd.html>. `cargo workshop check cache_aside` shows how far you are; it is red now, and
-//! that is right.
+//! Write the bodies of [`Prices::price`] and [`Prices::set_price`]: about 30 lines with helper
+//! functions. Build a Redis command with `redis::cmd("NAME").arg(…)`. Send it with `query_async`,
+//! or with `exec_async` if you do not need the reply:
+//! <https://docs.rs/redis/latest/redis/struct.Cmd.html>. `cargo workshop check cache_aside` runs
+//! the tests. They fail now; that is expected.
 //!
-//! Left out: a reader that misses, is overtaken by a change, and then stores what it read before (the time to live ends that); a drop
-//! that failed while Redis was away, which leaves the old price for as long; a hundred readers that all miss at once. Chapter 3 goes on
-//! from there, in `src/product.rs`.
+//! Left out: a reader that misses, reads the old price, and stores it after a change (the time to
+//! live ends that); a failed delete while Redis is down, which leaves the old price for the time to
+//! live; a hundred readers that miss at the same time. Chapter 3 continues there, in
+//! `chapters/03-cache/src/object_cache/`.
 
 #![warn(missing_docs)]
 #![allow(
@@ -47,63 +53,67 @@ use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError};
 
-/// How long a price may be cached: a minute. It bounds the harm where dropping the key failed.
+/// How long a price stays in the cache: one minute. If deleting the key fails, readers see the old
+/// price for this time at most.
 pub const TTL: Duration = Duration::from_mins(1);
 
-/// How long a call waits for Redis at most.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a call waits for Redis at most: to connect, and for a reply.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where the truth is. All prices are in cents.
+/// The database, which always has the right prices. All prices are in cents.
 #[async_trait]
 pub trait Database: Send + Sync {
     /// The price of a game, or `None` if there is no such game. Each call is a query.
     async fn price(&self, game: u64) -> Result<Option<u64>, DatabaseError>;
 
-    /// Changes the price of a game. When it returns `Ok`, everybody who asks the database sees the new one.
+    /// Changes the price of a game. After `Ok`, every query returns the new price.
     async fn set_price(&self, game: u64, cents: u64) -> Result<(), DatabaseError>;
 }
 
-/// The database did not do what it was asked.
+/// The database returned an error.
 #[derive(Debug, thiserror::Error)]
 #[error("the database failed: {0}")]
 pub struct DatabaseError(pub String);
 
-/// The prices of all games, read through the cache. Each clone has a value of its own, and all of them share database and Redis.
+/// The prices of all games, read through the cache. Each clone has its own value, and all values
+/// use the same database and the same Redis.
 pub struct Prices {
     database: Arc<dyn Database>,
-    /// All requests of this clone share it; a clone of it is the same connection. It connects when it is first needed, and again for
-    /// the next call after it broke.
+    /// All requests of this clone share this connection; cloning the value is cheap. It connects
+    /// at the first command, and again at the next command after it broke.
     redis: ConnectionManager,
 }
 
 impl Prices {
-    /// Prices from this database, cached in this Redis, `redis://HOST:PORT/DATABASE`. Nothing is sent yet, and the only error is an
-    /// address that is none. To be called within a tokio runtime.
+    /// Prices from this database, cached in the Redis at `redis`: `redis://HOST:PORT/DATABASE`.
+    /// Nothing is sent yet; an invalid address is the only error. Call this within a tokio runtime.
     pub fn new(database: Arc<dyn Database>, redis: &str) -> Result<Self, RedisError> {
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE))
-            // While Redis is away, say so at once: there is somebody else to ask.
+            .set_connection_timeout(Some(COMMAND_TIMEOUT))
+            .set_response_timeout(Some(COMMAND_TIMEOUT))
+            // While Redis is down, return an error at once. The database has the price too.
             .set_number_of_retries(0);
         let redis = ConnectionManager::new_lazy_with_config(Client::open(redis)?, config)?;
         Ok(Prices { database, redis })
     }
 
-    /// The price of a game in cents, or `None` if there is no such game. An error comes from the database, never from the cache.
+    /// The price of a game in cents, or `None` if there is no such game. Errors come from the
+    /// database, never from the cache.
     pub async fn price(&self, game: u64) -> Result<Option<u64>, DatabaseError> {
-        todo!("return the cached price, or else the database's, which is then cached for `TTL`")
+        todo!("return the cached price, or read it from the database and cache it for `TTL`")
     }
 
-    /// Changes the price of a game, in cents. `Ok` says that the database has it; whether the cache could be told is not the caller's
-    /// business.
+    /// Changes the price of a game, in cents. `Ok` means that the database has the new price, even
+    /// if Redis is down.
     pub async fn set_price(&self, game: u64, cents: u64) -> Result<(), DatabaseError> {
         todo!(
-            "return the database's outcome, after the change is made and the cache no longer has the old price"
+            "change the price in the database, delete it from the cache, and return the database's \
+             result"
         )
     }
 }
 
-/// The name under which Redis keeps the price of a game.
+/// The Redis key of the price of a game.
 fn key(game: u64) -> String {
     format!("price:{game}")
 }

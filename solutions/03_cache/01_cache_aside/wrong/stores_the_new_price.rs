@@ -1,5 +1,5 @@
-// Wrong: a change stores its price in the cache, where the slower of two writers wins, whoever won in the database.
-// Says: does a change have to store a price?
+// Wrong: `set_price` stores its price in the cache, where the slower of two writers wins.
+// Says: does `set_price` store a price?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;
@@ -45,18 +45,18 @@ impl Prices {
         }
         let price = self.database.price(game).await?;
         if let Some(cents) = price {
-            self.fill(game, cents).await;
+            self.store(game, cents).await;
         }
         Ok(price)
     }
 
     pub async fn set_price(&self, game: u64, cents: u64) -> Result<(), DatabaseError> {
         self.database.set_price(game, cents).await?;
-        self.fill(game, cents).await;
+        self.store(game, cents).await;
         Ok(())
     }
 
-    async fn fill(&self, game: u64, cents: u64) {
+    async fn store(&self, game: u64, cents: u64) {
         let mut set = redis::cmd("SET");
         set.arg(key(game)).arg(cents).arg("EX").arg(TTL.as_secs());
         let _ = set.exec_async(&mut self.redis.clone()).await;

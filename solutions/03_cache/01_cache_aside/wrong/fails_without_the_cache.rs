@@ -1,5 +1,5 @@
-// Wrong: it drops the key before the database has the new price, and a reader in between puts the old one back.
-// Says: was the key dropped too early?
+// Wrong: a Redis error becomes an error of the store, so the store is down when Redis is down.
+// Says: but it returned Err
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;
@@ -40,25 +40,26 @@ impl Prices {
             .arg(key(game))
             .query_async(&mut self.redis.clone())
             .await;
-        if let Ok(Some(cents)) = cached {
+        if let Some(cents) = cached.map_err(|error| DatabaseError(error.to_string()))? {
             return Ok(Some(cents));
         }
         let price = self.database.price(game).await?;
         if let Some(cents) = price {
-            self.fill(game, cents).await;
+            self.store(game, cents).await;
         }
         Ok(price)
     }
 
     pub async fn set_price(&self, game: u64, cents: u64) -> Result<(), DatabaseError> {
+        self.database.set_price(game, cents).await?;
         let _: Result<(), _> = redis::cmd("DEL")
             .arg(key(game))
             .exec_async(&mut self.redis.clone())
             .await;
-        self.database.set_price(game, cents).await
+        Ok(())
     }
 
-    async fn fill(&self, game: u64, cents: u64) {
+    async fn store(&self, game: u64, cents: u64) {
         let mut set = redis::cmd("SET");
         set.arg(key(game)).arg(cents).arg("EX").arg(TTL.as_secs());
         let _ = set.exec_async(&mut self.redis.clone()).await;

@@ -1,5 +1,5 @@
-// Wrong: a change goes to the database, and nobody tells the cache.
-// Says: and the old price is shown: who told the cache?
+// Wrong: `set_price` changes the database, but does not delete the key from the cache.
+// Says: is the key deleted from the cache?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Prices {
         }
         let price = self.database.price(game).await?;
         if let Some(cents) = price {
-            self.fill(game, cents).await;
+            self.store(game, cents).await;
         }
         Ok(price)
     }
@@ -54,7 +54,7 @@ impl Prices {
         self.database.set_price(game, cents).await
     }
 
-    async fn fill(&self, game: u64, cents: u64) {
+    async fn store(&self, game: u64, cents: u64) {
         let mut set = redis::cmd("SET");
         set.arg(key(game)).arg(cents).arg("EX").arg(TTL.as_secs());
         let _ = set.exec_async(&mut self.redis.clone()).await;

@@ -1,5 +1,5 @@
-// Wrong: what is cached has no time to live, so whatever goes wrong once stays wrong.
-// Says: for ever, and with it any mistake of ours
+// Wrong: it deletes the key before the database has the new price; a reader caches the old one.
+// Says: is the key deleted too early?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;
@@ -45,23 +45,22 @@ impl Prices {
         }
         let price = self.database.price(game).await?;
         if let Some(cents) = price {
-            self.fill(game, cents).await;
+            self.store(game, cents).await;
         }
         Ok(price)
     }
 
     pub async fn set_price(&self, game: u64, cents: u64) -> Result<(), DatabaseError> {
-        self.database.set_price(game, cents).await?;
         let _: Result<(), _> = redis::cmd("DEL")
             .arg(key(game))
             .exec_async(&mut self.redis.clone())
             .await;
-        Ok(())
+        self.database.set_price(game, cents).await
     }
 
-    async fn fill(&self, game: u64, cents: u64) {
+    async fn store(&self, game: u64, cents: u64) {
         let mut set = redis::cmd("SET");
-        set.arg(key(game)).arg(cents);
+        set.arg(key(game)).arg(cents).arg("EX").arg(TTL.as_secs());
         let _ = set.exec_async(&mut self.redis.clone()).await;
     }
 }
