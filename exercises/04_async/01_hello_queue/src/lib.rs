@@ -1,31 +1,39 @@
-//! # A job that nobody loses
+//! # A queue that loses no job
 //!
-//! A customer asks for an export of her orders. It takes a minute, so the clone that serves her only leaves a note: a *job*, on a queue in
-//! RabbitMQ, and some worker does it. "Your export is under way", says the page.
+//! A customer asks for an export of her orders, which takes a minute. The clone that serves her
+//! does not do it during the request. It puts a *job* on a queue in RabbitMQ, and a worker does it
+//! later. The page says: "Your export is being prepared."
 //!
-//! Now a worker's machine is switched off in the middle, and the job is gone. You would notice by nothing at all: no error, no log,
-//! only a customer who writes a week later. The broker keeps what it has, on disk. Jobs are lost where they *change hands*.
+//! Now a worker's machine loses power during a job, and the job is gone. You see no error and no
+//! log entry; a week later the customer complains. RabbitMQ stores its messages on disk, so it does
+//! not lose them. Jobs are lost when one process *hands them over* to another.
 //!
-//! ## What must always be true
+//! ## Rules
 //!
-//! 1. When [`Sender::send`] says `Ok`, the broker has the job on disk, because it has said so (*publisher confirm*).
-//! 2. A job that no queue takes, or that the queue refuses, is an error for the sender, who can still tell the customer.
-//! 3. A job is acknowledged after the work and not before. If its worker dies in the middle, another one gets it.
-//! 4. A worker holds one job at a time (*prefetch* 1). What it cannot begin yet stays in the queue, for those who can.
+//! 1. When [`Sender::send`] returns `Ok`, the broker (RabbitMQ) has the job on disk. The broker has
+//!    confirmed this (*publisher confirm*).
+//! 2. If there is no queue for a job, or the queue rejects it, `send` returns an error. The sender
+//!    can then tell the customer.
+//! 3. A worker acknowledges a job after the work, not before. If the worker dies during the work,
+//!    another worker gets the job.
+//! 4. A worker holds one job at a time (*prefetch* 1). The other jobs stay in the queue for other
+//!    workers.
 //!
 //! ## Predict
 //!
-//! Two workers, and no limit on what they may hold. Ten jobs come, the first takes a minute and the others a second each. When is
-//! the last one done? And with a limit of one?
+//! There are two workers, without a limit on how many jobs they hold. Ten jobs arrive. The first
+//! one takes a minute, and each other one takes a second. When is the last job done? And with a
+//! limit of one?
 //!
 //! ## What to do
 //!
-//! Write the bodies in [`Sender`] and [`Worker`], about 35 lines together. Connecting and the queue itself are ready. The library is
-//! lapin: <https://docs.rs/lapin/4/lapin/struct.Channel.html>. `cargo workshop check hello_queue` shows how far you are; it is red
-//! now, and that is right.
+//! Write the bodies in [`Sender`] and [`Worker`]: about 35 lines together. The connection and the
+//! queue are given. The library is lapin: <https://docs.rs/lapin/4/lapin/struct.Channel.html>.
+//! `cargo workshop check hello_queue` runs the tests. They fail now; that is expected.
 //!
-//! Left out: connecting again, a limit for each wait, jobs that fail, and doing a job twice. For a worker can die after the work and
-//! before its acknowledgement, so what is never lost is now and then *repeated*: chapter 4 makes that harmless.
+//! Left out: reconnecting, a time-out for each step, jobs that fail, and jobs that run twice. A
+//! worker can die after the work and before the acknowledgement, so some jobs run *twice*.
+//! Chapter 4 shows how to make that harmless.
 
 #![warn(missing_docs)]
 #![allow(
@@ -42,47 +50,52 @@ use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 /// The queue's name.
 pub const QUEUE: &str = "hello";
 
-/// How many jobs may wait. The broker looks only now and then, so some more may slip in; then it refuses.
+/// How many jobs the queue holds. The broker checks this only from time to time, so it may accept a
+/// few more before it rejects jobs.
 pub const CAPACITY: u32 = 20;
 
-/// Why a job was not handed over.
+/// Why a job was not handed over or not processed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The broker did not do what it was asked, or the connection broke.
-    #[error("the broker did not do what it was asked: {0}")]
+    /// The broker returned an error, or the connection broke.
+    #[error("the broker returned an error or the connection broke: {0}")]
     Broker(#[from] lapin::Error),
-    /// There is no queue for the job, and the broker has thrown it away.
-    #[error("there is no queue {QUEUE:?} that would take the job")]
+    /// There is no queue for the job, so the broker has discarded it.
+    #[error("the queue {QUEUE:?} does not exist, so the broker discarded the job")]
     Unroutable,
-    /// The queue does not take the job, because it is full.
-    #[error("the queue {QUEUE:?} refuses the job; try again when the workers have caught up")]
-    Refused,
-    /// The worker's connection is gone. The job in its hands, if any, goes to another worker.
-    #[error("the connection to the broker is gone")]
-    Gone,
+    /// The queue is full and rejects the job.
+    #[error("the queue {QUEUE:?} is full and rejects the job; try again later")]
+    Rejected,
+    /// The worker's connection is closed. If the worker holds a job, the broker gives it to another
+    /// worker.
+    #[error("the connection to the broker is closed; connect again")]
+    ConnectionClosed,
 }
 
-/// Connects to `amqp://USER:PASSWORD@HOST:PORT/VHOST`. A process has one connection, and a channel for each sender and worker in it.
+/// Connects to `amqp://USER:PASSWORD@HOST:PORT/VHOST`. A process needs one connection. Each sender
+/// and each worker has its own channel in it.
 pub async fn connect(url: &str) -> Result<Connection, QueueError> {
     Ok(Connection::connect(url, ConnectionProperties::default()).await?)
 }
 
-/// A new channel, on which the queue exists. Whoever comes first makes the queue; all others find it, if they want the same as the first.
+/// Opens a channel, and declares the queue. The first call creates the queue. Later calls find it,
+/// and fail if their arguments differ.
 pub async fn channel(connection: &Connection) -> Result<Channel, QueueError> {
     let channel = connection.create_channel().await?;
     let mut arguments = FieldTable::default();
-    // A quorum queue writes each message to disk before it confirms it, and in a cluster to several.
+    // A quorum queue writes each message to disk before it confirms it; in a cluster, to the disks
+    // of a majority of the servers.
     arguments.insert(
         "x-queue-type".into(),
         AMQPValue::LongString("quorum".into()),
     );
-    // When it is full it says no to the sender, instead of dropping the oldest job.
+    // A full queue rejects new jobs. The default is to drop the oldest job.
     arguments.insert("x-max-length".into(), CAPACITY.into());
     arguments.insert(
         "x-overflow".into(),
         AMQPValue::LongString("reject-publish".into()),
     );
-    // Durable: the queue is still there after the broker was restarted.
+    // A durable queue survives a restart of the broker.
     channel
         .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), arguments)
         .await?;
@@ -95,41 +108,42 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A sender with a channel of its own.
+    /// Opens a sender with its own channel.
     pub async fn open(connection: &Connection) -> Result<Self, QueueError> {
-        todo!("return a sender whose channel is asked to confirm what is published on it")
+        todo!("open a channel with publisher confirms, and return the sender")
     }
 
-    /// Hands a job over to the broker, and returns when it is in its hands.
+    /// Publishes a job, and returns when the broker has confirmed it.
     ///
-    /// `&mut`, so there is one job at a time, and no doubt which one a confirmation is about.
+    /// Takes `&mut self`, so only one job waits for its confirmation at a time.
     pub async fn send(&mut self, job: &str) -> Result<(), QueueError> {
         todo!(
-            "return `Ok` once the broker has confirmed the job, `Unroutable` if it sent it back, `Refused` if it said no"
+            "publish the job, and return `Ok` if the broker confirms it, `Unroutable` if the \
+             broker returns it, and `Rejected` if the broker rejects it"
         )
     }
 }
 
-/// Does the jobs on the queue.
+/// Processes the jobs of the queue.
 pub struct Worker {
-    /// A stream of what the broker sends to this worker.
+    /// The stream of the jobs that the broker delivers to this worker.
     jobs: Consumer,
 }
 
 impl Worker {
-    /// A worker with a channel of its own, to which the broker begins to send at once.
+    /// Opens a worker with its own channel. The broker delivers jobs to it from now on.
     pub async fn open(connection: &Connection) -> Result<Self, QueueError> {
-        todo!(
-            "return a worker whose channel holds one unacknowledged job at most, and which consumes `QUEUE`"
-        )
+        todo!("open a channel with a prefetch of one, consume `QUEUE`, and return the worker")
     }
 
-    /// Waits for the next job, lets `work` do it, and only then tells the broker that it is done.
+    /// Waits for the next job, runs `work` on it, and then acknowledges the job.
     ///
-    /// Dropped in the middle, as when the process dies, it has told the broker nothing.
-    pub async fn work_one(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
+    /// If this future is dropped during the work, as when the process dies, the job is not
+    /// acknowledged.
+    pub async fn process_next(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
         todo!(
-            "return `Ok` when the next job is done and acknowledged, and `Gone` if the broker sends no more"
+            "run `work` on the next job, acknowledge it, and return `Ok`; return \
+             `ConnectionClosed` if the stream of jobs has ended"
         )
     }
 }

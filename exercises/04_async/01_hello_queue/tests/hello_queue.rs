@@ -1,4 +1,5 @@
-// The tests of `hello_queue`: a real RabbitMQ, jobs that wait for each other instead of for time, and a worker that dies.
+// The tests of `hello_queue`: a real RabbitMQ, and a worker that dies. Jobs wait for each other and
+// not for a given time.
 
 use std::future::pending;
 use std::time::Duration;
@@ -11,17 +12,17 @@ use lapin::{BasicProperties, Channel, Connection};
 use testbed::{Fault, FaultProxy, RabbitMq};
 use tokio::sync::Notify;
 
-/// Waits for what must happen. The limit is far more than it takes, and is reached only by a test that fails.
-async fn soon<T>(why_not: &str, what: impl Future<Output = T>) -> T {
+/// Waits for something that must happen, and panics with `problem` after 15 s.
+async fn within_deadline<T>(problem: &str, what: impl Future<Output = T>) -> T {
     let outcome = tokio::time::timeout(Duration::from_secs(15), what).await;
-    outcome.unwrap_or_else(|_| panic!("waited for 15 s: {why_not}"))
+    outcome.unwrap_or_else(|_| panic!("waited for 15 s: {problem}"))
 }
 
-/// A virtual host of our own with an empty queue, and a connection to it.
+/// A virtual host with an empty queue, and a connection to it.
 struct Broker {
     host: RabbitMq,
     connection: Connection,
-    /// The test's own, with confirms.
+    /// The test's own channel, with publisher confirms.
     channel: Channel,
 }
 
@@ -37,16 +38,16 @@ impl Broker {
             connection,
             channel,
         };
-        // A quorum queue elects its leader in its first moments, and refuses meanwhile.
+        // A new quorum queue first elects its leader, and rejects messages until then.
         let ready = async {
-            while !broker.takes_a_message().await {}
-            while !broker.gives_it_back().await {}
+            while !broker.accepts_a_message().await {}
+            while !broker.delivers_the_message().await {}
         };
-        soon("the new queue is not ready", ready).await;
+        within_deadline("the new queue is not ready", ready).await;
         broker
     }
 
-    async fn takes_a_message(&self) -> bool {
+    async fn accepts_a_message(&self) -> bool {
         let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
         let publish =
             self.channel
@@ -54,10 +55,10 @@ impl Broker {
         publish.await.unwrap().await.unwrap().is_ack()
     }
 
-    async fn gives_it_back(&self) -> bool {
-        let and_forgets_it = BasicGetOptions { no_ack: true };
+    async fn delivers_the_message(&self) -> bool {
+        let without_ack = BasicGetOptions { no_ack: true };
         self.channel
-            .basic_get(QUEUE.into(), and_forgets_it)
+            .basic_get(QUEUE.into(), without_ack)
             .await
             .unwrap()
             .is_some()
@@ -72,18 +73,18 @@ impl Broker {
     }
 }
 
-/// Does one job, and says which.
-async fn do_one(worker: &mut Worker) -> String {
+/// Processes one job, and returns its text.
+async fn process_one(worker: &mut Worker) -> String {
     let mut done = String::new();
     worker
-        .work_one(async |job| job.clone_into(&mut done))
+        .process_next(async |job| job.clone_into(&mut done))
         .await
         .unwrap();
     done
 }
 
 #[tokio::test]
-async fn jobs_are_done_in_their_order_and_each_once() {
+async fn each_job_runs_once_and_in_order() {
     let broker = Broker::start().await;
     let mut sender = broker.sender().await;
     let mut worker = broker.worker().await;
@@ -92,20 +93,20 @@ async fn jobs_are_done_in_their_order_and_each_once() {
     }
 
     for job in ["export 1", "export 2", "export 3"] {
-        let done = soon(
-            "no job comes: was the one before acknowledged?",
-            do_one(&mut worker),
+        let done = within_deadline(
+            "the worker gets no job: was the job before acknowledged?",
+            process_one(&mut worker),
         )
         .await;
         assert_eq!(
             done, job,
-            "each job comes once, in the order in which they were sent"
+            "each job should run once, in the order in which the jobs were sent"
         );
     }
 }
 
 #[tokio::test]
-async fn a_job_that_no_queue_takes_is_an_error() {
+async fn job_without_a_queue_is_an_error() {
     let broker = Broker::start().await;
     let mut sender = broker.sender().await;
     let delete = QueueDeleteOptions::default();
@@ -115,22 +116,22 @@ async fn a_job_that_no_queue_takes_is_an_error() {
         .await
         .unwrap();
 
-    let sent = soon(
-        "the broker's answer to a job without a queue",
+    let sent = within_deadline(
+        "`send` does not return for a job without a queue",
         sender.send("export 1"),
     )
     .await;
 
     assert!(
         matches!(sent, Err(QueueError::Unroutable)),
-        "there is no queue, the job is lost, and the sender hears {sent:?}. A broker confirms such \
-         a message too: does it know that it must come back (`mandatory`), and do you wait for its \
-         word and look whether something came with it?"
+        "the queue does not exist and the job is lost, but `send` returned {sent:?}. The broker \
+         confirms such a message too. Do you publish with `mandatory`, and check whether the \
+         confirmation has a returned message?"
     );
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_and_the_sender_hears_it() {
+async fn full_queue_rejects_the_job() {
     let broker = Broker::start().await;
     let mut sender = broker.sender().await;
     let sending = async {
@@ -142,88 +143,97 @@ async fn a_full_queue_refuses_and_the_sender_hears_it() {
         None
     };
 
-    let refused = soon("the broker's answers to many jobs", sending).await;
+    let error = within_deadline("`send` does not return for one of many jobs", sending).await;
 
     assert!(
-        matches!(refused, Some(QueueError::Refused)),
-        "ten times as many jobs as the queue holds, and the sender hears {refused:?}. Do you wait \
-         for the broker's word, and is a `Nack` a yes to you?"
+        matches!(error, Some(QueueError::Rejected)),
+        "the sender sent ten times as many jobs as the queue holds, but the first error was \
+         {error:?}. Do you wait for the confirmation, and treat `Nack` as an error?"
     );
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_in_the_middle_loses_no_job() {
+async fn dying_worker_loses_no_job() {
     let broker = Broker::start().await;
-    // The way of one worker to the broker leads over a cable that can be cut.
+    // One worker connects through a proxy that can cut its connection.
     let url = broker.host.url();
     let (user, rest) = url.split_once('@').unwrap();
     let (address, name) = rest.split_once('/').unwrap();
     let proxy = FaultProxy::before(address.parse().unwrap()).await.unwrap();
-    let cable = connect(&format!("{user}@{}/{name}", proxy.address()))
+    let proxied_connection = connect(&format!("{user}@{}/{name}", proxy.address()))
         .await
         .unwrap();
-    let mut mortal = Worker::open(&cable).await.unwrap();
+    let mut dying_worker = Worker::open(&proxied_connection).await.unwrap();
     broker.sender().await.send("export 1").await.unwrap();
 
-    let has_begun = Notify::new();
+    let has_started = Notify::new();
     let work = async |_: &str| {
-        has_begun.notify_one();
+        has_started.notify_one();
         pending::<()>().await;
     };
-    let death = async {
-        soon("the worker does not begin", has_begun.notified()).await;
-        // One more question and answer over the cable, and whatever the worker has sent before has arrived.
-        soon("the broker does not answer", cable.create_channel())
-            .await
-            .unwrap();
+    let cut = async {
+        within_deadline("the worker does not start its job", has_started.notified()).await;
+        // After this request and its response, all that the worker sent before has arrived too.
+        within_deadline(
+            "the broker does not respond",
+            proxied_connection.create_channel(),
+        )
+        .await
+        .unwrap();
         proxy.inject(Fault::Reset);
     };
-    // Whoever is not done when the other is, is dropped: here, a worker in the middle of its work.
+    // When the connection is cut, `select!` drops the worker in the middle of its work.
     tokio::select! {
         biased;
-        outcome = mortal.work_one(work) => panic!("the work never ends, and `work_one` says {outcome:?}: does it wait for it?"),
-        () = death => {}
+        outcome = dying_worker.process_next(work) => panic!(
+            "the work never ends, but `process_next` returned {outcome:?}: does it wait?"
+        ),
+        () = cut => {}
     }
 
-    let mut heir = broker.worker().await;
-    let why_not = "the dead worker's job comes to nobody: did the broker believe that it was done before it was?";
-    assert_eq!(soon(why_not, do_one(&mut heir)).await, "export 1");
+    let mut other_worker = broker.worker().await;
+    let problem = "no other worker gets the job of the dead worker: was the job acknowledged \
+                   before the work?";
+    assert_eq!(
+        within_deadline(problem, process_one(&mut other_worker)).await,
+        "export 1"
+    );
 }
 
 #[tokio::test]
-async fn a_worker_that_is_busy_leaves_the_other_jobs_to_others() {
+async fn busy_worker_holds_only_one_job() {
     let broker = Broker::start().await;
     let mut sender = broker.sender().await;
     let mut busy = broker.worker().await;
     let mut free = broker.worker().await;
-    let (has_begun, may_end) = (Notify::new(), Notify::new());
+    let (has_started, may_end) = (Notify::new(), Notify::new());
     let long_work = async |_: &str| {
-        has_begun.notify_one();
+        has_started.notify_one();
         may_end.notified().await;
     };
     let meanwhile = async {
-        let begun = async {
-            // One of these comes to the one who will be busy.
+        let started = async {
+            // The busy worker gets one of these two jobs.
             for job in ["export 1", "export 2"] {
                 sender.send(job).await.unwrap();
             }
-            has_begun.notified().await;
+            has_started.notified().await;
         };
-        soon("no job comes to one of two workers", begun).await;
+        within_deadline("one of two workers gets no job", started).await;
         for job in ["export 3", "export 4", "export 5"] {
             sender.send(job).await.unwrap();
         }
         for count in 0..4 {
-            let why_not = format!(
-                "of five jobs one is being worked on and {count} are done; who has the rest? How \
-                 many may a worker hold that it has not acknowledged?"
+            let problem = format!(
+                "of 5 jobs, one is running and {count} are done, but the free worker gets no more. \
+                 How many unacknowledged jobs may a worker hold (prefetch)?"
             );
-            soon(&why_not, do_one(&mut free)).await;
+            within_deadline(&problem, process_one(&mut free)).await;
         }
         may_end.notify_one();
     };
 
-    let (outcome, ()) = tokio::join!(busy.work_one(long_work), meanwhile);
+    let (outcome, ()) = tokio::join!(busy.process_next(long_work), meanwhile);
 
     outcome.unwrap();
 }

@@ -115,7 +115,7 @@ impl Prices {
         Ok(())
     }
 
-    /// The cached price. No value, an unreadable value and a Redis error all mean: ask the database.
+    /// The cached price. After a miss or any error, the caller asks the database.
     async fn lookup(&self, game: u64) -> Option<u64> {
         let cached = redis::cmd("GET")
             .arg(key(game))

@@ -1,5 +1,5 @@
-// Wrong: it publishes and does not wait for the broker's word, so it can never hear a no.
-// Says: and the sender hears None. Do you wait for the broker's word
+// Wrong: it publishes and does not wait for the confirmation, so it never sees a rejection.
+// Says: but the first error was None. Do you wait for the confirmation
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use futures_util::StreamExt;
@@ -16,14 +16,14 @@ pub const CAPACITY: u32 = 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    #[error("the broker did not do what it was asked: {0}")]
+    #[error("the broker returned an error or the connection broke: {0}")]
     Broker(#[from] lapin::Error),
-    #[error("there is no queue")]
+    #[error("the queue does not exist, so the broker discarded the job")]
     Unroutable,
-    #[error("the queue refuses the job")]
-    Refused,
-    #[error("the connection to the broker is gone")]
-    Gone,
+    #[error("the queue is full and rejects the job; try again later")]
+    Rejected,
+    #[error("the connection to the broker is closed; connect again")]
+    ConnectionClosed,
 }
 
 pub async fn connect(url: &str) -> Result<Connection, QueueError> {
@@ -94,14 +94,18 @@ impl Worker {
         Ok(Worker { jobs })
     }
 
-    pub async fn work_one(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
-        let delivery = self.jobs.next().await.ok_or(QueueError::Gone)??;
+    pub async fn process_next(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
+        let delivery = self
+            .jobs
+            .next()
+            .await
+            .ok_or(QueueError::ConnectionClosed)??;
         work(&String::from_utf8_lossy(&delivery.data)).await;
-        let is_heard = delivery.acker.ack(BasicAckOptions::default()).await?;
-        if is_heard {
+        let is_sent = delivery.acker.ack(BasicAckOptions::default()).await?;
+        if is_sent {
             Ok(())
         } else {
-            Err(QueueError::Gone)
+            Err(QueueError::ConnectionClosed)
         }
     }
 }

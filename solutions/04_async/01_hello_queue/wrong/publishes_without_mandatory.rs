@@ -1,5 +1,5 @@
-// Wrong: it takes every confirmation for a yes, also the one for a message that was thrown away for want of a queue.
-// Says: does it know that it must come back (`mandatory`)
+// Wrong: it takes every confirmation for success, also for a message that was discarded.
+// Says: Do you publish with `mandatory`
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use futures_util::StreamExt;
@@ -16,14 +16,14 @@ pub const CAPACITY: u32 = 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    #[error("the broker did not do what it was asked: {0}")]
+    #[error("the broker returned an error or the connection broke: {0}")]
     Broker(#[from] lapin::Error),
-    #[error("there is no queue")]
+    #[error("the queue does not exist, so the broker discarded the job")]
     Unroutable,
-    #[error("the queue refuses the job")]
-    Refused,
-    #[error("the connection to the broker is gone")]
-    Gone,
+    #[error("the queue is full and rejects the job; try again later")]
+    Rejected,
+    #[error("the connection to the broker is closed; connect again")]
+    ConnectionClosed,
 }
 
 pub async fn connect(url: &str) -> Result<Connection, QueueError> {
@@ -74,7 +74,7 @@ impl Sender {
         match publish.await?.await? {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::NotRequested => Err(QueueError::Unroutable),
-            Confirmation::Nack(_) => Err(QueueError::Refused),
+            Confirmation::Nack(_) => Err(QueueError::Rejected),
         }
     }
 }
@@ -94,14 +94,18 @@ impl Worker {
         Ok(Worker { jobs })
     }
 
-    pub async fn work_one(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
-        let delivery = self.jobs.next().await.ok_or(QueueError::Gone)??;
+    pub async fn process_next(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
+        let delivery = self
+            .jobs
+            .next()
+            .await
+            .ok_or(QueueError::ConnectionClosed)??;
         work(&String::from_utf8_lossy(&delivery.data)).await;
-        let is_heard = delivery.acker.ack(BasicAckOptions::default()).await?;
-        if is_heard {
+        let is_sent = delivery.acker.ack(BasicAckOptions::default()).await?;
+        if is_sent {
             Ok(())
         } else {
-            Err(QueueError::Gone)
+            Err(QueueError::ConnectionClosed)
         }
     }
 }

@@ -1,5 +1,5 @@
-// Wrong: with automatic acknowledgement the broker forgets a job as soon as it has sent it.
-// Says: did the broker believe that it was done before it was?
+// Wrong: with automatic acknowledgement, the broker forgets a job when it delivers it.
+// Says: was the job acknowledged before the work?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use futures_util::StreamExt;
@@ -16,14 +16,14 @@ pub const CAPACITY: u32 = 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    #[error("the broker did not do what it was asked: {0}")]
+    #[error("the broker returned an error or the connection broke: {0}")]
     Broker(#[from] lapin::Error),
-    #[error("there is no queue")]
+    #[error("the queue does not exist, so the broker discarded the job")]
     Unroutable,
-    #[error("the queue refuses the job")]
-    Refused,
-    #[error("the connection to the broker is gone")]
-    Gone,
+    #[error("the queue is full and rejects the job; try again later")]
+    Rejected,
+    #[error("the connection to the broker is closed; connect again")]
+    ConnectionClosed,
 }
 
 pub async fn connect(url: &str) -> Result<Connection, QueueError> {
@@ -77,12 +77,12 @@ impl Sender {
         match publish.await?.await? {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::NotRequested => Err(QueueError::Unroutable),
-            Confirmation::Nack(_) => Err(QueueError::Refused),
+            Confirmation::Nack(_) => Err(QueueError::Rejected),
         }
     }
 }
 
-fn automatic() -> BasicConsumeOptions {
+fn automatic_ack() -> BasicConsumeOptions {
     BasicConsumeOptions {
         no_ack: true,
         ..BasicConsumeOptions::default()
@@ -97,15 +97,19 @@ impl Worker {
     pub async fn open(connection: &Connection) -> Result<Self, QueueError> {
         let channel = channel(connection).await?;
         channel.basic_qos(1, BasicQosOptions::default()).await?;
-        let (options, arguments) = (automatic(), FieldTable::default());
+        let (options, arguments) = (automatic_ack(), FieldTable::default());
         let jobs = channel
             .basic_consume(QUEUE.into(), "".into(), options, arguments)
             .await?;
         Ok(Worker { jobs })
     }
 
-    pub async fn work_one(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
-        let delivery = self.jobs.next().await.ok_or(QueueError::Gone)??;
+    pub async fn process_next(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
+        let delivery = self
+            .jobs
+            .next()
+            .await
+            .ok_or(QueueError::ConnectionClosed)??;
         work(&String::from_utf8_lossy(&delivery.data)).await;
         Ok(())
     }

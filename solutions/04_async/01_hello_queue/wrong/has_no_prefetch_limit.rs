@@ -1,10 +1,10 @@
-// Wrong: it does the work and never says so, so the broker waits for a worker that waits for the broker.
-// Says: no job comes: was the one before acknowledged?
+// Wrong: without a prefetch limit, a busy worker holds jobs that other workers could do.
+// Says: unacknowledged jobs may a worker hold (prefetch)?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions,
     QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
@@ -16,14 +16,14 @@ pub const CAPACITY: u32 = 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    #[error("the broker did not do what it was asked: {0}")]
+    #[error("the broker returned an error or the connection broke: {0}")]
     Broker(#[from] lapin::Error),
-    #[error("there is no queue")]
+    #[error("the queue does not exist, so the broker discarded the job")]
     Unroutable,
-    #[error("the queue refuses the job")]
-    Refused,
-    #[error("the connection to the broker is gone")]
-    Gone,
+    #[error("the queue is full and rejects the job; try again later")]
+    Rejected,
+    #[error("the connection to the broker is closed; connect again")]
+    ConnectionClosed,
 }
 
 pub async fn connect(url: &str) -> Result<Connection, QueueError> {
@@ -77,7 +77,7 @@ impl Sender {
         match publish.await?.await? {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::NotRequested => Err(QueueError::Unroutable),
-            Confirmation::Nack(_) => Err(QueueError::Refused),
+            Confirmation::Nack(_) => Err(QueueError::Rejected),
         }
     }
 }
@@ -89,7 +89,6 @@ pub struct Worker {
 impl Worker {
     pub async fn open(connection: &Connection) -> Result<Self, QueueError> {
         let channel = channel(connection).await?;
-        channel.basic_qos(1, BasicQosOptions::default()).await?;
         let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
         let jobs = channel
             .basic_consume(QUEUE.into(), "".into(), options, arguments)
@@ -97,9 +96,18 @@ impl Worker {
         Ok(Worker { jobs })
     }
 
-    pub async fn work_one(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
-        let delivery = self.jobs.next().await.ok_or(QueueError::Gone)??;
+    pub async fn process_next(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
+        let delivery = self
+            .jobs
+            .next()
+            .await
+            .ok_or(QueueError::ConnectionClosed)??;
         work(&String::from_utf8_lossy(&delivery.data)).await;
-        Ok(())
+        let is_sent = delivery.acker.ack(BasicAckOptions::default()).await?;
+        if is_sent {
+            Ok(())
+        } else {
+            Err(QueueError::ConnectionClosed)
+        }
     }
 }

@@ -1,11 +1,11 @@
-// Wrong: it acknowledges the job when it has come, and only then begins to work.
-// Says: did the broker believe that it was done before it was?
+// Wrong: it does the work and does not acknowledge it, so the broker delivers no further job.
+// Says: was the job before acknowledged?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-    ConfirmSelectOptions, QueueDeclareOptions,
+    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
@@ -16,14 +16,14 @@ pub const CAPACITY: u32 = 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    #[error("the broker did not do what it was asked: {0}")]
+    #[error("the broker returned an error or the connection broke: {0}")]
     Broker(#[from] lapin::Error),
-    #[error("there is no queue")]
+    #[error("the queue does not exist, so the broker discarded the job")]
     Unroutable,
-    #[error("the queue refuses the job")]
-    Refused,
-    #[error("the connection to the broker is gone")]
-    Gone,
+    #[error("the queue is full and rejects the job; try again later")]
+    Rejected,
+    #[error("the connection to the broker is closed; connect again")]
+    ConnectionClosed,
 }
 
 pub async fn connect(url: &str) -> Result<Connection, QueueError> {
@@ -77,7 +77,7 @@ impl Sender {
         match publish.await?.await? {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::NotRequested => Err(QueueError::Unroutable),
-            Confirmation::Nack(_) => Err(QueueError::Refused),
+            Confirmation::Nack(_) => Err(QueueError::Rejected),
         }
     }
 }
@@ -97,9 +97,12 @@ impl Worker {
         Ok(Worker { jobs })
     }
 
-    pub async fn work_one(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
-        let delivery = self.jobs.next().await.ok_or(QueueError::Gone)??;
-        delivery.acker.ack(BasicAckOptions::default()).await?;
+    pub async fn process_next(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
+        let delivery = self
+            .jobs
+            .next()
+            .await
+            .ok_or(QueueError::ConnectionClosed)??;
         work(&String::from_utf8_lossy(&delivery.data)).await;
         Ok(())
     }
