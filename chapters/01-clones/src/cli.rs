@@ -101,10 +101,12 @@ pub struct BalancerArguments {
     /// The load-balancing strategy [default: round-robin]
     #[arg(long, value_name = "NAME", value_enum)]
     pub strategy: Option<StrategyName>,
-    /// The path of the health check, twice a second; a 2xx response means healthy [default: /readyz]
+    /// The path of the health check, twice a second; a 2xx response means healthy [default:
+    /// /readyz]
     #[arg(long, value_name = "PATH")]
     pub probe: Option<String>,
-    /// The maximum number of requests in flight per clone; further requests get a 503 [default: 1024]
+    /// The maximum number of requests in flight per clone; further requests get a 503 [default:
+    /// 1024]
     #[arg(long, value_name = "REQUESTS")]
     pub max_in_flight: Option<usize>,
     /// The address of a trusted proxy, whose `X-Forwarded-For` and `Forwarded` are used; repeat the

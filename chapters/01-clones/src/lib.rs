@@ -1,14 +1,15 @@
 //! Chapter 1: one server becomes several identical clones behind a load balancer.
 //!
 //! A client's request reaches the [`balancer`], which picks a [`clone`] and forwards the request. A
-//! clone keeps no state: sessions and uploads are in stores that all clones share. So every clone can
-//! serve every request, and every clone may fail. [`deploy`] replaces all clones by the next version.
-//! Both balancer and clones run in the server of [`web`]. [`contract`] tests what every session store
-//! must do.
+//! clone keeps no state: sessions and uploads are in stores that all clones share. So every clone
+//! can serve every request, and every clone may fail. [`deploy`] replaces all clones by the next
+//! version. Both balancer and clones run in the server of [`web`]. [`contract`] tests what every
+//! session store must do.
 //!
 //! Left out:
 //!
-//! * Network: TLS, HTTP/2, several machines, passing the listening socket to a new process, a 408 for
+//! * Network: TLS, HTTP/2, several machines, passing the listening socket to a new process, a 408
+//!   for
 //!   a late head, closing idle connections to make room, limits on new connections per second.
 //! * Responses: problem types other than `about:blank`, XML, multipart forms, `If-Modified-Since`,
 //!   `If-Match`, distributed tracing (W3C Trace Context).

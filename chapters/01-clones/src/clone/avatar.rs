@@ -1,8 +1,8 @@
 //! Uploads that every clone can serve: the users' pictures, in an [`AvatarStore`].
 //!
-//! Before: a folder of one server. With three servers, two of them respond with 404, and the picture
-//! is lost together with its server. After: a folder or a bucket that all clones share. Both are an
-//! [`ObjectStore`], so the code is the same.
+//! Before: a folder of one server. With three servers, two of them respond with 404, and the
+//! picture is lost together with its server. After: a folder or a bucket that all clones share.
+//! Both are an [`ObjectStore`], so the code is the same.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +105,8 @@ pub struct AvatarStore {
 /// The store failed. A picture that does not exist is not an error but `None`.
 #[derive(Debug, thiserror::Error)]
 pub enum AvatarError {
-    /// The store is unavailable, full or not writable, and the same call may succeed later: HTTP 503.
+    /// The store is unavailable, full or not writable, and the same call may succeed later: HTTP
+    /// 503.
     #[error("the avatar store failed")]
     Store(#[from] object_store::Error),
     /// The store did not reply in time: HTTP 503.

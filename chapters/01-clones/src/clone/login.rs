@@ -1,8 +1,8 @@
 //! Login and logout: routes and extractors over a [`SessionStore`].
 //!
 //! The cookie carries only a [`SessionId`]. Any router whose state provides an
-//! `Arc<dyn SessionStore>` can merge [`routes()`] and use [`CurrentUser`]. `SameSite=Lax` stops other
-//! sites from using a session. There is no token against forged logins.
+//! `Arc<dyn SessionStore>` can merge [`routes()`] and use [`CurrentUser`]. `SameSite=Lax` stops
+//! other sites from using a session. There is no token against forged logins.
 
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ use crate::web::problem::Problem;
 /// The name of the session cookie.
 pub const SESSION_COOKIE: &str = "session";
 
-/// `POST /login`, `GET /me`, `POST /logout` and `POST /logout-everywhere`, described for `/openapi.json`.
+/// `POST /login`, `GET /me`, `POST /logout` and `POST /logout-everywhere`, described for
+/// `/openapi.json`.
 pub fn routes<S>() -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -218,8 +219,8 @@ fn header(cookie: cookie::CookieBuilder<'_>) -> HeaderValue {
     HeaderValue::try_from(cookie.to_string()).expect("digits and attribute names are ASCII")
 }
 
-/// Whether `next` is a path of this application. Browsers read `//host` and `/\host` as another site
-/// and remove tabs and line ends first, so only printable characters are allowed.
+/// Whether `next` is a path of this application. Browsers read `//host` and `/\host` as another
+/// site and remove tabs and line ends first, so only printable characters are allowed.
 fn is_local(next: &str) -> bool {
     next.starts_with('/')
         && !next.starts_with("//")

@@ -1,8 +1,8 @@
 //! Readiness: whether a clone wants requests. The balancer's health checks ask `GET /readyz`.
 //!
 //! It differs from liveness ([`/healthz`](crate::web::identity)): a clone that is about to stop is
-//! alive but not ready. First `/readyz` fails, then the clone still answers until the balancers have
-//! noticed (the *deregistration delay*), and then it closes its listener. Without the delay, a
+//! alive but not ready. First `/readyz` fails, then the clone still answers until the balancers
+//! have noticed (the *deregistration delay*), and then it closes its listener. Without the delay, a
 //! request on an open connection could be lost. The balancer must not retry a lost POST.
 //!
 //! `/readyz` does not check the session store: without Redis no clone would be ready.
@@ -33,7 +33,8 @@ impl Readiness {
     /// Waits for `shutdown`, withdraws readiness and resolves after `delay`. The result is the
     /// shutdown signal for [`server::run`](crate::web::server::run).
     ///
-    /// `delay` must be longer than the balancers need to notice: 1.5 s with the default health check.
+    /// `delay` must be longer than the balancers need to notice: 1.5 s with the default health
+    /// check.
     pub async fn withdraw_on(self, shutdown: impl Future<Output = ()> + Send, delay: Duration) {
         shutdown.await;
         self.withdraw();

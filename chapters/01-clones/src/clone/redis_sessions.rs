@@ -96,8 +96,8 @@ fn index_key(user: &str) -> String {
     format!("sessions-of:{user}")
 }
 
-/// A script with its keys; the caller adds the arguments. It sends the whole text each time, because
-/// Redis forgets loaded scripts (`EVALSHA`) when it restarts.
+/// A script with its keys; the caller adds the arguments. It sends the whole text each time,
+/// because Redis forgets loaded scripts (`EVALSHA`) when it restarts.
 fn script(text: &str, keys: &[String]) -> Cmd {
     let mut command = redis::cmd("EVAL");
     command.arg(text).arg(keys.len()).arg(keys);

@@ -1,5 +1,5 @@
-//! The subcommands. Each server binds its address, prints it in its first line, and runs until it is
-//! asked to stop.
+//! The subcommands. Each server binds its address, prints it in its first line, and runs until it
+//! is asked to stop.
 
 use std::net::SocketAddr;
 

@@ -1,7 +1,7 @@
 //! The threads of a server: one for each processor, or as many as `TOKIO_WORKER_THREADS` says.
 //!
-//! With one thread it uses tokio's current-thread runtime. A balancer needs less CPU time per request
-//! there, and one thread serves tens of thousands of requests per second.
+//! With one thread it uses tokio's current-thread runtime. A balancer needs less CPU time per
+//! request there, and one thread serves tens of thousands of requests per second.
 
 use std::future::Future;
 

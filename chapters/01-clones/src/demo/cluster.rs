@@ -1,6 +1,7 @@
 //! Three clones, each a process, and a balancer in front of them.
 //!
-//! The balancer runs in this process, so that the demonstration can ask it how the clones are doing.
+//! The balancer runs in this process, so that the demonstration can ask it how the clones are
+//! doing.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,7 +26,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// `sessions` is the place that all clones are given. `folder` is asked once for each clone where its avatars shall lie.
+    /// `sessions` is the place that all clones are given. `folder` is asked once for each clone
+    /// where its avatars shall lie.
     pub async fn start(
         sessions: &str,
         folder: impl Fn(&str) -> Option<PathBuf>,

@@ -14,7 +14,8 @@ use super::load::{Load, Seen};
 use super::visitor::Visitor;
 use crate::commands::serve::{common_arguments, pack_this_program};
 
-/// Deploys v2, which is well, and then v3, which fails whoever has a session. What the visitors have seen of either.
+/// Deploys v2, which is well, and then v3, which fails whoever has a session. What the visitors
+/// have seen of either.
 pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)> {
     let pack = |version, arguments: &[&str]| {
         let arguments = arguments

@@ -1,6 +1,7 @@
 //! Many visitors at once, in the background, while something happens to the clones.
 //!
-//! Requests fall due at fixed times, whether or not the store keeps up, so a second of trouble costs a second's worth of requests.
+//! Requests fall due at fixed times, whether or not the store keeps up, so a second of trouble
+//! costs a second's worth of requests.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -23,7 +24,8 @@ pub struct Load {
 
 /// What they have seen.
 pub struct Seen {
-    /// Requests that were answered with anything else than 200, or not at all. A 401 is a login that got lost.
+    /// Requests that were answered with anything else than 200, or not at all. A 401 is a login
+    /// that got lost.
     pub failed: u64,
     /// All requests.
     pub all: u64,

@@ -1,8 +1,8 @@
-//! The guided demonstration: what goes wrong when a clone remembers something, and what stops going wrong when it
-//! does not.
+//! The guided demonstration: what goes wrong when a clone remembers something, and what stops going
+//! wrong when it does not.
 //!
-//! The clones are processes and die by `kill -9`; Redis is a real one, in a container. Only the balancer lives in this
-//! process, where it can be asked what it has seen.
+//! The clones are processes and die by `kill -9`; Redis is a real one, in a container. Only the
+//! balancer lives in this process, where it can be asked what it has seen.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -171,8 +171,8 @@ async fn successes(visitor: &mut Visitor, path: &str, requests: u32) -> anyhow::
     Ok(successes)
 }
 
-/// Sends a picture to one clone and asks all for it: of 6 requests before the clone that took it is killed, and of 20 after,
-/// how many get it?
+/// Sends a picture to one clone and asks all for it: of 6 requests before the clone that took it is
+/// killed, and of 20 after, how many get it?
 async fn send_a_picture(
     what: &str,
     sessions: &str,

@@ -1,5 +1,5 @@
-//! The admin API of a supervised application: `GET /clones` and `POST /deploy`, and a client for the
-//! latter.
+//! The admin API of a supervised application: `GET /clones` and `POST /deploy`, and a client for
+//! the latter.
 //!
 //! The response to `POST /deploy` is text that grows during the deploy, one line per step. The last
 //! line says how the deploy ended. If the client disconnects, the deploy continues, because a half

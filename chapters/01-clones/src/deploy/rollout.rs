@@ -69,7 +69,8 @@ pub enum DeployOutcome {
 }
 
 impl Supervisor {
-    /// Replaces all clones by clones of `next`. It reports each step to `report`, as a line of text.
+    /// Replaces all clones by clones of `next`. It reports each step to `report`, as a line of
+    /// text.
     ///
     /// Run it in its own task: a caller that drops the future stops the deploy between two steps,
     /// with clones of both releases.

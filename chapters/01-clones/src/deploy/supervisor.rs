@@ -1,8 +1,8 @@
 //! The supervisor of a number of clones behind one balancer.
 //!
-//! Like systemd, Docker or Kubernetes, it starts clones, restarts dead ones, and replaces them for a
-//! deploy ([`rollout`](super::rollout)). A task that changes the set of clones holds the lock on it
-//! from the first step to the last. A supervisor that is killed takes its clones with it.
+//! Like systemd, Docker or Kubernetes, it starts clones, restarts dead ones, and replaces them for
+//! a deploy ([`rollout`](super::rollout)). A task that changes the set of clones holds the lock on
+//! it from the first step to the last. A supervisor that is killed takes its clones with it.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -115,8 +115,8 @@ pub enum SupervisorError {
 }
 
 impl Supervisor {
-    /// Starts `clones` clones of the release in parallel, and adds them to the balancer when all are
-    /// ready. Every clone gets `common_arguments`.
+    /// Starts `clones` clones of the release in parallel, and adds them to the balancer when all
+    /// are ready. Every clone gets `common_arguments`.
     pub async fn start(
         balancer: Arc<Balancer>,
         release: Artifact,

@@ -1,9 +1,12 @@
-//! The experiment's clone: each request burns the same amount of processor time, and perhaps asks somebody whom all clones share.
+//! The experiment's clone: each request burns the same amount of processor time, and perhaps asks
+//! somebody whom all clones share.
 //!
-//! It is the chapter's own server loop with one route, `GET /burn`, that no other clone has. The work is counted in rounds of a
-//! hash and not in time, for a clone that has less of a processor needs longer for the same work; that is the point.
+//! It is the chapter's own server loop with one route, `GET /burn`, that no other clone has. The
+//! work is counted in rounds of a hash and not in time, for a clone that has less of a processor
+//! needs longer for the same work; that is the point.
 //!
-//! Left out: waiting for disks and networks. What waits needs no processor, and more clones of it show nothing on one machine.
+//! Left out: waiting for disks and networks. What waits needs no processor, and more clones of it
+//! show nothing on one machine.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -22,7 +25,8 @@ use redis::aio::MultiplexedConnection;
 use tokio::net::TcpListener;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What the shared server does for each request: it counts to a number, and nobody else is served meanwhile.
+/// What the shared server does for each request: it counts to a number, and nobody else is served
+/// meanwhile.
 pub const SHARED_WORK: &str =
     "local n = 0; for i = 1, tonumber(ARGV[1]) do n = n + i % 7 end; return n";
 

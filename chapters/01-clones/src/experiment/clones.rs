@@ -1,7 +1,9 @@
-//! Clones in containers, each with a part of a processor, and a balancer in front of them in this process.
+//! Clones in containers, each with a part of a processor, and a balancer in front of them in this
+//! process.
 //!
-//! In this process, because an experiment wants to change the balancer between two rounds. It has no probes: a clone that is slow on
-//! purpose is not sick, and it must not be taken out of the experiment.
+//! In this process, because an experiment wants to change the balancer between two rounds. It has
+//! no probes: a clone that is slow on purpose is not sick, and it must not be taken out of the
+//! experiment.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +18,12 @@ use testbed::Program;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// How long a clone gets for one request at least: longer than any queue in these experiments, so nothing is sent again.
+/// How long a clone gets for one request at least: longer than any queue in these experiments, so
+/// nothing is sent again.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Starts a clone for each of these parts of a processor. `shared` is what each request asks besides; see [`super::burn`].
+/// Starts a clone for each of these parts of a processor. `shared` is what each request asks
+/// besides; see [`super::burn`].
 pub async fn start(
     role: &str,
     cpus: &[f64],

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-/// A line about this machine, such as `2 cores, load average 0.15`. The load is the number of threads that wanted a processor in the last
-/// minute, ours included.
+/// A line about this machine, such as `2 cores, load average 0.15`. The load is the number of
+/// threads that wanted a processor in the last minute, ours included.
 pub fn facts() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let load = fs::read_to_string("/proc/loadavg");

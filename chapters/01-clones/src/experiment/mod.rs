@@ -1,10 +1,12 @@
-//! `cargo run --release -p ch01-clones -- experiment …`: the chapter's claims in numbers, measured on this machine.
+//! `cargo run --release -p ch01-clones -- experiment …`: the chapter's claims in numbers, measured
+//! on this machine.
 //!
 //! [`scale`] asks how much one more clone brings, [`strategies`] who waits when one clone is slow, [`proxy_cost`] what the balancer
 //! itself costs. Each prints a table with its spread, says what the machine was, and draws itself with `--svg`. Rounds are interleaved
 //! (A B C, A B C, …), so that whatever else the machine does hits all alike, and medians are compared.
 //!
-//! Left out: other machines. Load goes to loopback, and generator, balancer and clones share the same cores.
+//! Left out: other machines. Load goes to loopback, and generator, balancer and clones share the
+//! same cores.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -36,7 +38,8 @@ enum Experiment {
     Scale(Settings),
     /// How long visitors wait with each strategy when one clone of four is slow
     Strategies(Settings),
-    /// How much CPU time a request costs in this balancer, in nginx and in HAProxy, and what each part of it costs
+    /// How much CPU time a request costs in this balancer, in nginx and in HAProxy, and what each
+    /// part of it costs
     ProxyCost(proxy_cost::Arguments),
     /// A clone that burns processor time
     #[command(hide = true)]

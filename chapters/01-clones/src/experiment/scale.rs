@@ -1,8 +1,9 @@
 //! How much does one more clone bring? Two answers: as much as the first one, and nothing.
 //!
-//! Each clone is a container with 10 % of a processor, so that one more is really one more, though the machine stays the same. First each
-//! request burns a millisecond in its clone. Then it also asks a Redis that all clones share, with 20 % of a processor: four clones keep that
-//! busy, and the fifth only joins the queue. The [law](super::usl) tells both apart in two numbers.
+//! Each clone is a container with 10 % of a processor, so that one more is really one more, though
+//! the machine stays the same. First each request burns a millisecond in its clone. Then it also
+//! asks a Redis that all clones share, with 20 % of a processor: four clones keep that busy, and
+//! the fifth only joins the queue. The [law](super::usl) tells both apart in two numbers.
 //!
 //! Left out: clones on machines of their own, where the network is one more thing to share.
 
@@ -20,7 +21,8 @@ use super::spread::Spread;
 use super::usl::Law;
 use super::{Settings, machine};
 
-/// The part of a processor that each clone has. Eight of them leave the rest of two cores to the balancer and the generator.
+/// The part of a processor that each clone has. Eight of them leave the rest of two cores to the
+/// balancer and the generator.
 const CPUS: f64 = 0.1;
 /// What a request burns in its clone.
 const WORK: Duration = Duration::from_millis(1);

@@ -1,7 +1,7 @@
 //! A few measurements of one thing: their median, and between which values they lie.
 //!
-//! The median, because a neighbour that is busy for a moment spoils one round and not the result. The range is shown beside it,
-//! because a difference that is smaller than the spread is none.
+//! The median, because a neighbour that is busy for a moment spoils one round and not the result.
+//! The range is shown beside it, because a difference that is smaller than the spread is none.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! One of four clones is slow. Which strategy lets how many people wait for it?
 //!
-//! Requests come at a fixed rate, 60 % of what all four can do together, whether or not they are answered in time (an *open loop*), and
-//! whoever has waited for three seconds leaves. A fair share would be a quarter; what the slow clone can do is a tenth of another.
+//! Requests come at a fixed rate, 60 % of what all four can do together, whether or not they are
+//! answered in time (an *open loop*), and whoever has waited for three seconds leaves. A fair share
+//! would be a quarter; what the slow clone can do is a tenth of another.
 //!
 //! Left out: clones that become slow in the middle, and requests of different lengths.
 
@@ -37,8 +38,9 @@ const LOAD: f64 = 0.6;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// More than can wait within that time, so that nobody waits for a connection of the generator's.
 const CONNECTIONS: usize = 600;
-/// If the generator was late by its own fault for more of its sends than this, a row proves nothing. Late is a millisecond here, and the
-/// differences are of tens of them; so it may happen more often than the load generator's own one in a hundred.
+/// If the generator was late by its own fault for more of its sends than this, a row proves
+/// nothing. Late is a millisecond here, and the differences are of tens of them; so it may happen
+/// more often than the load generator's own one in a hundred.
 const LATE: f64 = 0.05;
 /// Visitors who come back with their cookie, and games that they look at.
 const VISITORS: usize = 200;
@@ -111,7 +113,8 @@ impl Fleet {
         Ok(report.requests_per_second())
     }
 
-    /// Requests that nobody waits for any more still lie in the slow clone. It gets a whole share until it has done them.
+    /// Requests that nobody waits for any more still lie in the slow clone. It gets a whole share
+    /// until it has done them.
     async fn finish_what_is_left(&self) -> anyhow::Result<()> {
         self.slow().limit_cpus(FAST).await?;
         let address = self.slow().address();
@@ -162,7 +165,8 @@ impl Row {
     }
 
     async fn measure(&mut self, fleet: &Fleet, rate: u32, window: Duration) -> anyhow::Result<()> {
-        // Only this one asks for weights: whoever takes it knows them. For the others all clones look alike.
+        // Only this one asks for weights: whoever takes it knows them. For the others all clones
+        // look alike.
         let weights: &[u32] = if self.strategy == StrategyName::Weighted {
             &[10, 10, 10, 1]
         } else {
@@ -245,7 +249,8 @@ fn verdict(rows: &[Row]) {
     }
 }
 
-/// A strategy, and how often it chose which clone. What the balancer counts are answers, and many of the slow one's never come.
+/// A strategy, and how often it chose which clone. What the balancer counts are answers, and many
+/// of the slow one's never come.
 #[derive(Debug)]
 struct Counted {
     strategy: Box<dyn Strategy>,

@@ -1,10 +1,13 @@
 //! The Universal Scalability Law: how much throughput `n` clones give, in three numbers.
 //!
-//! X(n) = λn / (1 + σ(n − 1) + κn(n − 1)). λ is what one clone does. σ, the *contention*, is the part of the work for which all wait in
-//! one queue: with it alone the curve flattens out, and never rises above λ/σ (Amdahl's law). κ, the *crosstalk*, is what each must agree on
-//! with each other: with it the curve falls again, from n = √((1 − σ)/κ) on. Neil Gunther, "Guerrilla Capacity Planning", chapter 4.
+//! X(n) = λn / (1 + σ(n − 1) + κn(n − 1)). λ is what one clone does. σ, the *contention*, is the
+//! part of the work for which all wait in one queue: with it alone the curve flattens out, and
+//! never rises above λ/σ (Amdahl's law). κ, the *crosstalk*, is what each must agree on with each
+//! other: with it the curve falls again, from n = √((1 − σ)/κ) on. Neil Gunther, "Guerrilla
+//! Capacity Planning", chapter 4.
 //!
-//! n/X(n) is linear in 1/λ, σ/λ and κ/λ, so least squares find them without a search; each error counts in proportion to its value.
+//! n/X(n) is linear in 1/λ, σ/λ and κ/λ, so least squares find them without a search; each error
+//! counts in proportion to its value.
 //!
 //! Left out: how sure the numbers are. R² tells whether the law fits, not how well σ is known.
 
@@ -47,7 +50,8 @@ impl Law {
         if counts.len() < 4 {
             return Err(NoFit::TooFewPoints);
         }
-        // Neither of the two can be negative. So each is tried with and without, and of what is possible the closest is taken.
+        // Neither of the two can be negative. So each is tried with and without, and of what is
+        // possible the closest is taken.
         let tries = [[true, true], [true, false], [false, true], [false, false]];
         let possible = tries
             .into_iter()

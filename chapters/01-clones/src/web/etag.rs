@@ -1,13 +1,14 @@
 //! Conditional requests: "send it only if it has changed since" (RFC 9110, section 13).
 //!
-//! A browser or a proxy that has an old copy names its tag in `If-None-Match`. If the tag is still right, a 304 without a
-//! body is answer enough. Left out: `If-Modified-Since`, whose clock has whole seconds, and `If-Match`, which keeps two
-//! writers apart.
+//! A browser or a proxy that has an old copy names its tag in `If-None-Match`. If the tag is still
+//! right, a 304 without a body is answer enough. Left out: `If-Modified-Since`, whose clock has
+//! whole seconds, and `If-Match`, which keeps two writers apart.
 
 use http::header::IF_NONE_MATCH;
 use http::{HeaderMap, HeaderValue};
 
-/// Whether the client has the content with this tag already: its `If-None-Match` lists the tag, or is `*`.
+/// Whether the client has the content with this tag already: its `If-None-Match` lists the tag, or
+/// is `*`.
 ///
 /// Compared weakly, as RFC 9110 (13.1.2) wants it: `W/"x"` is as good as `"x"`.
 ///

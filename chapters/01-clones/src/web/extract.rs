@@ -1,8 +1,9 @@
-//! Extractors that turn bad input into a [`Problem`]: axum's own, with another rejection, and two more, [`Payload`] and
-//! [`Raw`].
+//! Extractors that turn bad input into a [`Problem`]: axum's own, with another rejection, and two
+//! more, [`Payload`] and [`Raw`].
 //!
-//! A handler of the workshop takes its input through these types, so no handler can forget to answer bad input in the
-//! common form. Left out: XML, multipart forms, and content negotiation of the answer.
+//! A handler of the workshop takes its input through these types, so no handler can forget to
+//! answer bad input in the common form. Left out: XML, multipart forms, and content negotiation of
+//! the answer.
 
 use axum::body::HttpBody;
 use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
@@ -77,7 +78,8 @@ where
 
 /// A body that may be JSON, from a program, or an HTML form, from a browser.
 ///
-/// Which one it was decides the answer as well: a program wants the result, a browser wants to be sent to a page.
+/// Which one it was decides the answer as well: a program wants the result, a browser wants to be
+/// sent to a page.
 #[derive(Clone, Copy, Debug)]
 pub struct Payload<T> {
     /// What was sent.
@@ -107,7 +109,8 @@ where
 
 /// The bytes of a body as they came, at most `MAX` of them. Rejects with a [`Problem`]: 400 or 413.
 ///
-/// The limit is this handler's own: axum's `DefaultBodyLimit`, which holds for JSON and forms, does not count here.
+/// The limit is this handler's own: axum's `DefaultBodyLimit`, which holds for JSON and forms, does
+/// not count here.
 #[derive(Clone, Debug, Default)]
 pub struct Raw<const MAX: usize>(pub Bytes);
 
@@ -121,8 +124,8 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Raw<MAX> {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         };
         let body = request.into_body();
-        // Announced as too large: refused before a byte of it was read. A client that asked first (`Expect: 100-continue`)
-        // does not even send it.
+        // Announced as too large: refused before a byte of it was read. A client that asked first
+        // (`Expect: 100-continue`) does not even send it.
         if body.size_hint().lower() > MAX as u64 {
             return Err(too_large());
         }
@@ -138,7 +141,8 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Raw<MAX> {
     }
 }
 
-/// Whether the request says that its body is an HTML form. Parameters such as `; charset=utf-8` do not matter.
+/// Whether the request says that its body is an HTML form. Parameters such as `; charset=utf-8` do
+/// not matter.
 pub fn is_form(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
@@ -151,7 +155,8 @@ pub fn is_form(headers: &HeaderMap) -> bool {
 }
 
 impl From<JsonRejection> for Problem {
-    /// 400 malformed, 413 too large, 415 another content type, 422 well-formed but of the wrong shape.
+    /// 400 malformed, 413 too large, 415 another content type, 422 well-formed but of the wrong
+    /// shape.
     fn from(rejection: JsonRejection) -> Self {
         let advice = match &rejection {
             JsonRejection::MissingJsonContentType(_) => {

@@ -1,7 +1,9 @@
-//! A clone signs what it sends: `x-served-by` on each response, `x-request-id` on each, `/whoami` and `/healthz`.
+//! A clone signs what it sends: `x-served-by` on each response, `x-request-id` on each, `/whoami`
+//! and `/healthz`.
 //!
-//! It lies around a clone's router, inside the balancer. With it a learner sees in `curl -i` who answered, and a line
-//! in one server's log can be found again in another's. Left out: tracing spans across servers (W3C Trace Context).
+//! It lies around a clone's router, inside the balancer. With it a learner sees in `curl -i` who
+//! answered, and a line in one server's log can be found again in another's. Left out: tracing
+//! spans across servers (W3C Trace Context).
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -103,10 +105,11 @@ async fn sign_response(
     response
 }
 
-/// The request's own `x-request-id`, if it is 1 to 128 of `A-Z a-z 0-9 . _ -`; else a new UUID of version 7.
+/// The request's own `x-request-id`, if it is 1 to 128 of `A-Z a-z 0-9 . _ -`; else a new UUID of
+/// version 7.
 ///
-/// It ends up in logs and in other servers' headers, so a client may not write whatever it likes into it. Version 7
-/// begins with the time: sorted by id, a log is sorted by time.
+/// It ends up in logs and in other servers' headers, so a client may not write whatever it likes
+/// into it. Version 7 begins with the time: sorted by id, a log is sorted by time.
 pub fn request_id(headers: &HeaderMap) -> HeaderValue {
     let mut sent = headers.get_all(X_REQUEST_ID).iter();
     match (sent.next(), sent.next()) {
@@ -115,8 +118,8 @@ pub fn request_id(headers: &HeaderMap) -> HeaderValue {
     }
 }
 
-/// The random part comes from this thread's own generator. `Uuid::now_v7` would ask the kernel for it, once or twice for each
-/// request, and guessing an id gains nobody anything.
+/// The random part comes from this thread's own generator. `Uuid::now_v7` would ask the kernel for
+/// it, once or twice for each request, and guessing an id gains nobody anything.
 fn new_request_id() -> HeaderValue {
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -140,8 +143,8 @@ async fn whoami(State(identity): State<Identity>) -> String {
     format!("{}\n", identity.name())
 }
 
-/// Liveness: the process runs and answers. It asks nobody else, so a database that is away does not get clones
-/// restarted.
+/// Liveness: the process runs and answers. It asks nobody else, so a database that is away does not
+/// get clones restarted.
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses(
     (status = 200, description = "The process is alive", body = String, content_type = "text/plain", example = "ok"),
 ))]

@@ -1,10 +1,11 @@
 //! How every server of the workshop says that something went wrong: an RFC 9457 problem document.
 //!
-//! The clones and the balancer both answer with a [`Problem`], so a client needs to understand one form of error
-//! only. The extractors that turn bad input into a problem stand in [`extract`](crate::web::extract).
+//! The clones and the balancer both answer with a [`Problem`], so a client needs to understand one
+//! form of error only. The extractors that turn bad input into a problem stand in
+//! [`extract`](crate::web::extract).
 //!
-//! Left out: problem types of our own. Every `type` is `about:blank`, which means "see the status code"; the
-//! part that helps is `detail`.
+//! Left out: problem types of our own. Every `type` is `about:blank`, which means "see the status
+//! code"; the part that helps is `detail`.
 
 use axum::Router;
 use axum::extract::Request;
@@ -16,7 +17,8 @@ use http_body_util::Full;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A problem document (<https://www.rfc-editor.org/rfc/rfc9457>), sent as `application/problem+json`.
+/// A problem document (<https://www.rfc-editor.org/rfc/rfc9457>), sent as
+/// `application/problem+json`.
 ///
 /// ```
 /// use ch01_clones::Problem;
@@ -24,8 +26,8 @@ use utoipa::ToSchema;
 /// let problem = Problem::not_found("there is no game 12345; `GET /games` lists those that exist");
 /// assert_eq!(
 ///     serde_json::to_string(&problem).unwrap(),
-///     r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no game 12345; `GET /games` lists those that exist"}"#
-/// );
+///     r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no game 12345;
+/// `GET /games` lists those that exist"}"# );
 /// ```
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -64,8 +66,8 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    /// 401: nobody is logged in. Browsers need no `WWW-Authenticate` for a cookie session, and there is no scheme to
-    /// name.
+    /// 401: nobody is logged in. Browsers need no `WWW-Authenticate` for a cookie session, and
+    /// there is no scheme to name.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::UNAUTHORIZED, detail)
     }
@@ -85,7 +87,8 @@ impl Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
-    /// 503 with `Retry-After: 1`: a part of the system is away, and the same request may succeed in a second.
+    /// 503 with `Retry-After: 1`: a part of the system is away, and the same request may succeed in
+    /// a second.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
@@ -126,9 +129,11 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Gives a router problem documents for what no route takes: 404 for an unknown path, 405 for a wrong method.
+/// Gives a router problem documents for what no route takes: 404 for an unknown path, 405 for a
+/// wrong method.
 ///
-/// Call it after the last route was added: axum hands the 405 handler to those routes only that are there already.
+/// Call it after the last route was added: axum hands the 405 handler to those routes only that are
+/// there already.
 pub fn fallbacks<S>(router: Router<S>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,

@@ -39,8 +39,8 @@ const ACCEPT_AFTER_SHUTDOWN: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
-/// Serves `service` with the default [`Limits`] until `shutdown` resolves and the requests in flight
-/// are finished.
+/// Serves `service` with the default [`Limits`] until `shutdown` resolves and the requests in
+/// flight are finished.
 ///
 /// Dropping the returned future closes all connections at once, like a crash.
 pub async fn run<S, B>(listener: TcpListener, service: S, shutdown: impl Future<Output = ()> + Send)

@@ -24,7 +24,7 @@ async fn what_somebody_else_put_among_the_pictures_is_a_503_and_is_not_served() 
             .put(&Path::from("avatars/ada"), strange.into())
             .await
             .unwrap();
-        assert_problem(get(&clone, "ada").await, 503, "pictures").await;
+        assert_problem(get(&clone, "ada").await, 503, "avatar store").await;
     }
     assert_eq!(put(&clone, &cookie, PNG).await.status(), 204);
     assert_eq!(
@@ -46,7 +46,10 @@ async fn a_folder_that_cannot_be_written_is_a_503_that_tells_no_secrets() {
     let answer = put(&clone, &cookie, PNG).await;
     assert_eq!(header(&answer, "retry-after"), "1");
     let text = answer.text().await.unwrap();
-    assert!(text.contains("pictures") && !text.contains("tmp"), "{text}");
+    assert!(
+        text.contains("avatar store") && !text.contains("tmp"),
+        "{text}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -115,7 +115,7 @@ async fn a_changed_file_is_taken_over_under_load_and_no_request_fails() {
         config,
     ]);
     let front = balancer.address("balancer listens").await;
-    let door = balancer.address("other door").await;
+    let door = balancer.address("admin API").await;
     let visiting = tokio::spawn(async move {
         let client = client();
         let mut by = Vec::new();
@@ -230,8 +230,8 @@ async fn nonsense_is_told_before_anything_starts() {
         ),
         (vec!["serve", "--clones", "0"], "1..=32"),
         (vec!["pack", "../v1"], "such as `v2`"),
-        (vec!["pack", "v1", "--to", path], "cannot make"),
-        (vec!["deploy", nowhere], "is no folder"),
+        (vec!["pack", "v1", "--to", path], "cannot create"),
+        (vec!["deploy", nowhere], "is not a folder"),
     ] {
         let told = error(&run(&arguments).await);
         assert!(
@@ -276,7 +276,7 @@ async fn the_other_door_adds_drains_and_removes_and_tells_prometheus() {
         &upstream,
     ]);
     let front = balancer.address("balancer listens").await;
-    let door = balancer.address("other door").await;
+    let door = balancer.address("admin API").await;
     let new = format!(
         "{{\"name\":\"clone-2\",\"addr\":\"{}\",\"weight\":3}}",
         two.addr

@@ -25,7 +25,7 @@ async fn sessions_in_memory_keep_the_contract() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "does the store keep something in the process?")]
+#[should_panic(expected = "does the store keep it in the process?")]
 async fn sessions_in_the_memory_of_each_clone_do_not_keep_the_contract() {
     contract::session_store(|| Arc::new(MemorySessions::new())).await;
 }

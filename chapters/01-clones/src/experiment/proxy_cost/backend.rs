@@ -1,6 +1,7 @@
 //! What stands behind every proxy that is measured: a server that answers at once.
 //!
-//! One process that listens on several ports, so that a proxy has clones to choose from. `GET /bytes/N` has a body of N bytes.
+//! One process that listens on several ports, so that a proxy has clones to choose from. `GET
+//! /bytes/N` has a body of N bytes.
 
 use std::net::SocketAddr;
 

@@ -30,8 +30,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// A build of this program in another role, which says in its first lines where it listens. Returns the first of those addresses, and
-    /// all of them.
+    /// A build of this program in another role, which says in its first lines where it listens.
+    /// Returns the first of those addresses, and all of them.
     pub async fn start(
         name: &'static str,
         program: &Path,
@@ -79,7 +79,8 @@ impl Running {
         Ok((running, addresses))
     }
 
-    /// Another program, whose settings lie in `folder` and tell it to listen at `address`. `None` if it is not installed.
+    /// Another program, whose settings lie in `folder` and tell it to listen at `address`. `None`
+    /// if it is not installed.
     pub async fn other(
         name: &'static str,
         command: &mut Command,

@@ -1,7 +1,9 @@
-//! How much processor time a process has used: read before and after, the difference is what the requests between cost.
+//! How much processor time a process has used: read before and after, the difference is what the
+//! requests between cost.
 //!
-//! Linux only. `schedstat` has nanoseconds for each thread. Where a kernel lacks it, `stat` has the same sum of user and system time
-//! in hundredths of a second (see `proc(5)`). User and system time are never shown apart: how the kernel splits them is sampled.
+//! Linux only. `schedstat` has nanoseconds for each thread. Where a kernel lacks it, `stat` has the
+//! same sum of user and system time in hundredths of a second (see `proc(5)`). User and system time
+//! are never shown apart: how the kernel splits them is sampled.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-/// What all threads of this process have used so far. Threads that have ended are missing, so the process must keep its threads.
+/// What all threads of this process have used so far. Threads that have ended are missing, so the
+/// process must keep its threads.
 pub fn used_by(process: u32) -> anyhow::Result<Duration> {
     let folder = format!("/proc/{process}");
     ensure!(
@@ -38,8 +41,8 @@ fn in_schedstat(text: &str) -> Option<Duration> {
         .map(Duration::from_nanos)
 }
 
-/// The 14th and the 15th field: user and system time, in ticks of 10 ms. The name in the second may hold anything, so what follows
-/// is counted from its last bracket.
+/// The 14th and the 15th field: user and system time, in ticks of 10 ms. The name in the second may
+/// hold anything, so what follows is counted from its last bracket.
 fn in_stat(text: &str) -> Option<Duration> {
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);

@@ -1,8 +1,11 @@
-//! What a request costs on its way through a proxy: processor time, in our balancer, in nginx and in HAProxy.
+//! What a request costs on its way through a proxy: processor time, in our balancer, in nginx and
+//! in HAProxy.
 //!
-//! Processor time and not requests per second, because generator, proxy and backend share this machine, and whoever is fastest here only
-//! shows who got the processor. The rate is fixed, so all do the same work; what one used of a processor in that time, divided by the
-//! requests, is the cost ([`cpu`]). Rounds are interleaved, and each round has its own ratio, so that a slow moment hits both sides of it.
+//! Processor time and not requests per second, because generator, proxy and backend share this
+//! machine, and whoever is fastest here only shows who got the processor. The rate is fixed, so all
+//! do the same work; what one used of a processor in that time, divided by the requests, is the
+//! cost ([`cpu`]). Rounds are interleaved, and each round has its own ratio, so that a slow moment
+//! hits both sides of it.
 //!
 //! Left out: saturation, where batching hides up to half of the cost, and TLS.
 
@@ -30,7 +33,8 @@ pub mod part;
 pub struct Arguments {
     #[command(flatten)]
     settings: Settings,
-    /// Another build of this program, to compare with: keep the old one before you change the balancer
+    /// Another build of this program, to compare with: keep the old one before you change the
+    /// balancer
     #[arg(long, value_name = "PROGRAM")]
     against: Option<PathBuf>,
 }
@@ -182,7 +186,8 @@ impl Row {
         let before = whose.cpu_time()?;
         let report = load.send(to).await?;
         let used = whose.cpu_time()?.saturating_sub(before);
-        // Late sends come in bunches, which are cheaper to pass on. Some are no harm, as they hit all alike.
+        // Late sends come in bunches, which are cheaper to pass on. Some are no harm, as they hit
+        // all alike.
         let is_good = report.failures() == 0 && report.late_by_generator * 10 <= report.scheduled;
         self.micros
             .push(is_good.then(|| used.as_secs_f64() * 1e6 / report.requests as f64));

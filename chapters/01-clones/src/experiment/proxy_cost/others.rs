@@ -1,7 +1,7 @@
 //! nginx and HAProxy, set up to do what our balancer does, as far as they can.
 //!
-//! One process and one thread each, connections to the clones kept open, no access log, the same headers added. What differs is told in
-//! [`DIFFERENCES`].
+//! One process and one thread each, connections to the clones kept open, no access log, the same
+//! headers added. What differs is told in [`DIFFERENCES`].
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! Our balancer with one of its parts switched off: what that part costs is the difference.
 //!
-//! Only what the library can be told to do without is here. Headers cannot be switched off, because a proxy that passes `Connection` on
-//! is wrong, and not only faster.
+//! Only what the library can be told to do without is here. Headers cannot be switched off, because
+//! a proxy that passes `Connection` on is wrong, and not only faster.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
