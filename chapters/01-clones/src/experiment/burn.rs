@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_server_is_an_address_and_a_number_of_steps() {
+    fn shared_server_argument_is_parsed() {
         assert_eq!(shared("redis://a:1=70"), Ok(("redis://a:1".to_owned(), 70)));
         assert!(shared("redis://a:1").is_err() && shared("redis://a:1=x").is_err());
     }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cookie_of_this_name_is_kept_without_its_attributes() {
+    fn cookie_is_found_without_attributes() {
         let answer =
             "HTTP/1.1 200 OK\r\nSet-Cookie: other=1\r\nset-cookie: clone=2a; Path=/\r\n\r\nok";
         assert_eq!(cookie(answer, "clone").as_deref(), Some("clone=2a"));

@@ -15,7 +15,7 @@ use crate::avatars::{PNG, clone_with_ada, get, put};
 use crate::support::{assert_problem, header};
 
 #[tokio::test]
-async fn what_somebody_else_put_among_the_pictures_is_a_503_and_is_not_served() {
+async fn invalid_stored_picture_is_a_503() {
     let objects = Arc::new(InMemory::new());
     let (clone, cookie) = clone_with_ada(Arc::clone(&objects) as _).await;
     let huge = [PNG, &vec![0; MAX_AVATAR_BYTES]].concat();
@@ -35,7 +35,7 @@ async fn what_somebody_else_put_among_the_pictures_is_a_503_and_is_not_served() 
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_written_is_a_503_that_tells_no_secrets() {
+async fn unwritable_folder_is_a_503_without_paths() {
     let folder = tempfile::tempdir().unwrap();
     let (clone, cookie) = clone_with_ada(Arc::new(
         LocalFileSystem::new_with_prefix(folder.path()).unwrap(),
@@ -53,7 +53,7 @@ async fn a_folder_that_cannot_be_written_is_a_503_that_tells_no_secrets() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_store_that_hangs_is_reported_and_not_waited_for() {
+async fn hanging_object_store_is_a_503() {
     let hour = Duration::from_hours(1);
     let hangs = ThrottleConfig {
         wait_get_per_call: hour,

@@ -143,7 +143,7 @@ impl Load {
 }
 
 #[tokio::test]
-async fn a_rolling_deploy_under_load_fails_no_request_and_loses_no_login() {
+async fn rolling_deploy_fails_no_request() {
     let redis = testbed::redis().await.unwrap();
     let site = Supervisor::start(&redis.url()).await;
     let before = site.clones().await;
@@ -185,7 +185,7 @@ async fn of_each(door: SocketAddr, field: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_a_clone_has_begun_it_finishes_before_it_goes() {
+async fn drained_clone_finishes_its_uploads() {
     let redis = testbed::redis().await.unwrap();
     let site = Supervisor::start(&redis.url()).await;
     let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
@@ -230,7 +230,7 @@ async fn what_a_clone_has_begun_it_finishes_before_it_goes() {
 }
 
 #[tokio::test]
-async fn a_sick_release_is_taken_back_before_a_visitor_has_met_it() {
+async fn broken_release_is_rolled_back_before_use() {
     let site = Supervisor::start("local").await;
     let before = site.clones().await;
     for (defect, because) in [
@@ -249,7 +249,7 @@ async fn a_sick_release_is_taken_back_before_a_visitor_has_met_it() {
 }
 
 #[tokio::test]
-async fn a_release_that_only_visitors_find_sick_is_taken_back_everywhere() {
+async fn release_that_fails_under_load_is_rolled_back() {
     let redis = testbed::redis().await.unwrap();
     let site = Supervisor::start(&redis.url()).await;
     let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
@@ -268,7 +268,7 @@ async fn a_release_that_only_visitors_find_sick_is_taken_back_everywhere() {
 }
 
 #[tokio::test]
-async fn a_release_that_never_gets_ready_gets_no_request() {
+async fn release_that_is_never_ready_gets_no_request() {
     let releases = tempfile::tempdir().unwrap();
     let pack = |version: &str, arguments: &[&str]| {
         let release = Release {
@@ -307,7 +307,7 @@ async fn a_release_that_never_gets_ready_gets_no_request() {
 }
 
 #[tokio::test]
-async fn a_deploy_that_fails_half_way_is_taken_back_from_the_clones_that_had_it() {
+async fn half_finished_deploy_is_rolled_back() {
     let site = Supervisor::start("local").await;
     let breaking = async {
         until(
@@ -338,7 +338,7 @@ async fn a_deploy_that_fails_half_way_is_taken_back_from_the_clones_that_had_it(
 }
 
 #[tokio::test]
-async fn what_is_no_artefact_is_refused_and_nothing_happens() {
+async fn invalid_artefact_is_rejected() {
     let site = Supervisor::start("local").await;
     let before = site.clones().await;
     let folder = shown(site.releases.path());
@@ -354,7 +354,7 @@ async fn what_is_no_artefact_is_refused_and_nothing_happens() {
 }
 
 #[tokio::test]
-async fn a_deploy_without_a_site_says_how_to_start_one() {
+async fn deploy_without_application_says_how_to_start() {
     let folder = tempfile::tempdir().unwrap();
     // Bound and not listening, so nobody else gets the port meanwhile.
     let nobody = unused_address();
@@ -365,7 +365,7 @@ async fn a_deploy_without_a_site_says_how_to_start_one() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_clone_that_is_killed_is_started_again_with_the_same_release() {
+async fn killed_clone_is_restarted() {
     let mut site = Supervisor::start("local").await;
     let killed = site.clones().await.remove(0);
     let pid = rustix::process::Pid::from_raw(i32::try_from(killed.2).unwrap()).unwrap();

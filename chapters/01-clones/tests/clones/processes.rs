@@ -69,7 +69,7 @@ async fn known_turns(sessions: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_login_on_one_clone_is_unknown_to_the_next() {
+async fn login_is_unknown_to_other_clones() {
     assert_eq!(
         known_turns("local").await,
         2,
@@ -112,7 +112,7 @@ async fn shown_by(clones: &[CloneProcess]) -> usize {
 }
 
 #[tokio::test]
-async fn a_picture_sent_to_one_clone_is_shown_by_every_clone() {
+async fn every_clone_serves_the_picture() {
     let folders = tempfile::tempdir().unwrap();
     let own = |clone: &str| Some(folders.path().join(clone));
     assert_eq!(

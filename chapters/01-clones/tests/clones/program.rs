@@ -101,7 +101,7 @@ fn upstream(name: &str, addr: SocketAddr) -> String {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_changed_file_is_taken_over_under_load_and_no_request_fails() {
+async fn reload_under_load_fails_no_request() {
     let (one, two) = (clone("one").await, clone("two").await);
     let (_folder, path) = file(&upstream("one", one.addr));
     let config = path.to_str().unwrap();
@@ -191,7 +191,7 @@ async fn flags_win_over_the_file() {
 }
 
 #[tokio::test]
-async fn nonsense_is_told_before_anything_starts() {
+async fn invalid_arguments_are_rejected_before_start() {
     let (folder, path) = file("[[upstream]]\naddr = '127.0.0.1:1'\ncolour = 'blue'\n");
     let nowhere = folder.path().join("nowhere.toml");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -263,7 +263,7 @@ async fn ask(
 }
 
 #[tokio::test]
-async fn the_other_door_adds_drains_and_removes_and_tells_prometheus() {
+async fn admin_api_manages_clones_and_shows_metrics() {
     let (one, two) = (clone("one").await, clone("two").await);
     let upstream = one.addr.to_string();
     let mut balancer = Role::start(&[

@@ -26,7 +26,7 @@ async fn sessions_in_memory_keep_the_contract() {
 
 #[tokio::test]
 #[should_panic(expected = "does the store keep it in the process?")]
-async fn sessions_in_the_memory_of_each_clone_do_not_keep_the_contract() {
+async fn separate_memory_stores_break_the_contract() {
     contract::session_store(|| Arc::new(MemorySessions::new())).await;
 }
 
@@ -43,7 +43,7 @@ async fn look_into(url: &str) -> redis::aio::MultiplexedConnection {
 }
 
 #[tokio::test]
-async fn redis_itself_forgets_a_session_when_its_time_is_over() {
+async fn redis_expires_sessions() {
     let redis = testbed::redis().await.unwrap();
     let (store, mut keys) = (in_redis(&redis.url()), look_into(&redis.url()).await);
     let mut old = session();
@@ -72,7 +72,7 @@ fn key_of(id: &SessionId) -> String {
 const INDEX: &str = "sessions-of:ada";
 
 #[tokio::test]
-async fn the_index_of_a_users_sessions_lives_as_long_as_the_last_of_them_and_no_longer() {
+async fn index_expires_with_its_last_session() {
     let redis = testbed::redis().await.unwrap();
     let (store, mut keys) = (in_redis(&redis.url()), look_into(&redis.url()).await);
     let with_minutes_left = |minutes| Session {
@@ -136,7 +136,7 @@ async fn the_index_forgets_what_has_expired_or_logged_out() {
 }
 
 #[tokio::test]
-async fn ten_thousand_sessions_of_one_user_end_at_once() {
+async fn end_all_ends_ten_thousand_sessions() {
     let redis = testbed::redis().await.unwrap();
     let (store, mut keys) = (in_redis(&redis.url()), look_into(&redis.url()).await);
     // Lua cannot hand more than some 8,000 values to one command.

@@ -174,7 +174,7 @@ async fn unknown_to_all(clones: &[CloneProcess], visitors: &[Visitor]) -> BTreeS
 }
 
 #[tokio::test]
-async fn a_killed_clone_loses_no_session() {
+async fn killed_clone_loses_no_session() {
     let naive = kill_one_of_three("local").await;
     assert_eq!(
         naive.sessions, naive.of_the_dead,
@@ -201,7 +201,7 @@ async fn a_killed_clone_loses_no_session() {
 }
 
 #[tokio::test]
-async fn sticky_sessions_lose_the_share_of_the_clone_that_died() {
+async fn sticky_sessions_die_with_their_clone() {
     let (front, mut clones) = three_behind(StrategyName::Sticky, "sticky").await;
     let visitors = log_in_all(&front.url("/login")).await;
     for (visitor, (status, clone)) in visitors

@@ -80,7 +80,7 @@ fn shared() -> impl Fn() -> Arc<dyn SessionStore> {
 }
 
 #[tokio::test]
-async fn a_login_changes_the_id_and_the_old_one_is_dead() {
+async fn login_changes_the_session_id() {
     let (front, _clones) = three_clones(shared()).await;
     let old = log_in(&front.url("/login"), "ada", None).await;
 
@@ -99,7 +99,7 @@ async fn a_login_changes_the_id_and_the_old_one_is_dead() {
 }
 
 #[tokio::test]
-async fn an_id_that_the_client_made_up_never_becomes_a_session() {
+async fn invented_id_never_becomes_a_session() {
     let (front, _clones) = three_clones(shared()).await;
     let planted = format!("session={}", "a".repeat(64));
     let cookie = log_in(&front.url("/login"), "ada", Some(&planted)).await;
@@ -108,7 +108,7 @@ async fn an_id_that_the_client_made_up_never_becomes_a_session() {
 }
 
 #[tokio::test]
-async fn a_logout_ends_the_session_on_all_clones_and_clears_the_cookie() {
+async fn logout_ends_the_session_on_all_clones() {
     let (front, _clones) = three_clones(shared()).await;
     let cookie = log_in(&front.url("/login"), "ada", None).await;
 
@@ -140,7 +140,7 @@ async fn a_logout_ends_the_session_on_all_clones_and_clears_the_cookie() {
 }
 
 #[tokio::test]
-async fn a_lost_phone_is_logged_out_from_the_laptop_on_all_clones() {
+async fn logout_everywhere_ends_every_session() {
     let (front, _clones) = three_clones(shared()).await;
     let phone = log_in(&front.url("/login"), "ada", None).await;
     let laptop = log_in(&front.url("/login"), "ada", None).await;
@@ -203,7 +203,7 @@ async fn a_stranger_logs_nobody_out() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_out_of_reach_for_scripts_and_other_sites() {
+async fn cookie_is_http_only_and_same_site() {
     let (front, _clones) = three_clones(shared()).await;
     let answer = client()
         .post(front.url("/login"))

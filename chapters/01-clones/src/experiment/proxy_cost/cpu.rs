@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_is_counted_from_the_end_of_the_name() {
+    fn cpu_time_survives_spaces_in_names() {
         let stat = "71 (a) (b c) S 1 71 71 0 -1 4194560 8 0 0 0 250 50 7 9 20 0 1 0 100 0 0";
         assert_eq!(
             in_stat(stat),
