@@ -1,9 +1,4 @@
-//! Extractors that turn bad input into a [`Problem`]: axum's own, with another rejection, and two
-//! more, [`Payload`] and [`Raw`].
-//!
-//! A handler of the workshop takes its input through these types, so no handler can forget to
-//! answer bad input in the common form. Left out: XML, multipart forms, and content negotiation of
-//! the answer.
+//! Extractors that reject invalid input with a [`Problem`]: axum's own, and [`Payload`] and [`Raw`].
 
 use axum::body::HttpBody;
 use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};

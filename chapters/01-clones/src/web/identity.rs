@@ -1,9 +1,5 @@
-//! A clone signs what it sends: `x-served-by` on each response, `x-request-id` on each, `/whoami`
-//! and `/healthz`.
-//!
-//! It lies around a clone's router, inside the balancer. With it a learner sees in `curl -i` who
-//! answered, and a line in one server's log can be found again in another's. Left out: tracing
-//! spans across servers (W3C Trace Context).
+//! The identity of a clone and of a request: the response headers `x-served-by`, `x-release` and
+//! `x-request-id`, and the routes `/whoami` and `/healthz`.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,36 +13,36 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::{Builder, Uuid};
 
-/// Names the clone that answered.
+/// The name of the clone that sent the response.
 pub const X_SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
 
-/// Names the version of the program that answered, while a deploy goes on.
+/// The release of the clone that sent the response.
 pub const X_RELEASE: HeaderName = HeaderName::from_static("x-release");
 
-/// Names the request, from the balancer through all servers and back.
+/// The id of the request, the same on all servers.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The name of a clone, such as `clone-2`. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     name: Arc<str>,
-    /// Nothing, where there is one release only.
+    /// `None` if there is only one release.
     release: Option<Arc<str>>,
 }
 
 impl Identity {
-    /// Takes any name that can stand in a header; a character that cannot becomes `?`.
+    /// An identity with this name. A character that is not valid in a header becomes `?`.
     pub fn new(name: &str) -> Self {
         Identity {
-            name: plain(name),
+            name: header_safe(name),
             release: None,
         }
     }
 
-    /// The same, and each answer says which release it is from.
+    /// Adds the release to every response.
     #[must_use]
     pub fn of_release(mut self, release: &str) -> Self {
-        self.release = Some(plain(release));
+        self.release = Some(header_safe(release));
         self
     }
 
@@ -56,7 +52,7 @@ impl Identity {
     }
 }
 
-fn plain(text: &str) -> Arc<str> {
+fn header_safe(text: &str) -> Arc<str> {
     let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
     text.chars().map(plain).collect::<String>().into()
 }
@@ -76,9 +72,9 @@ where
         .routes(routes!(healthz))
 }
 
-/// Signs every response of the router: `x-served-by` with the clone's name and `x-request-id`.
+/// Adds the identity headers to every response of the router.
 ///
-/// Call it last, so that the answers of the fallbacks are signed too.
+/// Call it last, so that the responses of the fallbacks get them, too.
 pub fn sign<S>(router: Router<S>, identity: Identity) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -94,7 +90,7 @@ async fn sign_response(
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
-    let value = |text: &str| HeaderValue::from_str(text).expect("`plain` lets ASCII in only");
+    let value = |text: &str| HeaderValue::from_str(text).expect("`header_safe` returns ASCII");
     response
         .headers_mut()
         .insert(X_SERVED_BY, value(identity.name()));
@@ -131,11 +127,11 @@ fn new_request_id() -> HeaderValue {
 }
 
 fn is_request_id(id: &[u8]) -> bool {
-    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    (1..=128).contains(&id.len()) && id.iter().all(fits)
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    (1..=128).contains(&id.len()) && id.iter().all(is_allowed)
 }
 
-/// The name of the clone that answers.
+/// Returns the name of the clone.
 #[utoipa::path(get, path = "/whoami", tag = "operations", responses(
     (status = 200, description = "The clone's name", body = String, content_type = "text/plain", example = "clone-2\n"),
 ))]

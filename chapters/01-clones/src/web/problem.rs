@@ -1,11 +1,6 @@
-//! How every server of the workshop says that something went wrong: an RFC 9457 problem document.
+//! RFC 9457 problem documents: the form of every error response of the clones and the balancer.
 //!
-//! The clones and the balancer both answer with a [`Problem`], so a client needs to understand one
-//! form of error only. The extractors that turn bad input into a problem stand in
-//! [`extract`](crate::web::extract).
-//!
-//! Left out: problem types of our own. Every `type` is `about:blank`, which means "see the status
-//! code"; the part that helps is `detail`.
+//! Every `type` is `about:blank`, which means that the status code says the kind of problem.
 
 use axum::Router;
 use axum::extract::Request;
