@@ -9,9 +9,8 @@
 //! same cores.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use common::shutdown::signal as stop_signal;
 
@@ -20,10 +19,13 @@ mod clones;
 mod machine;
 mod proxy_cost;
 mod scale;
+mod settings;
 mod spread;
 mod strategies;
 mod usl;
 mod visitors;
+
+use settings::Settings;
 
 /// Which experiment, and how.
 #[derive(Args)]
@@ -55,17 +57,6 @@ enum Experiment {
     Proxy(proxy_cost::part::Arguments),
 }
 
-/// How long an experiment may take, and where its drawing goes.
-#[derive(Args, Clone, Debug)]
-pub struct Settings {
-    /// A few seconds only: shows that everything works, and measures nothing
-    #[arg(long)]
-    quick: bool,
-    /// The folder into which the drawing is written
-    #[arg(long, value_name = "DIR")]
-    svg: Option<PathBuf>,
-}
-
 /// Runs one experiment. Ctrl-C ends it, and whatever it started with it.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if matches!(
@@ -87,24 +78,5 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     tokio::select! {
         done = measured => done,
         () = stop_signal() => bail!("stopped before the end; what was started is gone too"),
-    }
-}
-
-impl Settings {
-    /// Writes a drawing into the folder that was named, if one was.
-    fn draw(&self, file: &str, svg: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
-        let Some(folder) = &self.svg else {
-            return Ok(());
-        };
-        if cfg!(debug_assertions) && !self.quick {
-            eprintln!("nothing is drawn: these are the numbers of a debug build");
-            return Ok(());
-        }
-        let path: &Path = &folder.join(file);
-        std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(path, svg().map_err(std::io::Error::other)?))
-            .with_context(|| format!("cannot write {}; choose another `--svg`", path.display()))?;
-        eprintln!("drawn: {}", path.display());
-        Ok(())
     }
 }

@@ -17,9 +17,10 @@ use testbed::{Program, Server, Service};
 
 use super::burn::{SHARED_WORK, rounds_in};
 use super::clones::{self, Front};
+use super::machine;
+use super::settings::Settings;
 use super::spread::Spread;
 use super::usl::Law;
-use super::{Settings, machine};
 
 /// The part of a processor that each clone has. Eight of them leave the rest of two cores to the
 /// balancer and the generator.

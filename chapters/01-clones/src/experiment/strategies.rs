@@ -23,8 +23,9 @@ use tokio::time::{Instant, sleep};
 
 use super::burn::rounds_in;
 use super::clones::{self, Front};
+use super::settings::Settings;
 use super::spread::Spread;
-use super::{Settings, machine, visitors};
+use super::{machine, visitors};
 
 /// The parts of a processor that the clones have. The last one is the slow one.
 const FAST: f64 = 0.15;

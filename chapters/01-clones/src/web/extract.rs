@@ -1,4 +1,5 @@
-//! Extractors that reject invalid input with a [`Problem`]: axum's own, and [`Payload`] and [`Raw`].
+//! Extractors that reject invalid input with a [`Problem`]: axum's own, and [`Payload`] and
+//! [`Raw`].
 
 use axum::body::HttpBody;
 use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};

@@ -41,7 +41,7 @@ pub async fn get(clone: &Running, user: &str) -> reqwest::Response {
 }
 
 #[tokio::test]
-async fn a_picture_comes_back_as_it_was_sent_whatever_its_sender_calls_it() {
+async fn picture_is_returned_unchanged() {
     let (clone, cookie) = clone_with_ada(Arc::new(InMemory::new())).await;
     let table: [(&[u8], &str); 5] = [
         (PNG, "image/png"),
@@ -84,7 +84,7 @@ async fn a_picture_comes_back_as_it_was_sent_whatever_its_sender_calls_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_picture_of_a_kind_that_we_serve_is_a_415() {
+async fn unknown_picture_format_is_a_415() {
     let (clone, cookie) = clone_with_ada(Arc::new(InMemory::new())).await;
     let table: [&[u8]; 6] = [
         b"",
@@ -110,7 +110,7 @@ async fn what_is_no_picture_of_a_kind_that_we_serve_is_a_415() {
 }
 
 #[tokio::test]
-async fn a_picture_may_have_256_kib_and_not_a_byte_more() {
+async fn picture_above_256_kib_is_a_413() {
     let (clone, cookie) = clone_with_ada(Arc::new(InMemory::new())).await;
     let picture = |size: usize| {
         let mut bytes = PNG.to_vec();
@@ -148,7 +148,7 @@ async fn a_picture_may_have_256_kib_and_not_a_byte_more() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_refused_before_it_is_sent() {
+async fn upload_is_refused_before_it_is_sent() {
     let (clone, cookie) = clone_with_ada(Arc::new(InMemory::new())).await;
     let table = [
         (format!("Cookie: {cookie}\r\n"), 262_145, "413"),
@@ -169,7 +169,7 @@ async fn what_is_refused_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn whoever_is_not_logged_in_changes_nobody_s_picture() {
+async fn upload_without_login_is_a_401() {
     let (clone, cookie) = clone_with_ada(Arc::new(InMemory::new())).await;
     let answer = client()
         .put(clone.url("/me/avatar"))
@@ -202,7 +202,7 @@ async fn whoever_is_not_logged_in_changes_nobody_s_picture() {
 }
 
 #[tokio::test]
-async fn a_path_that_names_no_user_is_a_400_and_leads_nowhere_else() {
+async fn invalid_user_in_path_is_a_400() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secret"), PNG).unwrap();
     let avatars = folder.path().join("avatars");
@@ -226,7 +226,7 @@ async fn a_path_that_names_no_user_is_a_400_and_leads_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_browser_that_has_the_picture_is_not_sent_it_again() {
+async fn unchanged_picture_is_a_304() {
     let (clone, cookie) = clone_with_ada(Arc::new(InMemory::new())).await;
     let ask = async |tag: &str| {
         let request = client()

@@ -1,4 +1,5 @@
-//! Deploys of real processes under real load: every clone is replaced, and nobody outside can tell when.
+//! Deploys of real processes under real load: every clone is replaced, and nobody outside can tell
+//! when.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -108,7 +109,8 @@ async fn run_long(arguments: &[&str]) -> std::process::Output {
         .unwrap()
 }
 
-/// Three hundred requests a second of a visitor who is logged in, until told to stop. Gives how many failed, and of how many.
+/// Three hundred requests a second of a visitor who is logged in, until told to stop. Gives how
+/// many failed, and of how many.
 struct Load {
     enough: Arc<AtomicBool>,
     running: tokio::task::JoinHandle<(u64, u64)>,
@@ -260,7 +262,8 @@ async fn release_that_fails_under_load_is_rolled_back() {
     let (failed, all) = load.stop().await;
     assert!(!is_everywhere && told.contains("failed"), "{told}");
     assert_eq!(site.releases_at_work().await, ["v1"; 3], "{told}");
-    // Five in a row put the clone out, however slow the deploy is to look; each of 16 connections may have had one more on its way.
+    // Five in a row put the clone out, however slow the deploy is to look; each of 16 connections
+    // may have had one more on its way.
     assert!(
         (1..=21).contains(&failed),
         "{failed} of {all} requests failed: does the first clone get a tenth of a share, and is it taken out?"

@@ -1,4 +1,5 @@
-//! The experiments, in a few seconds each: that they run to their end and say what they should. What the numbers are is nobody's promise.
+//! The experiments, in a few seconds each: that they run to their end and say what they should.
+//! What the numbers are is nobody's promise.
 
 use tokio::process::Command;
 
@@ -35,7 +36,7 @@ fn rows<'a>(printed: &'a str, words: &[&str]) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn the_experiment_on_scale_fits_the_law_to_both_curves() {
+async fn scale_experiment_fits_both_curves() {
     let (printed, drawn) = experiment("scale", "ch01-scale.svg").await;
     assert_eq!(
         rows(&printed, &["1", "2", "3", "4"]),
@@ -56,7 +57,7 @@ async fn the_experiment_on_scale_fits_the_law_to_both_curves() {
 }
 
 #[tokio::test]
-async fn the_experiment_on_strategies_has_a_row_for_each() {
+async fn strategies_experiment_has_a_row_each() {
     let (printed, drawn) = experiment("strategies", "ch01-strategies.svg").await;
     let all = [
         "round-robin",
@@ -73,7 +74,7 @@ async fn the_experiment_on_strategies_has_a_row_for_each() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_experiment_on_cost_measures_the_proxies_that_are_there() {
+async fn cost_experiment_measures_installed_proxies() {
     let (printed, _) = experiment("proxy-cost", "ch01-proxy-cost.svg").await;
     assert_eq!(
         rows(&printed, &["ours", "direct"]),

@@ -1,8 +1,10 @@
-//! `kill -9`, twenty times, while five hundred requests a second come: what visitors notice, and what the books say afterwards.
+//! `kill -9`, twenty times, while five hundred requests a second come: what visitors notice, and
+//! what the books say afterwards.
 //!
-//! The clones are processes: this very binary, started again for [`stand_in`] alone. They take orders and write each one that they
-//! carry out into one file, the audit, which is all that is left of a clone that was killed. The rate is the generator's; whether the
-//! machine keeps up with it changes no claim.
+//! The clones are processes: this very binary, started again for [`stand_in`] alone. They take
+//! orders and write each one that they carry out into one file, the audit, which is all that is
+//! left of a clone that was killed. The rate is the generator's; whether the machine keeps up with
+//! it changes no claim.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -34,7 +36,8 @@ const IGNORES_KEYS: &str = "CLONES_IGNORE_KEYS";
 /// So many clones are killed.
 const ROUNDS: usize = 20;
 
-/// How long each request takes. Long enough that a clone which is killed has some of each kind at hand.
+/// How long each request takes. Long enough that a clone which is killed has some of each kind at
+/// hand.
 const WORK: Duration = Duration::from_millis(40);
 
 /// Requests a second of each kind, 500 in all, and over how many connections they come at most.
@@ -65,8 +68,9 @@ impl Shop {
         order
     }
 
-    /// Carries the order out; with a key, only if nobody has before. Looking and writing are one step, as they are in a database's
-    /// transaction: the lock keeps all others out, and if this process dies, either the line is there or nothing is.
+    /// Carries the order out; with a key, only if nobody has before. Looking and writing are one
+    /// step, as they are in a database's transaction: the lock keeps all others out, and if this
+    /// process dies, either the line is there or nothing is.
     fn carry_out(&self, order: &str, has_key: bool) -> io::Result<()> {
         let mut audit = OpenOptions::new()
             .read(true)
@@ -84,7 +88,8 @@ impl Shop {
     }
 }
 
-/// Not a test of anything, but the clone that the test below kills. Without the variable it does nothing.
+/// Not a test of anything, but the clone that the test below kills. Without the variable it does
+/// nothing.
 #[tokio::test]
 async fn stand_in() {
     let Some(audit) = std::env::var_os(AUDIT) else {
@@ -125,7 +130,8 @@ struct Seen {
     orders: Report,
 }
 
-/// Sends all three kinds of requests until it is enough, in runs of a second. Every request has its answer when this returns.
+/// Sends all three kinds of requests until it is enough, in runs of a second. Every request has its
+/// answer when this returns.
 async fn send_until(enough: Arc<AtomicBool>, target: Target) -> Seen {
     let mut seen = Seen::default();
     for run in 0.. {
@@ -176,15 +182,16 @@ fn sent_again(balancer: &Balancer) -> u64 {
     balancer.status().iter().map(|clone| clone.retries).sum()
 }
 
-/// What came of it: what visitors saw, how often each order was carried out, and how many requests went to a second clone.
+/// What came of it: what visitors saw, how often each order was carried out, and how many requests
+/// went to a second clone.
 struct Outcome {
     seen: Seen,
     times: BTreeMap<String, usize>,
     sent_again: u64,
 }
 
-/// Kills one of three clones in turn, each as soon as all three are at work, and puts a new process in its place. Ends early when
-/// an order was carried out twice.
+/// Kills one of three clones in turn, each as soon as all three are at work, and puts a new process
+/// in its place. Ends early when an order was carried out twice.
 async fn kill_in_turn(rounds: usize, honours_keys: bool) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let audit = folder.path().join("audit");
@@ -197,7 +204,8 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> Outcome {
         ));
     }
     let addresses: Vec<_> = clones.iter().map(|(_, clone)| clone.address).collect();
-    // A clone gets its full share as soon as it is there, so that each round finds all three at work.
+    // A clone gets its full share as soon as it is there, so that each round finds all three at
+    // work.
     let policy = HealthPolicy {
         slow_start: Duration::ZERO,
         ..HealthPolicy::default()
@@ -244,7 +252,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> Outcome {
 }
 
 #[tokio::test]
-async fn twenty_clones_killed_under_load_fail_no_get_and_no_order_is_carried_out_twice() {
+async fn killed_clones_fail_no_get_and_repeat_no_order() {
     let naive = kill_in_turn(ROUNDS, false).await;
     assert!(
         twice(&naive.times) > 0,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{assert_problem, client, clone, header, serve};
 
 #[tokio::test]
-async fn an_unknown_path_is_a_404_and_a_wrong_method_a_405_that_says_which_are_right() {
+async fn unknown_path_is_404_and_wrong_method_405() {
     let clone = clone("clone-1").await;
 
     let answer = client().get(clone.url("/nowhere")).send().await.unwrap();
@@ -30,14 +30,14 @@ async fn an_unknown_path_is_a_404_and_a_wrong_method_a_405_that_says_which_are_r
 }
 
 #[tokio::test]
-async fn nobody_logged_in_is_a_401_that_says_how_to_log_in() {
+async fn missing_login_is_a_401_with_advice() {
     let clone = clone("clone-1").await;
     let answer = client().get(clone.url("/me")).send().await.unwrap();
     assert_problem(answer, 401, r#"`POST /login` with {"user":"ada"}"#).await;
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_gets_the_status_that_fits() {
+async fn unreadable_body_gets_the_fitting_status() {
     let clone = clone("clone-1").await;
     let too_much = format!(r#"{{"user":"{}"}}"#, "a".repeat(3 * 1024 * 1024));
     let table = [
@@ -64,7 +64,7 @@ async fn a_body_that_cannot_be_read_gets_the_status_that_fits() {
 }
 
 #[tokio::test]
-async fn a_path_or_query_that_does_not_fit_is_a_400() {
+async fn invalid_path_or_query_is_a_400() {
     let router = Router::new()
         .route(
             "/games/{id}",

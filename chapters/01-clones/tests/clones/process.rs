@@ -6,7 +6,8 @@ pub use ch01_clones::deploy::CloneProcess;
 
 use crate::program::PROGRAM;
 
-/// Starts a clone on a free port, and returns when it listens. `sessions` is `local`, `sticky` or the URL of a Redis.
+/// Starts a clone on a free port, and returns when it listens. `sessions` is `local`, `sticky` or
+/// the URL of a Redis.
 pub async fn start(name: &str, sessions: &str, avatars: Option<&Path>) -> CloneProcess {
     let mut arguments = vec!["--sessions".into(), sessions.into()];
     if let Some(folder) = avatars {

@@ -1,6 +1,7 @@
 //! Clones as processes, killed as the kernel kills: `kill -9`. What lies in a clone dies with it.
 //!
-//! Each claim is judged twice: the naive way has to fail it, in the way foretold, and the fixed way has to keep it.
+//! Each claim is judged twice: the naive way has to fail it, in the way foretold, and the fixed way
+//! has to keep it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -84,7 +85,8 @@ async fn login_is_unknown_to_other_clones() {
     );
 }
 
-/// Sends a picture to the first of three clones. How many of them show it, before and after the first is killed?
+/// Sends a picture to the first of three clones. How many of them show it, before and after the
+/// first is killed?
 async fn clones_that_show_the_picture(folder: impl Fn(&str) -> Option<PathBuf>) -> (usize, usize) {
     let (_front, mut clones) = three("local", folder).await;
     // One clone for the login and the upload, so that this is about pictures only.
@@ -130,7 +132,7 @@ async fn every_clone_serves_the_picture() {
 }
 
 #[tokio::test]
-async fn a_place_that_cannot_be_one_is_told_before_the_clone_starts() {
+async fn invalid_session_store_is_rejected_before_start() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let file = file.path().to_str().unwrap();
     let table = [

@@ -1,4 +1,5 @@
-//! The program as it is typed: its flags, its first lines, its file, its two doors, and what it says to nonsense.
+//! The program as it is typed: its flags, its first lines, its file, its two doors, and what it
+//! says to nonsense.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

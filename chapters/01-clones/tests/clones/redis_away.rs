@@ -1,4 +1,5 @@
-//! What visitors notice while Redis is dead, hangs or is cut off: a 503 within a bounded time, and nothing once it is back.
+//! What visitors notice while Redis is dead, hangs or is cut off: a 503 within a bounded time, and
+//! nothing once it is back.
 //!
 //! The tests that take Redis away have one of their own.
 
@@ -15,7 +16,8 @@ use crate::support::{
     Running, assert_problem, balance, client, clone_with, log_in, scripted, serve, until,
 };
 
-/// What must be true whenever Redis does not answer. The client's own patience is the bound: it gives up after 10 s.
+/// What must be true whenever Redis does not answer. The client's own patience is the bound: it
+/// gives up after 10 s.
 async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
     let login = client()
         .post(clone.url("/login"))
@@ -68,8 +70,9 @@ async fn sessions_work_again_after_redis_returns() {
     assert_only_sessions_are_away(&clone, &cookie).await;
     server.start_again().await.unwrap();
 
-    // No `until`: the first request after the restart is answered as if nothing had been. Redis keeps nothing on its disk
-    // (`appendonly no`), so the sessions are gone, and everybody has to log in again.
+    // No `until`: the first request after the restart is answered as if nothing had been. Redis
+    // keeps nothing on its disk (`appendonly no`), so the sessions are gone, and everybody has to
+    // log in again.
     assert_problem(me(&clone, &cookie).await, 401, "`POST /login`").await;
     let cookie = log_in(&clone.url("/login"), "ada", Some(&cookie)).await;
     assert_eq!(me(&clone, &cookie).await.status(), 200);
@@ -115,7 +118,7 @@ async fn dead_redis_ejects_no_clone() {
 }
 
 #[tokio::test]
-async fn a_redis_that_was_restarted_in_a_quiet_moment_costs_no_request() {
+async fn idle_redis_restart_fails_no_request() {
     let server = Server::start(Service::Redis).await.unwrap();
     let store = in_redis(&server.url());
     let id = store.create(&session()).await.unwrap();
@@ -145,7 +148,7 @@ async fn a_clone_may_start_before_its_redis() {
 }
 
 #[tokio::test]
-async fn a_redis_that_hangs_is_reported_and_not_waited_for() {
+async fn hanging_redis_is_a_503_in_time() {
     let server = Server::start(Service::Redis).await.unwrap();
     let clone = serve(clone_with("clone-1", in_redis(&server.url()))).await;
     let cookie = log_in(&clone.url("/login"), "ada", None).await;
@@ -161,7 +164,7 @@ async fn a_redis_that_hangs_is_reported_and_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_cut_off_is_reported_and_found_again() {
+async fn disconnected_redis_is_found_again() {
     let server = Server::start(Service::Redis).await.unwrap();
     let proxy = FaultProxy::before(server.address()).await.unwrap();
     let clone = serve(clone_with(
@@ -182,7 +185,7 @@ async fn a_redis_that_is_cut_off_is_reported_and_found_again() {
 }
 
 #[tokio::test]
-async fn a_redis_whose_cable_was_pulled_is_reported_and_found_again() {
+async fn unreachable_redis_is_found_again() {
     let server = Server::start(Service::Redis).await.unwrap();
     let clone = serve(clone_with("clone-1", in_redis(&server.url()))).await;
     let cookie = log_in(&clone.url("/login"), "ada", None).await;
@@ -198,7 +201,7 @@ async fn a_redis_whose_cable_was_pulled_is_reported_and_found_again() {
 }
 
 #[tokio::test]
-async fn an_unavailable_store_says_so_and_not_that_nobody_is_logged_in() {
+async fn unavailable_store_is_a_503_and_no_401() {
     let nobody = tokio::net::TcpSocket::new_v4().unwrap();
     nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let store = in_redis(&format!("redis://{}", nobody.local_addr().unwrap()));
@@ -221,14 +224,15 @@ async fn an_unavailable_store_says_so_and_not_that_nobody_is_logged_in() {
 /// What becomes of the first connection when its time has come.
 #[derive(Clone, Copy)]
 enum Mishap {
-    /// It goes silent for good, as if the machine at its other end had vanished, and another one had got its address.
+    /// It goes silent for good, as if the machine at its other end had vanished, and another one
+    /// had got its address.
     Silence,
     /// It takes one more command to Redis, and breaks before it has brought the answer back.
     LostAnswer,
 }
 
-/// The address of something that stands before this Redis. The mishap happens when the sender says so; every connection but the
-/// first is spared.
+/// The address of something that stands before this Redis. The mishap happens when the sender says
+/// so; every connection but the first is spared.
 async fn with_a(mishap: Mishap, redis: &testbed::Redis) -> (String, watch::Sender<bool>) {
     let url = redis.url();
     let (server, number) = url["redis://".len()..].split_once('/').unwrap();
@@ -263,7 +267,7 @@ async fn with_a(mishap: Mishap, redis: &testbed::Redis) -> (String, watch::Sende
 }
 
 #[tokio::test]
-async fn a_connection_that_has_gone_silent_for_good_is_replaced() {
+async fn silent_connection_is_replaced() {
     let redis = testbed::redis().await.unwrap();
     let (url, happen) = with_a(Mishap::Silence, &redis).await;
     let clone = serve(clone_with("clone-1", in_redis(&url))).await;

@@ -105,7 +105,8 @@ async fn the_index_forgets_what_has_expired_or_logged_out() {
     let (store, mut keys) = (in_redis(&redis.url()), look_into(&redis.url()).await);
     let live = store.create(&session()).await.unwrap();
     let logged_out = store.create(&session()).await.unwrap();
-    // As if they had begun a week ago: Redis has forgotten them, and the index has not heard of that.
+    // As if they had begun a week ago: Redis has forgotten them, and the index has not heard of
+    // that.
     for n in 0..50 {
         let () = keys
             .zadd(INDEX, format!("expired-{n}"), 1_000 + n)

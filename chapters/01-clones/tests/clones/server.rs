@@ -77,7 +77,8 @@ async fn half_a_body_does_not_keep_a_request_open() {
     });
     tokio::spawn(run_with(limits, listener, service, std::future::pending()));
 
-    // A clone can only say that it could not read the body; the balancer, who sees both sides, says whose fault it is.
+    // A clone can only say that it could not read the body; the balancer, who sees both sides, says
+    // whose fault it is.
     for (addr, status) in [(impatient.addr, "400"), (front, "408")] {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         let half = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345";
@@ -126,7 +127,8 @@ async fn a_shutdown_lets_a_request_in_flight_finish_and_takes_no_new_connection(
     server.stopped().await;
 }
 
-// One thread, and no `await` before the end of the loop: the server has seen nothing of this when the shutdown begins.
+// One thread, and no `await` before the end of the loop: the server has seen nothing of this when
+// the shutdown begins.
 #[tokio::test]
 async fn a_shutdown_serves_those_whose_connection_stands_already() {
     let mut server = serve(Router::new().route("/", get(|| async { "ok" }))).await;

@@ -17,7 +17,8 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Starts it, and returns when it has printed where it listens: `http://ADDRESS`, and then a space or the end of the line.
+    /// Starts it, and returns when it has printed where it listens: `http://ADDRESS`, and then a
+    /// space or the end of the line.
     pub async fn start(command: &mut Command) -> Self {
         let mut process = command
             // Open for as long as we live: a stand-in ends when it is closed.

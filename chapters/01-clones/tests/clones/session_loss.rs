@@ -1,7 +1,8 @@
-//! A thousand visitors are logged in, and one of three clones is killed as the kernel kills: who has to log in again?
+//! A thousand visitors are logged in, and one of three clones is killed as the kernel kills: who
+//! has to log in again?
 //!
-//! The same is asked of sessions in each clone's own memory, of the same with a balancer that sends visitors back to their clone,
-//! and of sessions in a real Redis.
+//! The same is asked of sessions in each clone's own memory, of the same with a balancer that sends
+//! visitors back to their clone, and of sessions in a real Redis.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -109,7 +110,8 @@ struct Loss {
     of_the_dead: BTreeSet<usize>,
     /// Logins that no clone knows any more.
     sessions: BTreeSet<usize>,
-    /// Requests of visitors who are logged in, during and after the loss, that were answered with anything else than 200.
+    /// Requests of visitors who are logged in, during and after the loss, that were answered with
+    /// anything else than 200.
     requests: usize,
 }
 

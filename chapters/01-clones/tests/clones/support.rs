@@ -1,7 +1,7 @@
 //! Servers, clients and patience for the tests.
 //!
-//! Nothing here sleeps for a fixed time: a test waits for what it expects, and [`DEADLINE`] is only how long it
-//! believes.
+//! Nothing here sleeps for a fixed time: a test waits for what it expects, and [`DEADLINE`] is only
+//! how long it believes.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -200,7 +200,8 @@ pub async fn log_in(url: &str, user: &str, cookie: Option<&str>) -> String {
         .to_owned()
 }
 
-/// That the answer is a problem document with this status, which tells its reader this much at least.
+/// That the answer is a problem document with this status, which tells its reader this much at
+/// least.
 pub async fn assert_problem(answer: reqwest::Response, status: u16, hint: &str) {
     assert_eq!(answer.status(), status);
     assert_eq!(header(&answer, "content-type"), "application/problem+json");
@@ -240,7 +241,8 @@ pub async fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// A clone that misbehaves as `script` says, for each connection anew. The script gets the connection's number, from 0.
+/// A clone that misbehaves as `script` says, for each connection anew. The script gets the
+/// connection's number, from 0.
 pub async fn scripted<F>(script: impl Fn(usize, TcpStream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,

@@ -18,8 +18,9 @@ use clap::Args;
 use loadgen::plots::{Axis, Look, Plot, Point, Series};
 use loadgen::{Report, Request, Target, open_loop};
 
+use super::machine;
+use super::settings::Settings;
 use super::spread::Spread;
-use super::{Settings, machine};
 use child::Running;
 use part::Part;
 

@@ -1,0 +1,40 @@
+//! The command-line settings that all experiments share.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+/// How long an experiment runs, and where its plot is written.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// A few seconds only: shows that everything works, and measures nothing
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// The folder into which the drawing is written
+    #[arg(long, value_name = "DIR")]
+    pub(super) svg: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Writes the plot into the folder of `--svg`, if it is given.
+    pub(super) fn draw(
+        &self,
+        file: &str,
+        svg: impl FnOnce() -> anyhow::Result<String>,
+    ) -> anyhow::Result<()> {
+        let Some(folder) = &self.svg else {
+            return Ok(());
+        };
+        if cfg!(debug_assertions) && !self.quick {
+            eprintln!("nothing is drawn: these are the numbers of a debug build");
+            return Ok(());
+        }
+        let path: &Path = &folder.join(file);
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(path, svg().map_err(std::io::Error::other)?))
+            .with_context(|| format!("cannot write {}; choose another `--svg`", path.display()))?;
+        eprintln!("drawn: {}", path.display());
+        Ok(())
+    }
+}
