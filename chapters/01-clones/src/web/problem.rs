@@ -18,11 +18,16 @@ use utoipa::ToSchema;
 /// ```
 /// use ch01_clones::Problem;
 ///
-/// let problem = Problem::not_found("there is no game 12345; `GET /games` lists those that exist");
+/// let problem = Problem::not_found("there is no game 7; see `GET /games`");
 /// assert_eq!(
-///     serde_json::to_string(&problem).unwrap(),
-///     r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no game 12345;
-/// `GET /games` lists those that exist"}"# );
+///     serde_json::to_value(&problem).unwrap(),
+///     serde_json::json!({
+///         "type": "about:blank",
+///         "title": "Not Found",
+///         "status": 404,
+///         "detail": "there is no game 7; see `GET /games`",
+///     })
+/// );
 /// ```
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
