@@ -6,10 +6,9 @@ use clap::Parser;
 
 mod demo;
 
+/// Chapter 3: a thousand reads without a cache, with a map in each clone, with Redis and with
+/// Memcached. Starts real servers in containers.
 #[derive(Parser)]
-#[command(
-    about = "Chapter 3: a thousand reads without a cache, with a map in each clone, with Redis and with Memcached"
-)]
 struct Arguments {}
 
 #[tokio::main]

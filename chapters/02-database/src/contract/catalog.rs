@@ -11,8 +11,8 @@ use crate::catalog::{Catalog, GAMES_PER_PAGE, GameChange, GameQuery, GameSort};
 use crate::model::{GENRES, Game, GameId, Product};
 use crate::seed::generator::{DEFAULT_SEED, Generator};
 
-/// Checks what every [`Catalog`] must do. Takes a catalogue that was just filled with `games` games of
-/// the default seed, at least 50, and changes some of them.
+/// Checks what every [`Catalog`] must do. Takes a catalogue that was just filled with `games` games
+/// of the default seed, at least 50, and changes some of them.
 ///
 /// # Panics
 /// At the first broken promise. The message names the likely mistake.

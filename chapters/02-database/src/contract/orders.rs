@@ -10,8 +10,8 @@ use crate::orders::Orders;
 use crate::seed::generator::{DEFAULT_SEED, Generator, SAMPLE_ORDERS};
 use crate::sharding::{bucket_of_customer, bucket_of_order};
 
-/// Checks what every [`Orders`] must do. Takes orders that were just filled with the sample orders of a
-/// store of `games` games of the default seed, and places some more.
+/// Checks what every [`Orders`] must do. Takes orders that were just filled with the sample orders
+/// of a store of `games` games of the default seed, and places some more.
 ///
 /// # Panics
 /// At the first broken promise. The message names the likely mistake.

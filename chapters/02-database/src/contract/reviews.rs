@@ -1,5 +1,5 @@
-//! The contract of [`Catalog`] for reviews: only the author deletes a review, and every review counts
-//! in the rating.
+//! The contract of [`Catalog`] for reviews: only the author deletes a review, and every review
+//! counts in the rating.
 
 use futures_util::future::join_all;
 

@@ -9,8 +9,8 @@ use ch02_database::{Orders, PgOrders, ShardMap};
 /// The number of orders that the demonstration places.
 const NEW_ORDERS: usize = 400;
 
-/// Places every order twice, as a client does that received no response. Then compares three ways to
-/// add a fifth shard.
+/// Places every order twice, as a client does that received no response. Then compares three ways
+/// to add a fifth shard.
 pub(super) async fn place_orders(orders: &PgOrders, games: u32) -> anyhow::Result<()> {
     let generator = Generator::new(DEFAULT_SEED);
     let mut last_order = None;

@@ -1,4 +1,5 @@
-//! How many queries reach the database: what the demonstration and the tests count.
+//! A catalogue that counts the queries that reach the database. The demonstration and the tests use
+//! it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,11 +10,10 @@ use ch02_database::catalog::{
 use ch02_database::model::{Game, Product, Review, ReviewId};
 use ch02_database::{Catalog, GameId, Read, StoreError};
 
-/// A game and its reviews are two queries.
+/// One query for the game, one for its reviews.
 pub const QUERIES_PER_PRODUCT: usize = 2;
 
-/// A catalogue, and a count of the queries it makes for products. The rest is passed on and not
-/// counted.
+/// Wraps a catalogue and counts the queries for products. Other calls are not counted.
 pub struct CountingCatalog<C> {
     catalog: C,
     queries: AtomicUsize,
@@ -27,7 +27,7 @@ impl<C: Catalog> CountingCatalog<C> {
         }
     }
 
-    /// The queries since the last call.
+    /// Returns the number of queries since the last call.
     pub fn take_queries(&self) -> usize {
         self.queries.swap(0, Ordering::Relaxed)
     }

@@ -1,8 +1,7 @@
-//! Three clones of the store, each in a process of its own: what a map in each of them gets wrong,
-//! and a shared cache right.
+//! Three clones of the store: what goes wrong with a map in each, and how a shared cache fixes it.
 //!
-//! Here a process is a [`ProductCache`] that shares nothing with the others but the database, and
-//! the cache if there is one.
+//! A clone is a [`ProductCache`] here. It shares only the database with the others, and the cache
+//! if there is one.
 
 use std::sync::Arc;
 
@@ -16,12 +15,12 @@ fn clones(catalog: &Arc<CountingGames>, cache: impl Fn() -> Arc<dyn Cache>) -> [
     [(); 3].map(|()| ProductCache::new(cache(), catalog.clone()))
 }
 
-fn a_map() -> Arc<dyn Cache> {
+fn map_in_process() -> Arc<dyn Cache> {
     Arc::new(MemoryCache::new(1 << 20))
 }
 
-/// Ten reads of each of seven games on each clone. How many times was each game read from the
-/// database?
+/// Reads each of seven games ten times on each clone. Returns how often each game was read from the
+/// database.
 async fn reads_of_each_game(catalog: &CountingGames, clones: &[ProductCache]) -> usize {
     for _ in 0..10 {
         for clone in clones {
@@ -34,7 +33,7 @@ async fn reads_of_each_game(catalog: &CountingGames, clones: &[ProductCache]) ->
 }
 
 #[tokio::test]
-async fn three_maps_ask_the_database_three_times_and_a_shared_cache_once() {
+async fn shared_cache_reads_each_game_once() {
     let (redis, nodes) = (
         testbed::redis().await.unwrap(),
         testbed::memcached().await.unwrap(),
@@ -42,27 +41,27 @@ async fn three_maps_ask_the_database_three_times_and_a_shared_cache_once() {
     let memcached: Arc<dyn Cache> = memcached_cache(&nodes).await;
     let catalog = seven_games();
 
-    let three_maps = reads_of_each_game(&catalog, &clones(&catalog, a_map)).await;
+    let three_maps = reads_of_each_game(&catalog, &clones(&catalog, map_in_process)).await;
     let one_redis =
         reads_of_each_game(&catalog, &clones(&catalog, || redis_cache(&redis.url()))).await;
     let three_nodes = reads_of_each_game(&catalog, &clones(&catalog, || memcached.clone())).await;
 
     assert_eq!(
         three_maps, 3,
-        "a map in each clone: each has to fill its own"
+        "with a map in each clone, every clone must fill its own map"
     );
     assert_eq!(
         one_redis, 1,
-        "with one Redis, do the clones use the same key?"
+        "with one Redis server, one read must be enough: do the clones use the same key?"
     );
     assert_eq!(
         three_nodes, 1,
-        "with three Memcached nodes, does every clone ask the same node for a key?"
+        "with Memcached nodes, one read must be enough: do all clones use the same node for a key?"
     );
 }
 
-/// All clones know the seventh game; one of them gives it a price of one cent and invalidates it.
-/// What does each of them say it costs?
+/// Caches game 7 on all clones, changes its price to one cent, and invalidates it on the first
+/// clone. Returns the price on each clone.
 async fn prices_after_a_change(cache: impl Fn() -> Arc<dyn Cache>) -> [i64; 3] {
     let catalog = seven_games();
     let clones = clones(&catalog, cache);
@@ -79,32 +78,32 @@ async fn prices_after_a_change(cache: impl Fn() -> Arc<dyn Cache>) -> [i64; 3] {
 }
 
 #[tokio::test]
-async fn an_invalidation_reaches_one_of_three_maps_and_every_clone_of_a_shared_cache() {
+async fn invalidation_reaches_every_clone_of_shared_cache() {
     let (redis, nodes) = (
         testbed::redis().await.unwrap(),
         testbed::memcached().await.unwrap(),
     );
     let memcached: Arc<dyn Cache> = memcached_cache(&nodes).await;
 
-    let three_maps = prices_after_a_change(a_map).await;
+    let three_maps = prices_after_a_change(map_in_process).await;
     let one_redis = prices_after_a_change(|| redis_cache(&redis.url())).await;
     let three_nodes = prices_after_a_change(|| memcached.clone()).await;
 
     assert_eq!(
         three_maps[0], 1,
-        "the clone that invalidated must see the new price"
+        "the clone that invalidated must return the new price"
     );
     let stale = three_maps.iter().filter(|&&cents| cents != 1).count();
     assert_eq!(
         stale, 2,
-        "with a map in each clone the others cannot know; if they do, this test has no teeth"
+        "with a map in each clone, the two others must be stale; else this test proves nothing"
     );
     assert_eq!(
         one_redis, [1; 3],
-        "a clone still shows the old price from the shared Redis"
+        "a clone still returns the old price from the shared Redis"
     );
     assert_eq!(
         three_nodes, [1; 3],
-        "a clone still shows the old price from the shared Memcached nodes"
+        "a clone still returns the old price from the shared Memcached nodes"
     );
 }

@@ -1,4 +1,4 @@
-//! The contract of a cache, against each of the three.
+//! The contract on each of the three caches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use crate::support::{DEADLINE, memcached_cache, redis_cache};
 const MIB: usize = 1 << 20;
 
 #[tokio::test]
-async fn a_map_in_memory_keeps_the_contract() {
+async fn memory_cache_keeps_the_contract() {
     let cache: Arc<dyn Cache> = Arc::new(MemoryCache::new(64 << 20));
     check_cache(cache.clone(), cache, Duration::from_millis(1)).await;
 }
 
 #[tokio::test]
-#[should_panic(expected = "has each a map of its own")]
-async fn a_map_in_each_process_does_not() {
-    let a_map = || Arc::new(MemoryCache::new(64 << 20));
-    check_cache(a_map(), a_map(), Duration::from_millis(1)).await;
+#[should_panic(expected = "has each handle its own map")]
+async fn separate_maps_break_the_contract() {
+    let new_map = || Arc::new(MemoryCache::new(64 << 20));
+    check_cache(new_map(), new_map(), Duration::from_millis(1)).await;
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn three_memcached_nodes_keep_the_contract() {
     check_cache(one, other, Duration::from_secs(1)).await;
 }
 
-/// Here two keys cannot keep out of each other's way by lying on two nodes.
+/// With one node, two keys with the same hash cannot be on different nodes.
 #[tokio::test]
 async fn one_memcached_node_keeps_the_contract() {
     let nodes = testbed::memcached().await.unwrap();
@@ -51,62 +51,64 @@ async fn one_memcached_node_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn two_prefixes_are_two_caches() {
+async fn two_prefixes_are_separate_caches() {
     let (redis, nodes) = (
         testbed::redis().await.unwrap(),
         testbed::memcached().await.unwrap(),
     );
     let in_redis = |prefix| RedisCache::with_timeout(&redis.url(), prefix, DEADLINE);
-    do_not_meet(&in_redis("a:").unwrap(), &in_redis("b:").unwrap()).await;
+    assert_separate(&in_redis("a:").unwrap(), &in_redis("b:").unwrap()).await;
     let in_memcached = async |name| {
         let prefix = format!("{}{name}", nodes.prefix());
         MemcachedCache::with_timeout(nodes.nodes(), prefix, DEADLINE).await
     };
-    do_not_meet(
+    assert_separate(
         &in_memcached("a:").await.unwrap(),
         &in_memcached("b:").await.unwrap(),
     )
     .await;
 }
 
-async fn do_not_meet(one: &dyn Cache, other: &dyn Cache) {
+async fn assert_separate(one: &dyn Cache, other: &dyn Cache) {
     for key in ["short", "a key that is hashed"] {
         one.set(key, Bytes::from_static(b"x"), Duration::from_mins(1))
             .await
             .unwrap();
         let found = other.get(key).await.unwrap();
-        assert_eq!(found, None, "{key:?} is seen under another prefix");
+        assert_eq!(
+            found, None,
+            "the key {key:?} has a value under another prefix"
+        );
     }
 }
 
 #[tokio::test]
-async fn without_a_prefix_even_the_empty_key_is_a_key() {
+async fn empty_key_works_without_prefix() {
     let nodes = testbed::memcached().await.unwrap();
     let cache = MemcachedCache::with_timeout(nodes.nodes(), "", DEADLINE)
         .await
         .unwrap();
-    // Other tests could use the same name at the same time, so what is found there later says
-    // nothing.
+    // Other tests may use the same key now, so this test does not read the value.
     let answer = cache
         .set("", Bytes::from_static(b"x"), Duration::from_secs(1))
         .await;
     assert!(
         answer.is_ok(),
-        "Memcached knows no empty key, so it has to be called something else: {answer:?}"
+        "Memcached rejects an empty key; it must get another name: {answer:?}"
     );
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_the_map_leaves_no_old_value_behind() {
+async fn oversized_value_drops_old_value_in_memory() {
     check_oversized_value(&MemoryCache::new(MIB as u64), 2 * MIB).await;
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_memcached_leaves_no_old_value_behind() {
+async fn oversized_value_drops_old_value_in_memcached() {
     let nodes = testbed::memcached().await.unwrap();
     let cache = memcached_cache(&nodes).await;
     check_oversized_value(&*cache, 2 * MIB).await;
-    let refusal = cache
+    let rejection = cache
         .set(
             "huge",
             Bytes::from(vec![b'x'; 2 * MIB]),
@@ -114,7 +116,7 @@ async fn what_is_too_large_for_memcached_leaves_no_old_value_behind() {
         )
         .await;
     assert!(
-        matches!(refusal, Err(CacheError::Rejected(_))),
-        "the node is there and said no: {refusal:?}"
+        matches!(rejection, Err(CacheError::Rejected(_))),
+        "the node answered with an error, so expected Rejected, got {rejection:?}"
     );
 }

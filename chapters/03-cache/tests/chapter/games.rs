@@ -1,5 +1,4 @@
-//! A stand-in for a database, for the tests that are about caches: generated products in memory,
-//! which can be read and repriced.
+//! A database double for tests about caches: generated products in memory, with a changeable price.
 
 use std::sync::{Arc, Mutex};
 
@@ -32,7 +31,7 @@ pub fn seventh() -> Product {
     Generator::new(DEFAULT_SEED).product(7)
 }
 
-/// Gives the seventh game a price, in the database and nowhere else.
+/// Sets the price of game 7 in the database only.
 pub async fn set_price(catalog: &Arc<CountingCatalog<impl Catalog>>, cents: i64) {
     let new_price = GameChange {
         price_cents: Some(cents),
@@ -41,7 +40,7 @@ pub async fn set_price(catalog: &Arc<CountingCatalog<impl Catalog>>, cents: i64)
     catalog.change(7, &new_price).await.unwrap();
 }
 
-/// What the seventh game costs, as a reader sees it.
+/// The price of game 7 as a reader of the cache sees it.
 pub async fn price(products: &ProductCache) -> i64 {
     products
         .get(7)
@@ -66,8 +65,7 @@ impl Games {
 impl Catalog for Games {
     async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
         let product = self.with_product(id, |product| product.clone());
-        // An answer needs a moment to travel from a real database to whoever asked, and others run
-        // meanwhile.
+        // Lets other tasks run before the answer arrives, as a real database does.
         tokio::task::yield_now().await;
         Ok(Read::from_primary(product))
     }
@@ -80,16 +78,16 @@ impl Catalog for Games {
     }
 
     async fn game(&self, _: GameId) -> Result<Read<Option<Game>>, StoreError> {
-        unimplemented_here()
+        unsupported()
     }
     async fn list(&self, _: &GameQuery) -> Result<Read<GamePage>, StoreError> {
-        unimplemented_here()
+        unsupported()
     }
     async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError> {
-        unimplemented_here()
+        unsupported()
     }
     async fn add_review(&self, _: GameId, _: &NewReview) -> Result<Option<Review>, StoreError> {
-        unimplemented_here()
+        unsupported()
     }
     async fn delete_review(
         &self,
@@ -97,11 +95,13 @@ impl Catalog for Games {
         _: ReviewId,
         _: &str,
     ) -> Result<DeleteOutcome, StoreError> {
-        unimplemented_here()
+        unsupported()
     }
 }
 
-/// The tests read and change products and do nothing else.
-fn unimplemented_here<T>() -> Result<T, StoreError> {
-    Err(StoreError::unavailable("the stand-in only knows products"))
+/// The tests only read and change products.
+fn unsupported<T>() -> Result<T, StoreError> {
+    Err(StoreError::unavailable(
+        "the database double only supports products",
+    ))
 }

@@ -1,8 +1,7 @@
-//! The chapter's tests: cache-aside by itself, the contract of every cache, and what happens when a
-//! real one goes away.
+//! The chapter's tests: cache-aside in memory, the contract of every cache, and failing servers.
 //!
-//! Redis and Memcached are real. Most tests share servers that stay up between runs; a few kill a
-//! server of their own.
+//! Redis and Memcached are real. Most tests share servers that stay up between runs. Tests that
+//! kill a server start their own.
 
 /// Shared with the demonstration.
 #[path = "../../src/demo/counting_catalog.rs"]
@@ -11,9 +10,9 @@ mod counting_catalog;
 mod clones;
 mod contract;
 mod games;
-mod line;
 mod memcached;
 mod postgres;
 mod product;
 mod redis;
+mod redis_proxy;
 mod support;

@@ -1,4 +1,4 @@
-//! Several Memcached nodes: which of them holds what, and what is lost with one.
+//! Several Memcached nodes: which node holds which key, and what a failed node costs.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,15 +10,15 @@ use ch03_cache::{Cache, CacheError, CacheStatus, MemcachedCache, ProductCache, R
 use testbed::{Fault, FaultProxy, Server, Service};
 
 use crate::games::games;
-use crate::support::{DEADLINE, memcached_cache, soon, until};
+use crate::support::{DEADLINE, memcached_cache, poll_until, within_deadline};
 
 #[tokio::test]
-async fn every_key_lies_on_one_node_and_the_nodes_hold_about_the_same() {
+async fn keys_are_evenly_distributed_over_nodes() {
     let nodes = testbed::memcached().await.unwrap();
     let cache = memcached_cache(&nodes).await;
-    let mut alone = Vec::new();
+    let mut single_nodes = Vec::new();
     for node in nodes.nodes() {
-        alone.push(
+        single_nodes.push(
             MemcachedCache::with_timeout(&[node], nodes.prefix(), DEADLINE)
                 .await
                 .unwrap(),
@@ -32,24 +32,27 @@ async fn every_key_lies_on_one_node_and_the_nodes_hold_about_the_same() {
             .set(&key, Bytes::from_static(b"x"), PRODUCT_TTL)
             .await
             .unwrap();
-        for (position, node) in alone.iter().enumerate() {
+        for (position, node) in single_nodes.iter().enumerate() {
             let is_here = node.get(&key).await.unwrap().is_some();
             let expected = position == cache.node_of(&key);
             assert_eq!(
                 is_here, expected,
-                "{key} on node {position}: every key has exactly one node"
+                "{key} on node {position}: every key must be on exactly one node"
             );
             held[position] += usize::from(is_here);
         }
     }
 
     // 200 each, with a standard deviation of 12.
-    let even = held.iter().all(|keys| (120..=280).contains(keys));
-    assert!(even, "600 keys lie on three nodes like this: {held:?}");
+    let is_even = held.iter().all(|keys| (120..=280).contains(keys));
+    assert!(
+        is_even,
+        "600 keys are unevenly distributed over three nodes: {held:?}"
+    );
 }
 
 #[tokio::test]
-async fn a_new_node_takes_its_share_and_leaves_the_other_keys_where_they_are() {
+async fn new_node_moves_only_its_own_keys() {
     let three = ["10.0.0.1:11211", "10.0.0.2:11211", "10.0.0.3:11211"];
     // Another clone may be given the same nodes in another order.
     let four = [
@@ -79,37 +82,36 @@ async fn a_new_node_takes_its_share_and_leaves_the_other_keys_where_they_are() {
     // A quarter, with a standard deviation of 27.
     assert!(
         (850..=1_150).contains(&moved),
-        "{moved} of {keys} keys moved to the new node, and a quarter should"
+        "{moved} of {keys} keys moved to the new node; expected about a quarter"
     );
     assert!(
         moved_by_modulo > keys * 2 / 3,
-        "hash % n moved only {moved_by_modulo}, so this test has no teeth"
+        "hash % n moved only {moved_by_modulo} keys, so this test proves nothing"
     );
 }
 
 #[tokio::test]
-async fn a_dead_node_takes_its_own_keys_along_and_no_others() {
+async fn dead_node_loses_only_its_own_keys() {
     let shared = testbed::memcached().await.unwrap();
-    let mortal = Server::start(Service::Memcached).await.unwrap();
-    let nodes = [shared.nodes()[0], shared.nodes()[1], mortal.address()];
+    let killable = Server::start(Service::Memcached).await.unwrap();
+    let nodes = [shared.nodes()[0], shared.nodes()[1], killable.address()];
     let cache = Arc::new(
         MemcachedCache::with_timeout(&nodes, shared.prefix(), DEADLINE)
             .await
             .unwrap(),
     );
     let products = ProductCache::new(cache.clone(), games(60));
-    let is_on_mortal = |id: i64| cache.node_of(&format!("product:{id}")) == 2;
+    let is_on_killable = |id: i64| cache.node_of(&format!("product:{id}")) == 2;
     for id in 1..=60 {
         products.get(id).await.unwrap();
     }
 
-    mortal.kill().await.unwrap();
-    // Twice: a key that had moved to another node would be found there the second time, and be old
-    // when the node is back.
+    killable.kill().await.unwrap();
+    // The second round would find a key that had moved to another node.
     for round in 1..=2 {
         for id in 1..=60 {
             let lookup = products.get(id).await.unwrap();
-            let expected = if is_on_mortal(id) {
+            let expected = if is_on_killable(id) {
                 CacheStatus::Bypass
             } else {
                 CacheStatus::Hit
@@ -118,29 +120,29 @@ async fn a_dead_node_takes_its_own_keys_along_and_no_others() {
             assert_eq!(lookup.product.map(|product| product.game.id), Some(id));
         }
     }
-    let (lost, kept): (Vec<i64>, Vec<i64>) = (1..=60).partition(|&id| is_on_mortal(id));
+    let (lost, kept): (Vec<i64>, Vec<i64>) = (1..=60).partition(|&id| is_on_killable(id));
     assert!(
         !lost.is_empty() && !kept.is_empty(),
-        "all keys are on one side, so this test shows nothing"
+        "all keys are on one side, so this test proves nothing"
     );
     assert!(
         products.invalidate(lost[0]).await.is_err(),
-        "a writer has to know that nothing was invalidated"
+        "a failed invalidation must return an error to the writer"
     );
     assert!(
         products.invalidate(kept[0]).await.is_ok(),
-        "this key's node is alive"
+        "the node of this key is up, so the invalidation must succeed"
     );
 
-    mortal.start_again().await.unwrap();
-    until("hits from the node that is back", async || {
+    killable.start_again().await.unwrap();
+    poll_until("hits from the restarted node", async || {
         products.get(lost[0]).await.unwrap().status == CacheStatus::Hit
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_node_that_hangs_costs_a_few_callers_a_time_out_and_the_other_nodes_none() {
+async fn hanging_node_delays_only_a_few_callers() {
     let shared = testbed::memcached().await.unwrap();
     let proxy = FaultProxy::before(shared.nodes()[1]).await.unwrap();
     let nodes = [shared.nodes()[0], proxy.address()];
@@ -152,43 +154,43 @@ async fn a_node_that_hangs_costs_a_few_callers_a_time_out_and_the_other_nodes_no
     proxy.inject(Fault::Blackhole);
     let (mut readers_waited, mut fillers_waited) = (0, 0);
     for key in hung.iter().take(50) {
-        let asked = Instant::now();
-        let answer = soon("an answer", cache.get(key)).await;
+        let start = Instant::now();
+        let answer = within_deadline("an answer", cache.get(key)).await;
         assert!(
             matches!(answer, Err(CacheError::Unavailable(_))),
             "{key}: {answer:?}"
         );
-        readers_waited += u32::from(asked.elapsed() >= COMMAND_TIMEOUT);
+        readers_waited += u32::from(start.elapsed() >= COMMAND_TIMEOUT);
     }
     for key in hung.iter().take(50) {
-        let asked = Instant::now();
-        let answer = soon("an answer", cache.set(key, Bytes::new(), PRODUCT_TTL)).await;
-        answer.expect_err("who answered, if the node hangs?");
-        fillers_waited += u32::from(asked.elapsed() >= COMMAND_TIMEOUT);
+        let start = Instant::now();
+        let answer = within_deadline("an answer", cache.set(key, Bytes::new(), PRODUCT_TTL)).await;
+        answer.expect_err("the node hangs, so a set cannot succeed");
+        fillers_waited += u32::from(start.elapsed() >= COMMAND_TIMEOUT);
     }
     assert!(
         readers_waited > 0,
-        "nobody waited, so the node did not hang and this test shows nothing"
+        "no caller waited, so the node did not hang and this test proves nothing"
     );
     let waited = readers_waited.max(fillers_waited);
     assert!(
         waited <= 10,
-        "{waited} of 50 callers waited for a node that hangs: is it left out after a failure?"
+        "{waited} of 50 callers waited for the hanging node: does the circuit open after a failure?"
     );
-    until("the other node, which is well", async || {
+    poll_until("an answer from the healthy node", async || {
         cache.get(&here[0]).await.is_ok()
     })
     .await;
 
     proxy.heal();
-    until("the node that hung", async || {
+    poll_until("an answer from the node that hung", async || {
         cache.get(&hung[0]).await.is_ok()
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_invalidation_is_tried_even_while_readers_are_turned_away() {
+async fn invalidation_ignores_the_open_circuit() {
     let shared = testbed::memcached().await.unwrap();
     let proxy = FaultProxy::before(shared.nodes()[0]).await.unwrap();
     proxy.inject(Fault::Refuse);
@@ -200,24 +202,24 @@ async fn an_invalidation_is_tried_even_while_readers_are_turned_away() {
         .await
         .expect_err("the node cannot be reached");
 
-    // From now on readers are turned away for a second.
+    // The circuit is now open for a second.
     proxy.heal();
     let deleted = cache.delete("x").await;
     assert!(
         deleted.is_ok(),
-        "the node is back, and the old value was left on it: {deleted:?}"
+        "the node is up again, so the delete must succeed: {deleted:?}"
     );
     let found = cache.get("x").await;
     assert!(
         found.is_ok(),
-        "the node has just answered, and readers are still turned away: {found:?}"
+        "the node has answered, so the circuit must be closed: {found:?}"
     );
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_cache_is_refused_when_it_is_opened() {
+async fn invalid_configuration_is_rejected() {
     let no_nodes: [&str; 0] = [];
-    let refusals = [
+    let rejections = [
         (
             "a prefix with a space",
             MemcachedCache::new(&["127.0.0.1:11211"], "game store:")
@@ -234,13 +236,10 @@ async fn what_cannot_be_a_cache_is_refused_when_it_is_opened() {
             RedisCache::new("http://127.0.0.1:6379", "").err(),
         ),
     ];
-    for (what, refusal) in refusals {
-        let Some(CacheError::Misconfigured(message)) = refusal else {
-            panic!("{what} was taken: {refusal:?}");
+    for (configuration, rejection) in rejections {
+        let Some(CacheError::Misconfigured(message)) = rejection else {
+            panic!("{configuration} was accepted or got another error: {rejection:?}");
         };
-        assert!(
-            message.contains("expected") || message.contains("take") || message.contains("give"),
-            "{message}"
-        );
+        assert!(message.contains("expected"), "{message}");
     }
 }

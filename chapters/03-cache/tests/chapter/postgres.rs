@@ -1,4 +1,4 @@
-//! The whole path on real servers: a page through Redis from PostgreSQL.
+//! The whole path on real servers: a product through Redis from PostgreSQL.
 
 use std::sync::Arc;
 
@@ -11,12 +11,11 @@ use testbed::Fault;
 
 use crate::counting_catalog::{CountingCatalog, QUERIES_PER_PRODUCT};
 use crate::games::{price, set_price, seventh};
-use crate::line::Line;
+use crate::redis_proxy::RedisProxy;
 use crate::support::redis_cache;
 
 #[tokio::test]
-async fn a_page_comes_from_postgresql_once_then_from_redis_and_from_postgresql_again_when_redis_is_away()
- {
+async fn product_is_read_through_redis_from_postgresql() {
     let database = testbed::postgres().await.unwrap();
     let pool = postgres::connect(&database.url()).unwrap();
     let shards = [pool.clone()];
@@ -29,8 +28,8 @@ async fn a_page_comes_from_postgresql_once_then_from_redis_and_from_postgresql_a
     let catalog = Arc::new(CountingCatalog::new(
         PgCatalog::open(pool, Vec::new(), None).await,
     ));
-    let line = Line::new().await;
-    let products = ProductCache::new(redis_cache(&line.url()), catalog.clone());
+    let redis = RedisProxy::new().await;
+    let products = ProductCache::new(redis_cache(&redis.url()), catalog.clone());
 
     for expected in [CacheStatus::Miss, CacheStatus::Hit, CacheStatus::Hit] {
         let lookup = products.get(7).await.unwrap();
@@ -38,7 +37,7 @@ async fn a_page_comes_from_postgresql_once_then_from_redis_and_from_postgresql_a
         assert_eq!(
             lookup.product,
             Some(seventh()),
-            "a product must come out of Redis as it came out of PostgreSQL"
+            "the product from Redis must equal the product from PostgreSQL"
         );
     }
     assert_eq!(catalog.take_queries(), QUERIES_PER_PRODUCT);
@@ -48,10 +47,10 @@ async fn a_page_comes_from_postgresql_once_then_from_redis_and_from_postgresql_a
     assert_eq!(
         price(&products).await,
         1,
-        "the new price lies in PostgreSQL, and the old one is still shown"
+        "PostgreSQL has the new price, but the cache still returns the old one"
     );
 
-    line.proxy.inject(Fault::Refuse);
+    redis.proxy.inject(Fault::Refuse);
     let lookup = products.get(7).await.unwrap();
     assert_eq!(lookup.status, CacheStatus::Bypass);
     assert_eq!(lookup.product, catalog.product(7).await.unwrap().value);

@@ -1,4 +1,4 @@
-//! Cache-aside on counts: how many queries reach the database.
+//! Cache-aside, proved with counts: how many queries reach the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use ch03_cache::{Cache, CacheError, CacheStatus, MemoryCache, ProductCache};
 use crate::counting_catalog::QUERIES_PER_PRODUCT;
 use crate::games::{CountingGames, price, set_price, seven_games, seventh};
 
-/// A cache server that is away.
-struct NoCache;
+/// A cache server that is down.
+struct FailedCache;
 
 #[async_trait]
-impl Cache for NoCache {
+impl Cache for FailedCache {
     async fn get(&self, _: &str) -> Result<Option<Bytes>, CacheError> {
         Err(CacheError::unavailable("connection refused"))
     }
@@ -33,7 +33,7 @@ fn cached(catalog: &Arc<CountingGames>) -> (ProductCache, Arc<MemoryCache>) {
 }
 
 #[tokio::test]
-async fn a_hundred_reads_ask_the_database_once() {
+async fn hundred_reads_query_the_database_once() {
     let catalog = seven_games();
     let (products, _) = cached(&catalog);
 
@@ -52,12 +52,12 @@ async fn a_hundred_reads_ask_the_database_once() {
     assert_eq!(
         catalog.take_queries(),
         QUERIES_PER_PRODUCT,
-        "was the product put into the cache after the miss?"
+        "only the first read may query the database: does a miss fill the cache?"
     );
 }
 
 #[tokio::test]
-async fn a_write_without_invalidation_is_not_seen_and_with_it_is() {
+async fn write_is_visible_after_invalidation() {
     let catalog = seven_games();
     let (products, _) = cached(&catalog);
     products.get(7).await.unwrap();
@@ -66,25 +66,24 @@ async fn a_write_without_invalidation_is_not_seen_and_with_it_is() {
     assert_ne!(
         price(&products).await,
         1,
-        "nothing was invalidated, so the cache must still show the old price"
+        "without an invalidation the cache must still return the old price"
     );
 
     products.invalidate(7).await.unwrap();
     assert_eq!(
         price(&products).await,
         1,
-        "stale after invalidation: do reader and writer use the same key?"
+        "stale after the invalidation: do reader and writer use the same key?"
     );
 }
 
 #[tokio::test]
-async fn a_reader_overtaken_by_a_write_does_not_cache_what_it_read() {
+async fn overtaken_reader_does_not_fill_the_cache() {
     let catalog = seven_games();
     let (products, _) = cached(&catalog);
     let on_another_clone = products.clone();
 
-    // The reader goes first: it has the old product and waits for it to arrive while the writer
-    // does all of its work.
+    // The reader runs first. It has the old product and waits while the writer does all its work.
     let (overtaken, ()) = tokio::join!(biased; price(&products), async {
         set_price(&catalog, 1).await;
         on_another_clone.invalidate(7).await.unwrap();
@@ -92,20 +91,20 @@ async fn a_reader_overtaken_by_a_write_does_not_cache_what_it_read() {
 
     assert_ne!(
         overtaken, 1,
-        "the reader was not overtaken, so this test shows nothing"
+        "no write came between the reader's query and its set, so this test proves nothing"
     );
     assert_eq!(
         price(&products).await,
         1,
-        "the overtaken reader cached the old price: did it look whether an invalidation came meanwhile?"
+        "the overtaken reader cached the old price: does `fill` compare the invalidation counts?"
     );
 }
 
-/// A cache server that is asked to keep a value, and takes a moment before it does.
-struct SlowToSet(MemoryCache);
+/// A cache server that needs a moment before it stores a value.
+struct SlowSetCache(MemoryCache);
 
 #[async_trait]
-impl Cache for SlowToSet {
+impl Cache for SlowSetCache {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, CacheError> {
         self.0.get(key).await
     }
@@ -119,16 +118,15 @@ impl Cache for SlowToSet {
 }
 
 #[tokio::test]
-async fn a_write_that_comes_while_a_reader_fills_the_cache_waits_and_then_invalidates() {
+async fn invalidation_waits_for_a_filling_reader() {
     let catalog = seven_games();
     let products = ProductCache::new(
-        Arc::new(SlowToSet(MemoryCache::new(1 << 20))),
+        Arc::new(SlowSetCache(MemoryCache::new(1 << 20))),
         catalog.clone(),
     );
 
     let (overtaken, ()) = tokio::join!(biased; price(&products), async {
-        // Meanwhile the reader gets its answer, sees that nothing was invalidated, and begins to
-        // set.
+        // Now the reader has its answer, finds no invalidation, and starts to set.
         tokio::task::yield_now().await;
         set_price(&catalog, 1).await;
         products.invalidate(7).await.unwrap();
@@ -136,17 +134,17 @@ async fn a_write_that_comes_while_a_reader_fills_the_cache_waits_and_then_invali
 
     assert_ne!(
         overtaken, 1,
-        "the reader was not overtaken, so this test shows nothing"
+        "no write came between the reader's query and its set, so this test proves nothing"
     );
     assert_eq!(
         price(&products).await,
         1,
-        "the invalidation slipped in between the reader's look and its set"
+        "the invalidation came between the reader's comparison and its set: is the lock held?"
     );
 }
 
 #[tokio::test]
-async fn a_bypass_neither_asks_nor_fills_the_cache() {
+async fn bypass_neither_reads_nor_fills_the_cache() {
     let catalog = seven_games();
     let (products, _) = cached(&catalog);
 
@@ -163,7 +161,7 @@ async fn a_bypass_neither_asks_nor_fills_the_cache() {
 }
 
 #[tokio::test]
-async fn an_unknown_game_is_not_cached() {
+async fn unknown_game_is_not_cached() {
     let catalog = seven_games();
     let (products, _) = cached(&catalog);
 
@@ -174,9 +172,9 @@ async fn an_unknown_game_is_not_cached() {
 }
 
 #[tokio::test]
-async fn without_a_cache_the_product_still_comes() {
+async fn failed_cache_does_not_fail_reads() {
     let catalog = seven_games();
-    let products = ProductCache::new(Arc::new(NoCache), catalog.clone());
+    let products = ProductCache::new(Arc::new(FailedCache), catalog.clone());
 
     let lookup = products.get(7).await.unwrap();
 
@@ -184,11 +182,11 @@ async fn without_a_cache_the_product_still_comes() {
     assert_eq!(lookup.product.as_ref(), Some(&seventh()));
     assert!(
         products.invalidate(7).await.is_err(),
-        "a writer has to know that nothing was invalidated"
+        "a failed invalidation must return an error to the writer"
     );
 }
 
-/// A cache server that hangs: every answer takes as long as a caller waits for it.
+/// A cache server that hangs: every command ends with a time-out.
 struct HangingCache;
 
 #[async_trait]
@@ -210,9 +208,9 @@ async fn time_out<T>() -> Result<T, CacheError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn writers_do_not_queue_up_before_a_cache_that_hangs() {
+async fn writers_wait_in_parallel_for_hanging_cache() {
     let products = ProductCache::new(Arc::new(HangingCache), seven_games());
-    let begin = tokio::time::Instant::now();
+    let start = tokio::time::Instant::now();
 
     let mut writers = tokio::task::JoinSet::new();
     for id in 1..=7 {
@@ -223,17 +221,17 @@ async fn writers_do_not_queue_up_before_a_cache_that_hangs() {
 
     assert!(
         answers.iter().all(Result::is_err),
-        "nothing was invalidated, and nobody said so"
+        "a failed invalidation must return an error"
     );
     assert_eq!(
-        begin.elapsed(),
+        start.elapsed(),
         Duration::from_millis(250),
-        "each writer waited for the one before: is a lock held while the cache is asked?"
+        "the writers waited one after the other: is a lock held during the delete?"
     );
 }
 
 #[tokio::test]
-async fn an_unreadable_entry_is_replaced() {
+async fn unreadable_entry_is_replaced() {
     let catalog = seven_games();
     let (products, cache) = cached(&catalog);
     let garbage = Bytes::from_static(b"{\"from\":\"an older version\"}");

@@ -1,5 +1,4 @@
-//! Patience for the tests. Nothing here sleeps for a fixed time: a test waits for what it expects,
-//! and [`DEADLINE`] is only how long it believes.
+//! Helpers for waiting. A test polls for what it expects; [`DEADLINE`] only limits a failure.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,33 +6,32 @@ use std::time::{Duration, Instant};
 
 use ch03_cache::{Cache, MemcachedCache, RedisCache};
 
-/// Far more than anything here takes, so that a busy machine fails no test.
+/// Much longer than any step takes, so that a busy machine fails no test.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Waits for something that must happen.
-pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+/// Fails the test if the future takes longer than [`DEADLINE`].
+pub async fn within_deadline<F: Future>(what: &str, future: F) -> F::Output {
     let Ok(output) = tokio::time::timeout(DEADLINE, future).await else {
         panic!("waited {DEADLINE:?} for {what}");
     };
     output
 }
 
-/// Asks again and again until the answer is yes.
-pub async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
-    let begin = Instant::now();
-    while !ask().await {
-        assert!(begin.elapsed() < DEADLINE, "waited {DEADLINE:?} for {what}");
+/// Polls until the condition is true.
+pub async fn poll_until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// A handle that waits as long as it takes, for tests that are not about time-outs: this machine
-/// may be busy.
+/// A cache in Redis with a long time-out, for tests that are not about time-outs.
 pub fn redis_cache(url: &str) -> Arc<dyn Cache> {
     Arc::new(RedisCache::with_timeout(url, "ch03:", DEADLINE).unwrap())
 }
 
-/// The same for the shared Memcached nodes.
+/// The same on the shared Memcached nodes.
 pub async fn memcached_cache(nodes: &testbed::Memcached) -> Arc<MemcachedCache> {
     let cache = MemcachedCache::with_timeout(nodes.nodes(), nodes.prefix(), DEADLINE).await;
     Arc::new(cache.unwrap())

@@ -14,10 +14,10 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use fake::Fake;
 use fake::faker::company::en::CompanyName;
 use fake::faker::name::en::FirstName;
-use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use self::words::pick;
 use crate::model::{GENRES, Game, GameId, Product, Review, average_rating};
 use crate::model::{Order, OrderId};
 use crate::sharding::{BUCKETS, Bucket, bucket_of_customer, bucket_of_order};
@@ -177,12 +177,6 @@ fn created_at() -> DateTime<Utc> {
 
 fn static_path(id: GameId, name: &str) -> String {
     format!("/static/art/{id}/{name}.svg")
-}
-
-fn pick<'a, T>(rng: &mut ChaCha8Rng, choices: &'a [T]) -> &'a T {
-    choices
-        .choose(rng)
-        .expect("a list of choices must not be empty")
 }
 
 /// The earliest release date.

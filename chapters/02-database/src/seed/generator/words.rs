@@ -1,9 +1,8 @@
 //! The word lists for titles, descriptions and reviews.
 
 use rand::RngExt;
+use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
-
-use super::pick;
 
 pub(super) const STUDIO_SUFFIXES: [&str; 6] = [
     "Games",
@@ -198,4 +197,11 @@ pub(super) fn review(rng: &mut ChaCha8Rng, stars: u8) -> String {
         _ => pick(rng, &NEGATIVE_REVIEWS),
     };
     (*sentence).to_owned()
+}
+
+/// A random element.
+pub(super) fn pick<'a, T>(rng: &mut ChaCha8Rng, choices: &'a [T]) -> &'a T {
+    choices
+        .choose(rng)
+        .expect("a list of choices must not be empty")
 }

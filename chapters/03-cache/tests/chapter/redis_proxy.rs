@@ -1,5 +1,5 @@
-//! A line to the shared Redis that can be cut, blocked and mended, so that most tests need no
-//! server of their own.
+//! A proxy to the shared Redis that can refuse or drop traffic. With it, most tests need no server
+//! of their own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,42 +8,42 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use testbed::FaultProxy;
 use tokio::net::{TcpListener, TcpStream};
 
-/// An empty Redis database, and a way to it that can be cut.
-pub struct Line {
+/// An empty Redis database, and a proxy in front of its server.
+pub struct RedisProxy {
     pub redis: testbed::Redis,
     pub proxy: FaultProxy,
 }
 
-impl Line {
+impl RedisProxy {
     pub async fn new() -> Self {
         let redis = testbed::redis().await.unwrap();
         let proxy = FaultProxy::before(address(&redis.url())).await.unwrap();
-        Line { redis, proxy }
+        RedisProxy { redis, proxy }
     }
 
-    /// The URL of the same database, by way of the proxy.
+    /// The URL of the database through the proxy.
     pub fn url(&self) -> String {
-        self.url_of(self.proxy.address())
+        self.url_through(self.proxy.address())
     }
 
-    /// The URL of the same database, by whatever way.
-    pub fn url_of(&self, way: SocketAddr) -> String {
+    /// The URL of the database through another address.
+    pub fn url_through(&self, address: SocketAddr) -> String {
         let url = self.redis.url();
         let (_, database) = url.rsplit_once('/').unwrap();
-        format!("redis://{way}/{database}")
+        format!("redis://{address}/{database}")
     }
 
-    /// A way that leads through the proxy until the flag is set. After that, new connections go
-    /// straight to Redis, and old ones stay where they are.
-    pub async fn detour(&self) -> (SocketAddr, Arc<AtomicBool>) {
-        let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let way = door.local_addr().unwrap();
+    /// An address that forwards to the proxy until the flag is set. Afterwards it forwards new
+    /// connections directly to Redis; existing connections keep their route.
+    pub async fn switchable_address(&self) -> (SocketAddr, Arc<AtomicBool>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listen_address = listener.local_addr().unwrap();
         let (proxy, redis) = (self.proxy.address(), address(&self.redis.url()));
-        let is_over = Arc::new(AtomicBool::new(false));
-        let flag = is_over.clone();
+        let use_direct_route = Arc::new(AtomicBool::new(false));
+        let flag = use_direct_route.clone();
         tokio::spawn(async move {
             loop {
-                let (mut client, _) = door.accept().await.unwrap();
+                let (mut client, _) = listener.accept().await.unwrap();
                 let server = if flag.load(Ordering::SeqCst) {
                     redis
                 } else {
@@ -55,11 +55,11 @@ impl Line {
                 });
             }
         });
-        (way, is_over)
+        (listen_address, use_direct_route)
     }
 }
 
-/// Where the server of such a URL listens: `redis://127.0.0.1:6379/17`.
+/// The address of the server in a URL such as `redis://127.0.0.1:6379/17`.
 fn address(url: &str) -> SocketAddr {
     let (address, _) = url.trim_start_matches("redis://").split_once('/').unwrap();
     address.parse().unwrap()
