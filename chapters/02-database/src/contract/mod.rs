@@ -2,8 +2,8 @@
 //! [`Orders`](crate::Orders) must do. The tests of each implementation call these functions.
 //!
 //! Each function takes a newly seeded store, works with it, and panics at the first broken promise.
-//! The message names the likely mistake. Left out: what only some implementations promise, such as
-//! which server answers. Their own tests check that.
+//! The message names the likely mistake. What only some implementations promise, such as
+//! which server answers, is checked by their own tests.
 
 mod catalog;
 mod orders;

@@ -29,7 +29,7 @@ pub(super) async fn place_orders(orders: &PgOrders, games: u32) -> anyhow::Resul
     }
     let order = last_order.context("no order was placed")?;
     println!(
-        "   {SAMPLE_ORDERS} sample orders and {NEW_ORDERS} new ones, each sent twice; orders per shard: {:?}",
+        "   {SAMPLE_ORDERS} sample orders and {NEW_ORDERS} new ones, each sent twice; per shard: {:?}",
         orders.count_by_shard().await?
     );
     println!(

@@ -3,9 +3,6 @@
 //! sqlx's migrator takes an advisory lock. So one process does the work; the others wait and then
 //! find nothing to do. Finished migrations are recorded in tables of this chapter, not in sqlx's
 //! default table. A migrator of another chapter can then use the same database.
-//!
-//! Left out: changing a table that is in use. A migration that locks a large table for minutes
-//! blocks the store for minutes.
 
 use sqlx::Connection;
 use sqlx::SqlSafeStr;

@@ -11,9 +11,6 @@
 //! | for the ping of an idle connection | 0.5 s |
 //! | for one query or one whole transaction | 5 s; replica: 2 s |
 //! | in the server: a statement, a lock, an idle transaction | 3 s, 2 s, 10 s |
-//!
-//! Left out: flags for these limits, and poolers such as `PgBouncer`, which reject settings that
-//! come with the connection.
 
 use std::future::Future;
 use std::io;

@@ -9,10 +9,6 @@
 //! So a transaction runs here on its own task, in plain statements. The task continues when its
 //! caller is dropped. A connection in an unknown state is closed and never returns to the pool.
 //! `clippy.toml` forbids `Pool::begin` everywhere else.
-//!
-//! Left out: retries after a deadlock or a serialisation failure (SQLSTATE 40P01, 40001). They
-//! cannot occur here, because all transactions use the default isolation level and take their locks
-//! in the same order.
 
 use std::panic::AssertUnwindSafe;
 

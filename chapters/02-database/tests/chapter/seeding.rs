@@ -1,4 +1,4 @@
-//! Migrating and seeding: several processes at once, a seeding that was cut off, other parameters.
+//! Migrating and seeding: several processes at once, an interrupted seeding, other parameters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

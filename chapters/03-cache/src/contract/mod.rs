@@ -3,8 +3,8 @@
 //!
 //! Each function panics at the first broken promise, and the message names the likely mistake. A
 //! cache may forget at any time, but the contract expects that it does not. So the tests give each
-//! cache much more memory than the contract uses. Left out: what happens while a server is down.
-//! The tests of each implementation show that.
+//! cache much more memory than the contract uses. The tests of each
+//! implementation show what happens while a server is down.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

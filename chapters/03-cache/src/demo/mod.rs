@@ -66,13 +66,13 @@ pub async fn run() -> anyhow::Result<()> {
     let clones = store.clones(|| nodes.clone());
     let reads = store.read(&clones, ReadMode::Cached).await?;
     println!("4. Three Memcached nodes.  {reads}: all clones use the same node for a game");
-    let mut held = [0; 3];
+    let mut games_per_node = [0; 3];
     for id in 1..=GAMES {
-        held[nodes.node_of(&format!("product:{id}"))] += 1;
+        games_per_node[nodes.node_of(&format!("product:{id}"))] += 1;
     }
     println!(
         "   The nodes hold {}, {} and {} of the {GAMES} games.",
-        held[0], held[1], held[2]
+        games_per_node[0], games_per_node[1], games_per_node[2]
     );
     store.change_price(&clones, 3_999).await?;
 
@@ -97,10 +97,11 @@ pub async fn run() -> anyhow::Result<()> {
         node.port()
     );
     println!(
-        "   Remove `clones[0].invalidate(7)` from src/demo/mod.rs. Which clones are stale in parts 2, 3 and 4?"
+        "   Remove `clones[0].invalidate(7)` from src/demo/mod.rs. Which clones are stale then?"
     );
     println!(
-        "   Remove `self.circuit_breaker.allow()?` from `get` in src/cache/redis.rs. What does a hanging Redis cost? (It takes minutes.)"
+        "   Remove `self.circuit_breaker.allow()?` from `get` in src/cache/redis.rs.\n      \
+         What does a hanging Redis cost then? (The demonstration takes minutes.)"
     );
     Ok(())
 }
@@ -140,11 +141,11 @@ impl Store {
         let shards = [pool.clone()];
         let games = Some(GAMES);
         postgres::migrate(&pool, &shards).await?;
-        let sizes = SeedRequest {
+        let request = SeedRequest {
             games,
             ..SeedRequest::default()
         };
-        seed_store(&pool, &shards, sizes, |_, _| ()).await?;
+        seed_store(&pool, &shards, request, |_, _| ()).await?;
         // There are no replicas, so a write has nothing to wait for.
         let catalog = PgCatalog::open(pool, Vec::new(), None).await;
         let catalog = Arc::new(CountingCatalog::new(catalog));
@@ -186,9 +187,7 @@ impl Store {
         self.catalog.change(7, &new_price).await?;
         clones[0].invalidate(7).await?;
         let mut stale = 0;
-        print!(
-            "   Clone 1 sets the price of game 7 to {cents} cents and invalidates it. The clones return"
-        );
+        print!("   Clone 1 sets game 7 to {cents} cents and invalidates it. The clones return");
         for clone in clones {
             let shown = clone
                 .get(7)
@@ -236,7 +235,7 @@ async fn fail_redis(store: &Store) -> anyhow::Result<()> {
         reads.elapsed.as_millis()
     );
     println!(
-        "      {} of {READS} reads waited {COMMAND_TIMEOUT:?} for Redis; the circuit breaker protected the others.",
+        "      {} of {READS} reads waited {COMMAND_TIMEOUT:?} for Redis; the circuit breaker saved the others from waiting.",
         reads.waited
     );
     server.unpause().await?;

@@ -15,7 +15,7 @@ use crate::redis_proxy::RedisProxy;
 use crate::support::{poll_until, redis_cache, within_deadline};
 
 async fn status(products: &ProductCache) -> CacheStatus {
-    let lookup = within_deadline("a page", products.get(7)).await.unwrap();
+    let lookup = within_deadline("a product", products.get(7)).await.unwrap();
     assert!(
         lookup.product.is_some(),
         "a product must come from the database without the cache"
@@ -24,7 +24,7 @@ async fn status(products: &ProductCache) -> CacheStatus {
 }
 
 async fn wait_for_hit(products: &ProductCache) {
-    poll_until("hits again", async || {
+    poll_until("a cache hit", async || {
         status(products).await == CacheStatus::Hit
     })
     .await;

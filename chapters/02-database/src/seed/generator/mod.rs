@@ -3,8 +3,6 @@
 //! Each game and each order has its own random stream (ChaCha8, one stream per id). So game 7 is
 //! the same in a store of ten games and in a store of ten thousand. The tests of every chapter can
 //! therefore compare with stored snapshots.
-//!
-//! Left out: friends, news and launch events.
 
 mod words;
 
