@@ -54,8 +54,8 @@ async fn concurrent_starts_fill_the_store_once() {
 #[tokio::test]
 async fn other_seed_parameters_are_rejected() {
     let store = Store::filled().await;
-    let rejected = async |shards: &[PgPool], sizes| {
-        let rejected = seed_store(&store.primary, shards, sizes, |_, _| ()).await;
+    let rejected = async |shards: &[PgPool], request| {
+        let rejected = seed_store(&store.primary, shards, request, |_, _| ()).await;
         rejected.unwrap_err().to_string()
     };
     let more = SeedRequest {
@@ -101,30 +101,32 @@ async fn other_seed_parameters_are_rejected() {
 async fn interrupted_seeding_starts_again_with_new_parameters() {
     let store = Store::empty().await;
     migrate(&store.primary, &store.shards).await.unwrap();
-    // The first progress report never returns. Until then the seeding has filled all shards and
+    // The seeding is dropped after its first progress report. By then it has filled its shard and
     // some of the games.
     let reports = AtomicU64::new(0);
-    let (has_begun, blocked) = (tokio::sync::Notify::new(), std::sync::Mutex::new(()));
+    let has_begun = tokio::sync::Notify::new();
     let result = {
-        let sizes = SeedRequest {
+        let request = SeedRequest {
             games: Some(3_000),
             seed: Some(7),
             shards: None,
         };
         let primary = store.primary.clone();
         let one_shard = vec![store.shards[0].clone()];
-        let seeding = seed_store(&primary, &one_shard, sizes, |_, _| {
+        let seeding = seed_store(&primary, &one_shard, request, |_, _| {
             reports.fetch_add(1, Ordering::Relaxed);
             has_begun.notify_one();
-            drop(blocked.lock());
         });
         tokio::select! {
             biased;
-            () = has_begun.notified() => "cut off",
+            () = has_begun.notified() => "interrupted",
             _ = seeding => "finished",
         }
     };
-    assert_eq!((result, reports.load(Ordering::Relaxed)), ("cut off", 1));
+    assert_eq!(
+        (result, reports.load(Ordering::Relaxed)),
+        ("interrupted", 1)
+    );
 
     store.fill(SEED_REQUEST).await;
 

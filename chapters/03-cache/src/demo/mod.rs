@@ -187,7 +187,7 @@ impl Store {
         self.catalog.change(7, &new_price).await?;
         clones[0].invalidate(7).await?;
         let mut stale = 0;
-        print!("   Clone 1 sets game 7 to {cents} cents and invalidates it. The clones return");
+        print!("   Clone 1 sets game 7 to {cents} cents and invalidates it.\n   The clones return");
         for clone in clones {
             let shown = clone
                 .get(7)
