@@ -22,8 +22,8 @@
 //! * Moving a bucket to another shard while customers order, and replicas of the shards.
 //! * Queries over all customers, which would have to ask every shard.
 //! * Deleting games; payment, cancellation and orders of several games.
-//! * Retries after a deadlock or a serialisation failure (SQLSTATE 40P01, 40001). They cannot occur,
-//!   because all transactions use the default isolation level and lock in the same order.
+//! * Retries after a deadlock or a serialisation failure (SQLSTATE 40P01, 40001). Neither can
+//!   occur, because all transactions use the default isolation level and lock in the same order.
 //! * Migrations of tables in use: one that locks a large table for minutes blocks the store.
 //! * Flags for the time limits, and poolers such as `PgBouncer`, which reject settings that come
 //!   with the connection.
