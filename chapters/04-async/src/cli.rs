@@ -2,11 +2,11 @@
 
 use clap::{Args, Parser, Subcommand};
 
-/// Do it later, but do not lose it: a job queue, workers, and publish/subscribe.
+/// A job queue, workers, and publish/subscribe: do it later, and lose nothing.
 #[derive(Parser)]
 #[command(name = "ch04-async")]
 pub struct Arguments {
-    /// Nothing starts the guided demonstration.
+    /// Without a command, the guided demonstration runs.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -14,46 +14,46 @@ pub struct Arguments {
 /// One process of the demonstration.
 #[derive(Subcommand)]
 pub enum Command {
-    /// A worker: takes jobs off the queue in RabbitMQ and does them, until Ctrl-C.
-    Worker(Worker),
-    /// The naive store: takes orders, keeps them in its own memory and bakes them itself.
+    /// A worker: takes jobs off the queue in RabbitMQ and runs them, until Ctrl-C.
+    Worker(WorkerArguments),
+    /// The naive store: keeps the jobs in its own memory and runs them itself.
     #[command(hide = true)]
-    Alone(Alone),
+    MemoryStore(MemoryStoreArguments),
 }
 
-/// A worker's arguments.
+/// The arguments of a worker.
 #[derive(Args)]
-pub struct Worker {
-    /// Shown in its output.
+pub struct WorkerArguments {
+    /// The worker's name, shown in its output.
     #[arg(long, default_value = "worker")]
     pub name: String,
     /// The broker, such as `amqp://user:password@localhost:5672/%2f`.
     #[arg(long)]
     pub amqp: String,
     #[command(flatten)]
-    pub oven: Oven,
+    pub export: ExportArguments,
 }
 
-/// The naive store's arguments.
+/// The arguments of the naive store.
 #[derive(Args)]
-pub struct Alone {
-    /// How many cakes are ordered as soon as it runs.
+pub struct MemoryStoreArguments {
+    /// How many jobs the store accepts at its start.
     #[arg(long, default_value_t = 0)]
-    pub cakes: usize,
+    pub jobs: usize,
     #[command(flatten)]
-    pub oven: Oven,
+    pub export: ExportArguments,
 }
 
-/// What both have.
+/// The arguments of both processes.
 #[derive(Args)]
-pub struct Oven {
-    /// The database with the jobs' records, such as `postgres://user:password@localhost:5432/store`.
+pub struct ExportArguments {
+    /// The database of the job store, such as `postgres://user:password@localhost:5432/store`.
     #[arg(long)]
     pub database: String,
-    /// How many milliseconds a fifth of a cake takes.
+    /// How long each of the five steps of an export takes, in milliseconds.
     #[arg(long, default_value_t = 100)]
-    pub fifth: u64,
-    /// End at once when standard input ends, so that nobody stays behind when whoever started this is killed.
+    pub step_ms: u64,
+    /// Exit when standard input is closed, so that this process does not outlive its parent.
     #[arg(long, hide = true)]
-    pub attended: bool,
+    pub exit_on_stdin_close: bool,
 }

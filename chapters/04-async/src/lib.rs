@@ -1,46 +1,39 @@
-//! Chapter 4: do it before, or do it later, but not while the customer waits.
+//! Chapter 4: work that does not have to happen while the client waits happens earlier or later.
 //!
-//! *Before*: pages that are the same for everybody are rendered in advance and served as files ([`publisher`], [`pages`]).
-//! *Later*: a long task becomes a [`job::Job`] on a queue; the customer gets a receipt at once, a [`worker::Worker`] does the
-//! work, and a [`JobBoard`] tells how far it is. And *to whom it may concern*: an [`Event`] goes to everybody who has subscribed
-//! to its topic ([`rsvp`] shows it).
+//! *Earlier*: pages that are the same for all users are pre-rendered and served as files
+//! ([`prerender`]). *Later*: a long task becomes a [`Job`] on a [`queue`]. The client gets a
+//! receipt at once, a [`Worker`] does the work, and a [`JobStore`] records the progress ([`jobs`]).
+//! An [`Event`] goes to every subscriber of its topic ([`events`]).
 //!
-//! | seam | before: in this process | after: for many processes |
+//! | interface | for one process | for many processes |
 //! |---|---|---|
-//! | [`JobQueue`] | [`MemoryQueue`] | [`rabbit::RabbitQueue`] |
-//! | [`JobBoard`] | [`MemoryBoard`] | [`PgBoard`] |
-//! | [`Events`] | [`MemoryEvents`] | [`rabbit::RabbitEvents`] |
-//! | pages: `object_store`'s `ObjectStore` ([`page_store`]) | a local folder | a local folder that all share, or S3 |
+//! | [`JobQueue`] | [`MemoryQueue`] | [`RabbitQueue`] |
+//! | [`JobStore`] | [`MemoryJobStore`] | [`PgJobStore`] |
+//! | [`EventBus`] | [`MemoryEventBus`] | [`RabbitEventBus`] |
+//! | `object_store`'s `ObjectStore` ([`PageStore`]) | a local folder | a shared folder, or S3 |
 //!
-//! What both columns have to keep is written once, in [`contract`].
+//! [`contract`] holds the tests that every implementation must pass.
 //!
-//! Left out: a pause that grows from attempt to attempt, jobs at a given time, and an outbox in the database (a job is opened on the
-//! board and then published, and a clone that dies in between leaves a record that nobody works on).
+//! Left out:
+//!
+//! * A transactional outbox. A process creates the job's record and then publishes the message. If
+//!   the process dies in between, the record stays `queued` and no worker ever gets the job.
+//! * A growing pause between attempts, jobs at a given time, priorities, and deleting old jobs.
+//! * Batches of publisher confirms, a cluster of brokers, and TLS to the broker.
+//! * Events from before the first subscription, and an order between events.
+//! * Flushing each pre-rendered page to disk, and several processes that publish pages.
 
-pub mod board;
 pub mod contract;
 pub mod events;
-pub mod job;
-pub mod memory;
-pub mod memory_board;
-pub mod memory_events;
-pub mod page_store;
-pub mod pages;
-pub mod postgres_board;
-pub mod publisher;
+pub mod jobs;
+pub mod prerender;
 pub mod queue;
-pub mod rabbit;
-pub mod rsvp;
-pub mod worker;
+pub mod rabbitmq;
 
-pub use board::{JobBoard, JobUpdate};
-pub use events::{Event, EventDelivery, Events, Subscription};
-pub use job::{Job, JobMessage, JobState};
-pub use memory::MemoryQueue;
-pub use memory_board::MemoryBoard;
-pub use memory_events::MemoryEvents;
-pub use page_store::{PageStore, StoredPage};
-pub use postgres_board::PgBoard;
-pub use publisher::Publisher;
-pub use queue::{Delivery, JobQueue, QueueError};
-pub use worker::{JobHandler, Progress, Worker};
+pub use events::{Event, EventBus, MemoryEventBus, RabbitEventBus, Subscription};
+pub use jobs::{
+    Job, JobHandler, JobMessage, JobState, JobStore, JobUpdate, MemoryJobStore, PgJobStore,
+    Progress, Worker,
+};
+pub use prerender::{PagePublisher, PageStore, StoredPage};
+pub use queue::{AckHandle, Delivery, JobQueue, MemoryQueue, QueueError, RabbitQueue};

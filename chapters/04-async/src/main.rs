@@ -1,4 +1,4 @@
-//! `cargo run -p ch04-async`: the chapter's guided demonstration, or one of its processes by itself.
+//! `cargo run -p ch04-async`: the chapter's guided demonstration, or one of its processes.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,6 @@ use tracing_subscriber::EnvFilter;
 
 use cli::{Arguments, Command};
 
-mod bakery;
 mod cli;
 mod demo;
 
@@ -27,7 +26,7 @@ async fn main() -> ExitCode {
 async fn run(command: Option<Command>) -> anyhow::Result<()> {
     match command {
         None => demo::run().await,
-        Some(Command::Worker(worker)) => bakery::work(worker).await,
-        Some(Command::Alone(store)) => bakery::alone(store).await,
+        Some(Command::Worker(arguments)) => demo::run_worker(arguments).await,
+        Some(Command::MemoryStore(arguments)) => demo::run_memory_store(arguments).await,
     }
 }

@@ -1,31 +1,31 @@
-//! What every implementation of this chapter's seams has to keep, as code: each implementation's tests call it.
+//! The tests that every implementation of this chapter's interfaces must pass.
 //!
-//! A contract is judged through two handles of the same thing, `one` and `other`: two connections, as two processes would have them. An
-//! implementation that lives in one process gives the same thing twice. Whatever is said here holds in memory, in SQLite, in PostgreSQL
-//! and over a broker alike; what only one of them can promise has a test of its own there.
+//! Each contract uses two handles of the same service, `one` and `other`, like two processes with two
+//! connections. An implementation for one process passes the same handle twice. The contracts hold in
+//! memory, in SQLite, in PostgreSQL and over a broker. Promises of a single implementation have their
+//! own tests.
 //!
-//! Left out: what happens when a process or a server dies. That needs something to kill, so it is with the tests of those that outlive it.
+//! Left out: what happens when a process or a server dies. Those tests need something to kill, so they
+//! are with the implementations that survive it.
 
-mod board;
-mod events;
-mod queue;
+mod event_bus;
+mod job_queue;
+mod job_store;
 
 use std::time::Duration;
 
-pub use board::board;
-pub use events::events;
-pub use queue::queue;
+pub use event_bus::event_bus;
+pub use job_queue::job_queue;
+pub use job_store::job_store;
 
-/// Long enough for the slowest machine, and reached only by an implementation that fails.
+/// Enough for the slowest machine. Only a failing implementation reaches it.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Waits for what should come.
-async fn soon<T>(what: impl Future<Output = T>, otherwise: &str) -> T {
-    let Ok(value) = tokio::time::timeout(DEADLINE, what).await else {
-        panic!(
-            "nothing came within {} seconds: {otherwise}",
-            DEADLINE.as_secs()
-        );
+/// Waits for `future` until the deadline. `hint` names the likely mistake.
+async fn within_deadline<T>(future: impl Future<Output = T>, hint: &str) -> T {
+    let Ok(value) = tokio::time::timeout(DEADLINE, future).await else {
+        let seconds = DEADLINE.as_secs();
+        panic!("no result within {seconds} seconds: {hint}");
     };
     value
 }

@@ -1,206 +1,206 @@
-//! The guided demonstration: what a customer waits for, and what is lost when a process dies.
+//! The guided demonstration: how long a customer waits, and what is lost when a process dies.
 //!
-//! The workers are processes and die by `kill -9`; RabbitMQ and PostgreSQL are real ones, in containers.
+//! The workers are separate processes, killed by `kill -9`. RabbitMQ and PostgreSQL run in containers.
 
-mod notices;
-mod process;
-mod watch;
+mod export_worker;
+mod job_watcher;
+mod notifications;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use ch02_database::postgres;
-use ch04_async::rabbit::RabbitQueue;
-use ch04_async::{JobState, PgBoard};
+use ch04_async::{JobState, PgJobStore, RabbitQueue};
+use common::child::{Child, EXIT_ON_STDIN_CLOSE};
 use testbed::Service;
+use tokio::process::Command;
 
-use crate::bakery;
-use process::Baker;
-use watch::{Tally, Watch};
+pub use export_worker::{run_memory_store, run_worker};
 
-/// How many cakes are ordered in each part.
-const CAKES: usize = 5;
+use export_worker::{STEPS, submit};
+use job_watcher::{JobCounts, JobWatcher};
 
-/// A fifth of a cake.
-const FIFTH: Duration = Duration::from_millis(100);
+/// How many exports the customer asks for in each part.
+const JOBS: usize = 5;
 
-/// How long to watch a store that does nothing any more.
-const IN_VAIN: Duration = Duration::from_secs(2);
+/// How long each step of an export takes. The default of `--step-ms`.
+const STEP: Duration = Duration::from_millis(100);
 
-/// Runs all parts. Ctrl-C ends it, and the workers with it.
+/// How long to wait for the restarted naive store, which has forgotten its jobs.
+const WAIT_FOR_LOST_JOBS: Duration = Duration::from_secs(2);
+
+/// The result of one part.
+struct PartResult {
+    waited: Duration,
+    counts: JobCounts,
+}
+
+/// Runs all parts. Ctrl-C ends the demonstration and its workers.
 pub async fn run() -> anyhow::Result<()> {
     tokio::select! {
-        told = tell() => told,
-        _ = tokio::signal::ctrl_c() => bail!("stopped before the end; the workers are gone too"),
+        result = run_parts() => result,
+        _ = tokio::signal::ctrl_c() => bail!("Ctrl-C stopped the demonstration and its workers"),
     }
 }
 
-async fn tell() -> anyhow::Result<()> {
-    println!("A bakery. One cake takes half a second. Ada orders {CAKES}.");
-    println!(
-        "Looking for the workshop's PostgreSQL and RabbitMQ, or starting them in containers ...\n"
-    );
+async fn run_parts() -> anyhow::Result<()> {
+    println!("A store exports orders. An export takes half a second. Ada asks for {JOBS} exports.");
+    println!("Starting or finding the workshop's PostgreSQL and RabbitMQ in containers ...\n");
     let (database, broker) = tokio::try_join!(testbed::postgres(), testbed::rabbitmq())?;
-    let board = PgBoard::open(postgres::connect(&database.url())?).await?;
+    let (database, broker) = (&database.url(), &broker.url());
+    let job_store = PgJobStore::open(postgres::connect(database)?).await?;
     let program = std::env::current_exe()?;
 
-    println!("1. The store bakes, and then answers.");
-    let begin = Instant::now();
-    // No more happens in the meantime, neither here nor to Ada.
-    tokio::time::sleep(FIFTH * 5 * CAKES as u32).await;
-    let waited = begin.elapsed();
+    println!("1. The store runs the exports, then responds.");
+    let start = Instant::now();
+    // The customer and this connection do nothing else in the meantime.
+    tokio::time::sleep(STEP * STEPS * JOBS as u32).await;
+    let synchronous = start.elapsed();
     println!(
-        "   Ada waited {} ms for her {CAKES} cakes.\n",
-        waited.as_millis()
+        "   Ada waited {} ms for her {JOBS} exports.\n",
+        synchronous.as_millis()
     );
 
-    println!("2. The store takes the orders, answers, and bakes later, from a list in its memory.");
-    let naive = from_memory(&board, &program, &database.url()).await?;
+    println!(
+        "2. The store puts the jobs into a list in its memory, responds, and runs them later."
+    );
+    let memory = queue_in_memory(&job_store, &program, database).await?;
 
-    println!("3. The store puts the orders on a queue in RabbitMQ. Worker processes bake.");
-    let (queued, fixed) = from_the_broker(&board, &program, &database.url(), &broker.url()).await?;
+    println!("3. The store publishes the jobs to a queue in RabbitMQ. Worker processes run them.");
+    let queued = queue_in_broker(&job_store, &program, database, broker).await?;
 
-    println!("4. Ada says that she comes to the launch: one event, two channels.");
-    notices::tell(&broker.url()).await?;
+    println!("4. Ada registers for the launch: one event, two channels.");
+    notifications::run(broker).await?;
 
     println!(
         "   {:<34} {:>10} {:>10} {:>10}",
         "", "waits", "done", "lost"
     );
-    row("1. the store bakes, then answers", waited, CAKES, 0);
-    row(
+    print_row("1. the store exports, then responds", synchronous, JOBS);
+    print_row(
         "2. a list in memory, kill -9",
-        naive.0,
-        naive.1.done,
-        CAKES - naive.1.done,
+        memory.waited,
+        memory.counts.done,
     );
-    row(
+    print_row(
         "3. a broker, kill -9 of a worker",
-        queued,
-        fixed.done,
-        CAKES - fixed.done,
+        queued.waited,
+        queued.counts.done,
     );
     println!(
-        "\n   Of the {CAKES} in part 3, {} was begun twice: nothing is lost because it may come twice.",
-        fixed.again
+        "\n   In part 3, {} of {JOBS} jobs started twice. No job is lost, because a job may start twice.",
+        queued.counts.started_twice
     );
-    explain_by_hand().await
+    print_next_steps().await
 }
 
-/// Orders, the death of the store, and its second life.
-async fn from_memory(
-    board: &PgBoard,
+/// Part 2: the store accepts the jobs, is killed, and starts again.
+async fn queue_in_memory(
+    job_store: &PgJobStore,
     program: &Path,
     database: &str,
-) -> anyhow::Result<(Duration, Tally)> {
-    let cakes = CAKES.to_string();
-    let alone = ["alone", "--database", database];
-    let mut store = Baker::start(program, &[&alone[..], &["--cakes", &cakes]].concat()).await?;
-    let waited = store.said.split(' ').find_map(|word| word.parse().ok());
-    let waited = Duration::from_millis(waited.context("the store did not say how long it took")?);
-    println!(
-        "   All {CAKES} taken after {} ms; Ada goes on shopping.",
-        waited.as_millis()
-    );
-    let mut watch = Watch::unfinished(board).await?;
-    in_the_second_cake(&mut watch).await?;
+) -> anyhow::Result<PartResult> {
+    let arguments = ["memory-store", "--database", database];
+    let jobs = JOBS.to_string();
+    let mut store = start(program, &[&arguments[..], &["--jobs", &jobs]].concat()).await?;
+    let elapsed = store.first_line().split(' ').next().unwrap_or_default();
+    let elapsed = elapsed.parse().with_context(|| {
+        let line = store.first_line();
+        format!("the store should print how long it took, but printed `{line}`")
+    })?;
+    let waited = Duration::from_millis(elapsed);
+    println!("   The store accepted all {JOBS} jobs after {elapsed} ms. Ada continues to shop.");
+    let mut watcher = JobWatcher::unfinished(job_store).await?;
+    wait_for_second_job(&mut watcher).await?;
     store.kill().await?;
-    println!("   kill -9 of the store in the middle of the second cake. It is started again.");
-    let _again = Baker::start(program, &alone).await?;
-    tokio::time::sleep(IN_VAIN).await;
-    let tally = watch.tally().await?;
+    println!("   kill -9 of the store during the second export. The store starts again.");
+    let _restarted = start(program, &arguments).await?;
+    tokio::time::sleep(WAIT_FOR_LOST_JOBS).await;
+    let counts = watcher.counts().await?;
     println!(
-        "   {} s later: {} of {CAKES} cakes done. The records of the others say `running` ({}) and `queued` ({}), for ever.\n",
-        IN_VAIN.as_secs(),
-        tally.done,
-        tally.running,
-        tally.queued
+        "   {} s later: {} of {JOBS} jobs done. The records of the others say `running` ({}) and\n   \
+         `queued` ({}) for ever.\n",
+        WAIT_FOR_LOST_JOBS.as_secs(),
+        counts.done,
+        counts.running,
+        counts.queued
     );
-    Ok((waited, tally))
+    Ok(PartResult { waited, counts })
 }
 
-/// Orders, the death of a worker, and the others who go on.
-async fn from_the_broker(
-    board: &PgBoard,
+/// Part 3: the broker confirms the jobs, one worker is killed, and two others continue.
+async fn queue_in_broker(
+    job_store: &PgJobStore,
     program: &Path,
     database: &str,
     broker: &str,
-) -> anyhow::Result<(Duration, Tally)> {
+) -> anyhow::Result<PartResult> {
     let queue = RabbitQueue::new(broker)?;
-    // The first call connects and declares the queues. A store has done that long before its first customer.
+    // The first call connects and declares the queues. A store does this before its first customer.
     queue.waiting().await?;
     let worker = async |name: &str| {
-        Baker::start(
-            program,
-            &[
-                "worker",
-                "--name",
-                name,
-                "--amqp",
-                broker,
-                "--database",
-                database,
-            ],
-        )
-        .await
+        let arguments = ["--name", name, "--amqp", broker, "--database", database];
+        start(program, &[&["worker"], &arguments[..]].concat()).await
     };
-    let begin = Instant::now();
-    let mut orders = Vec::new();
-    for _ in 0..CAKES {
-        orders.push(bakery::order(board, &queue, "ada").await?);
+    let submitting = Instant::now();
+    let mut jobs = Vec::new();
+    for _ in 0..JOBS {
+        jobs.push(submit(job_store, &queue, "ada").await?);
     }
-    let waited = begin.elapsed();
+    let waited = submitting.elapsed();
     println!(
-        "   All {CAKES} confirmed after {} ms; Ada goes on shopping.",
+        "   The broker confirmed all {JOBS} jobs after {} ms. Ada continues to shop.",
         waited.as_millis()
     );
-    let mut watch = Watch::of(board, orders);
+    let mut watcher = JobWatcher::new(job_store, jobs);
     let mut first = worker("worker-1").await?;
-    in_the_second_cake(&mut watch).await?;
+    wait_for_second_job(&mut watcher).await?;
     first.kill().await?;
-    println!("   kill -9 of worker-1 in the middle of the second cake. Two others take its place.");
+    println!("   kill -9 of worker-1 during the second export. Two other workers start.");
     let _others = [worker("worker-2").await?, worker("worker-3").await?];
-    watch
-        .until(|job| job.state == JobState::Done, CAKES)
-        .await
-        .context("not all cakes were baked")?;
-    let tally = watch.tally().await?;
+    watcher
+        .wait_for(|job| job.state == JobState::Done, JOBS)
+        .await?;
+    let counts = watcher.counts().await?;
     println!(
-        "   {} of {CAKES} cakes done, {} begun twice.\n",
-        tally.done, tally.again
+        "   {} of {JOBS} jobs done, {} started twice.\n",
+        counts.done, counts.started_twice
     );
-    Ok((waited, tally))
+    Ok(PartResult { waited, counts })
 }
 
-async fn in_the_second_cake(watch: &mut Watch<'_>) -> anyhow::Result<()> {
-    watch.until(|job| job.state == JobState::Done, 1).await?;
-    watch
-        .until(
-            |job| job.state == JobState::Running && job.progress >= 40,
-            1,
-        )
-        .await
+/// Starts this program again as a child process, and waits for its first line.
+async fn start(program: &Path, arguments: &[&str]) -> anyhow::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(arguments).arg(EXIT_ON_STDIN_CLOSE);
+    Ok(Child::start(arguments[0], &mut command).await?)
 }
 
-fn row(what: &str, waited: Duration, done: usize, lost: usize) {
-    println!(
-        "   {what:<34} {:>7} ms {done:>10} {lost:>10}",
-        waited.as_millis()
-    );
+async fn wait_for_second_job(watcher: &mut JobWatcher<'_>) -> anyhow::Result<()> {
+    let is_half_done = |job: &ch04_async::Job| job.state == JobState::Running && job.progress >= 40;
+    watcher
+        .wait_for(|job| job.state == JobState::Done, 1)
+        .await?;
+    watcher.wait_for(is_half_done, 1).await
 }
 
-async fn explain_by_hand() -> anyhow::Result<()> {
-    // Not those of this run, which are removed when it ends.
+fn print_row(part: &str, waited: Duration, done: usize) {
+    let (waited, lost) = (waited.as_millis(), JOBS - done);
+    println!("   {part:<34} {waited:>7} ms {done:>10} {lost:>10}");
+}
+
+async fn print_next_steps() -> anyhow::Result<()> {
+    // The shared servers. The database and the virtual host of this run are deleted at its end.
     let broker = testbed::shared(Service::RabbitMq).await?;
     let database = testbed::shared(Service::Postgres).await?;
-    println!("\nTry it by hand: a queue as in RabbitMQ's first tutorial, in two terminals.");
+    println!("\nTry it yourself: a queue as in RabbitMQ's first tutorial, in two terminals.");
     println!("   cargo run -p ch04-async --example receive");
     println!("   cargo run -p ch04-async --example send -- \"hello\"");
     println!(
-        "Send while nobody receives. Kill the receiver between two messages. Start two receivers."
+        "Send a message while no receiver runs. Stop the receiver during a message. Start two."
     );
-    println!("A worker of the kind that was killed above:");
+    println!("A worker like the one that was killed above:");
     println!(
         "   cargo run -p ch04-async -- worker --amqp {} --database {}",
         broker.url(),

@@ -1,49 +1,47 @@
-//! Each seam's contract, kept by the version in memory and by the one on a real server. `ch05-full` judges SQLite by the same.
+//! Each implementation passes the contract of its interface. `ch05-full` tests SQLite in the same way.
 
-use ch02_database::postgres;
-use ch04_async::rabbit::{RabbitEvents, RabbitQueue};
-use ch04_async::{MemoryBoard, MemoryEvents, MemoryQueue, PgBoard, contract};
+use ch04_async::{
+    MemoryEventBus, MemoryJobStore, MemoryQueue, RabbitEventBus, RabbitQueue, contract,
+};
+
+use crate::support::job_store;
 
 #[tokio::test]
-async fn the_queue_in_memory_keeps_the_contract() {
+async fn memory_queue_passes_the_contract() {
     let queue = MemoryQueue::new(100);
-    contract::queue(&queue, &queue.clone()).await;
+    contract::job_queue(&queue, &queue.clone()).await;
 }
 
 #[tokio::test]
-async fn the_queue_in_rabbitmq_keeps_the_contract() {
+async fn rabbitmq_queue_passes_the_contract() {
     let broker = testbed::rabbitmq().await.unwrap();
     let [one, other] = [(); 2].map(|()| RabbitQueue::new(&broker.url()).unwrap());
-    contract::queue(&one, &other).await;
+    contract::job_queue(&one, &other).await;
 }
 
 #[tokio::test]
-async fn the_board_in_memory_keeps_the_contract() {
-    let board = MemoryBoard::default();
-    contract::board(&board, &board).await;
+async fn memory_job_store_passes_the_contract() {
+    let job_store = MemoryJobStore::default();
+    contract::job_store(&job_store, &job_store).await;
 }
 
 #[tokio::test]
-async fn the_board_in_postgresql_keeps_the_contract() {
+async fn postgres_job_store_passes_the_contract() {
     let database = testbed::postgres().await.unwrap();
-    let one = PgBoard::open(postgres::connect(&database.url()).unwrap())
-        .await
-        .unwrap();
-    let other = PgBoard::open(postgres::connect(&database.url()).unwrap())
-        .await
-        .unwrap();
-    contract::board(&one, &other).await;
+    let one = job_store(&database.url()).await;
+    let other = job_store(&database.url()).await;
+    contract::job_store(&one, &other).await;
 }
 
 #[tokio::test]
-async fn the_events_in_memory_keep_the_contract() {
-    let events = MemoryEvents::default();
-    contract::events(&events, &events.clone()).await;
+async fn memory_event_bus_passes_the_contract() {
+    let events = MemoryEventBus::default();
+    contract::event_bus(&events, &events.clone()).await;
 }
 
 #[tokio::test]
-async fn the_events_in_rabbitmq_keep_the_contract() {
+async fn rabbitmq_event_bus_passes_the_contract() {
     let broker = testbed::rabbitmq().await.unwrap();
-    let [one, other] = [(); 2].map(|()| RabbitEvents::new(&broker.url()).unwrap());
-    contract::events(&one, &other).await;
+    let [one, other] = [(); 2].map(|()| RabbitEventBus::new(&broker.url()).unwrap());
+    contract::event_bus(&one, &other).await;
 }

@@ -1,12 +1,12 @@
-//! Jobs that are lost by nobody, events that reach everybody, and pages that follow their games. One binary for the chapter, since
-//! each costs link time.
+//! The chapter's tests: queues, workers, events and pre-rendered pages. One binary, because each
+//! binary costs link time.
 
-mod broker;
 mod contracts;
-mod jobs;
-mod notices;
+mod memory_queue;
+mod notifications;
 mod pages;
-mod processes;
-mod progress;
-mod queue;
+mod postgres_job_store;
+mod rabbitmq_queue;
 mod support;
+mod worker;
+mod worker_processes;

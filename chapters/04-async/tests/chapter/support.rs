@@ -1,13 +1,13 @@
-//! What several of the chapter's tests need.
+//! Helpers that several test files use.
 
 use std::time::Duration;
 
 use ch02_database::postgres;
-use ch04_async::{Delivery, JobMessage, JobQueue, PgBoard};
+use ch04_async::{Delivery, JobMessage, JobQueue, PgJobStore};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-/// Long enough for the slowest machine, and reached only by a test that fails.
+/// Enough for the slowest machine. Only a failing test reaches it.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
 pub fn message(job: &str) -> JobMessage {
@@ -18,26 +18,26 @@ pub fn message(job: &str) -> JobMessage {
     }
 }
 
-/// Waits for something that nobody tells of: looks until it is so.
-pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let looking = async {
-        while !is_so().await {
+/// Polls until the condition holds, for conditions that nothing reports.
+pub async fn poll_until(expectation: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let polling = async {
+        while !condition().await {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    within_the_deadline(what, looking).await;
+    within_deadline(expectation, polling).await;
 }
 
-/// Waits for something that comes by itself.
-pub async fn within_the_deadline<T>(what: &str, comes: impl Future<Output = T>) -> T {
-    let Ok(value) = timeout(DEADLINE, comes).await else {
-        panic!("not within {} seconds: {what}", DEADLINE.as_secs());
+/// Waits for `future` until the deadline.
+pub async fn within_deadline<T>(expectation: &str, future: impl Future<Output = T>) -> T {
+    let Ok(value) = timeout(DEADLINE, future).await else {
+        panic!("not within {} seconds: {expectation}", DEADLINE.as_secs());
     };
     value
 }
 
-/// The next message, whatever has to be reported on the way to it.
-pub async fn receive_at_last(queue: &dyn JobQueue) -> Delivery {
+/// Receives the next message. Retries after errors.
+pub async fn receive_with_retry(queue: &dyn JobQueue) -> Delivery<JobMessage> {
     let receiving = async {
         loop {
             match queue.receive().await {
@@ -46,11 +46,11 @@ pub async fn receive_at_last(queue: &dyn JobQueue) -> Delivery {
             }
         }
     };
-    within_the_deadline("a message is received", receiving).await
+    within_deadline("a message is received", receiving).await
 }
 
-pub async fn board(url: &str) -> PgBoard {
-    PgBoard::open(postgres::connect(url).unwrap())
+pub async fn job_store(url: &str) -> PgJobStore {
+    PgJobStore::open(postgres::connect(url).unwrap())
         .await
         .unwrap()
 }

@@ -8,7 +8,7 @@ use ch01_clones::web::extract::{Json, Path, Query};
 use ch02_database::catalog::{GameChange, GameQuery, GameSort};
 use ch02_database::model::{Game, Listing, MAX_DESCRIPTION_CHARS, MAX_PRICE_CENTS, Product};
 use ch02_database::{GameId, Node};
-use ch04_async::pages;
+use ch04_async::prerender::pages;
 use http::HeaderMap;
 use http::header::CACHE_CONTROL;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::error::{ApiError, game_not_found};
 use super::negotiation::wants_html;
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
-use super::response::{page, visitor};
+use super::response::{page, viewer};
 use super::state::CloneState;
 use super::validation::{Id, plain_text, search_term};
 use crate::views;
@@ -87,7 +87,7 @@ pub(super) async fn list(
             &query,
             next.as_deref(),
             previous.as_deref(),
-            visitor(user.as_deref()),
+            viewer(user.as_deref()),
             &info.render_info,
         );
         return Ok(info.respond(page(&html)));
@@ -130,7 +130,7 @@ pub(super) async fn show(
         let key = Uuid::new_v4().to_string();
         let html = pages::game_page(
             &product,
-            visitor(user.as_deref()),
+            viewer(user.as_deref()),
             Some(&info.render_info),
             Some(&key),
         );

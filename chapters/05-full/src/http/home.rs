@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::error::ApiError;
 use super::negotiation::wants_html;
 use super::openapi::UNAVAILABLE;
-use super::response::{page, visitor};
+use super::response::{page, viewer};
 use super::state::CloneState;
 use crate::views;
 
@@ -44,7 +44,7 @@ pub(super) async fn home(
     let html = views::home(
         &best_rated,
         &newest,
-        visitor(user.as_deref()),
+        viewer(user.as_deref()),
         &info.render_info,
     );
     Ok(info.rendered("dynamic").respond(page(&html)))
@@ -74,7 +74,7 @@ pub(super) async fn login_page(
 ) -> Response {
     page(&views::login(
         next.as_deref(),
-        visitor(user.as_deref()),
+        viewer(user.as_deref()),
         &state.response_info().render_info,
     ))
 }

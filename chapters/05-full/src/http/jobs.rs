@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::negotiation::wants_html;
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
-use super::response::{page, private, visitor};
+use super::response::{page, private, viewer};
 use super::state::CloneState;
 use crate::jobs::NAMES;
 use crate::views::{self, JobView};
@@ -74,7 +74,7 @@ pub(super) async fn submit(
         customer,
     };
     let services = &state.services;
-    let job = services.jobs.open(&message).await?;
+    let job = services.jobs.create(&message).await?;
     if let Err(error) = services.queue.publish(&message).await {
         tracing::error!(%error, "the queue did not confirm a job");
         // A client that polls this job must learn that no worker will do it.
@@ -124,7 +124,7 @@ pub(super) async fn show(
             attempts: job.attempts,
             result: result.as_deref(),
         };
-        let html = views::job(&view, visitor(Some(&customer)), &info.render_info);
+        let html = views::job(&view, viewer(Some(&customer)), &info.render_info);
         return Ok(info.respond(page(&html)));
     }
     Ok(info.respond(private(Json(job))))

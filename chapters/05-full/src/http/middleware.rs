@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use ch01_clones::Problem;
 use ch01_clones::clone::avatar::MAX_AVATAR_BYTES;
-use ch04_async::pages::Visitor;
+use ch04_async::prerender::pages::Viewer;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
@@ -125,7 +125,7 @@ async fn error_page(response: Response) -> Response {
         parts.status.as_u16(),
         text("title"),
         text("detail"),
-        Visitor::Unknown,
+        Viewer::Anyone,
     );
     let html = page(&html).into_response();
     parts.headers.remove(CONTENT_LENGTH);

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::error::ApiError;
 use super::negotiation::wants_html;
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
-use super::response::{page, private, visitor};
+use super::response::{page, private, viewer};
 use super::state::CloneState;
 use super::validation::Id;
 use crate::views;
@@ -197,7 +197,7 @@ pub(super) async fn find(
         let html = views::orders(
             &titled,
             next.as_deref(),
-            visitor(Some(&user)),
+            viewer(Some(&user)),
             &info.render_info,
         );
         return Ok(info.respond(page(&html)));
@@ -249,7 +249,7 @@ async fn one(
         .shard(services.orders.shard_of_order(id));
     if wants_html(headers) {
         let game = services.catalog.game(order.game_id).await?.value;
-        let html = views::order(&order, game.as_ref(), visitor(user), &info.render_info);
+        let html = views::order(&order, game.as_ref(), viewer(user), &info.render_info);
         return Ok(info.respond(page(&html)));
     }
     Ok(info.respond(private(Json(order))))

@@ -3,7 +3,7 @@
 use axum::response::{Html, IntoResponse, Response};
 use ch02_database::{Node, ShardId};
 use ch03_cache::CacheStatus;
-use ch04_async::pages::Visitor;
+use ch04_async::prerender::pages::Viewer;
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use maud::Markup;
@@ -69,8 +69,8 @@ impl ResponseInfo {
 }
 
 /// The visitor of a page.
-pub(super) fn visitor(user: Option<&str>) -> Visitor<'_> {
-    user.map_or(Visitor::Anonymous, Visitor::LoggedIn)
+pub(super) fn viewer(user: Option<&str>) -> Viewer<'_> {
+    user.map_or(Viewer::Anonymous, Viewer::LoggedIn)
 }
 
 /// An HTML page for one visitor. A shared cache must not show it to another visitor.

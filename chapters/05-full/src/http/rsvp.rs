@@ -5,7 +5,7 @@ use axum::response::Response;
 use ch01_clones::Problem;
 use ch01_clones::clone::login::CurrentUser;
 use ch01_clones::web::extract::{Json, Path};
-use ch04_async::rsvp::Rsvp;
+use ch04_async::events::rsvp::Rsvp;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Serialize;
@@ -55,7 +55,7 @@ pub(super) async fn accept(
         customer,
         at: Utc::now(),
     };
-    if let Err(error) = state.services.events.publish(&rsvp.created()).await {
+    if let Err(error) = state.services.events.publish(&rsvp.created_event()).await {
         tracing::error!(%error, "the broker did not confirm an RSVP");
         let detail = "the RSVP was not accepted, because the broker does not answer; \
                       try again in a second";

@@ -6,7 +6,7 @@ use ch01_clones::Problem;
 use ch01_clones::web::etag::is_not_modified;
 use ch01_clones::web::extract::Path;
 use ch02_database::GameId;
-use ch04_async::pages::{self, STYLE_CSS, Visitor, art};
+use ch04_async::prerender::pages::{self, STYLE_CSS, Viewer};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -73,7 +73,7 @@ async fn render_now(state: &CloneState, id: GameId) -> Result<Response, ApiError
     };
     let html = pages::game_page(
         &product,
-        Visitor::Unknown,
+        Viewer::Anyone,
         Some("rendered for this request"),
         None,
     );
@@ -95,7 +95,7 @@ async fn render_now(state: &CloneState, id: GameId) -> Result<Response, ApiError
     ),
 )]
 pub(super) async fn image(Path((Id(id), name)): Path<(Id, String)>) -> Result<Response, Problem> {
-    let svg = art::svg(&name, id).ok_or_else(|| {
+    let svg = artwork::svg(&name, id).ok_or_else(|| {
         Problem::not_found(
             "a game's images are `cover.svg`, `screen-1.svg`, `screen-2.svg` and `trailer.svg`",
         )
@@ -110,7 +110,7 @@ pub(super) async fn style() -> Response {
 
 /// `GET /static/icon.svg`
 pub(super) async fn icon() -> Response {
-    file("image/svg+xml", "public, max-age=86400", art::ICON_SVG)
+    file("image/svg+xml", "public, max-age=86400", artwork::ICON_SVG)
 }
 
 /// `GET /static/job.js`

@@ -7,7 +7,7 @@ mod trailer_transcode;
 use std::sync::Arc;
 
 use ch04_async::JobHandler;
-use ch04_async::worker::Handlers;
+use ch04_async::jobs::Handlers;
 
 use crate::services::Services;
 use example::ExampleJob;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ch04_async::QueueError;
-use ch04_async::rsvp::{self, CHANNELS, LogOutbox, Notifier, Outbox, Rsvp};
+use ch04_async::events::rsvp::{
+    self, CHANNELS, LogNotificationSender, NotificationSender, Notifier, Rsvp,
+};
 use uuid::Uuid;
 
 use crate::http::metrics::Metrics;
@@ -14,27 +16,27 @@ use crate::services::Services;
 
 /// Creates the queue of each channel, so the broker keeps notifications.
 pub async fn subscribe(services: &Services) -> Result<(), QueueError> {
-    rsvp::open_channels(&*services.events).await
+    rsvp::create_queues(&*services.events).await
 }
 
 /// One notifier for each channel.
 pub fn notifiers(services: &Services, metrics: &Metrics) -> Vec<Notifier> {
-    let outbox = Arc::new(CountingOutbox(metrics.clone()));
+    let sender = Arc::new(CountingNotificationSender(metrics.clone()));
     let notifier = |channel| Notifier {
         channel,
         events: services.events.clone(),
-        outbox: outbox.clone(),
+        sender: sender.clone(),
     };
     CHANNELS.into_iter().map(notifier).collect()
 }
 
 /// Logs each notification instead of sending it, and counts it.
-struct CountingOutbox(Metrics);
+struct CountingNotificationSender(Metrics);
 
 #[async_trait]
-impl Outbox for CountingOutbox {
+impl NotificationSender for CountingNotificationSender {
     async fn send(&self, channel: &str, event: Uuid, rsvp: &Rsvp) -> Result<(), String> {
-        LogOutbox.send(channel, event, rsvp).await?;
+        LogNotificationSender.send(channel, event, rsvp).await?;
         self.0.count_notification(channel);
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ch02_database::GameId;
-use ch04_async::{Events, Publisher, QueueError};
+use ch04_async::{EventBus, PagePublisher, QueueError};
 use tokio::sync::mpsc;
 
 use crate::services::{GAME_CHANGED, Services};
@@ -21,8 +21,8 @@ const CHANGED_GAMES_CAPACITY: usize = 1_024;
 const RESUBSCRIBE_DELAY: Duration = Duration::from_secs(1);
 
 /// The publisher of this store.
-pub fn publisher(services: &Services) -> Publisher {
-    Publisher::new(services.catalog.clone(), services.pages.clone())
+pub fn publisher(services: &Services) -> PagePublisher {
+    PagePublisher::new(services.catalog.clone(), services.pages.clone())
 }
 
 /// Creates the publisher's queue, so the broker keeps its events.
@@ -36,8 +36,8 @@ pub async fn subscribe(services: &Services) -> Result<(), QueueError> {
 
 /// Publishes the missing pages, then each page whose game changes, until `shutdown` resolves.
 pub async fn run(
-    publisher: Publisher,
-    events: Arc<dyn Events>,
+    publisher: PagePublisher,
+    events: Arc<dyn EventBus>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let (sender, changed_games) = mpsc::channel(CHANGED_GAMES_CAPACITY);
@@ -48,7 +48,7 @@ pub async fn run(
 }
 
 /// Sends the id of each changed game to the publisher. Ends when the publisher has ended.
-async fn forward_events(events: &dyn Events, sender: &mpsc::Sender<GameId>) {
+async fn forward_events(events: &dyn EventBus, sender: &mpsc::Sender<GameId>) {
     loop {
         let Err(error) = forward_until_error(events, sender).await else {
             return;
@@ -59,17 +59,17 @@ async fn forward_events(events: &dyn Events, sender: &mpsc::Sender<GameId>) {
 }
 
 async fn forward_until_error(
-    events: &dyn Events,
+    events: &dyn EventBus,
     sender: &mpsc::Sender<GameId>,
 ) -> Result<(), QueueError> {
     let subscription = events.subscribe(QUEUE, GAME_CHANGED).await?;
     loop {
         let delivery = subscription.receive().await?;
-        match delivery.event.payload.as_i64() {
+        match delivery.message.payload.as_i64() {
             Some(id) if sender.send(id).await.is_err() => return Ok(()),
             Some(_) => {}
             None => {
-                tracing::error!(payload = %delivery.event.payload, "the event has no game id");
+                tracing::error!(payload = %delivery.message.payload, "the event has no game id");
             }
         }
         // Acknowledges before the page is published. If the publisher stops now, clones render the

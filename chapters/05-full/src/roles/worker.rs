@@ -10,7 +10,7 @@ pub fn worker(name: String, services: &Services) -> Worker {
     Worker {
         name,
         queue: services.queue.clone(),
-        board: services.jobs.clone(),
+        job_store: services.jobs.clone(),
         handlers: jobs::handlers(services),
     }
 }

@@ -17,7 +17,7 @@ use ch01_clones::SessionStore;
 use ch01_clones::clone::avatar::AvatarStore;
 use ch02_database::{Catalog, GameId, Orders, StoreError};
 use ch03_cache::{MemoryCache, ProductCache};
-use ch04_async::{Event, Events, JobBoard, JobQueue, MemoryEvents, MemoryQueue, PageStore};
+use ch04_async::{Event, EventBus, JobQueue, JobStore, MemoryEventBus, MemoryQueue, PageStore};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -52,9 +52,9 @@ pub struct Services {
     /// Chapter 4: the queue of jobs.
     pub queue: Arc<dyn JobQueue>,
     /// Chapter 4: the state of each job.
-    pub jobs: Arc<dyn JobBoard>,
+    pub jobs: Arc<dyn JobStore>,
     /// Chapter 4: events, for every subscriber.
-    pub events: Arc<dyn Events>,
+    pub events: Arc<dyn EventBus>,
     /// Chapter 4: pre-rendered pages.
     pub pages: PageStore,
     /// Whether the databases answer, for `/readyz`.
@@ -84,7 +84,7 @@ impl Services {
             orders: Arc::new(SqliteOrders::new(storage.shards.clone())),
             queue: Arc::new(queue),
             jobs,
-            events: Arc::new(MemoryEvents::default()),
+            events: Arc::new(MemoryEventBus::default()),
             pages: storage.pages.clone(),
             health: storage.clone(),
             writes: TaskTracker::new(),

@@ -1,13 +1,13 @@
 //! The login page. It asks for a name and no password: the workshop teaches sessions, not identity.
 
-use ch04_async::pages::{Page, Visitor, layout};
+use ch04_async::prerender::pages::{Page, Viewer, layout};
 use maud::{Markup, html};
 
 /// The login form. `next` is the path to return to after the login.
 ///
 /// `next` comes from the URL. The handler that redirects must check that it is a path of this
 /// store.
-pub fn login(next: Option<&str>, visitor: Visitor<'_>, render_info: &str) -> Markup {
+pub fn login(next: Option<&str>, viewer: Viewer<'_>, render_info: &str) -> Markup {
     let body = html! {
         form.panel.narrow method="post" action="/login" {
             h1 { "Log in" }
@@ -26,8 +26,8 @@ pub fn login(next: Option<&str>, visitor: Visitor<'_>, render_info: &str) -> Mar
     };
     layout(
         Page {
-            made: Some(render_info),
-            ..Page::new("Log in", visitor)
+            render_info: Some(render_info),
+            ..Page::new("Log in", viewer)
         },
         body,
     )
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn form_keeps_the_return_path() {
-        let html = |next| login(next, Visitor::Anonymous, "").into_string();
+        let html = |next| login(next, Viewer::Anonymous, "").into_string();
         assert!(html(Some("/games/7")).contains("name=\"next\" value=\"/games/7\""));
         assert!(!html(None).contains("name=\"next\""));
     }

@@ -1,7 +1,7 @@
 //! Games as cards, for the home page and the lists.
 
 use ch02_database::model::Listing;
-use ch04_async::pages::{capital, price, stars};
+use ch04_async::prerender::pages::{capitalize, price, stars};
 use maud::{Markup, html};
 
 /// One card for each game. The whole card is a link. The `alt` of the cover is empty, because the
@@ -16,7 +16,7 @@ pub(super) fn cards(listings: &[Listing]) -> Markup {
                             img src=(cover) alt="" width="300" height="400" loading="lazy";
                         }
                         div {
-                            p.kicker { (capital(&game.genre)) }
+                            p.kicker { (capitalize(&game.genre)) }
                             h3 { a href={ "/games/" (game.id) } { (game.title) } }
                             p {
                                 (stars(reviews.average))

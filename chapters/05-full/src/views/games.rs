@@ -5,7 +5,7 @@
 
 use ch02_database::catalog::{GamePage, GameQuery};
 use ch02_database::model::GENRES;
-use ch04_async::pages::{Page, Visitor, capital, layout};
+use ch04_async::prerender::pages::{Page, Viewer, capitalize, layout};
 use maud::{Markup, html};
 
 use super::cards::cards;
@@ -16,7 +16,7 @@ pub fn games(
     query: &GameQuery,
     next: Option<&str>,
     previous: Option<&str>,
-    visitor: Visitor<'_>,
+    viewer: Viewer<'_>,
     render_info: &str,
 ) -> Markup {
     let (genre, text) = (
@@ -26,7 +26,7 @@ pub fn games(
     let heading = if genre.is_empty() {
         "All games".into()
     } else {
-        format!("{} games", capital(genre))
+        format!("{} games", capitalize(genre))
     };
     let body = html! {
         h1 { (heading) @if !text.is_empty() { " with “" (text) "” in the title" } }
@@ -58,9 +58,9 @@ pub fn games(
     };
     layout(
         Page {
-            made: Some(render_info),
+            render_info: Some(render_info),
             search: text,
-            ..Page::new(&heading, visitor)
+            ..Page::new(&heading, viewer)
         },
         body,
     )
@@ -75,7 +75,7 @@ fn genres(current: &str, text: &str) -> Markup {
             button aria-current=[current.is_empty().then_some("true")] { "All" }
             @for genre in GENRES {
                 button name="genre" value=(genre)
-                    aria-current=[(genre == current).then_some("true")] { (capital(genre)) }
+                    aria-current=[(genre == current).then_some("true")] { (capitalize(genre)) }
             }
         }
     }
@@ -90,7 +90,7 @@ mod tests {
             items: Vec::new(),
             has_more: false,
         };
-        games(&empty, query, next, None, Visitor::Anonymous, "").into_string()
+        games(&empty, query, next, None, Viewer::Anonymous, "").into_string()
     }
 
     #[test]

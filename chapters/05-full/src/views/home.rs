@@ -1,7 +1,7 @@
 //! The home page. It is the same for all visitors except for the header.
 
 use ch02_database::model::{GENRES, Listing};
-use ch04_async::pages::{Page, Visitor, capital, layout};
+use ch04_async::prerender::pages::{Page, Viewer, capitalize, layout};
 use maud::{Markup, html};
 
 use super::cards::cards;
@@ -10,12 +10,12 @@ use super::cards::cards;
 pub fn home(
     featured: &[Listing],
     newest: &[Listing],
-    visitor: Visitor<'_>,
+    viewer: Viewer<'_>,
     render_info: &str,
 ) -> Markup {
     let page = Page {
-        made: Some(render_info),
-        ..Page::new("Games for every mood", visitor)
+        render_info: Some(render_info),
+        ..Page::new("Games for every mood", viewer)
     };
     let covers = featured
         .iter()
@@ -40,7 +40,7 @@ pub fn home(
         nav aria-label="Genres" {
             ul.chips {
                 @for genre in GENRES {
-                    li { a href={ "/games?genre=" (genre) } { (capital(genre)) } }
+                    li { a href={ "/games?genre=" (genre) } { (capitalize(genre)) } }
                 }
             }
         }

@@ -3,7 +3,7 @@
 //! The server renders the current state. `job.js` then updates the page by server-sent events, or
 //! by polling if events do not arrive.
 
-use ch04_async::pages::{Page, Visitor, layout};
+use ch04_async::prerender::pages::{Page, Viewer, layout};
 use maud::{Markup, html};
 
 /// The data on the page of a job.
@@ -42,7 +42,7 @@ const STATES: [(&str, &str); 5] = [
 ];
 
 /// The page of one job.
-pub fn job(job: &JobView<'_>, visitor: Visitor<'_>, render_info: &str) -> Markup {
+pub fn job(job: &JobView<'_>, viewer: Viewer<'_>, render_info: &str) -> Markup {
     let title = format!("Job: {}", job.name);
     let finished = matches!(job.state, "done" | "dead");
     let body = html! {
@@ -75,9 +75,9 @@ pub fn job(job: &JobView<'_>, visitor: Visitor<'_>, render_info: &str) -> Markup
     let script = (!finished).then_some("/static/job.js");
     layout(
         Page {
-            made: Some(render_info),
+            render_info: Some(render_info),
             script,
-            ..Page::new(&title, visitor)
+            ..Page::new(&title, viewer)
         },
         body,
     )
@@ -96,7 +96,7 @@ mod tests {
             attempts: 2,
             result,
         };
-        job(&view, Visitor::LoggedIn("ada"), "").into_string()
+        job(&view, Viewer::LoggedIn("ada"), "").into_string()
     }
 
     #[test]

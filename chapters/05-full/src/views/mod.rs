@@ -32,7 +32,7 @@ mod tests {
     use chrono::DateTime;
 
     use ch02_database::model::Listing;
-    use ch04_async::pages::Visitor;
+    use ch04_async::prerender::pages::Viewer;
 
     use super::cards::cards;
     use super::*;
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn every_page_escapes_user_text() {
-        let (visitor, listing, order) = (
-            Visitor::LoggedIn(ATTACK),
+        let (viewer, listing, order) = (
+            Viewer::LoggedIn(ATTACK),
             listing(ATTACK),
             sample_order(ATTACK),
         );
@@ -104,28 +104,28 @@ mod tests {
         for (name, page) in [
             (
                 "home",
-                home(from_ref(&listing), from_ref(&listing), visitor, ATTACK),
+                home(from_ref(&listing), from_ref(&listing), viewer, ATTACK),
             ),
             (
                 "games",
-                games(&found, &query, Some(ATTACK), Some(ATTACK), visitor, ATTACK),
+                games(&found, &query, Some(ATTACK), Some(ATTACK), viewer, ATTACK),
             ),
             (
                 "order",
-                self::order(&order, Some(&listing.game), visitor, ATTACK),
+                self::order(&order, Some(&listing.game), viewer, ATTACK),
             ),
             (
                 "orders",
                 orders(
                     &[(order.clone(), Some(ATTACK.into()))],
                     Some(ATTACK),
-                    visitor,
+                    viewer,
                     ATTACK,
                 ),
             ),
-            ("job", job(&view, visitor, ATTACK)),
-            ("login", login(Some(ATTACK), Visitor::Anonymous, ATTACK)),
-            ("problem", problem(404, ATTACK, ATTACK, visitor)),
+            ("job", job(&view, viewer, ATTACK)),
+            ("login", login(Some(ATTACK), Viewer::Anonymous, ATTACK)),
+            ("problem", problem(404, ATTACK, ATTACK, viewer)),
         ] {
             let html = page.into_string();
             assert!(

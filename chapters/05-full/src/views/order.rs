@@ -5,16 +5,11 @@
 use ch02_database::model::Game;
 use ch02_database::model::Order;
 use ch02_database::sharding::{BUCKETS, bucket_of_order};
-use ch04_async::pages::{Page, Visitor, layout, price};
+use ch04_async::prerender::pages::{Page, Viewer, layout, price};
 use maud::{Markup, html};
 
 /// One order as a receipt.
-pub fn order(
-    order: &Order,
-    game: Option<&Game>,
-    visitor: Visitor<'_>,
-    render_info: &str,
-) -> Markup {
+pub fn order(order: &Order, game: Option<&Game>, viewer: Viewer<'_>, render_info: &str) -> Markup {
     let title = format!("Order {}", order.id);
     // From the total, because the price of the game may have changed.
     let each = order.total_cents / i64::from(order.quantity.max(1));
@@ -57,8 +52,8 @@ pub fn order(
     };
     layout(
         Page {
-            made: Some(render_info),
-            ..Page::new(&title, visitor)
+            render_info: Some(render_info),
+            ..Page::new(&title, viewer)
         },
         body,
     )
@@ -68,7 +63,7 @@ pub fn order(
 pub fn orders(
     orders: &[(Order, Option<String>)],
     next: Option<&str>,
-    visitor: Visitor<'_>,
+    viewer: Viewer<'_>,
     render_info: &str,
 ) -> Markup {
     let body = html! {
@@ -109,8 +104,8 @@ pub fn orders(
     };
     layout(
         Page {
-            made: Some(render_info),
-            ..Page::new("Your orders", visitor)
+            render_info: Some(render_info),
+            ..Page::new("Your orders", viewer)
         },
         body,
     )
@@ -156,7 +151,7 @@ mod tests {
 
     #[test]
     fn receipt_shows_price_and_bucket() {
-        let html = order(&ORDER(), None, Visitor::LoggedIn("ada"), "").into_string();
+        let html = order(&ORDER(), None, Viewer::LoggedIn("ada"), "").into_string();
         for part in [
             "$19.99",
             "$59.97",
@@ -174,7 +169,7 @@ mod tests {
     #[test]
     fn export_is_offered_only_with_orders() {
         let page =
-            |orders: &[_]| self::orders(orders, None, Visitor::LoggedIn("ada"), "").into_string();
+            |orders: &[_]| self::orders(orders, None, Viewer::LoggedIn("ada"), "").into_string();
         assert!(page(&[(ORDER(), None)]).contains("action=\"/work?job=order-export\""));
         assert!(!page(&[]).contains("/work"));
     }

@@ -42,5 +42,5 @@ async fn sqlite_orders_keep_the_contract() {
 async fn sqlite_job_store_keeps_the_contract() {
     let jobs = SqliteJobStore::new(embedded().await.main);
     // In one process, a second handle is the same job store.
-    ch04_async::contract::board(&jobs, &jobs).await;
+    ch04_async::contract::job_store(&jobs, &jobs).await;
 }

@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use ch02_database::StoreError;
-use ch04_async::{Job, JobBoard, JobMessage, JobState, JobUpdate};
+use ch04_async::{Job, JobMessage, JobState, JobStore, JobUpdate};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use tokio::sync::broadcast;
@@ -37,8 +37,8 @@ impl SqliteJobStore {
 }
 
 #[async_trait]
-impl JobBoard for SqliteJobStore {
-    async fn open(&self, message: &JobMessage) -> Result<Job, StoreError> {
+impl JobStore for SqliteJobStore {
+    async fn create(&self, message: &JobMessage) -> Result<Job, StoreError> {
         let job = Job::queued(message);
         let row = job.clone();
         self.database

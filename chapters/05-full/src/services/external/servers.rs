@@ -12,8 +12,8 @@ use ch02_database::postgres::{self, InvalidUrl};
 use ch02_database::seed::{SeedError, SeedRequest, seed_store};
 use ch02_database::{PgCatalog, PgOrders};
 use ch03_cache::{Cache, CacheError, MemcachedCache, RedisCache};
-use ch04_async::rabbit::{RabbitError, RabbitEvents, RabbitQueue};
-use ch04_async::{PageStore, PgBoard};
+use ch04_async::rabbitmq::RabbitError;
+use ch04_async::{PageStore, PgJobStore, RabbitEventBus, RabbitQueue};
 use common::error_chain;
 use sqlx::PgPool;
 
@@ -28,8 +28,8 @@ pub struct ExternalServers {
     pub(crate) sessions: Arc<RedisSessions>,
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) queue: Arc<RabbitQueue>,
-    pub(crate) events: Arc<RabbitEvents>,
-    pub(crate) jobs: Arc<PgBoard>,
+    pub(crate) events: Arc<RabbitEventBus>,
+    pub(crate) jobs: Arc<PgJobStore>,
     pub(crate) pages: PageStore,
     pub(crate) avatars: AvatarStore,
     primary: PgPool,
@@ -95,7 +95,7 @@ impl ExternalServers {
         let sessions = Arc::new(RedisSessions::new(&addresses.redis)?);
         let cache = cache(addresses).await?;
         let queue = Arc::new(RabbitQueue::new(&addresses.amqp)?);
-        let events = Arc::new(RabbitEvents::new(&addresses.amqp)?);
+        let events = Arc::new(RabbitEventBus::new(&addresses.amqp)?);
 
         ping("DATABASE_URL", &primary).await?;
         for shard in &shards {
@@ -104,7 +104,7 @@ impl ExternalServers {
         let migrated = postgres::migrate(&primary, &shards).await;
         migrated.map_err(|error| database_error("DATABASE_URL or SHARD_URLS", &error))?;
         seed_store(&primary, &shards, request, progress).await?;
-        let jobs = PgBoard::open(primary.clone()).await;
+        let jobs = PgJobStore::open(primary.clone()).await;
         let jobs = jobs.map_err(|error| database_error("DATABASE_URL", &error))?;
         let catalog = PgCatalog::open(
             primary.clone(),

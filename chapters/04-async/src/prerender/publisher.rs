@@ -1,0 +1,150 @@
+//! The page publisher writes each game's page into the [`PageStore`] before a client requests it.
+//!
+//! A pre-rendered page costs a request no query and no template, but must be removed when its content
+//! changes. The writer *withdraws* the page after its commit, as it invalidates a cache entry. Then
+//! requests are rendered on demand until the publisher writes the new page.
+//!
+//! Left out: catalogue replicas that lag for longer than writes wait for them. A publisher that reads
+//! from such a replica renders the old version again.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use ch02_database::catalog::GameVersion;
+use ch02_database::model::Product;
+use ch02_database::seed::generator::Generator;
+use ch02_database::{Catalog, GameId};
+use tokio::sync::mpsc;
+
+use super::manifest::Manifest;
+use super::page_store::{PageStore, PublishError, fingerprint};
+use super::pages::{self, Viewer};
+
+/// Renders pages and puts them into a [`PageStore`].
+pub struct PagePublisher {
+    catalog: Arc<dyn Catalog>,
+    pages: PageStore,
+}
+
+/// The outcome of [`PagePublisher::publish_missing`].
+#[derive(Debug, Default)]
+pub struct PublishSummary {
+    /// How many pages were published.
+    pub published: usize,
+    /// The games without a page, and the errors. Their pages are rendered on demand.
+    pub failed: Vec<(GameId, PublishError)>,
+}
+
+impl PagePublisher {
+    /// A publisher of the catalogue's games.
+    pub fn new(catalog: Arc<dyn Catalog>, pages: PageStore) -> Self {
+        PagePublisher { catalog, pages }
+    }
+
+    /// Removes every page of an earlier run that does not show its game's present version. Returns
+    /// how many.
+    ///
+    /// Call it before the first request is served and before [`PagePublisher::run`]: after a crash
+    /// between a commit and the withdrawal, an old page is still there. After an error, too.
+    pub async fn withdraw_stale(&self) -> Result<usize, PublishError> {
+        let mut pages = self.pages.lock().await;
+        let versions = self.catalog.versions().await?.value;
+        let games = versions.into_iter();
+        let wanted = Manifest {
+            template: template_fingerprint(),
+            games: games.map(|game| (game.id, game.updated_at)).collect(),
+        };
+        pages.withdraw_stale(&wanted).await
+    }
+
+    /// Publishes all missing pages, then every game that `changed` names, until `shutdown` resolves
+    /// or `changed` ends.
+    pub async fn run(
+        self,
+        changed: mpsc::Receiver<GameId>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) {
+        tokio::select! {
+            // A half-written page is not in the manifest, so the next start removes it.
+            () = shutdown => {}
+            () = self.publish_changes(changed) => {}
+        }
+        self.save_manifest().await;
+    }
+
+    async fn publish_changes(&self, mut changed: mpsc::Receiver<GameId>) {
+        match self.publish_missing().await {
+            Ok(PublishSummary { published, failed }) => {
+                tracing::info!(published, "pre-rendered the missing pages");
+                if let Some((game, error)) = failed.first() {
+                    let failed = failed.len();
+                    tracing::error!(failed, game, %error, "some pages are rendered on demand; the first error");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot list the games; missing pages are rendered on demand");
+            }
+        }
+        while let Some(id) = changed.recv().await {
+            // Without its page the game is rendered on demand, so an error only costs time.
+            if let Err(error) = self.publish(id).await {
+                tracing::warn!(game = id, %error, "cannot publish a page");
+            }
+        }
+    }
+
+    // ANCHOR: publish
+    /// Renders one game's page and publishes it. A game that does not exist has no page.
+    pub async fn publish(&self, id: GameId) -> Result<(), PublishError> {
+        // Lock before reading. Otherwise a withdrawal could happen between reading and writing.
+        let mut pages = self.pages.lock().await;
+        let Some(product) = self.catalog.product(id).await?.value else {
+            return Ok(());
+        };
+        let rendered_from = product.game.updated_at;
+        pages.put(id, rendered_from, render(&product)).await?;
+        // The lock exists in this process only. Another process may have changed the game after we
+        // read it, and withdrawn the page before we wrote it. So read the game once more. The event
+        // of that change makes us publish the page again.
+        let now = self.catalog.game(id).await?.value;
+        if now.is_none_or(|game| game.updated_at != rendered_from) {
+            pages.withdraw(id).await?;
+        }
+        Ok(())
+    }
+    // ANCHOR_END: publish
+
+    /// Publishes the page of every game whose present version has none. An error does not stop it.
+    pub async fn publish_missing(&self) -> Result<PublishSummary, PublishError> {
+        let mut summary = PublishSummary::default();
+        for GameVersion { id, updated_at } in self.catalog.versions().await?.value {
+            if self.pages.lock().await.has(id, updated_at) {
+                continue;
+            }
+            match self.publish(id).await {
+                Ok(()) => summary.published += 1,
+                Err(error) => summary.failed.push((id, error)),
+            }
+        }
+        self.save_manifest().await;
+        Ok(summary)
+    }
+
+    /// After an error the next start renders more pages than necessary.
+    async fn save_manifest(&self) {
+        let mut pages = self.pages.lock().await;
+        if let Err(error) = pages.save_manifest(template_fingerprint()).await {
+            tracing::warn!(%error, "cannot save the manifest of the pages");
+        }
+    }
+}
+
+fn render(product: &Product) -> String {
+    pages::game_page(product, Viewer::Anyone, Some("pre-rendered"), None).into_string()
+}
+
+/// Identifies the template by the page of one fixed game. When the template changes, the fingerprint
+/// changes too, and all pages are rendered again.
+fn template_fingerprint() -> String {
+    fingerprint(render(&Generator::new(0).product(1)).as_bytes())
+}
