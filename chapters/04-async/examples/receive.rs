@@ -1,12 +1,12 @@
-//! The other half of `send`: prints whatever is in the queue, and whatever comes, until Ctrl-C.
+//! The receiver for `send`: prints each message of the queue, until Ctrl-C.
 //!
 //! ```sh
 //! cargo run -p ch04-async --example receive
 //! ```
 //!
-//! Start it twice, send a few messages, and see that the two take turns: a message goes to *one* receiver. Then stop one with Ctrl-C while
-//! it holds a message (it takes a second for each): the other one prints it again. That is what the acknowledgement is for, and
-//! why it comes after the work.
+//! Start two receivers and send a few messages: each message goes to *one* receiver. Then stop one
+//! with Ctrl-C while it holds a message (it works one second on each). The other one prints the
+//! message again, because the first one had not acknowledged it yet.
 //!
 //! Left out: see `send`.
 
@@ -24,50 +24,50 @@ const QUEUE: &str = "hello";
 async fn main() -> anyhow::Result<()> {
     let connection = Connection::connect(&broker().await?, ConnectionProperties::default())
         .await
-        .context("the broker does not answer; is AMQP_URL right?")?;
+        .context("cannot connect to the broker; is AMQP_URL right?")?;
     let channel = connection.create_channel().await?;
 
-    // The same words as in `send`. Other ones for the same queue would be an error.
-    let mut kind = FieldTable::default();
-    kind.insert(
+    // The same arguments as in `send`. Different arguments for the same queue are an error.
+    let mut arguments = FieldTable::default();
+    arguments.insert(
         "x-queue-type".into(),
         AMQPValue::LongString("quorum".into()),
     );
     channel
-        .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), kind)
+        .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), arguments)
         .await?;
 
-    // The broker pushes, and would push everything it has to the first who asks. At most one message that we have not acknowledged:
-    // then the next one goes to whoever is free.
+    // The broker pushes, and without a limit it pushes all messages to the first receiver. With a
+    // prefetch of 1 it sends the next message to a receiver without an unacknowledged one.
     channel.basic_qos(1, BasicQosOptions::default()).await?;
     let mut messages = channel
         .basic_consume(
             QUEUE.into(),
-            // A name for this consumer; the broker chooses one.
+            // With an empty consumer tag, the broker chooses one.
             "".into(),
             BasicConsumeOptions::default(),
             FieldTable::default(),
         )
         .await?;
 
-    println!("waiting for messages in {QUEUE:?}; Ctrl-C ends it");
+    println!("waiting for messages in {QUEUE:?}; Ctrl-C stops the receiver");
     while let Some(message) = messages.next().await {
         let message = message?;
-        // The broker knows whether it has handed this message out before.
-        let again = if message.redelivered { " (again)" } else { "" };
+        // The broker marks a message that it has delivered before.
+        let again = if message.redelivered { " again" } else { "" };
         println!(
             "received{again}: {}",
             String::from_utf8_lossy(&message.data)
         );
-        // The work. If we die in here, the broker notices and gives the message to somebody else.
+        // The work. If this program dies here, the broker delivers the message to another receiver.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        // Done: now, and not before, the broker may forget it.
+        // Only after the work may the broker forget the message.
         message.acker.ack(BasicAckOptions::default()).await?;
     }
     Ok(())
 }
 
-/// The broker's address.
+/// The broker's URL.
 async fn broker() -> anyhow::Result<String> {
     match std::env::var("AMQP_URL") {
         Ok(url) => Ok(url),

@@ -1,14 +1,17 @@
-//! The first lesson about brokers, as in RabbitMQ's own tutorial: one program sends, another receives, and neither knows the other.
+//! The sender of RabbitMQ's first tutorial. The receiver is `receive`; neither program knows the
+//! other.
 //!
 //! ```sh
 //! cargo run -p ch04-async --example send -- "hello"
 //! ```
 //!
-//! The broker is the one in `AMQP_URL`, or else the workshop's own, in a container. Send while no receiver runs, stop the broker
-//! (`docker restart …`), and only then start `receive`: the message is there. Three things make that true, and each is one line
-//! below: a durable queue, a persistent message, and a confirmation that we wait for.
+//! The broker is the one in `AMQP_URL`, or else the workshop's broker in a container. Send a
+//! message while no receiver runs, restart the broker (`docker restart …`), and then start
+//! `receive`: the message is there. This needs three things, one line each: a durable queue, a
+//! persistent message, and a confirmation that the sender waits for.
 //!
-//! Left out: everything that `ch04_async::rabbit` adds for a store that runs for months: reconnecting, time limits, dead letters.
+//! Left out: what `ch04_async::rabbitmq` adds for a store that runs for months, such as
+//! reconnecting, time-outs and dead letters.
 
 use anyhow::{Context, ensure};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
@@ -21,37 +24,38 @@ const QUEUE: &str = "hello";
 async fn main() -> anyhow::Result<()> {
     let text = std::env::args()
         .nth(1)
-        .context("what to send? Say it after `--`")?;
+        .context("the message is missing; write it after `--`")?;
 
-    // A connection is a TCP connection with a login; a channel is a conversation inside it. Programs have one connection and a
-    // channel for each thing that they do at a time.
+    // A connection is a TCP connection with a login. A channel is a session inside it. A program
+    // has one connection, and a channel for each concurrent task.
     let connection = Connection::connect(&broker().await?, ConnectionProperties::default())
         .await
-        .context("the broker does not answer; is AMQP_URL right?")?;
+        .context("cannot connect to the broker; is AMQP_URL right?")?;
     let channel = connection.create_channel().await?;
 
-    // Both programs declare the queue, since neither knows who comes first. Durable: it is still there after the broker was
-    // restarted. Quorum: it writes its messages to disk, and on a cluster to several.
-    let mut kind = FieldTable::default();
-    kind.insert(
+    // Both programs declare the queue, because either may run first. Durable: the queue survives a
+    // restart of the broker. Quorum: the queue writes its messages to disk, in a cluster to
+    // several.
+    let mut arguments = FieldTable::default();
+    arguments.insert(
         "x-queue-type".into(),
         AMQPValue::LongString("quorum".into()),
     );
     channel
-        .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), kind)
+        .queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), arguments)
         .await?;
 
     // ANCHOR: confirm
-    // Without this the next line would return when the message is in a buffer of this program.
+    // Without confirms, publishing returns when the message is in a buffer of this program.
     channel
         .confirm_select(ConfirmSelectOptions::default())
         .await?;
     let confirmation = channel
         .basic_publish(
-            // The exchange without a name takes every message to the queue that the routing key names.
+            // The default exchange routes a message to the queue named by the routing key.
             "".into(),
             QUEUE.into(),
-            // Mandatory: if there is no such queue, say so. The broker would throw the message away, and confirm *that*.
+            // Without `mandatory` the broker discards a message without a queue, and confirms it.
             BasicPublishOptions {
                 mandatory: true,
                 ..BasicPublishOptions::default()
@@ -60,18 +64,18 @@ async fn main() -> anyhow::Result<()> {
             // 2 means persistent.
             BasicProperties::default().with_delivery_mode(2),
         )
-        .await? // It has left this program ...
-        .await?; // ... and this is the broker's word for it.
+        .await? // The message has left this program.
+        .await?; // The broker has confirmed it.
     ensure!(
         confirmation == Confirmation::Ack(None),
-        "the broker did not take the message: {confirmation:?}"
+        "the broker should confirm the message, but replied {confirmation:?}"
     );
     // ANCHOR_END: confirm
     println!("sent and confirmed: {text}");
     Ok(())
 }
 
-/// The broker's address.
+/// The broker's URL.
 async fn broker() -> anyhow::Result<String> {
     match std::env::var("AMQP_URL") {
         Ok(url) => Ok(url),

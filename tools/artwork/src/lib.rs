@@ -1,7 +1,8 @@
-//! The pictures of the store's games: cover, screenshots and trailer, drawn as SVG from the game's id.
+//! The pictures of the store's games: cover, screenshots and trailer, drawn as SVG from the game's
+//! id.
 //!
-//! The same id gives the same bytes on every clone, so no picture is stored, copied or downloaded. Ten
-//! thousand games have forty thousand pictures, and the repository contains none.
+//! The same id gives the same bytes on every clone, so no picture is stored, copied or downloaded.
+//! Ten thousand games have forty thousand pictures, and the repository contains none.
 //!
 //! Left out: real photographs. They would be in an object store behind a content delivery network.
 
@@ -10,11 +11,13 @@ mod scene;
 
 use maud::html;
 
+use motifs::motif_of;
 use scene::{Scene, hex};
 
 /// The store's icon, for the browser's tab and the header.
 pub const ICON_SVG: &str = concat!(
-    r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" rx="16" fill="#5a3fd0"/>"##,
+    r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">"##,
+    r##"<rect width="64" height="64" rx="16" fill="#5a3fd0"/>"##,
     r##"<path d="M20 12h24v40L32 42 20 52z" fill="#fff"/>"##,
     r##"<path d="M32 18v14M25 25h14" stroke="#5a3fd0" stroke-width="5"/></svg>"##,
 );
@@ -38,7 +41,7 @@ pub fn svg(name: &str, id: i64) -> Option<String> {
 /// The cover of a game's box, 3:4.
 pub fn cover(id: i64) -> String {
     let mut scene = Scene::new(id, 0, 300, 400);
-    let drawing = scene.draw();
+    let drawing = scene.draw(motif_of(id));
     let [.., light, _, _] = scene.palette;
     // A thin frame makes the landscape look like a cover.
     scene.finish(&html! {
@@ -50,7 +53,7 @@ pub fn cover(id: i64) -> String {
 /// A screenshot of the game, 16:9. Each `n`, from 1, shows another view of the same landscape.
 pub fn screenshot(id: i64, n: u8) -> String {
     let mut scene = Scene::new(id, n.into(), 320, 180);
-    let drawing = scene.draw();
+    let drawing = scene.draw(motif_of(id));
     scene.finish(&drawing)
 }
 
@@ -60,7 +63,7 @@ pub fn screenshot(id: i64, n: u8) -> String {
 /// `<picture>`.
 pub fn trailer(id: i64) -> String {
     let mut scene = Scene::new(id, 9, 320, 180);
-    let drawing = scene.draw();
+    let drawing = scene.draw(motif_of(id));
     let [.., light, _, _] = scene.palette;
     let sparks: Vec<_> = (0..6)
         .map(|_| {
@@ -122,7 +125,7 @@ mod tests {
             let (a, b) = (Scene::new(id, 0, 1, 1), Scene::new(id + 1, 0, 1, 1));
             assert_ne!(a.palette, b.palette);
             assert!(
-                !std::ptr::fn_addr_eq(a.motif, b.motif),
+                !std::ptr::fn_addr_eq(motif_of(id), motif_of(id + 1)),
                 "games {id} and {} share a motif",
                 id + 1
             );

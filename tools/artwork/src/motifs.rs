@@ -1,18 +1,19 @@
 //! The motifs: ten kinds of landscape, from hills to tunnels.
 //!
 //! A motif takes random numbers and the palette from its scene, so one motif gives thousands of
-//! different pictures. It draws from back to front. Most numbers are percentages of the width or the
-//! height, because the same motif fills an upright cover and a wide screenshot.
+//! different pictures. It draws from back to front. Most numbers are percentages of the width or
+//! the height, because the same motif fills an upright cover and a wide screenshot.
 
 use maud::{Markup, html};
 
-use super::scene::{Scene, append, hex, mix};
+use super::scene::{Motif, Scene, append, hex, mix, pick};
 
-/// Draws a landscape onto the sky of a scene.
-pub(super) type Motif = fn(&mut Scene) -> Markup;
+/// The motif of a game, the same in all its pictures.
+pub(super) fn motif_of(id: i64) -> Motif {
+    *pick(&MOTIFS, id, 3)
+}
 
-/// All motifs.
-pub(super) const MOTIFS: [Motif; 10] = [
+const MOTIFS: [Motif; 10] = [
     hills, city, planet, forest, road, islands, sea, blocks, peaks, tunnel,
 ];
 

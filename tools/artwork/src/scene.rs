@@ -1,10 +1,9 @@
-//! A picture that is being drawn: its size, palette and random numbers, and shapes that motifs share.
+//! A picture that is being drawn: its size, palette and random numbers, and shapes that motifs
+//! share.
 
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
-
-use super::motifs::{MOTIFS, Motif};
 
 /// A colour as 0xRRGGBB.
 pub(super) type Colour = u32;
@@ -26,6 +25,9 @@ const PALETTES: [[Colour; 5]; 13] = [
     [0x04_222b, 0x1f_9e9a, 0xd8_fff2, 0x0f_5a63, 0x02_1318],
 ];
 
+/// Draws a landscape onto the sky of a scene.
+pub(super) type Motif = fn(&mut Scene) -> Markup;
+
 /// A picture that is being drawn.
 pub(super) struct Scene {
     /// Width in user units.
@@ -34,28 +36,16 @@ pub(super) struct Scene {
     pub(super) height: i64,
     /// The game's palette, the same in all its pictures.
     pub(super) palette: [Colour; 5],
-    /// The game's motif, the same in all its pictures.
-    pub(super) motif: Motif,
     /// The state of the random number generator, different in each picture.
     random_state: u64,
 }
 
 impl Scene {
     pub(super) fn new(id: i64, view: u64, width: i64, height: i64) -> Self {
-        // Each factor is coprime to the length of its list. So neighbouring ids differ, and all motifs
-        // and palettes occur. A hash would sometimes give two neighbours the same.
-        let nth = |factor: u64, len: usize| {
-            (id.cast_unsigned().wrapping_mul(factor) % len as u64) as usize
-        };
-        let (palette, motif) = (
-            PALETTES[nth(5, PALETTES.len())],
-            MOTIFS[nth(3, MOTIFS.len())],
-        );
         Self {
             width,
             height,
-            palette,
-            motif,
+            palette: *pick(&PALETTES, id, 5),
             random_state: id.cast_unsigned().wrapping_mul(16).wrapping_add(view),
         }
     }
@@ -81,9 +71,9 @@ impl Scene {
     }
 
     /// The sky with the motif on it.
-    pub(super) fn draw(&mut self) -> Markup {
+    pub(super) fn draw(&mut self, motif: Motif) -> Markup {
         let [top, bottom, ..] = self.palette;
-        let motif = (self.motif)(self);
+        let motif = motif(self);
         html! {
             linearGradient id="sky" x2="0" y2="1" {
                 stop stop-color=(hex(top)) {}
@@ -148,6 +138,15 @@ impl Scene {
         append(&mut data, format_args!("V{}z", self.height));
         html! { path d=(data) fill=(fill) {} }
     }
+}
+
+/// Picks the element for this id. `factor` must be coprime to the length of `list`.
+///
+/// So neighbouring ids get different elements, and all elements occur. A hash would sometimes give
+/// two neighbours the same.
+pub(super) fn pick<T>(list: &[T], id: i64, factor: u64) -> &T {
+    let index = id.cast_unsigned().wrapping_mul(factor) % list.len() as u64;
+    &list[index as usize]
 }
 
 /// Appends to the data of a path.

@@ -95,7 +95,8 @@ async fn update_of_unknown_job_creates_none(one: &dyn JobStore) {
 
 async fn unfinished_jobs_are_listed_oldest_first(one: &dyn JobStore, other: &dyn JobStore) {
     let messages: Vec<_> = (0..5).map(|_| message()).collect();
-    // The order depends on the id, which contains the time of creation, not on when a row was written.
+    // The order depends on the id, which contains the time of creation, not on when a row was
+    // written.
     for at in [3, 0, 4, 1, 2] {
         create(one, &messages[at]).await;
     }

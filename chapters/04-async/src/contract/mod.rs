@@ -1,12 +1,12 @@
 //! The tests that every implementation of this chapter's interfaces must pass.
 //!
-//! Each contract uses two handles of the same service, `one` and `other`, like two processes with two
-//! connections. An implementation for one process passes the same handle twice. The contracts hold in
-//! memory, in SQLite, in PostgreSQL and over a broker. Promises of a single implementation have their
-//! own tests.
+//! Each contract uses two handles of the same service, `one` and `other`, like two processes with
+//! two connections. An implementation for one process passes the same handle twice. The contracts
+//! hold in memory, in SQLite, in PostgreSQL and over a broker. Promises of a single implementation
+//! have their own tests.
 //!
-//! Left out: what happens when a process or a server dies. Those tests need something to kill, so they
-//! are with the implementations that survive it.
+//! Left out: what happens when a process or a server dies. Those tests need something to kill, so
+//! they are with the implementations that survive it.
 
 mod event_bus;
 mod job_queue;

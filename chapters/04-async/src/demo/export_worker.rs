@@ -1,4 +1,5 @@
-//! The processes of the demonstration: they export a customer's orders, half a second for each export.
+//! The processes of the demonstration: they export a customer's orders, half a second for each
+//! export.
 //!
 //! There are two kinds of process. They differ in one line: which queue they use.
 

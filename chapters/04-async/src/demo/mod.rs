@@ -1,6 +1,7 @@
 //! The guided demonstration: how long a customer waits, and what is lost when a process dies.
 //!
-//! The workers are separate processes, killed by `kill -9`. RabbitMQ and PostgreSQL run in containers.
+//! The workers are separate processes, killed by `kill -9`. RabbitMQ and PostgreSQL run in
+//! containers.
 
 mod export_worker;
 mod job_watcher;

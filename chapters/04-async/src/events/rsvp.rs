@@ -1,11 +1,11 @@
 //! RSVPs to a launch event: each one becomes an e-mail and a push message.
 //!
 //! The response to the customer waits for neither. The store publishes [`Rsvp::created_event`] and
-//! responds. A [`Notifier`] for each channel sends the notification. If a channel is down, its events
-//! wait in its queue, and the other channel is not affected.
+//! responds. A [`Notifier`] for each channel sends the notification. If a channel is down, its
+//! events wait in its queue, and the other channel is not affected.
 //!
-//! Left out: real e-mails (an implementation of [`NotificationSender`] would call a mail server), and
-//! duplicate detection. After a crash between sending and acknowledging, a customer gets two
+//! Left out: real e-mails (an implementation of [`NotificationSender`] would call a mail server),
+//! and duplicate detection. After a crash between sending and acknowledging, a customer gets two
 //! notifications with the same event id.
 
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! A job as a message on the queue ([`JobMessage`]) and as a record in the job store ([`Job`]).
 //!
-//! The two are separate because they live for different times. A broker forgets a message when it is
-//! acknowledged. The record stays, so that the customer can read how the job ended.
+//! The two are separate because they live for different times. A broker forgets a message when it
+//! is acknowledged. The record stays, so that the customer can read how the job ended.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,8 +1,9 @@
 //! A worker takes a job off the queue, runs it, records the outcome, and only then acknowledges it.
 //!
-//! This order matters. If a worker dies before the acknowledgement, another worker gets the message:
-//! the job may *start* twice, but it is not lost. So a handler must be idempotent. The job store
-//! counts the attempts, because brokers count deliveries differently from version to version.
+//! This order matters. If a worker dies before the acknowledgement, another worker gets the
+//! message: the job may *start* twice, but it is not lost. So a handler must be idempotent. The
+//! job store counts the attempts, because brokers count deliveries differently from version to
+//! version.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -48,7 +49,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Records `percent`, 0 to 100. A failure is only logged, because the job does not depend on it.
+    /// Records `percent`, 0 to 100. A failure is only logged, because the job does not depend on
+    /// it.
     pub async fn set(&self, percent: u8) {
         let update = JobUpdate::Progress(percent.min(100));
         if let Err(error) = self.job_store.update(self.id, update).await {

@@ -1,8 +1,8 @@
 //! The *manifest*: which version of its game each published page shows.
 //!
-//! A page is current only if the manifest says that it was rendered from the game's present version
-//! with the present template. Versions are compared for equality, without a clock. So a crash between
-//! a commit and the withdrawal of the page cannot make an old page look new.
+//! A page is current only if the manifest says that it was rendered from the game's present
+//! version with the present template. Versions are compared for equality, without a clock. So a
+//! crash between a commit and the withdrawal of the page cannot make an old page look new.
 //!
 //! The manifest on disk is written after the pages, and only from time to time. Pages that it does
 //! not list are rendered again, which is cheap.

@@ -2,8 +2,8 @@
 //!
 //! Left out: flushing each page to disk. After a power cut the manifest could exist without a page
 //! that it lists. Also left out: publishers in several processes. The lock that keeps a slow
-//! publisher from overwriting a withdrawal exists in one process only. Across processes, the write of
-//! a page would need to be conditional on the game's version.
+//! publisher from overwriting a withdrawal exists in one process only. Across processes, the write
+//! of a page would need to be conditional on the game's version.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,8 +122,8 @@ impl PageWriter<'_> {
         }
     }
 
-    /// Removes every page that, by the saved manifest, was not rendered as `wanted` says. Returns how
-    /// many. It lists the object store once and reads no page.
+    /// Removes every page that, by the saved manifest, was not rendered as `wanted` says. Returns
+    /// how many. It lists the object store once and reads no page.
     pub(super) async fn withdraw_stale(
         &mut self,
         wanted: &Manifest,
@@ -179,10 +179,11 @@ impl PageWriter<'_> {
 
 /// The FNV-1a hash of the bytes, as 16 hexadecimal digits.
 ///
-/// The object store's own tag does not serve as an `ETag`: its format differs between stores, and it
-/// changes when the same page is written again. The standard library's hash differs between builds,
-/// but clones of two builds must agree during an upgrade. FNV-1a is not collision-resistant: two
-/// crafted pages could share a tag, and browsers that have one would not load the other.
+/// The object store's own tag does not serve as an `ETag`: its format differs between stores, and
+/// it changes when the same page is written again. The standard library's hash differs between
+/// builds, but clones of two builds must agree during an upgrade. FNV-1a is not
+/// collision-resistant: two crafted pages could share a tag, and browsers that have one would not
+/// load the other.
 pub(super) fn fingerprint(bytes: &[u8]) -> String {
     format!("{:016x}", fnv1a(bytes))
 }

@@ -1,11 +1,11 @@
 //! The page publisher writes each game's page into the [`PageStore`] before a client requests it.
 //!
-//! A pre-rendered page costs a request no query and no template, but must be removed when its content
-//! changes. The writer *withdraws* the page after its commit, as it invalidates a cache entry. Then
-//! requests are rendered on demand until the publisher writes the new page.
+//! A pre-rendered page costs a request no query and no template, but must be removed when its
+//! content changes. The writer *withdraws* the page after its commit, as it invalidates a cache
+//! entry. Then requests are rendered on demand until the publisher writes the new page.
 //!
-//! Left out: catalogue replicas that lag for longer than writes wait for them. A publisher that reads
-//! from such a replica renders the old version again.
+//! Left out: catalogue replicas that lag for longer than writes wait for them. A publisher that
+//! reads from such a replica renders the old version again.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -143,8 +143,8 @@ fn render(product: &Product) -> String {
     pages::game_page(product, Viewer::Anyone, Some("pre-rendered"), None).into_string()
 }
 
-/// Identifies the template by the page of one fixed game. When the template changes, the fingerprint
-/// changes too, and all pages are rendered again.
+/// Identifies the template by the page of one fixed game. When the template changes, the
+/// fingerprint changes too, and all pages are rendered again.
 fn template_fingerprint() -> String {
     fingerprint(render(&Generator::new(0).product(1)).as_bytes())
 }

@@ -1,8 +1,8 @@
 //! The dead letters of the job queue: messages that no worker can read.
 //!
-//! An operator looks at them and repairs the cause, for example a worker of an old version. Then the
-//! operator puts the messages back. Left out: deleting single dead letters, and the same for events;
-//! `rabbitmqctl` and RabbitMQ's management page do both.
+//! An operator looks at them and repairs the cause, for example a worker of an old version. Then
+//! the operator puts the messages back. Left out: deleting single dead letters, and the same for
+//! events; `rabbitmqctl` and RabbitMQ's management page do both.
 
 use lapin::options::{BasicAckOptions, BasicGetOptions};
 
@@ -17,8 +17,8 @@ impl RabbitQueue {
         self.publisher.message_count(DEAD_JOBS).await
     }
 
-    /// Puts the present dead letters back on the queue, and returns how many. A message that workers
-    /// still cannot read becomes a dead letter again.
+    /// Puts the present dead letters back on the queue, and returns how many. A message that
+    /// workers still cannot read becomes a dead letter again.
     pub async fn replay_dead_letters(&self) -> Result<usize, RabbitError> {
         let present = self.dead_letters().await?;
         let channel = with_timeout("open a channel", self.publisher.open_channel()).await?;

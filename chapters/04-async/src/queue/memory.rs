@@ -25,8 +25,8 @@ pub struct MemoryQueue {
 struct Shared {
     /// Messages that no worker holds. A delivered message is in its [`MemoryAckHandle`].
     waiting: Mutex<VecDeque<JobMessage>>,
-    /// Wakes one waiting worker. `Notify` stores at most one wake-up, not one for each message. So a
-    /// worker that takes a message and leaves others behind wakes the next worker.
+    /// Wakes one waiting worker. `Notify` stores at most one wake-up, not one for each message. So
+    /// a worker that takes a message and leaves others behind wakes the next worker.
     message_arrived: Notify,
     capacity: usize,
 }

@@ -5,7 +5,8 @@
 //! | `delivery.rs` | a message that a worker holds, and how the worker acknowledges it |
 //! | `job_queue.rs` | the interface [`JobQueue`] |
 //! | `memory.rs` | the queue in this process |
-//! | `rabbitmq.rs`, `dead_letters.rs` | the queue in a broker, and the jobs that no worker can read |
+//! | `rabbitmq.rs` | the queue in a broker |
+//! | `dead_letters.rs` | jobs that no worker can read |
 //! | `error.rs` | [`QueueError`] |
 
 mod dead_letters;

@@ -5,10 +5,10 @@
 //! wait at a busy worker while other workers are idle. With 100, a worker whose jobs take a
 //! millisecond does not wait for the broker between them.
 //!
-//! Prefetched messages must not stay with a worker that does not come back. The pool therefore closes
-//! a consumer when its worker drops a message (for example because the process is killed), stops
-//! waiting, or does not call again within [`IDLE_TIMEOUT`]. The broker then takes back all messages
-//! that it had sent to this consumer.
+//! Prefetched messages must not stay with a worker that does not come back. The pool therefore
+//! closes a consumer when its worker drops a message (for example because the process is killed),
+//! stops waiting, or does not call again within [`IDLE_TIMEOUT`]. The broker then takes back all
+//! messages that it had sent to this consumer.
 //!
 //! Left out: keeping a message longer than the broker's `consumer_timeout`, 30 minutes by default.
 //! After that the broker closes the channel and gives the message to another worker.
@@ -201,9 +201,9 @@ impl AckHandle for UnackedMessage {
 
     /// Publishes a copy to the back of the queue, then acknowledges the original.
     ///
-    /// A plain nack would put the message at the *front* again, where a failing job keeps all others
-    /// waiting, and would count towards the delivery limit. A crash between the two steps leaves two
-    /// copies. The worker then sees in the job's record what is done already.
+    /// A plain nack would put the message at the *front* again, where a failing job keeps all
+    /// others waiting, and would count towards the delivery limit. A crash between the two steps
+    /// leaves two copies. The worker then sees in the job's record what is done already.
     async fn requeue(self: Box<Self>) -> Result<(), QueueError> {
         let id = self.delivery.properties.message_id().as_ref();
         let copy = OutgoingMessage {

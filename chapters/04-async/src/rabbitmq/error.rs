@@ -35,7 +35,8 @@ pub enum RabbitError {
     /// declaration or after a restart of the broker.
     #[error("the queue {0:?} refused the message; it is full or not ready yet")]
     Rejected(String),
-    /// The channel of a delivered message is closed, so the message cannot be acknowledged any more.
+    /// The channel of a delivered message is closed, so the message cannot be acknowledged any
+    /// more.
     #[error("the connection that delivered this message is closed; the broker delivers it again")]
     ConnectionLost,
 }

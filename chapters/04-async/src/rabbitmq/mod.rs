@@ -1,9 +1,9 @@
 //! What the job queue and the event bus on RabbitMQ share.
 //!
 //! A broker is a separate process, so a confirmed message survives its publishers and its workers.
-//! Two hand-overs must be right. The publisher keeps a message until the broker confirms it, and the
-//! broker keeps it until a worker acknowledges it. If a step in between is lost, the message is
-//! delivered twice. No message is lost.
+//! Two hand-overs must be right. The publisher keeps a message until the broker confirms it, and
+//! the broker keeps it until a worker acknowledges it. If a step in between is lost, the message
+//! is delivered twice. No message is lost.
 //!
 //! | file | content |
 //! |---|---|
@@ -15,8 +15,8 @@
 //!
 //! Each queue and each event bus has two connections, one to publish and one to consume. A broker
 //! that runs out of memory or disk stops *reading* from connections that publish
-//! (<https://www.rabbitmq.com/docs/connection-blocked>). On a shared connection it would not read the
-//! acknowledgements either, and could not free any memory.
+//! (<https://www.rabbitmq.com/docs/connection-blocked>). On a shared connection it would not read
+//! the acknowledgements either, and could not free any memory.
 
 mod connection;
 mod consumer;

@@ -1,9 +1,9 @@
 //! Publishing with *publisher confirms*: the publisher learns what became of each message.
 //!
 //! Without confirms, a publish is only bytes in a socket. With them the broker confirms a message
-//! once every queue that it belongs to has it on disk, or rejects it. A message that belongs to *no*
-//! queue is confirmed too, because there is nothing to write. `mandatory` makes the broker send it
-//! back before the confirmation (<https://www.rabbitmq.com/docs/publishers#unroutable>).
+//! once every queue that it belongs to has it on disk, or rejects it. A message that belongs to
+//! *no* queue is confirmed too, because there is nothing to write. `mandatory` makes the broker
+//! send it back before the confirmation (<https://www.rabbitmq.com/docs/publishers#unroutable>).
 //!
 //! Left out: throughput. Every message waits for its own confirmation, about 1.5 ms on a quorum
 //! queue. A publisher of thousands would send them all and then wait for all.
@@ -21,7 +21,8 @@ use super::connection::BrokerConnection;
 use super::error::{RabbitError, with_timeout};
 use super::topology::Topology;
 
-/// How many messages one process publishes at the same time. The others wait, within their time-out.
+/// How many messages one process publishes at the same time. The others wait, within their
+/// time-out.
 const MAX_CONCURRENT_PUBLISHES: usize = 32;
 
 /// How long to retry a message that a queue rejects because it is not ready.
@@ -49,8 +50,8 @@ pub(crate) struct OutgoingMessage<'a> {
 /// Publishes messages, and waits for the broker's confirmation of each.
 ///
 /// Each channel carries one message at a time. lapin (4.12) assigns a returned message to the next
-/// confirmation that it receives. On a channel with several messages that may be the confirmation of
-/// another message, and the returned one would count as confirmed.
+/// confirmation that it receives. On a channel with several messages that may be the confirmation
+/// of another message, and the returned one would count as confirmed.
 pub(crate) struct ConfirmedPublisher {
     connection: BrokerConnection,
     topology: Topology,
@@ -82,8 +83,8 @@ impl ConfirmedPublisher {
 
     /// Like [`publish`](Self::publish), but retries for a moment if the queue rejects the message.
     ///
-    /// A quorum queue rejects messages while it elects its leader, after its declaration and after a
-    /// restart. A full queue goes on rejecting, so its publisher gets the error a little later.
+    /// A quorum queue rejects messages while it elects its leader, after its declaration and after
+    /// a restart. A full queue goes on rejecting, so its publisher gets the error a little later.
     pub(crate) async fn publish_when_ready(
         &self,
         message: &OutgoingMessage<'_>,

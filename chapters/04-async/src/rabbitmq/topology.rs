@@ -37,11 +37,12 @@ pub(crate) const DEFAULT_EXCHANGE: &str = "";
 
 /// After this many deliveries the broker dead-letters a message.
 ///
-/// Quorum queues always have a limit: 20 since RabbitMQ 4.0, and *without a dead-letter exchange the
-/// broker drops the message* at the limit. A nack, a dead worker, and in some versions an update of
-/// the broker count as deliveries. None of them means that the job is bad: while the job store's
-/// database is down, each worker returns its job once a second, 20 times in 20 seconds. The job
-/// store counts the attempts of a job. This limit only stops a message that would circulate for ever.
+/// Quorum queues always have a limit: 20 since RabbitMQ 4.0, and *without a dead-letter exchange
+/// the broker drops the message* at the limit. A nack, a dead worker, and in some versions an
+/// update of the broker count as deliveries. None of them means that the job is bad: while the job
+/// store's database is down, each worker returns its job once a second, 20 times in 20 seconds.
+/// The job store counts the attempts of a job. This limit only stops a message that would
+/// circulate for ever.
 const DELIVERY_LIMIT: i64 = 10_000;
 
 /// How many events may wait in one subscriber's queue.

@@ -1,4 +1,5 @@
-//! Each implementation passes the contract of its interface. `ch05-full` tests SQLite in the same way.
+//! Each implementation passes the contract of its interface. `ch05-full` tests SQLite in the same
+//! way.
 
 use ch04_async::{
     MemoryEventBus, MemoryJobStore, MemoryQueue, RabbitEventBus, RabbitQueue, contract,

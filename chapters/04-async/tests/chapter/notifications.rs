@@ -19,7 +19,8 @@ use crate::support::within_deadline;
 /// Channel, event and customer of a notification.
 type Notification = (String, Uuid, String);
 
-/// Records what it sends. It can hang at its first call, or fail at the first call for one customer.
+/// Records what it sends. It can hang at its first call, or fail at the first call for one
+/// customer.
 struct RecordingSender {
     sent: UnboundedSender<Notification>,
     started: Semaphore,

@@ -19,8 +19,8 @@ use object_store::path::Path;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
 
-/// Three games whose prices can change. A `gate` makes a reader wait after reading. Reading the game
-/// with the id `unreadable` fails.
+/// Three games whose prices can change. A `gate` makes a reader wait after reading. Reading the
+/// game with the id `unreadable` fails.
 struct TestCatalog {
     products: Mutex<Vec<Product>>,
     unreadable: AtomicI64,

@@ -90,7 +90,10 @@ impl TestStore {
         };
         match tokio::time::timeout(DEADLINE, reached).await {
             Ok(job) => job,
-            Err(_) => panic!("the job never {expectation}: {:?}", self.job(id).await),
+            Err(elapsed) => panic!(
+                "{elapsed}: the job never {expectation}: {:?}",
+                self.job(id).await
+            ),
         }
     }
 }

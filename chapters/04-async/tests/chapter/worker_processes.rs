@@ -20,7 +20,8 @@ async fn start(arguments: &[&str]) -> Child {
     Child::start(arguments[0], &mut command).await.unwrap()
 }
 
-/// Waits until the job has this state. Only a change that the job store reports wakes this function.
+/// Waits until the job has this state. Only a change that the job store reports wakes this
+/// function.
 async fn wait_for_state(
     job_store: &PgJobStore,
     changes: &mut Receiver<Uuid>,
@@ -93,7 +94,8 @@ async fn queue_in_memory_dies_with_its_process() {
     wait_for_state(&job_store, &mut changes, lost, JobState::Running).await;
     first.kill().await.unwrap();
     let _second = start(&[&store[..], &[ENDS_AT_ONCE]].concat()).await;
-    // The second process runs its jobs in order. If it knew the first job, that one would be done too.
+    // The second process runs its jobs in order. If it knew the first job, that one would be done
+    // too.
     let unfinished = job_store.unfinished().await.unwrap();
     if let Some(new) = unfinished.into_iter().find(|job| job.id != lost) {
         wait_for_state(&job_store, &mut changes, new.id, JobState::Done).await;

@@ -1,10 +1,10 @@
 //! Receives the notifications of changes that other processes make.
 //!
-//! PostgreSQL sends a notification only to the sessions that listen at that moment, and stores none.
-//! So after a lost connection the listener asks *which jobs have changed since then*, and reports
-//! them. A client may learn of such a change late, but always learns of it. A connection that only
-//! listens never sends, and would not notice that it is dead. So the listener sends a query every
-//! few seconds.
+//! PostgreSQL sends a notification only to the sessions that listen at that moment, and stores
+//! none. So after a lost connection the listener asks *which jobs have changed since then*, and
+//! reports them. A client may learn of such a change late, but always learns of it. A connection
+//! that only listens never sends, and would not notice that it is dead. So the listener sends a
+//! query every few seconds.
 //!
 //! Left out: how often a job has changed. A listener reads the record and sees its present state.
 
@@ -35,8 +35,8 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
 /// The jobs that may have changed since a moment up to which all changes were received.
 ///
-/// It starts one minute earlier: a transaction that was open at that moment has a `changed_at` before
-/// its commit. Some changes are reported twice, which does no harm.
+/// It starts one minute earlier: a transaction that was open at that moment has a `changed_at`
+/// before its commit. Some changes are reported twice, which does no harm.
 const CHANGED_SINCE: &str = "SELECT id::text FROM jobs \
     WHERE changed_at > $1::timestamptz - interval '1 minute' ORDER BY changed_at";
 
@@ -135,7 +135,8 @@ impl ListenConnection {
     async fn forward_until_lost(mut self, changes: &Sender<Uuid>) -> (String, sqlx::Error) {
         let mut keepalive = tokio::time::interval(KEEPALIVE_INTERVAL);
         loop {
-            // `try_recv` is cancel-safe: a half-received notification stays in the connection's buffer.
+            // `try_recv` is cancel-safe: a half-received notification stays in the connection's
+            // buffer.
             let notification = tokio::select! {
                 notification = self.connection.try_recv() => notification,
                 _ = keepalive.tick() => match server_time(&mut self.connection).await {

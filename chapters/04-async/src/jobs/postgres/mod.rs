@@ -1,13 +1,14 @@
 //! The job store in PostgreSQL, shared by clones and workers in many processes.
 //!
-//! A client watches a job through clone 2 while a worker in another process runs it. So every process
-//! must learn of each change. PostgreSQL's
-//! [`NOTIFY`](https://www.postgresql.org/docs/17/sql-notify.html) belongs to the transaction that makes
-//! the change: listeners get it when the transaction commits, and never if it rolls back.
+//! A client watches a job through clone 2 while a worker in another process runs it. So every
+//! process must learn of each change. PostgreSQL's
+//! [`NOTIFY`](https://www.postgresql.org/docs/17/sql-notify.html) belongs to the transaction that
+//! makes the change: listeners get it when the transaction commits, and never if it rolls back.
 //! `change_listener.rs` receives the notifications.
 //!
-//! Left out: very many changes. In the whole database server, commits with `NOTIFY` take turns, which
-//! limits a store to some thousands a second. A larger store would notify over Redis or the broker.
+//! Left out: very many changes. In the whole database server, commits with `NOTIFY` take turns,
+//! which limits a store to some thousands a second. A larger store would notify over Redis or the
+//! broker.
 
 mod change_listener;
 

@@ -1,8 +1,9 @@
 //! The product page: one game with its pictures, facts and reviews.
 //!
-//! With [`Viewer::Anyone`] and without an order key, the page depends on the game alone. It has the
-//! same bytes for all users, and can be pre-rendered. A form with an idempotency key is different for
-//! each user, so a pre-rendered page links to the page that a clone renders for one user.
+//! With [`Viewer::Anyone`] and without an order key, the page depends on the game alone. It has
+//! the same bytes for all users, and can be pre-rendered. A form with an idempotency key is
+//! different for each user, so a pre-rendered page links to the page that a clone renders for one
+//! user.
 //!
 //! Left out: deleting a review, because HTML forms cannot send DELETE.
 
@@ -17,8 +18,8 @@ use super::layout::{Page, Viewer, layout};
 
 /// The page of one game.
 ///
-/// `order_key` is the idempotency key in the buy form. A customer who clicks twice, or reloads after a
-/// lost response, sends the same key and gets the same order.
+/// `order_key` is the idempotency key in the buy form. A customer who clicks twice, or reloads
+/// after a lost response, sends the same key and gets the same order.
 pub fn game_page(
     product: &Product,
     viewer: Viewer<'_>,

@@ -60,8 +60,9 @@ impl<'a> Page<'a> {
 
 /// A complete document around `body`.
 ///
-/// No page has inline styles or scripts, so the store can send `Content-Security-Policy: default-src
-/// 'self'`. If a template ever forgets to escape a text, the browser still runs no injected script.
+/// No page has inline styles or scripts, so the store can send `Content-Security-Policy:
+/// default-src 'self'`. If a template ever forgets to escape a text, the browser still runs no
+/// injected script.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "callers build the body in the call"
