@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hint_is_run_hint() {
+    fn wrong_arguments_and_files_are_explained() {
         let workspace = SampleWorkspace::new();
         assert_eq!(
             run_hint(&workspace, &["4"]).unwrap_err(),

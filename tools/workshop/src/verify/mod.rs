@@ -3,8 +3,8 @@
 //!
 //! First, [`rules`] checks the files of an exercise. Then each [`variant`] (the stub, the solution
 //! and each wrong answer) becomes a package in a [`generated_workspace`], with the exercise's
-//! tests. Cargo builds all of them at once, and their tests run. The learner's own file is not used,
-//! so a solved exercise changes nothing.
+//! tests. Cargo builds all of them at once, and their tests run. The learner's own file is not
+//! used, so a solved exercise changes nothing.
 
 pub mod command;
 pub mod generated_workspace;

@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, Sender};
 use super::*;
 use crate::app::fixture::{SOLVED, SampleWorkspace};
 
-/// A simulated learner, who act after each expected text.
+/// A simulated learner, who acts after each expected text.
 struct Learner<F: FnMut(usize, &Sender<String>)> {
     typed: Sender<String>,
     printed: String,
