@@ -7,26 +7,28 @@ use serde::Deserialize;
 /// The time-outs and sizes of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+// The aliases are the keys of earlier configuration files.
 pub struct Limits {
     /// Time for a complete request head. It is also how long a connection may be idle.
     ///
     /// Without this time-out, a client can send half a head and keep the connection for ever
     /// (*slowloris*).
-    #[serde(with = "humantime_serde")]
+    #[serde(alias = "head", with = "humantime_serde")]
     pub head_timeout: Duration,
     /// Time that a request body may make its reader wait, for the next piece and in total. Bytes
     /// that arrive extend it at `body_rate`.
-    #[serde(with = "humantime_serde")]
+    #[serde(alias = "body", with = "humantime_serde")]
     pub body_timeout: Duration,
     /// The minimum rate of a request body that makes its reader wait, in bytes per second. A faster
     /// body may take as long as it needs.
+    #[serde(alias = "rate")]
     pub body_rate: u32,
     /// Time that a client may read nothing of a response while all buffers are full.
-    #[serde(with = "humantime_serde")]
+    #[serde(alias = "unread", with = "humantime_serde")]
     pub write_timeout: Duration,
     /// Time for the requests in flight after a shutdown has begun. The server then closes their
     /// connections.
-    #[serde(with = "humantime_serde")]
+    #[serde(alias = "grace", with = "humantime_serde")]
     pub shutdown_timeout: Duration,
     /// The maximum number of open connections. One more gets a 503, and is closed.
     pub connections: usize,
