@@ -1,8 +1,8 @@
 //! A child process that runs a program of ours: a clone, a worker, a proxy under measurement.
 //!
 //! The child prints one line when it is ready, usually with the address it listens on. Its standard
-//! input is a pipe. Started with [`EXIT_ON_STDIN_CLOSE`], the child stops when the parent closes the
-//! pipe ([`Child::stop`]). The operating system closes it too when the parent dies, so no child
+//! input is a pipe. Started with [`EXIT_ON_STDIN_CLOSE`], the child stops when the parent closes
+//! the pipe ([`Child::stop`]). The operating system closes it too when the parent dies, so no child
 //! outlives its parent. [`crate::shutdown`] is the child's side of this.
 //!
 //! Left out: resource limits, and the child's log, which goes to the parent's standard error.

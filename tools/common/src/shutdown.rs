@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 /// ```no_run
 /// # async fn serve(shutdown: impl Future<Output = ()>) {}
 /// # #[tokio::main] async fn main() {
-/// let shutdown = common::shutdown::requested(std::env::args().any(|a| a == "--exit-on-stdin-close"));
+/// let is_child = std::env::args().any(|flag| flag == "--exit-on-stdin-close");
+/// let shutdown = common::shutdown::requested(is_child);
 /// serve(shutdown).await;
 /// # }
 /// ```

@@ -1,9 +1,9 @@
-//! One connection to the target: [`Connection`], which sends a request, waits for the whole answer, and stays open for the
-//! next (keep-alive).
+//! One connection to the target: [`Connection`] sends a request, reads the whole response, and
+//! stays open for the next request (keep-alive).
 //!
-//! It is hyper's bare HTTP/1 connection and no pooling client, because a pool opens as many connections as it pleases, and
-//! here their number is the load. Nothing is retried: a request that was sent and not answered is an error, also where
-//! a browser would quietly ask again, for a learner wants to see it. Left out: pipelining, which no browser does either.
+//! It uses hyper's HTTP/1 connection instead of a client with a pool, because a pool decides by
+//! itself how many connections it opens, and here their number is the load. It retries nothing: a
+//! request without a response is an error, also where a browser would retry.
 
 use std::io;
 use std::time::Duration;
@@ -19,33 +19,34 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::request::Request;
 use crate::target::Target;
 
-/// The pause after a refused connection. A refusal comes back in microseconds; without a pause a closed loop would
-/// "send" tens of thousands of requests a second to a server that is down, and drown the run in its failures.
-pub(crate) const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(10);
+/// The pause after a refused connection. Without it, a closed loop would count tens of thousands of
+/// failures per second while the server is down.
+pub(crate) const CONNECT_RETRY_DELAY: Duration = Duration::from_millis(10);
 
-/// At most one open connection at any time; it is opened by the first request, and again after a failure.
+/// At most one open connection. The first request opens it, and so does the first one after a
+/// failure.
 pub(crate) struct Connection {
     target: Target,
     open: Option<Open>,
 }
 
-/// A TCP connection and the task that moves its bytes. The task ends with the connection, or with this.
+/// A TCP connection and the task that drives it. Dropping this ends the task.
 struct Open {
     sender: SendRequest<Full<Bytes>>,
     driver: AbortOnDropHandle<()>,
 }
 
-/// Why a request got no answer. Whatever the reason, the connection is closed.
+/// Why a request got no response. The connection is closed in every case.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TransportError {
-    /// Nobody listens there, or the machine is out of ports.
+    /// The server does not listen, or this machine has no free port.
     #[error("could not connect: {0}")]
     Connect(#[source] io::Error),
-    /// The connection broke before the answer was complete.
+    /// The connection broke before the response was complete.
     #[error("the connection broke: {0}")]
     Broken(#[from] hyper::Error),
-    /// The answer was not complete in time.
-    #[error("no answer in time")]
+    /// The response was not complete in time.
+    #[error("no response in time")]
     TimedOut,
 }
 
@@ -54,14 +55,15 @@ impl Connection {
         Connection { target, open: None }
     }
 
-    /// Sends `request` and reads its answer to the end. Returns the answer's status.
+    /// Sends `request` and reads the whole response. Returns its status.
     pub(crate) async fn exchange(
         &mut self,
         request: Request,
         deadline: Instant,
     ) -> Result<u16, TransportError> {
         if Instant::now() >= deadline {
-            // It waited in the queue until its time was over. Sending it now would only load the server further.
+            // The request waited in the queue past its deadline. Sending it now would only add
+            // load.
             return Err(TransportError::TimedOut);
         }
         let request = request.for_target(&self.target);
@@ -70,7 +72,7 @@ impl Connection {
             Err(_elapsed) => Err(TransportError::TimedOut),
         };
         if outcome.is_err() {
-            // An answer that comes too late must not be taken for the answer to the next request.
+            // A late response must not be taken for the response to the next request.
             self.close().await;
         }
         outcome
@@ -89,8 +91,8 @@ impl Connection {
         Ok(status)
     }
 
-    /// The open connection as soon as it can take a request, or a new one if the server has closed it in the meantime, as
-    /// it may: nothing was lost with it. If the server closes it while the request is on its way, that is an error.
+    /// The open connection, or a new one if the server has closed it while it was idle. If the
+    /// server closes it while a request is on its way, that is an error.
     async fn sender(&mut self) -> Result<&mut SendRequest<Full<Bytes>>, TransportError> {
         if let Some(open) = &mut self.open
             && open.sender.ready().await.is_err()
@@ -104,12 +106,13 @@ impl Connection {
         Ok(&mut self.open.insert(open).sender)
     }
 
-    /// Closes the socket, and waits until it is closed, so that the next connection is not one too many.
+    /// Closes the socket and waits for that, so that the next connection does not exceed the
+    /// number.
     async fn close(&mut self) {
         if let Some(Open { sender, driver }) = self.open.take() {
             drop(sender);
             driver.abort();
-            // It ends as "cancelled"; there is nothing to learn from that.
+            // The result is always "cancelled".
             let _ = driver.await;
         }
     }
@@ -120,11 +123,12 @@ impl Open {
         let stream = TcpStream::connect(&target.addresses[..])
             .await
             .map_err(TransportError::Connect)?;
-        // Otherwise Nagle's algorithm holds a small write back until the last one is acknowledged, up to 40 ms later.
+        // Nagle's algorithm would hold a small write back for up to 40 ms, until the previous one
+        // is acknowledged.
         stream.set_nodelay(true).map_err(TransportError::Connect)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let driver = AbortOnDropHandle::new(tokio::spawn(async move {
-            // An error here reaches the request that it hit, through `sender`.
+            // `sender` returns an error of the connection to the affected request.
             let _ = connection.await;
         }));
         sender.ready().await?;

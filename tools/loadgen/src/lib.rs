@@ -1,34 +1,36 @@
-//! The load generator of every chapter: it stands outside the system, asks, and writes down what came back.
+//! The load generator of every chapter: it sends HTTP requests to a server on this machine and
+//! reports the latencies and the failures.
 //!
-//! It has two ways to ask. In a **closed loop** ([`closed_loop`]) each connection sends, waits for the answer, and sends
-//! again: so many customers, each of whom is patient. It shows how much a system can do. In an **open loop**
-//! ([`open_loop`]) requests fall due at fixed times, whether or not the system keeps up, as they do when strangers knock
-//! at a web site. It shows how long people wait.
+//! It has two workload models. In a **closed loop** ([`closed_loop`]) each connection sends a
+//! request, waits for the response, and sends the next one. It measures the maximum throughput. In
+//! an **open loop** ([`open_loop`]) requests are due at fixed times, whether the server keeps up or
+//! not, as they are from independent users. It measures how long clients wait.
 //!
 //! # Coordinated omission
 //!
-//! A closed loop is too polite to measure waiting. When the server stalls for a second, ten connections send ten slow
-//! requests and then hold back the thousand that other people would have sent in that second, so the report has ten bad
-//! numbers among many thousand good ones, and its p99 looks healthy. The generator has *coordinated* with the server to
-//! *omit* the bad part. The name is Gil Tene's ("How NOT to Measure Latency",
-//! <https://www.infoq.com/presentations/latency-response-time/>). The cure is that of his `wrk2`
-//! (<https://github.com/giltene/wrk2>): count each latency from the time at which the request was *due*, not from the time
-//! at which the generator got round to sending it. [`open_loop`] does so; take quantiles from there.
+//! A closed loop cannot measure waiting times. When the server stalls for a second, ten connections
+//! send ten slow requests, and do not send the thousand requests that other clients would have sent
+//! in that second. The report has ten slow responses among many thousand fast ones, and its p99
+//! looks healthy. Gil Tene calls this *coordinated omission* ("How NOT to Measure Latency",
+//! <https://www.infoq.com/presentations/latency-response-time/>): the generator coordinates with
+//! the server and omits the slow part. His `wrk2` (<https://github.com/giltene/wrk2>) counts each
+//! latency from the time at which the request was *due*, not from the time at which it was sent.
+//! [`open_loop`] does the same, so take quantiles from there.
 //!
-//! # What keeps a run honest
+//! # What makes a run reliable
 //!
 //! * Load goes to this machine only: [`Target`] refuses every other address.
-//! * Every run ends: [`MAX_RUN`] bounds the sending, [`RESPONSE_TIMEOUT`] each answer.
-//! * A dropped connection, a time-out and a 5xx are [failures](Report::failures), never answers with a good time.
-//! * A generator that could not keep its own schedule says so: [`Report::is_conclusive`].
+//! * Every run ends: [`MAX_RUN`] limits the sending, [`RESPONSE_TIMEOUT`] each response.
+//! * A dropped connection, a time-out and a 5xx are [failures](Report::failures).
+//! * If the generator misses its own schedule, the report says so: [`Report::is_conclusive`].
 //!
-//! Left out: stages that raise the rate, thresholds, TLS, HTTP/2, redirects (counted as the 3xx that they are), and
-//! checks of what the answer says: only its status is looked at, and its body is read to the end and dropped.
+//! Left out: stages with different rates, thresholds, TLS, HTTP/2, think times, pipelining,
+//! cookies, streamed request bodies, redirects (counted as 3xx), and checks of response bodies.
 
-mod closed;
+mod closed_loop;
 mod connection;
 mod limit;
-mod open;
+mod open_loop;
 mod pacer;
 #[cfg(feature = "plots")]
 pub mod plots;
@@ -36,9 +38,9 @@ mod report;
 mod request;
 mod target;
 
-pub use closed::closed_loop;
+pub use closed_loop::closed_loop;
 pub use limit::{Limit, MAX_RUN, RESPONSE_TIMEOUT};
-pub use open::open_loop;
+pub use open_loop::open_loop;
 pub use report::Report;
 pub use request::Request;
 pub use target::{Target, TargetError};

@@ -1,17 +1,21 @@
-//! When a run ends. There is always an end: a load generator that somebody forgot is an attack on one's own machine.
+//! When a run ends. There is always an end: a load generator that somebody forgot is an attack on
+//! one's own machine.
 //!
-//! Left out: ending early because something was measured (a breached threshold, a mean that has settled).
+//! Left out: ending early because something was measured (a breached threshold, a mean that has
+//! settled).
 
 use std::time::Duration;
 
 /// The longest time for which a run sends. A longer one is cut to this.
 pub const MAX_RUN: Duration = Duration::from_mins(1);
 
-/// How long a request may take, from its first byte to the last byte of the answer, with a new connection if it needs
-/// one. After that it counts as an error. [`Target::with_response_timeout`](crate::Target::with_response_timeout) changes it.
+/// How long a request may take, from its first byte to the last byte of the answer, with a new
+/// connection if it needs one. After that it counts as an error.
+/// [`Target::with_response_timeout`](crate::Target::with_response_timeout) changes it.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// When a closed loop stops sending: after so many requests, after so much time, whichever comes first.
+/// When a closed loop stops sending: after so many requests, after so much time, whichever comes
+/// first.
 ///
 /// ```
 /// use std::time::Duration;

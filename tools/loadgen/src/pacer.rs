@@ -1,11 +1,10 @@
-//! The clock of the open loop: a thread that says "now" when a request falls due.
+//! The pacer of the open loop: a thread that emits a [`Slot`] when a request is due.
 //!
-//! It is a thread of its own because tokio's timer counts in whole milliseconds, which at 1,000 requests a second is the
-//! whole distance between two of them. The thread sleeps with the system's timer, some fifty microseconds coarse.
-//! [`Slot`]s go from there through a task of the runtime, the *usher*, into the queue that the connections take them from.
-//! The usher does no work but to look at its watch: what delays it, delays the whole generator.
-//!
-//! Left out: rates that change. A schedule is any sequence of times, so stages need no more than another iterator.
+//! It is a thread because tokio's timer counts in whole milliseconds, the distance between two
+//! requests at 1,000 requests per second. The operating system's timer is accurate to about 50 µs.
+//! The slots pass through a task of the runtime, the *forwarder*, into the queue from which the
+//! connections take them. The forwarder only checks the time: a delay of the forwarder is a delay
+//! of the generator.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::task::AbortOnDropHandle;
 
 /// A send that starts later than this after its due time is late.
-pub(crate) const LATE: Duration = Duration::from_millis(1);
+pub(crate) const LATE_AFTER: Duration = Duration::from_millis(1);
 
 /// One intended send.
 pub(crate) struct Slot {
@@ -22,40 +21,40 @@ pub(crate) struct Slot {
     pub(crate) n: u64,
     /// When it should be sent.
     pub(crate) due: Instant,
-    /// Whether the generator itself was late to notice that it is due, however free or busy the connections were.
+    /// Whether the generator itself noticed too late that the request is due.
     pub(crate) noticed_late: bool,
 }
 
-/// Slots as they fall due. The queue has no bound, for the point of an open loop is that a slow server does not slow the
-/// schedule down; it ends with the schedule, which has at most rate × [`MAX_RUN`](crate::MAX_RUN) slots.
+/// A queue of due slots. It has no bound, because a slow server must not slow the schedule down. It
+/// has at most rate × [`MAX_RUN`](crate::MAX_RUN) slots.
 pub(crate) struct Pacer {
     pub(crate) slots: UnboundedReceiver<Slot>,
-    _usher: AbortOnDropHandle<()>,
+    _forwarder: AbortOnDropHandle<()>,
 }
 
 impl Pacer {
-    /// Starts a schedule, given as distances from `start`. It stops early when the `Pacer` is dropped.
+    /// Starts a schedule of times after `start`. It stops early when the `Pacer` is dropped.
     pub(crate) fn start(
         start: Instant,
         schedule: impl Iterator<Item = Duration> + Send + 'static,
     ) -> Self {
-        let (ring, mut bells) = unbounded_channel::<(u64, Instant)>();
+        let (due_times, mut due) = unbounded_channel::<(u64, Instant)>();
         let (queue, slots) = unbounded_channel();
 
         thread::spawn(move || {
-            for (n, distance) in (0..).zip(schedule) {
-                let due = start + distance;
+            for (n, offset) in (0..).zip(schedule) {
+                let due = start + offset;
                 thread::sleep(due.saturating_duration_since(Instant::now()));
-                if ring.send((n, due)).is_err() {
-                    // Nobody listens any more: the run was given up.
+                if due_times.send((n, due)).is_err() {
+                    // The run has been cancelled.
                     return;
                 }
             }
         });
 
-        let usher = AbortOnDropHandle::new(tokio::spawn(async move {
-            while let Some((n, due)) = bells.recv().await {
-                let noticed_late = due.elapsed() > LATE;
+        let forwarder = AbortOnDropHandle::new(tokio::spawn(async move {
+            while let Some((n, due)) = due.recv().await {
+                let noticed_late = due.elapsed() > LATE_AFTER;
                 if queue
                     .send(Slot {
                         n,
@@ -71,12 +70,13 @@ impl Pacer {
 
         Pacer {
             slots,
-            _usher: usher,
+            _forwarder: forwarder,
         }
     }
 }
 
-/// The due times of `rate` requests a second for `duration`, evenly spaced, the first one at once.
+/// The due times of `rate` requests per second for `duration`, evenly spaced. The first is due at
+/// once.
 pub(crate) fn constant_rate(
     rate: u32,
     duration: Duration,
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_falls_due_that_many_times_in_a_second() {
+    fn rate_gives_that_many_slots_per_second() {
         assert_eq!(constant_rate(7, Duration::from_secs(1)).count(), 7);
         assert_eq!(
             constant_rate(1_000, Duration::from_millis(300)).count(),
@@ -101,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn due_times_do_not_drift_when_the_rate_does_not_divide_a_second() {
+    fn due_times_do_not_drift() {
         let due = constant_rate(3, Duration::from_mins(1)).nth(150);
         assert_eq!(due, Some(Duration::from_secs(50)));
     }
 
-    /// The usher shares this test's only thread, so it cannot notice anything while the test keeps the thread busy.
+    /// The forwarder shares this test's only thread, so it cannot run while the test keeps it busy.
     #[tokio::test]
-    async fn a_generator_without_a_processor_knows_that_it_was_late() {
+    async fn generator_notices_that_it_was_late() {
         let start = Instant::now();
         let mut pacer = Pacer::start(start, constant_rate(1_000, Duration::from_millis(5)));
         while start.elapsed() < Duration::from_millis(20) {

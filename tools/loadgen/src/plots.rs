@@ -1,9 +1,9 @@
-//! Drawings of what was measured: points with their spread, and curves, as SVG. With the cargo feature `plots`.
+//! Plots of measurements as SVG: points with their spread, and curves. Needs the cargo feature
+//! `plots`.
 //!
-//! Each drawing carries a title and a description for those who cannot see it, and a background of its own, so that it is legible on a
-//! dark page too. Colours are those of Okabe and Ito, which people who see fewer colours can tell apart.
-//!
-//! Left out: bars, several drawings in one, and other formats than SVG.
+//! Each plot has a title and a description for screen readers, and a background, so that it is
+//! legible on a dark page. The colours are those of Okabe and Ito, which colour-blind people can
+//! distinguish.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ use plotters::prelude::{
 use plotters::series::PointSeries;
 use plotters::style::{Color, ShapeStyle};
 
-/// The size of every drawing, in pixels.
+/// The size of every plot, in pixels.
 const SIZE: (u32, u32) = (800, 460);
 
 const COLOURS: [RGBColor; 4] = [
@@ -27,38 +27,38 @@ const COLOURS: [RGBColor; 4] = [
     RGBColor(90, 90, 90),
 ];
 
-/// A drawing.
+/// A plot.
 #[derive(Clone, Debug)]
 pub struct Plot<'a> {
-    /// What it is.
+    /// The title.
     pub title: &'a str,
-    /// What a person would see.
+    /// What the plot shows, for screen readers.
     pub description: &'a str,
-    /// From left to right.
+    /// The horizontal axis.
     pub x: Axis<'a>,
-    /// From below to above.
+    /// The vertical axis.
     pub y: Axis<'a>,
-    /// What is drawn.
+    /// The data.
     pub series: Vec<Series<'a>>,
 }
 
-/// One direction of a drawing.
+/// One axis of a plot.
 #[derive(Clone, Debug)]
 pub struct Axis<'a> {
-    /// What it counts, with its unit.
+    /// The quantity with its unit.
     pub label: &'a str,
-    /// From where to where.
+    /// The shown range.
     pub range: Range<f64>,
-    /// What stands at 0, 1, 2, …, instead of numbers; empty for numbers.
+    /// Labels for 0, 1, 2, … instead of numbers; empty for numbers.
     pub names: Vec<&'a str>,
-    /// Each step is ten times the one before. Only upwards, and the range must begin above 0.
+    /// Whether the axis is logarithmic. Only for the vertical axis; the range must begin above 0.
     pub is_log: bool,
 }
 
-/// Some values that belong together.
+/// A series of values.
 #[derive(Clone, Debug)]
 pub struct Series<'a> {
-    /// What the legend says.
+    /// Its name in the legend.
     pub name: &'a str,
     /// The values.
     pub points: Vec<Point>,
@@ -68,14 +68,14 @@ pub struct Series<'a> {
     pub colour: usize,
 }
 
-/// One value, and between which others it lies.
+/// One value with its spread.
 #[derive(Clone, Copy, Debug)]
 pub struct Point {
-    /// From left to right.
+    /// The horizontal position.
     pub x: f64,
     /// The median.
     pub y: f64,
-    /// The least and the greatest.
+    /// The minimum and the maximum.
     pub spread: (f64, f64),
 }
 
@@ -90,9 +90,9 @@ pub enum Look {
     Dashed,
 }
 
-/// A drawing could not be made: what the library said.
+/// The plotting library failed.
 #[derive(Debug, thiserror::Error)]
-#[error("this cannot be drawn: {0}")]
+#[error("this plot cannot be drawn: {0}")]
 pub struct PlotError(String);
 
 impl<'a> Axis<'a> {
@@ -106,7 +106,7 @@ impl<'a> Axis<'a> {
         }
     }
 
-    /// An axis with a name at each place.
+    /// An axis with a label at each position.
     pub fn of_names(label: &'a str, names: Vec<&'a str>) -> Self {
         Axis {
             range: -0.5..names.len() as f64 - 0.5,
@@ -131,7 +131,7 @@ impl<'a> Axis<'a> {
 }
 
 impl Point {
-    /// A value without a spread: of a curve.
+    /// A value without a spread, for curves.
     pub fn exact(x: f64, y: f64) -> Self {
         Point {
             x,
@@ -142,7 +142,7 @@ impl Point {
 }
 
 impl Plot<'_> {
-    /// The drawing as an SVG document.
+    /// The plot as an SVG document.
     pub fn svg(&self) -> Result<String, PlotError> {
         let mut svg = String::new();
         {
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawing_has_words_and_a_background_and_its_curve() {
+    fn plot_has_title_description_background_and_curve() {
         for is_log in [false, true] {
             let svg = plot(is_log);
             assert!(
@@ -302,7 +302,7 @@ mod tests {
                 .unwrap_or_default();
             assert!(
                 rect.contains(&background) && rect.contains("#FFFFFF"),
-                "a dark page would show through: {rect}"
+                "the plot has no white background: {rect}"
             );
             assert!(svg.matches("<circle").count() == 8, "a dot for each value");
             assert!(svg.contains("<polyline"), "the curve is missing");
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn every_tag_that_is_opened_is_closed() {
+    fn every_tag_is_closed() {
         let svg = plot(false);
         let count = |what: &str| svg.matches(what).count();
         let opened = count("<") - count("</");
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stand_at_their_places_only() {
+    fn labels_appear_at_their_positions_only() {
         let axis = Axis::of_names("strategy", vec!["round-robin", "peak-ewma"]);
         assert_eq!(
             [0.0, 0.5, 1.0, -0.5, 7.0].map(|at| axis.text(at)),

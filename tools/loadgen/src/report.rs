@@ -1,8 +1,8 @@
-//! What a run found out: [`Report`]. Each connection fills one of its own; at the end they are merged.
+//! The [`Report`] of a run. Each connection fills its own report; at the end they are merged.
 //!
-//! Latencies lie in an HDR histogram (<https://hdrhistogram.org>), which keeps every value to three significant digits in
-//! constant space and can be added up, so that no quantile is ever an average of averages. Left out: how the numbers
-//! moved during the run.
+//! The latencies are in an HDR histogram (<https://hdrhistogram.org>). It keeps three significant
+//! digits of every value in constant space. Histograms can be added, so no quantile is an average
+//! of averages.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,27 +14,28 @@ use tokio::time::Instant;
 
 use crate::connection::TransportError;
 
-/// The counts and latencies of one run, or of several that ran side by side.
+/// The counts and latencies of one run, or of several runs at the same time.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Everything that was asked: the answers in `by_status` and the `errors`.
+    /// All requests: the responses in `by_status` plus the `errors`.
     pub requests: u64,
-    /// Requests without an answer: refused, broken off, or out of time.
+    /// Requests without a response: refused, broken off, or timed out.
     pub errors: u64,
-    /// The first error's own words; enough to find out what is wrong.
+    /// The message of the first error.
     pub first_error: Option<String>,
-    /// How many answers came with which status.
+    /// The number of responses per status.
     pub by_status: BTreeMap<u16, u64>,
-    /// From the start of the run until the last answer.
+    /// From the start of the run to the last response.
     pub elapsed: Duration,
-    /// Latencies in microseconds: of each answer, whatever its status, and of each request that ran out of time, with the
-    /// time that it waited. A refused or broken connection is not in it, for it fails fast and would flatter the server.
+    /// Latencies in microseconds, of responses with any status and of requests that timed out.
+    /// Refused and broken connections are not included: they fail fast and would make the server
+    /// look faster.
     pub histogram: Histogram<u64>,
-    /// How many sends had an intended time: all of an open loop, none of a closed one.
+    /// The number of sends with a due time: all of an open loop, none of a closed loop.
     pub scheduled: u64,
-    /// Sends that began more than 1 ms after their intended time, for whatever reason.
+    /// The sends that started more than 1 ms after their due time, for any reason.
     pub late: u64,
-    /// Those of the `late` that were the generator's own fault, not a wait for a busy connection.
+    /// The `late` sends that the generator itself delayed, not a wait for a busy connection.
     pub late_by_generator: u64,
 }
 
@@ -46,9 +47,10 @@ impl Default for Report {
             first_error: None,
             by_status: BTreeMap::new(),
             elapsed: Duration::ZERO,
-            // It starts small and grows with the largest value, so a thousand connections may each have one.
+            // It starts small and grows with the largest value, so each connection can have its
+            // own.
             histogram: Histogram::new(3)
-                .expect("three significant digits are within HDR's limit of five"),
+                .expect("HDR histograms allow up to five significant digits"),
             scheduled: 0,
             late: 0,
             late_by_generator: 0,
@@ -61,9 +63,9 @@ impl Report {
     pub const TABLE_HEAD: &str =
         "requests  failures      ok/s    p50 ms    p90 ms    p99 ms    max ms  statuses";
 
-    /// Requests that did not work out: no answer, or an answer that blames the server (5xx).
+    /// Failed requests: no response, or a 5xx.
     ///
-    /// A 4xx is not among them: the server did answer, and it was the request that was wrong. Look at `by_status`.
+    /// A 4xx is no failure of the server. Look at `by_status` for those.
     pub fn failures(&self) -> u64 {
         self.errors
             + self
@@ -73,7 +75,8 @@ impl Report {
                 .sum::<u64>()
     }
 
-    /// Requests that did not fail, per second of the run. Failures do not count, for a dead server fails very fast.
+    /// Successful requests per second of the run. Failures do not count: a dead server fails very
+    /// fast.
     pub fn requests_per_second(&self) -> f64 {
         if self.elapsed.is_zero() {
             return 0.0;
@@ -81,10 +84,11 @@ impl Report {
         (self.requests - self.failures()) as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// The latency, in milliseconds, that the share `q` (0.0 to 1.0) of the requests did not exceed.
+    /// The latency in milliseconds that the fraction `q` (0.0 to 1.0) of the requests did not
+    /// exceed.
     ///
-    /// NaN if nothing was measured. Every comparison with NaN is false, so "p99 is below 5 ms" does not hold for an
-    /// empty run.
+    /// NaN if nothing was measured. Every comparison with NaN is false, so "p99 is below 5 ms" is
+    /// false for an empty run.
     pub fn quantile_ms(&self, q: f64) -> f64 {
         if self.histogram.is_empty() {
             return f64::NAN;
@@ -92,14 +96,13 @@ impl Report {
         self.histogram.value_at_quantile(q) as f64 / 1_000.0
     }
 
-    /// Whether the run may be used as evidence: something was sent, and the generator kept its own schedule for 99 % of it.
-    ///
-    /// A closed loop has no schedule to miss.
+    /// Whether the run may be used as evidence: requests were sent, and the generator delayed at
+    /// most 1 % of the scheduled sends. A closed loop has no schedule.
     pub fn is_conclusive(&self) -> bool {
         self.requests > 0 && self.late_by_generator * 100 <= self.scheduled
     }
 
-    /// Adds a run that went on at the same time. Counts add up; `elapsed` is the longer of the two.
+    /// Adds a run that took place at the same time. Counts add up; `elapsed` is the longer time.
     pub fn merge(&mut self, other: &Report) {
         self.requests += other.requests;
         self.errors += other.errors;
@@ -112,13 +115,13 @@ impl Report {
         self.elapsed = self.elapsed.max(other.elapsed);
         self.histogram
             .add(&other.histogram)
-            .expect("a histogram that grows can take any other's values");
+            .expect("a growing histogram accepts all values of another one");
         self.scheduled += other.scheduled;
         self.late += other.late;
         self.late_by_generator += other.late_by_generator;
     }
 
-    /// Notes one request.
+    /// Records one request.
     pub(crate) fn record(&mut self, outcome: &Result<u16, TransportError>, latency: Duration) {
         self.requests += 1;
         match outcome {
@@ -129,14 +132,15 @@ impl Report {
             }
         }
         if matches!(outcome, Ok(_) | Err(TransportError::TimedOut)) {
-            // Not `saturating_record`: that one does not grow the histogram, and cuts every latency to 2 µs.
+            // Not `saturating_record`: it does not grow the histogram, and cuts every latency to 2
+            // µs.
             self.histogram
                 .record(latency.as_micros() as u64)
-                .expect("a histogram that grows can take any latency of a bounded run");
+                .expect("a growing histogram accepts every latency of a limited run");
         }
     }
 
-    /// Waits for all connections of a run. If one panicked, in the caller's closure, the panic goes on from here.
+    /// Waits for all connections of a run. A panic of the caller's closure continues here.
     pub(crate) async fn collect(mut connections: JoinSet<Report>, start: Instant) -> Report {
         let mut total = Report::default();
         while let Some(finished) = connections.join_next().await {
@@ -150,7 +154,8 @@ impl Report {
     }
 }
 
-/// One row under [`Report::TABLE_HEAD`], and a second line if there is something that the numbers alone would hide.
+/// One row under [`Report::TABLE_HEAD`], and further lines for the first error and for an
+/// inconclusive run.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -174,15 +179,15 @@ impl fmt::Display for Report {
         if let Some(error) = &self.first_error {
             write!(
                 f,
-                "\n          {} without an answer, the first because: {error}",
+                "\n          {} without a response; the first error: {error}",
                 self.errors
             )?;
         }
         if self.late_by_generator * 100 > self.scheduled {
             write!(
                 f,
-                "\n          inconclusive: the generator was itself late for {} of {} sends; \
-                 lower the rate or stop what else runs here",
+                "\n          inconclusive: the generator itself delayed {} of {} sends; \
+                 lower the rate or stop other programs",
                 self.late_by_generator, self.scheduled
             )?;
         }
@@ -194,7 +199,7 @@ impl fmt::Display for Report {
 mod tests {
     use super::*;
 
-    fn answered(status: u16, millis: u64) -> Report {
+    fn response(status: u16, millis: u64) -> Report {
         let mut report = Report::default();
         report.record(&Ok(status), Duration::from_millis(millis));
         report
@@ -202,9 +207,9 @@ mod tests {
 
     #[test]
     fn merging_adds_counts_and_latencies() {
-        let mut all = answered(200, 1);
-        all.merge(&answered(200, 3));
-        all.merge(&answered(503, 9));
+        let mut all = response(200, 1);
+        all.merge(&response(200, 3));
+        all.merge(&response(503, 9));
 
         assert_eq!((all.requests, all.failures()), (3, 1));
         assert_eq!(all.by_status, BTreeMap::from([(200, 2), (503, 1)]));
@@ -216,11 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn throughput_is_what_went_well_in_the_time_of_the_longest_run() {
-        let mut all = answered(200, 1);
+    fn throughput_counts_successes_over_longest_run() {
+        let mut all = response(200, 1);
         all.elapsed = Duration::from_secs(4);
         for status in [200, 404, 500] {
-            let mut other = answered(status, 1);
+            let mut other = response(status, 1);
             other.elapsed = Duration::from_secs(2);
             all.merge(&other);
         }
@@ -228,7 +233,7 @@ mod tests {
         assert_eq!(
             all.elapsed,
             Duration::from_secs(4),
-            "the runs went on side by side"
+            "the runs took place at the same time"
         );
         assert!(
             (all.requests_per_second() - 0.75).abs() < 0.001,
@@ -238,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_measured_nothing_proves_nothing() {
+    fn empty_run_is_not_conclusive() {
         let empty = Report::default();
 
         assert!(!empty.is_conclusive());
@@ -248,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_connection_fails_fast_and_so_has_no_latency() {
-        let mut report = answered(200, 7);
+    fn broken_connection_has_no_latency() {
+        let mut report = response(200, 7);
         let refused = TransportError::Connect(std::io::ErrorKind::ConnectionRefused.into());
         report.record(&Err(refused), Duration::from_micros(20));
         report.record(&Err(TransportError::TimedOut), Duration::from_secs(10));
@@ -258,23 +263,23 @@ mod tests {
         assert_eq!(
             report.histogram.len(),
             2,
-            "the time-out waited and counts; the refusal did not"
+            "a time-out counts as a latency, a refusal does not"
         );
         assert!(
             report.histogram.min() > 6_000,
-            "a refusal made the server look fast"
+            "the refusal makes the server look fast"
         );
     }
 
     #[test]
-    fn more_than_one_send_in_a_hundred_missed_is_inconclusive() {
-        let mut report = answered(200, 1);
+    fn more_than_one_percent_delayed_is_inconclusive() {
+        let mut report = response(200, 1);
         report.scheduled = 200;
         report.late = 200;
         report.late_by_generator = 2;
         assert!(
             report.is_conclusive(),
-            "sends that wait for the server are not the generator's fault"
+            "sends that wait for the server are no delay of the generator"
         );
 
         report.late_by_generator = 3;
@@ -283,8 +288,8 @@ mod tests {
     }
 
     #[test]
-    fn a_row_stands_under_its_column_names() {
-        let row = answered(200, 2).to_string();
+    fn row_is_aligned_with_table_head() {
+        let row = response(200, 2).to_string();
 
         assert_eq!(
             row.find("200×1"),

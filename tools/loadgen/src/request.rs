@@ -1,8 +1,8 @@
-//! What is asked: [`Request`], made anew for each turn by the closure that the caller gives to a loop.
+//! A [`Request`]. The caller's closure makes one for each send.
 //!
-//! The closure gets the number of the request, counted from 0, so that a run can walk through the catalogue
-//! (`/games/{n % 10_000 + 1}`), mix reads and writes (`n % 10 == 0`), or give every order its own key, and do the same
-//! again in the next run. Left out: bodies that stream, and cookies (put a `cookie` header in).
+//! The closure gets the number of the request, counted from 0. So a run can go through the
+//! catalogue (`/games/{n % 10_000 + 1}`), mix reads and writes (`n % 10 == 0`), or give every order
+//! its own key, and it does the same in the next run.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -12,16 +12,16 @@ use http_body_util::Full;
 
 use crate::target::Target;
 
-/// One request, without the server that it goes to.
+/// One request, without the address of the server.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// `GET`, `POST`, …
     pub method: Method,
-    /// What follows the server's name: `/games?page=2`.
+    /// The path and the query, such as `/games?page=2`.
     pub path_and_query: PathAndQuery,
-    /// Sent as they are. `host` and `content-length` are added if they are missing.
+    /// The headers. `host` and `content-length` are added if they are missing.
     pub headers: HeaderMap,
-    /// Empty for most methods.
+    /// The body, empty for most methods.
     pub body: Bytes,
 }
 
@@ -29,8 +29,8 @@ impl Request {
     /// A request without headers or body.
     ///
     /// # Panics
-    /// If `path_and_query` does not begin with `/` or holds what a URL may not, such as a space. It comes from the code of
-    /// the caller, so it is a mistake in that code.
+    /// If `path_and_query` does not begin with `/`, or contains a character that a URL forbids,
+    /// such as a space. That is a mistake in the calling code.
     ///
     /// ```
     /// use loadgen::Request;
@@ -60,7 +60,7 @@ impl Request {
         Request::new(Method::GET, path_and_query)
     }
 
-    /// `POST path_and_query` with a body that is JSON already. Panics like [`Request::new`].
+    /// `POST path_and_query` with a JSON body. Panics like [`Request::new`].
     pub fn post_json(path_and_query: &str, json: impl Into<Bytes>) -> Self {
         let mut request = Request::new(Method::POST, path_and_query)
             .header(CONTENT_TYPE.as_str(), "application/json");
@@ -68,23 +68,23 @@ impl Request {
         request
     }
 
-    /// Adds a header; the name in lower case.
+    /// Adds a header. The name is in lower case.
     ///
     /// # Panics
-    /// If the name or the value holds a character that a header forbids.
+    /// If the name or the value contains a character that a header forbids.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let Ok(header) = name.parse::<HeaderName>() else {
-            panic!("{name:?} is not a header's name");
+            panic!("{name:?} is not a valid header name");
         };
         let Ok(value) = value.parse::<HeaderValue>() else {
-            panic!("{value:?} cannot be the value of the header {name}");
+            panic!("{value:?} is not a valid value for the header {name}");
         };
         self.headers.append(header, value);
         self
     }
 
-    /// The form that goes onto the wire: path only, for the connection leads to the server already.
+    /// The request in the form that is sent: with the path only, and with a `host` header.
     pub(crate) fn for_target(self, target: &Target) -> http::Request<Full<Bytes>> {
         let mut request = http::Request::new(Full::new(self.body));
         *request.method_mut() = self.method;

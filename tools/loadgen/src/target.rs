@@ -1,8 +1,7 @@
-//! Whom the load goes to: [`Target`], a server on this very machine.
+//! The server that gets the load: [`Target`], always on this machine.
 //!
-//! Load that lands on somebody else's server is an attack, and a typing error is enough to start one. So the address is
-//! checked once, here, and nothing else in the crate opens a connection to anything but a `Target`. Left out: TLS, for a
-//! workshop's servers listen on loopback, and the cost of TLS is not what the chapters measure.
+//! Load on another machine is an attack, and a typing error could start one. So the address is
+//! checked here, and this crate connects to `Target`s only.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -12,12 +11,13 @@ use http::header::HeaderValue;
 
 use crate::limit::RESPONSE_TIMEOUT;
 
-/// A server on this machine, and how patient to be with it.
+/// A server on this machine, and the time limit for its responses.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Every one of them is loopback. `localhost` often has two, `::1` and 127.0.0.1, and the server listens on one.
+    /// Loopback addresses. `localhost` often has two, `::1` and 127.0.0.1, and the server listens
+    /// on one.
     pub(crate) addresses: Vec<SocketAddr>,
-    /// What goes into the `host` header of each request that does not bring its own.
+    /// The `host` header of requests without one.
     pub(crate) host: HeaderValue,
     pub(crate) response_timeout: Duration,
 }
@@ -26,7 +26,8 @@ impl Target {
     /// Reads a base address such as `http://127.0.0.1:8080`. Without a port it means port 80.
     ///
     /// # Errors
-    /// [`TargetError`] for whatever is not plain HTTP to a loopback address (127.0.0.0/8, `::1`, `localhost`).
+    /// [`TargetError`] unless it is plain HTTP to a loopback address (127.0.0.0/8, `::1`,
+    /// `localhost`).
     ///
     /// ```
     /// use loadgen::Target;
@@ -49,14 +50,14 @@ impl Target {
         {
             return Err(TargetError::HasPath(url.to_owned()));
         }
-        // `host()` leaves out a user name, so that `http://127.0.0.1@example.com` is seen for what it is: example.com.
+        // `host()` skips a user name, so the host of `http://127.0.0.1@example.com` is example.com.
         let host = uri
             .host()
             .ok_or_else(|| TargetError::Unreadable(url.to_owned()))?;
         let port = uri.port_u16().unwrap_or(80);
         let addresses = loopback_addresses(host, port)?;
         let host = HeaderValue::from_str(&format!("{host}:{port}"))
-            .expect("a host that was part of a URI has no byte that a header forbids");
+            .expect("every host of a URI is a valid header value");
         Ok(Target {
             addresses,
             host,
@@ -64,7 +65,7 @@ impl Target {
         })
     }
 
-    /// The same server, given more or less time for each answer than [`RESPONSE_TIMEOUT`].
+    /// The same server with another limit for each response than [`RESPONSE_TIMEOUT`].
     #[must_use]
     pub fn with_response_timeout(self, response_timeout: Duration) -> Self {
         Target {
@@ -74,7 +75,7 @@ impl Target {
     }
 }
 
-/// `localhost` is the one name that is looked up. Any other name could point at this machine today and elsewhere tomorrow.
+/// The only name that is resolved is `localhost`. Other names may point to another machine later.
 fn loopback_addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, TargetError> {
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     let addresses: Vec<SocketAddr> = if host.eq_ignore_ascii_case("localhost") {
@@ -94,29 +95,29 @@ fn loopback_addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, TargetEr
     }
 }
 
-/// Why an address was not accepted as a [`Target`].
+/// Why an address is not accepted as a [`Target`].
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// It is not this machine, or not surely so.
+    /// The address is not on this machine, or that is not certain.
     #[error(
-        "load goes only to this machine, and {0} is not a loopback address; \
+        "load goes only to this machine, but {0} is not a loopback address; \
          use 127.0.0.1, [::1] or localhost, such as http://127.0.0.1:8080"
     )]
     Elsewhere(String),
-    /// It asks for TLS.
+    /// The address asks for TLS.
     #[error(
-        "{0} asks for TLS, which the load generator does not speak; use the server's http:// address"
+        "{0} asks for TLS, which the load generator does not support; use the server's http:// address"
     )]
     Https(String),
-    /// It goes on after the port.
+    /// The address has a path.
     #[error(
-        "{0} has a path; a target is the server alone, such as http://127.0.0.1:8080, and each request brings its path"
+        "{0} has a path; give the server alone, such as http://127.0.0.1:8080, because each request brings its path"
     )]
     HasPath(String),
-    /// It is no HTTP address at all.
+    /// The text is no HTTP address.
     #[error("{0:?} is not an address such as http://127.0.0.1:8080")]
     Unreadable(String),
-    /// The system does not know `localhost`.
+    /// This machine cannot resolve `localhost`.
     #[error("localhost has no address here; use http://127.0.0.1 and the port")]
     NoLocalhost(#[source] std::io::Error),
 }

@@ -1,4 +1,4 @@
-//! What the load generator promises, checked against a small real server whose faults are chosen by each test.
+//! The load generator against a small real server. Each test chooses the server's faults.
 
 mod server;
 
@@ -8,15 +8,15 @@ use loadgen::{Limit, Request, Target, TargetError, closed_loop, open_loop};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
-use server::{Server, Treatment};
+use server::{Behaviour, Server};
 
 fn games(n: u64) -> Request {
     Request::get(&format!("/games/{n}"))
 }
 
 #[tokio::test]
-async fn a_closed_loop_sends_exactly_what_it_was_asked_for() {
-    let server = Server::start(|_| Treatment::Answer(200)).await;
+async fn closed_loop_sends_exactly_that_many_requests() {
+    let server = Server::start(|_| Behaviour::Answer(200)).await;
 
     let report = closed_loop(&server.target(), 4, Limit::requests(500), games).await;
 
@@ -26,21 +26,21 @@ async fn a_closed_loop_sends_exactly_what_it_was_asked_for() {
     assert_eq!(
         report.histogram.len(),
         500,
-        "an answer is missing from the latencies"
+        "a response is missing from the latencies"
     );
     assert_eq!(report.failures(), 0, "{report}");
 }
 
 #[tokio::test]
-async fn an_open_loop_sends_rate_times_duration() {
-    let server = Server::start(|_| Treatment::Answer(200)).await;
+async fn open_loop_sends_rate_times_duration() {
+    let server = Server::start(|_| Behaviour::Answer(200)).await;
 
     let report = open_loop(&server.target(), 200, 4, Duration::from_millis(250), games).await;
 
     assert_eq!(
         server.requests(),
         50,
-        "200 a second for a quarter of a second are 50"
+        "200 per second for a quarter of a second are 50"
     );
     assert_eq!(
         (report.requests, report.scheduled, report.failures()),
@@ -50,7 +50,7 @@ async fn an_open_loop_sends_rate_times_duration() {
 }
 
 #[tokio::test]
-async fn a_request_arrives_as_it_was_made() {
+async fn request_arrives_unchanged() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let target = Target::parse(&format!("http://{address}")).unwrap();
@@ -88,28 +88,29 @@ async fn a_request_arrives_as_it_was_made() {
 }
 
 #[tokio::test]
-async fn a_closed_loop_ends_when_its_time_is_over() {
-    let server = Server::start(|_| Treatment::Answer(200)).await;
+async fn closed_loop_ends_at_its_time_limit() {
+    let server = Server::start(|_| Behaviour::Answer(200)).await;
     let limit = Limit::requests(u64::MAX).within(Duration::from_millis(50));
 
     let report = closed_loop(&server.target(), 2, limit, games).await;
 
-    assert!(report.requests > 0, "it sent nothing");
+    assert!(report.requests > 0, "the closed loop sent nothing");
     assert_eq!(report.requests, server.requests());
 }
 
 #[tokio::test]
-async fn connections_are_kept_alive_and_never_more_than_allowed() {
-    let server = Server::start(|_| Treatment::Answer(200)).await;
+async fn connections_are_reused_and_limited() {
+    let server = Server::start(|_| Behaviour::Answer(200)).await;
     closed_loop(&server.target(), 4, Limit::requests(500), games).await;
     assert!(
         server.connections() <= 4,
-        "{} connections: is each request given its own?",
+        "{} connections: does each request open its own?",
         server.connections()
     );
 
-    // A stall is when a generator is tempted to open more: hundreds are due and none is answered.
-    let server = Server::start(|_| Treatment::Stall(Duration::from_millis(200))).await;
+    // During a stall a generator might open more: hundreds of requests are due, none gets a
+    // response.
+    let server = Server::start(|_| Behaviour::Stall(Duration::from_millis(200))).await;
     open_loop(
         &server.target(),
         1_000,
@@ -124,15 +125,15 @@ async fn connections_are_kept_alive_and_never_more_than_allowed() {
         server.connections()
     );
     assert_eq!(
-        server.most_under_way(),
+        server.max_in_flight(),
         3,
         "in a stall every connection should be waiting"
     );
 }
 
 #[tokio::test]
-async fn an_answer_that_blames_the_server_is_a_failure_and_a_404_is_not() {
-    let server = Server::start(|n| Treatment::Answer([200, 404, 500, 503][n as usize % 4])).await;
+async fn status_5xx_is_a_failure_but_not_404() {
+    let server = Server::start(|n| Behaviour::Answer([200, 404, 500, 503][n as usize % 4])).await;
 
     let report = closed_loop(&server.target(), 3, Limit::requests(400), games).await;
 
@@ -141,19 +142,16 @@ async fn an_answer_that_blames_the_server_is_a_failure_and_a_404_is_not() {
         [(200, 100), (404, 100), (500, 100), (503, 100)].into()
     );
     assert_eq!(report.failures(), 200, "500 and 503 are failures");
-    assert_eq!(
-        report.errors, 0,
-        "an answer is not a transport error, whatever it says"
-    );
+    assert_eq!(report.errors, 0, "a response is never a transport error");
 }
 
 #[tokio::test]
-async fn a_dropped_connection_is_a_failure_and_the_next_request_gets_a_new_one() {
+async fn dropped_connection_fails_and_is_replaced() {
     let server = Server::start(|n| {
         if n % 5 == 0 {
-            Treatment::HangUp
+            Behaviour::HangUp
         } else {
-            Treatment::Answer(200)
+            Behaviour::Answer(200)
         }
     })
     .await;
@@ -162,7 +160,7 @@ async fn a_dropped_connection_is_a_failure_and_the_next_request_gets_a_new_one()
 
     assert_eq!(
         report.errors, 20,
-        "every fifth request was dropped: is it sent again behind our back?"
+        "every fifth request was dropped: does the generator retry?"
     );
     assert_eq!(report.by_status, [(200, 80)].into());
     assert_eq!(report.failures(), 20);
@@ -170,7 +168,7 @@ async fn a_dropped_connection_is_a_failure_and_the_next_request_gets_a_new_one()
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_up_before_it_reads_is_counted_once_a_request() {
+async fn immediate_close_counts_once_per_request() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = Target::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move {
@@ -185,8 +183,8 @@ async fn a_server_that_hangs_up_before_it_reads_is_counted_once_a_request() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_all_failures_and_is_not_asked_without_pause() {
-    // Bound and not listening: nobody answers, and no other test can get the port meanwhile.
+async fn missing_server_fails_with_pauses_between_attempts() {
+    // Bound but not listening: connections are refused, and no other test gets the port.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let target = Target::parse(&format!("http://{}", socket.local_addr().unwrap())).unwrap();
@@ -203,19 +201,19 @@ async fn a_server_that_is_not_there_is_all_failures_and_is_not_asked_without_pau
     assert_eq!(report.failures(), report.requests);
     assert!(
         report.requests <= 20,
-        "{} refusals in 100 ms: does it rest between them?",
+        "{} refusals in 100 ms: is there a pause after each?",
         report.requests
     );
     assert!(report.first_error.unwrap().contains("could not connect"));
     assert!(
         report.histogram.is_empty(),
-        "a refusal is fast; as a latency it would make a dead server look good"
+        "a refusal must not count as a latency, because it is very fast"
     );
 }
 
 #[tokio::test]
-async fn a_server_that_closes_politely_costs_no_failure() {
-    let server = Server::start(|_| Treatment::AnswerAndClose).await;
+async fn announced_close_is_no_failure() {
+    let server = Server::start(|_| Behaviour::AnswerAndClose).await;
 
     let report = closed_loop(&server.target(), 2, Limit::requests(50), games).await;
 
@@ -228,24 +226,24 @@ async fn a_server_that_closes_politely_costs_no_failure() {
     assert_eq!(
         server.connections(),
         50,
-        "each answer announced that its connection ends"
+        "each response announced that the connection ends"
     );
 }
 
 #[tokio::test]
-async fn a_server_that_closes_an_idle_connection_costs_no_failure() {
+async fn closed_idle_connection_is_no_failure() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = Target::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let read = stream.read(&mut [0; 1024]).await.unwrap();
             assert!(read > 0, "a connection without a request");
-            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-            stream.write_all(answer).await.unwrap();
+            let response = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(response).await.unwrap();
         }
     });
 
-    // An open loop, so that there is time between two requests in which to notice.
+    // An open loop leaves time between two requests, in which the client notices the close.
     let report = open_loop(&target, 50, 1, Duration::from_millis(120), games).await;
 
     assert_eq!(
@@ -257,19 +255,19 @@ async fn a_server_that_closes_an_idle_connection_costs_no_failure() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_answer_times_out_and_counts_as_slow() {
-    let patience = Duration::from_millis(200);
+async fn timed_out_request_counts_as_slow() {
+    let timeout = Duration::from_millis(200);
     let server = Server::start(|n| {
         if n < 3 {
-            Treatment::Ignore
+            Behaviour::Ignore
         } else {
-            Treatment::Answer(200)
+            Behaviour::Answer(200)
         }
     })
     .await;
 
     let report = closed_loop(
-        &server.target().with_response_timeout(patience),
+        &server.target().with_response_timeout(timeout),
         1,
         Limit::requests(5),
         games,
@@ -284,13 +282,13 @@ async fn a_request_without_an_answer_times_out_and_counts_as_slow() {
     );
     assert!(
         report.quantile_ms(0.6) >= 200.0,
-        "the wait of {patience:?} is missing from the latencies"
+        "the wait of {timeout:?} is missing from the latencies"
     );
 }
 
 #[tokio::test]
-async fn an_open_loop_reports_also_what_it_could_not_send_any_more() {
-    let server = Server::start(|_| Treatment::Ignore).await;
+async fn open_loop_reports_unsent_requests() {
+    let server = Server::start(|_| Behaviour::Ignore).await;
     let target = server
         .target()
         .with_response_timeout(Duration::from_millis(50));
@@ -304,20 +302,21 @@ async fn an_open_loop_reports_also_what_it_could_not_send_any_more() {
     );
     assert!(
         server.connections() < 20,
-        "{} connections: does it still try to send what it has given up?",
+        "{} connections: does the generator still send requests after their deadline?",
         server.connections()
     );
 }
 
-/// Coordinated omission: the same stall hits four requests of a closed loop and two in five of an open loop.
+/// Coordinated omission: the same stall affects four requests of a closed loop, and two in five of
+/// an open loop.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_open_loop_sees_a_stall_that_the_closed_loop_leaves_out() {
+async fn only_open_loop_shows_a_stall() {
     let stall = Duration::from_millis(400);
     let stalls_once = move |n| {
         if n == 50 {
-            Treatment::Stall(stall)
+            Behaviour::Stall(stall)
         } else {
-            Treatment::Answer(200)
+            Behaviour::Answer(200)
         }
     };
     let slow = 100_000..=u64::MAX / 2;
@@ -333,10 +332,11 @@ async fn the_open_loop_sees_a_stall_that_the_closed_loop_leaves_out() {
         closed_slow > 0,
         "the server did not stall, so this test shows nothing"
     );
-    // 500 a second for the first 300 ms of the stall: about 150 waited longer than 100 ms; in the closed loop, four did.
+    // 500 per second in the first 300 ms of the stall: about 150 requests waited longer than 100
+    // ms. In the closed loop, four did.
     assert!(
         open_slow >= 10 * closed_slow,
-        "{open_slow} slow requests in the open loop, {closed_slow} in the closed one: does latency count from the intended time?"
+        "{open_slow} slow requests in the open loop, {closed_slow} in the closed one: does latency count from the due time?"
     );
     assert!(
         open.quantile_ms(0.9) > 4.0 * closed.quantile_ms(0.9),
@@ -350,9 +350,9 @@ async fn the_open_loop_sees_a_stall_that_the_closed_loop_leaves_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_generator_that_misses_its_own_schedule_is_inconclusive() {
-    let server = Server::start(|_| Treatment::Answer(200)).await;
-    let slow_to_prepare = |n| {
+async fn generator_that_misses_its_schedule_is_inconclusive() {
+    let server = Server::start(|_| Behaviour::Answer(200)).await;
+    let make_slowly = |n| {
         let start = std::time::Instant::now();
         while start.elapsed() < Duration::from_millis(3) {
             std::hint::spin_loop();
@@ -365,14 +365,14 @@ async fn a_generator_that_misses_its_own_schedule_is_inconclusive() {
         50,
         2,
         Duration::from_millis(400),
-        slow_to_prepare,
+        make_slowly,
     )
     .await;
 
     assert_eq!(report.failures(), 0);
     assert!(
         report.late_by_generator * 2 > report.scheduled,
-        "the generator dawdled 3 ms before each send, and owns up to {} of {}",
+        "the generator needed 3 ms before each send, but reports only {} of {} as delayed",
         report.late_by_generator,
         report.scheduled
     );
@@ -381,8 +381,8 @@ async fn a_generator_that_misses_its_own_schedule_is_inconclusive() {
 
 #[tokio::test]
 #[should_panic(expected = "is not a path")]
-async fn a_mistake_in_the_callers_closure_is_not_swallowed() {
-    let server = Server::start(|_| Treatment::Answer(200)).await;
+async fn panic_in_the_callers_closure_is_raised() {
+    let server = Server::start(|_| Behaviour::Answer(200)).await;
 
     closed_loop(&server.target(), 2, Limit::requests(10), |_| {
         Request::get("games/7")
@@ -425,7 +425,7 @@ fn only_loopback_is_a_target() {
 }
 
 #[test]
-fn an_address_that_cannot_be_a_target_is_told_what_would_be() {
+fn refused_address_gets_a_hint() {
     for (url, hint) in [
         ("https://127.0.0.1:8443", "use the server's http:// address"),
         (

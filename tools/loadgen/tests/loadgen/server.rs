@@ -1,7 +1,6 @@
-//! The server under load: a real one on port 0, with a fault for every occasion.
+//! The server under load: a real one on a free port, with faults.
 //!
-//! It counts what it sees, so that a test can compare the generator's numbers with the other side's. Left out: everything
-//! that a game store would do.
+//! It counts its requests, so that a test can compare them with the generator's numbers.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,55 +16,57 @@ use loadgen::Target;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-/// How the server treats a request.
+/// How the server handles a request.
 #[derive(Clone, Copy)]
-pub enum Treatment {
-    /// Answers with this status.
+pub enum Behaviour {
+    /// Responds with this status.
     Answer(u16),
-    /// Reads the request, then closes the connection without a word.
+    /// Reads the request, then closes the connection without a response.
     HangUp,
-    /// Never answers.
+    /// Never responds.
     Ignore,
-    /// Answers, and says that it is about to close the connection, as a server does that is being replaced.
+    /// Responds, and announces that the connection closes, as a draining server does.
     AnswerAndClose,
-    /// Answers everything that comes from now on only after this long from now, then is itself again.
+    /// Holds this request and all later ones for this long, then responds normally again.
     Stall(Duration),
 }
 
-/// The server, and what it saw.
+/// The server, and what it counted.
 pub struct Server {
     address: SocketAddr,
-    seen: Arc<Seen>,
+    counts: Arc<Counts>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Counts {
     connections: AtomicU64,
     requests: AtomicU64,
-    under_way: AtomicU64,
-    most_under_way: AtomicU64,
+    in_flight: AtomicU64,
+    max_in_flight: AtomicU64,
     stalled_until: OnceLock<Instant>,
 }
 
 impl Server {
-    /// `treat` gets the number of the request as the server counts them, from 0.
-    pub async fn start(treat: impl Fn(u64) -> Treatment + Clone + Send + Sync + 'static) -> Server {
+    /// `behave` gets the number of the request as the server counts them, from 0.
+    pub async fn start(
+        behave: impl Fn(u64) -> Behaviour + Clone + Send + Sync + 'static,
+    ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Seen::default());
+        let counts = Arc::new(Counts::default());
         let server = Server {
             address,
-            seen: Arc::clone(&seen),
+            counts: Arc::clone(&counts),
         };
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                seen.connections.fetch_add(1, Ordering::SeqCst);
-                let (seen, treat) = (Arc::clone(&seen), treat.clone());
+                counts.connections.fetch_add(1, Ordering::SeqCst);
+                let (counts, behave) = (Arc::clone(&counts), behave.clone());
                 let service = service_fn(move |_: hyper::Request<Incoming>| {
-                    let seen = Arc::clone(&seen);
-                    let treatment = treat(seen.requests.fetch_add(1, Ordering::SeqCst));
-                    async move { answer(&seen, treatment).await }
+                    let counts = Arc::clone(&counts);
+                    let behaviour = behave(counts.requests.fetch_add(1, Ordering::SeqCst));
+                    async move { answer(&counts, behaviour).await }
                 });
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
@@ -78,41 +79,41 @@ impl Server {
     }
 
     pub fn connections(&self) -> u64 {
-        self.seen.connections.load(Ordering::SeqCst)
+        self.counts.connections.load(Ordering::SeqCst)
     }
 
     pub fn requests(&self) -> u64 {
-        self.seen.requests.load(Ordering::SeqCst)
+        self.counts.requests.load(Ordering::SeqCst)
     }
 
-    pub fn most_under_way(&self) -> u64 {
-        self.seen.most_under_way.load(Ordering::SeqCst)
+    pub fn max_in_flight(&self) -> u64 {
+        self.counts.max_in_flight.load(Ordering::SeqCst)
     }
 }
 
 async fn answer(
-    seen: &Seen,
-    treatment: Treatment,
+    counts: &Counts,
+    behaviour: Behaviour,
 ) -> Result<hyper::Response<Full<Bytes>>, &'static str> {
-    let under_way = seen.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-    seen.most_under_way.fetch_max(under_way, Ordering::SeqCst);
-    if let Treatment::Stall(time) = treatment {
-        let _ = seen.stalled_until.set(Instant::now() + time);
+    let in_flight = counts.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+    counts.max_in_flight.fetch_max(in_flight, Ordering::SeqCst);
+    if let Behaviour::Stall(time) = behaviour {
+        let _ = counts.stalled_until.set(Instant::now() + time);
     }
-    if let Some(until) = seen.stalled_until.get() {
+    if let Some(until) = counts.stalled_until.get() {
         tokio::time::sleep_until(*until).await;
     }
-    if let Treatment::Ignore = treatment {
+    if let Behaviour::Ignore = behaviour {
         std::future::pending::<()>().await;
     }
-    seen.under_way.fetch_sub(1, Ordering::SeqCst);
+    counts.in_flight.fetch_sub(1, Ordering::SeqCst);
 
     let response = hyper::Response::builder();
-    let response = match treatment {
-        Treatment::HangUp => return Err("hang up"),
-        Treatment::Answer(status) => response.status(status),
-        Treatment::AnswerAndClose => response.header("connection", "close"),
-        Treatment::Ignore | Treatment::Stall(_) => response,
+    let response = match behaviour {
+        Behaviour::HangUp => return Err("hang up"),
+        Behaviour::Answer(status) => response.status(status),
+        Behaviour::AnswerAndClose => response.header("connection", "close"),
+        Behaviour::Ignore | Behaviour::Stall(_) => response,
     };
     Ok(response.body(Full::from("a game")).unwrap())
 }

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::ByteCounters;
+use super::kind::Fault;
 use super::relay::{Relay, Step};
 use super::state::{FaultState, Termination};
-use super::{ByteCounters, Fault};
 
 /// Serves a client of this generation until its connection ends.
 pub(super) async fn run(

@@ -12,6 +12,7 @@
 
 mod connection;
 mod delay_queue;
+mod kind;
 mod listener;
 mod relay;
 mod state;
@@ -25,46 +26,13 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+pub use self::kind::Fault;
+
 use self::listener::ProxyListener;
 use self::state::{FaultState, Termination};
 
 /// The pause after a failed `accept`. The process is probably out of file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(10);
-
-/// What goes wrong. A fault applies to every connection separately, and to both directions.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fault {
-    /// All data arrives late, in order, without a limit on the bandwidth.
-    Latency {
-        /// The minimum delay.
-        delay: Duration,
-        /// The maximum random addition per chunk. Chunks never overtake each other.
-        jitter: Duration,
-    },
-    /// A limited bandwidth.
-    Bandwidth {
-        /// Bytes per second in each direction; 0 counts as 1.
-        bytes_per_second: u64,
-    },
-    /// Open connections get a TCP reset (RST) at both ends. New ones are accepted and then reset.
-    Reset,
-    /// No data passes and no connection closes. New connections are accepted and hang. After the
-    /// fault the held data arrives, as if TCP had retransmitted it.
-    Blackhole,
-    /// The end of a direction (FIN) arrives late: the peer seems to be alive but sends nothing.
-    SlowClose {
-        /// The delay.
-        delay: Duration,
-    },
-    /// Each connection is reset after some bytes.
-    CutAfter {
-        /// How many bytes still pass, both directions together, counted from the injection or from
-        /// the start of the connection.
-        bytes: u64,
-    },
-    /// The server is down: open connections are closed and new ones are refused.
-    Refuse,
-}
 
 /// How many bytes have passed, over all connections since the proxy was created.
 ///

@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep_until};
 
-use super::Fault;
 use super::delay_queue::{DelayQueue, Packet};
+use super::kind::Fault;
 
 /// How many bytes are read at once.
 const CHUNK_SIZE: usize = 16 * 1024;

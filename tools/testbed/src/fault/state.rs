@@ -6,7 +6,7 @@
 
 use tokio::net::TcpStream;
 
-use super::Fault;
+use super::kind::Fault;
 
 /// How a connection ends, at both sides.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::time::Instant;
 
-use super::Fault;
+use crate::fault::kind::Fault;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
-//! The closed loop: each connection asks, waits for the answer, and asks again. It finds out how much a system can do.
+//! The closed loop: each connection sends a request, waits for the response, and sends the next
+//! one.
 //!
-//! The number of connections is the number of requests under way: when the server slows down, so does the load. That is
-//! what makes it right for throughput and wrong for waiting times (see the crate's page on coordinated omission). Left
-//! out: a time to think between two requests.
+//! The number of requests in flight is the number of connections. When the server slows down, so
+//! does the load. That is right for throughput and wrong for waiting times (coordinated omission,
+//! see the crate's documentation).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,16 +11,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::connection::{Connection, PAUSE_AFTER_REFUSAL, TransportError};
+use crate::connection::{CONNECT_RETRY_DELAY, Connection, TransportError};
 use crate::limit::Limit;
 use crate::report::Report;
 use crate::request::Request;
 use crate::target::Target;
 
-/// Sends from `connections` connections, each as fast as it is answered, until `limit` is reached.
+/// Sends requests over this many connections, one after the other on each, until `limit` is
+/// reached.
 ///
-/// `make_request` gets the number of the request, counted from 0 over all connections. A latency is the time from the
-/// start of sending to the last byte of the answer; the first request of a connection includes connecting.
+/// `make_request` gets the number of the request, counted from 0 over all connections. A latency is
+/// the time from the start of sending to the last byte of the response. For the first request of a
+/// connection it includes connecting.
 ///
 /// # Panics
 /// If `connections` is 0, or if `make_request` panics.
@@ -31,7 +34,7 @@ pub async fn closed_loop(
 ) -> Report {
     assert!(
         connections > 0,
-        "a closed loop needs at least one connection to send from"
+        "a closed loop needs at least one connection"
     );
     let make_request = Arc::new(make_request);
     let next = Arc::new(AtomicU64::new(0));
@@ -58,7 +61,7 @@ pub async fn closed_loop(
                     .await;
                 report.record(&outcome, sent.elapsed());
                 if let Err(TransportError::Connect(_)) = outcome {
-                    tokio::time::sleep(PAUSE_AFTER_REFUSAL).await;
+                    tokio::time::sleep(CONNECT_RETRY_DELAY).await;
                 }
             }
             report
