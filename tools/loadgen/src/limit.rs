@@ -1,5 +1,5 @@
-//! When a run ends. There is always an end: a load generator that somebody forgot is an attack on
-//! one's own machine.
+//! When a run ends. Every run has an end, because a forgotten load generator would attack its own
+//! machine.
 //!
 //! Left out: ending early because something was measured (a breached threshold, a mean that has
 //! settled).

@@ -68,12 +68,12 @@ impl ResponseInfo {
     }
 }
 
-/// The visitor of a page.
+/// The user who requests a page, if any.
 pub(super) fn viewer(user: Option<&str>) -> Viewer<'_> {
     user.map_or(Viewer::Anonymous, Viewer::LoggedIn)
 }
 
-/// An HTML page for one visitor. A shared cache must not show it to another visitor.
+/// An HTML page for one user. A shared cache must not show it to another user.
 pub(super) fn page(markup: &Markup) -> Response {
     let headers = [
         (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),

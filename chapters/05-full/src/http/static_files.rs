@@ -1,4 +1,4 @@
-//! What is the same for all visitors: pre-rendered pages, images, the style sheet.
+//! What is the same for all users: pre-rendered pages, images, the style sheet.
 
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
@@ -24,7 +24,7 @@ const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
     get, path = "/static/games/{page}", operation_id = "game_page", tag = "pages",
     params(("page" = String, Path, description = "The game's id and `.html`", example = "7.html")),
     responses(
-        (status = 200, description = "The page, the same for all visitors", body = String,
+        (status = 200, description = "The page, the same for all users", body = String,
             content_type = "text/html"),
         (status = 304, description = "The page has not changed: its `ETag` is in `If-None-Match`"),
         (status = 404, description = "There is no such page"),

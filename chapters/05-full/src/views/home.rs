@@ -1,4 +1,4 @@
-//! The home page. It is the same for all visitors except for the header.
+//! The home page. It is the same for all users except for the header.
 
 use ch02_database::model::{GENRES, Listing};
 use ch04_async::prerender::pages::{Page, Viewer, capitalize, layout};

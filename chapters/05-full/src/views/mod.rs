@@ -1,4 +1,4 @@
-//! The HTML pages that depend on the visitor or on the request: home, lists, orders, jobs, login.
+//! The HTML pages that depend on the user or on the request: home, lists, orders, jobs, login.
 //!
 //! A handler reads the data and passes it to a function of this module, which returns markup. The
 //! layout comes from chapter 4. Every page works without JavaScript; the script of the job page

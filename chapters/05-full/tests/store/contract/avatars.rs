@@ -12,14 +12,18 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest of a picture";
 async fn avatar_is_served_by_every_clone() {
     let store = start().await;
     let ada = store.customer("ada").await;
-    store.visitor().get("/users/ada/avatar").await.problem(404);
+    store
+        .anonymous_client()
+        .get("/users/ada/avatar")
+        .await
+        .problem(404);
 
     let sent = send(ada.request(Method::PUT, "/me/avatar").body(PNG)).await;
 
     assert_eq!(sent.status.as_u16(), 204, "{}", sent.body);
     for _ in 0..3 {
         let served = store
-            .visitor()
+            .anonymous_client()
             .request(Method::GET, "/users/ada/avatar")
             .send()
             .await
@@ -52,7 +56,12 @@ async fn invalid_or_anonymous_avatar_is_rejected() {
     send(not_a_picture.body("<svg onload=alert(1)>"))
         .await
         .problem(415);
-    send(store.visitor().request(Method::PUT, "/me/avatar").body(PNG))
-        .await
-        .problem(401);
+    send(
+        store
+            .anonymous_client()
+            .request(Method::PUT, "/me/avatar")
+            .body(PNG),
+    )
+    .await
+    .problem(401);
 }

@@ -110,7 +110,7 @@ async fn writes_require_a_session() {
         .post("/games/7/reviews", json!({ "stars": 5, "text": "Mine." }))
         .await;
     let before = ada.game(7).await;
-    let visitor = store.visitor();
+    let client = store.anonymous_client();
     for (method, path, body) in [
         ("POST", "/orders", json!({ "game_id": 7, "quantity": 1 })),
         ("PATCH", "/games/7", json!({ "price_cents": 1 })),
@@ -122,7 +122,7 @@ async fn writes_require_a_session() {
         ("DELETE", review.location(), json!(null)),
         ("POST", "/work?job=order-export", json!(null)),
     ] {
-        let request = visitor
+        let request = client
             .request(method.parse().unwrap(), path)
             .header("idempotency-key", "key");
         let detail = send(request.json(&body)).await.problem(401);
@@ -137,7 +137,7 @@ async fn writes_require_a_session() {
 #[tokio::test]
 async fn invalid_cookie_counts_as_no_session() {
     let store = start().await;
-    let visitor = store.visitor();
+    let client = store.anonymous_client();
     let long = format!("session={}", "f".repeat(8_000));
     let unknown = format!("session={}", "0".repeat(64));
     let quoted = "session=\"' OR 1=1 --\"";
@@ -151,10 +151,10 @@ async fn invalid_cookie_counts_as_no_session() {
         &long,
         &unknown,
     ] {
-        let me = send(visitor.request(Method::GET, "/me").header("cookie", cookie)).await;
+        let me = send(client.request(Method::GET, "/me").header("cookie", cookie)).await;
         me.problem(401);
         let game = send(
-            visitor
+            client
                 .request(Method::GET, "/games/7")
                 .header("cookie", cookie),
         )
@@ -166,7 +166,7 @@ async fn invalid_cookie_counts_as_no_session() {
         );
     }
     let bytes = send(
-        visitor
+        client
             .request(Method::GET, "/me")
             .header("cookie", &b"session=\xff\xfe"[..]),
     )
@@ -239,7 +239,10 @@ async fn path_traversal_finds_nothing() {
 #[tokio::test]
 async fn browser_gets_an_error_page() {
     let store = start().await;
-    let page = store.visitor().get_html("/games/999999?<script>").await;
+    let page = store
+        .anonymous_client()
+        .get_html("/games/999999?<script>")
+        .await;
     assert_eq!(
         (page.status, page.header("content-type")),
         (StatusCode::NOT_FOUND, "text/html; charset=utf-8")
@@ -249,7 +252,7 @@ async fn browser_gets_an_error_page() {
         "{}",
         page.body
     );
-    let page = store.visitor().get_html("/%3Cscript%3E").await;
+    let page = store.anonymous_client().get_html("/%3Cscript%3E").await;
     assert!(!page.body.contains("<script>"), "{}", page.body);
 }
 
@@ -266,7 +269,9 @@ async fn browser_is_redirected_to_login_and_back() {
         } else {
             "/orders?before=5"
         };
-        let request = store.visitor().request(method.parse().unwrap(), path);
+        let request = store
+            .anonymous_client()
+            .request(method.parse().unwrap(), path);
         let answer = send(request.header("accept", "text/html")).await;
         assert_eq!(
             (answer.status.as_u16(), answer.location()),

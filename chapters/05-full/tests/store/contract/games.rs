@@ -11,13 +11,16 @@ use crate::support::send;
 #[tokio::test]
 async fn game_is_served_as_json() {
     let store = start().await;
-    snapshot::json("game_is_served_as_json", &store.visitor().game(7).await);
+    snapshot::json(
+        "game_is_served_as_json",
+        &store.anonymous_client().game(7).await,
+    );
 }
 
 #[tokio::test]
 async fn list_shows_24_games_with_review_summary() {
     let store = start().await;
-    let list = store.visitor().get("/games").await.json();
+    let list = store.anonymous_client().get("/games").await.json();
     assert_eq!(list["items"].as_array().unwrap().len(), 24);
     let shown = json!({ "first": list["items"][0], "next": list["next"] });
     snapshot::json("list_shows_24_games_with_review_summary", &shown);
@@ -26,11 +29,11 @@ async fn list_shows_24_games_with_review_summary() {
 #[tokio::test]
 async fn next_links_lead_through_all_games() {
     let store = start().await;
-    let visitor = store.visitor();
+    let client = store.anonymous_client();
     let mut seen = Vec::new();
     let mut next = Some("/games".to_owned());
     while let Some(path) = next {
-        let page = visitor.get(&path).await.json();
+        let page = client.get(&path).await.json();
         seen.extend(
             page["items"]
                 .as_array()
@@ -46,9 +49,9 @@ async fn next_links_lead_through_all_games() {
 #[tokio::test]
 async fn list_filters_by_genre_and_title() {
     let store = start().await;
-    let visitor = store.visitor();
+    let client = store.anonymous_client();
 
-    let strategy = visitor.get("/games?genre=strategy").await.json();
+    let strategy = client.get("/games?genre=strategy").await.json();
     let genres: BTreeSet<_> = strategy["items"]
         .as_array()
         .unwrap()
@@ -57,12 +60,12 @@ async fn list_filters_by_genre_and_title() {
         .collect();
     assert_eq!(genres, BTreeSet::from([Some("strategy")]));
 
-    let royal = visitor.get("/games?q=ROYAL%20reb").await.json();
+    let royal = client.get("/games?q=ROYAL%20reb").await.json();
     assert_eq!(royal["items"][0]["title"], "Royal Rebellion Deluxe");
 
     // The wildcards of LIKE must match only themselves.
     for wildcard in ["%25", "_", "%5C"] {
-        let none = visitor.get(&format!("/games?q={wildcard}")).await.json();
+        let none = client.get(&format!("/games?q={wildcard}")).await.json();
         assert_eq!(none, json!({ "items": [], "next": null }), "q={wildcard}");
     }
 }
@@ -70,14 +73,14 @@ async fn list_filters_by_genre_and_title() {
 #[tokio::test]
 async fn second_read_hits_cache_on_every_clone() {
     let store = start().await;
-    let visitor = store.visitor();
-    let first = visitor.get("/games/7").await;
+    let client = store.anonymous_client();
+    let first = client.get("/games/7").await;
     assert_eq!(
         (first.header("x-cache"), first.header("x-db")),
         ("miss", store.reads_from)
     );
     for _ in 0..3 {
-        let next = visitor.get("/games/7").await;
+        let next = client.get("/games/7").await;
         assert_eq!(
             (next.header("x-cache"), next.header("x-db")),
             ("hit", ""),
@@ -91,7 +94,7 @@ async fn second_read_hits_cache_on_every_clone() {
         ("max-age=0,No-Cache", ("bypass", store.reads_from)),
         ("max-age=60", ("hit", "")),
     ] {
-        let request = visitor
+        let request = client
             .request(Method::GET, "/games/7")
             .header("cache-control", control);
         let answer = send(request).await;
@@ -311,8 +314,8 @@ async fn html_in_a_review_is_escaped() {
 #[tokio::test]
 async fn home_page_is_html_for_browsers_only() {
     let store = start().await;
-    let visitor = store.visitor();
-    let line = visitor.get("/").await;
+    let client = store.anonymous_client();
+    let line = client.get("/").await;
     assert_eq!(
         line.body,
         format!(
@@ -321,13 +324,13 @@ async fn home_page_is_html_for_browsers_only() {
         )
     );
 
-    let home = visitor.get_html("/").await;
+    let home = client.get_html("/").await;
     assert_eq!(home.header("content-type"), "text/html; charset=utf-8");
     assert!(
         home.body.contains("<h1") && home.body.contains(r#"href="/games/"#),
         "{}",
         home.body
     );
-    let list = visitor.get_html("/games?genre=strategy&q=e").await;
+    let list = client.get_html("/games?genre=strategy&q=e").await;
     assert!(list.body.contains("<h1"), "{}", list.body);
 }

@@ -112,7 +112,7 @@ async fn job_is_visible_to_its_customer_only() {
         format!("{}/events", accepted.location()),
     ] {
         bob.get(&path).await.problem(404);
-        store.visitor().get(&path).await.problem(401);
+        store.anonymous_client().get(&path).await.problem(401);
     }
 }
 

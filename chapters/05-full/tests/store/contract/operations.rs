@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 #[tokio::test]
 async fn every_response_names_its_clone_and_request() {
     let store = start().await;
-    let visitor = store.visitor();
+    let client = store.anonymous_client();
     for path in ["/", "/games/7", "/no-such-path", "/me"] {
         let response = send(
-            visitor
+            client
                 .request(Method::GET, path)
                 .header("x-request-id", "a-request.42"),
         )
@@ -40,9 +40,9 @@ async fn every_response_names_its_clone_and_request() {
 #[tokio::test]
 async fn store_is_alive_and_ready() {
     let store = start().await;
-    let visitor = store.visitor();
+    let client = store.anonymous_client();
     for (path, body) in [("/healthz", "ok"), ("/readyz", "ready")] {
-        let answer = visitor.get(path).await;
+        let answer = client.get(path).await;
         assert_eq!((answer.status, answer.body.trim()), (StatusCode::OK, body));
     }
 }
@@ -50,11 +50,11 @@ async fn store_is_alive_and_ready() {
 #[tokio::test]
 async fn metrics_count_requests_lookups_orders_and_upstreams() {
     let store = start().await;
-    let visitor = store.visitor();
+    let client = store.anonymous_client();
     for id in [7, 7, 7, 8, 999_999] {
-        visitor.get(&format!("/games/{id}")).await;
+        client.get(&format!("/games/{id}")).await;
     }
-    let metrics = visitor.get("/metrics").await.body;
+    let metrics = client.get("/metrics").await.body;
     let sum = |name: &str, label: &str| -> u64 {
         let lines = metrics
             .lines()
@@ -86,7 +86,7 @@ async fn metrics_count_requests_lookups_orders_and_upstreams() {
 #[tokio::test]
 async fn openapi_document_matches_the_interface() {
     let store = start().await;
-    let (ada, visitor) = (store.customer("ada").await, store.visitor());
+    let (ada, client) = (store.customer("ada").await, store.anonymous_client());
     let document = ada.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
     let mut listed = BTreeSet::new();
@@ -102,8 +102,8 @@ async fn openapi_document_matches_the_interface() {
         for (client, accept) in [
             (&ada, "*/*"),
             (&ada, "text/html"),
-            (&visitor, "*/*"),
-            (&visitor, "text/html"),
+            (&client, "*/*"),
+            (&client, "text/html"),
         ] {
             let request = client.request(method.to_uppercase().parse().unwrap(), &real_path);
             let answer = send(request.header("accept", accept)).await;
@@ -136,7 +136,7 @@ async fn openapi_document_matches_the_interface() {
 #[tokio::test]
 async fn openapi_operations_and_parameters_are_consistent() {
     let store = start().await;
-    let document = store.visitor().get("/openapi.json").await.json();
+    let document = store.anonymous_client().get("/openapi.json").await.json();
     let mut ids = BTreeSet::new();
     for (path, method, operation) in operations(&document) {
         let id = operation["operationId"]
@@ -224,7 +224,7 @@ async fn openapi_references_can_be_resolved() {
         }
     }
     let store = start().await;
-    let document = store.visitor().get("/openapi.json").await.json();
+    let document = store.anonymous_client().get("/openapi.json").await.json();
     let mut found = Vec::new();
     references(&document, &mut found);
     assert!(!found.is_empty());

@@ -111,7 +111,7 @@ async fn order_is_hidden_from_other_users() {
         .problem(404)
         .replace("999999", "N");
     let id = order.json()["id"].to_string();
-    for other in [&bob, &store.visitor()] {
+    for other in [&bob, &store.anonymous_client()] {
         let hidden = other
             .get(order.location())
             .await
@@ -124,7 +124,7 @@ async fn order_is_hidden_from_other_users() {
     }
     bob.get("/orders?customer=ada").await.problem(404);
     assert_eq!(bob.all_orders().await.len(), 0);
-    store.visitor().get("/orders").await.problem(401);
+    store.anonymous_client().get("/orders").await.problem(401);
     assert_eq!(
         ada.get("/orders?customer=ada").await.json()["items"][0],
         order.json()
@@ -149,7 +149,7 @@ async fn private_responses_are_not_cached() {
             answer.body
         );
     }
-    let hidden = store.visitor().get(placed.location()).await;
+    let hidden = store.anonymous_client().get(placed.location()).await;
     assert_eq!(
         hidden.header("cache-control"),
         "no-store",
@@ -165,10 +165,10 @@ async fn private_responses_are_not_cached() {
 #[tokio::test]
 async fn sample_orders_are_public() {
     let store = start().await;
-    let visitor = store.visitor();
-    assert_eq!(visitor.get("/orders?id=1").await.json()["id"], 1);
-    assert_eq!(visitor.get("/orders/1000").await.json()["id"], 1_000);
-    visitor.get("/orders/1001").await.problem(404);
+    let client = store.anonymous_client();
+    assert_eq!(client.get("/orders?id=1").await.json()["id"], 1);
+    assert_eq!(client.get("/orders/1000").await.json()["id"], 1_000);
+    client.get("/orders/1001").await.problem(404);
 }
 
 #[tokio::test]

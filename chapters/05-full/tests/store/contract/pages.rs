@@ -17,8 +17,8 @@ async fn static_page(client: &Client, id: i64) -> TextResponse {
 #[tokio::test]
 async fn every_game_has_a_prerendered_page() {
     let store = start().await;
-    let visitor = store.visitor();
-    let page = static_page(&visitor, 7).await;
+    let client = store.anonymous_client();
+    let page = static_page(&client, 7).await;
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(
         (page.header("x-cache"), page.header("x-db")),
@@ -93,8 +93,8 @@ async fn page_never_shows_an_old_price() {
 #[tokio::test]
 async fn images_and_styles_are_served() {
     let store = start().await;
-    let visitor = store.visitor();
-    let game = visitor.game(7).await;
+    let client = store.anonymous_client();
+    let game = client.game(7).await;
     let drawings = game["images"]
         .as_array()
         .unwrap()
@@ -104,7 +104,7 @@ async fn images_and_styles_are_served() {
         .map(|path| path.as_str().unwrap())
         .chain(["/static/icon.svg"])
     {
-        let drawing = visitor.get(path).await;
+        let drawing = client.get(path).await;
         assert_eq!(
             (drawing.status, drawing.header("content-type")),
             (StatusCode::OK, "image/svg+xml"),
@@ -116,7 +116,7 @@ async fn images_and_styles_are_served() {
         ("/static/style.css", "text/css"),
         ("/static/job.js", "text/javascript"),
     ] {
-        let file = visitor.get(path).await;
+        let file = client.get(path).await;
         assert_eq!(file.status, StatusCode::OK);
         assert!(file.header("content-type").starts_with(kind), "{path}");
     }

@@ -32,7 +32,7 @@ async fn rsvp_reaches_both_channels() {
 async fn rsvp_requires_a_session_and_an_event() {
     let store = start().await;
     store
-        .visitor()
+        .anonymous_client()
         .post("/events/7/rsvp", json!({}))
         .await
         .problem(401);

@@ -74,7 +74,7 @@ async fn logout_everywhere_ends_all_sessions_of_user() {
 #[tokio::test]
 async fn browser_returns_to_its_page_after_login() {
     let store = start().await;
-    let browser = store.visitor();
+    let browser = store.anonymous_client();
     let redirect = browser.get_html("/orders").await;
     assert_eq!(
         (redirect.status.as_u16(), redirect.location()),
@@ -99,7 +99,7 @@ async fn browser_returns_to_its_page_after_login() {
 async fn account_link_redirects_by_session() {
     let store = start().await;
     assert_eq!(
-        store.visitor().get("/account").await.location(),
+        store.anonymous_client().get("/account").await.location(),
         "/login?next=/orders"
     );
     assert_eq!(

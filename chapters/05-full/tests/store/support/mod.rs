@@ -105,13 +105,13 @@ impl TestStore {
     }
 
     /// A client without a session.
-    pub fn visitor(&self) -> Client {
+    pub fn anonymous_client(&self) -> Client {
         Client::new(&self.url)
     }
 
     /// A client that has logged in.
     pub async fn customer(&self, name: &str) -> Client {
-        let client = self.visitor();
+        let client = self.anonymous_client();
         client.login(name).await;
         client
     }
