@@ -1,8 +1,9 @@
 //! Sessions of logged-in users, and the interface [`SessionStore`] to the place that stores them.
 //!
 //! [`MemorySessions`](super::MemorySessions) stores them in the memory of one server, and
-//! [`RedisSessions`](super::RedisSessions) in a Redis that all clones share. [`login`](super::login)
-//! uses only the interface. [`contract`](crate::contract) tests what every store must do.
+//! [`RedisSessions`](super::RedisSessions) in a Redis that all clones share.
+//! [`login`](super::login) uses only the interface. [`contract`](crate::contract) tests what every
+//! store must do.
 
 use std::error::Error;
 use std::fmt;

@@ -1,9 +1,10 @@
 //! `cargo run --release -p ch01-clones -- experiment …`: the chapter's claims in numbers, measured
 //! on this machine.
 //!
-//! [`scale`] asks how much one more clone brings, [`strategies`] who waits when one clone is slow, [`proxy_cost`] what the balancer
-//! itself costs. Each prints a table with its spread, says what the machine was, and draws itself with `--svg`. Rounds are interleaved
-//! (A B C, A B C, …), so that whatever else the machine does hits all alike, and medians are compared.
+//! [`scale`] asks how much one more clone brings, [`strategies`] who waits when one clone is slow,
+//! [`proxy_cost`] what the balancer itself costs. Each prints a table with its spread, says what
+//! the machine was, and draws itself with `--svg`. Rounds are interleaved (A B C, A B C, …), so
+//! that whatever else the machine does hits all alike, and medians are compared.
 //!
 //! Left out: other machines. Load goes to loopback, and generator, balancer and clones share the
 //! same cores.

@@ -1,4 +1,5 @@
-//! A gigabyte in each direction: the balancer holds only a few buffers, also if the other side is slow.
+//! A gigabyte in each direction: the balancer holds only a few buffers, also if the other side is
+//! slow.
 //!
 //! The balancer is a process here, so that the test can read its memory from `/proc`.
 #![cfg(target_os = "linux")]
@@ -87,8 +88,8 @@ impl Count {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Waits until the count stops growing. On a busy machine this may be too early; then the test is
-    /// less strict, but does not fail.
+    /// Waits until the count stops growing. On a busy machine this may be too early; then the test
+    /// is less strict, but does not fail.
     async fn stuck(&self) -> u64 {
         let (mut last, mut same) = (0, 0);
         while last == 0 || same < 20 {

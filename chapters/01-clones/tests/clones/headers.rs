@@ -1,4 +1,5 @@
-//! Addresses, paths and request ids through the balancer. `header_table` has the rules of each field.
+//! Addresses, paths and request ids through the balancer. `header_table` has the rules of each
+//! field.
 
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;

@@ -1,8 +1,8 @@
 //! A clone process hangs (`kill -STOP`) under load behind a balancer process.
 //!
 //! The kernel still accepts connections of a stopped process, but the process does not respond. A
-//! recorder in front of each clone records the requests and probes in order. The test checks counts;
-//! it only prints times.
+//! recorder in front of each clone records the requests and probes in order. The test checks
+//! counts; it only prints times.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -42,7 +42,8 @@ async fn recorder(clone: usize, address: SocketAddr, records: &Records) -> Socke
             let (mut answers, mut on) = server.into_split();
             let watching = async {
                 let mut buffer = [0; 4096];
-                // One read is one request: requests are small, and the next one comes after the response.
+                // One read is one request: requests are small, and the next one comes after the
+                // response.
                 while let Ok(size @ 1..) = requests.read(&mut buffer).await {
                     let is_probe = buffer.starts_with(b"GET /readyz ");
                     let seen = if is_probe { Seen::Probe } else { Seen::Request };
@@ -130,8 +131,8 @@ async fn hanging_process_fails_no_request() {
     let probes = to_the_hung[..last]
         .iter()
         .filter(|(_, seen, _)| *seen == Seen::Probe);
-    // The second failed probe takes the clone out. A third one may be recorded before a request that
-    // was sent just before that.
+    // The second failed probe takes the clone out. A third one may be recorded before a request
+    // that was sent just before that.
     assert!(
         probes.clone().count() <= 3,
         "{} probes failed before the last request to the hanging clone: do two take it out?",

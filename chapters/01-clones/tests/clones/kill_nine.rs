@@ -252,7 +252,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> Outcome {
 }
 
 #[tokio::test]
-async fn killed_clones_fail_no_get_and_repeat_no_order() {
+async fn killed_clones_fail_no_get_repeat_no_order() {
     let naive = kill_in_turn(ROUNDS, false).await;
     assert!(
         twice(&naive.times) > 0,

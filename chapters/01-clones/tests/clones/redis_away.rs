@@ -283,7 +283,7 @@ async fn silent_connection_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_command_whose_answer_got_lost_is_sent_again() {
+async fn command_with_a_lost_reply_is_retried() {
     let redis = testbed::redis().await.unwrap();
     for command in ["SET", "GET", "end all", "DEL"] {
         let (url, happen) = with_a(Mishap::LostAnswer, &redis).await;

@@ -100,7 +100,7 @@ async fn index_expires_with_its_last_session() {
 }
 
 #[tokio::test]
-async fn the_index_forgets_what_has_expired_or_logged_out() {
+async fn index_drops_expired_and_logged_out_sessions() {
     let redis = testbed::redis().await.unwrap();
     let (store, mut keys) = (in_redis(&redis.url()), look_into(&redis.url()).await);
     let live = store.create(&session()).await.unwrap();
@@ -170,7 +170,7 @@ pub async fn me(clone: &Running, cookie: &str) -> reqwest::Response {
 }
 
 #[tokio::test]
-async fn what_somebody_else_wrote_under_the_key_of_a_session_is_a_503_until_the_next_login() {
+async fn foreign_session_value_is_503_until_next_login() {
     let redis = testbed::redis().await.unwrap();
     let clone = serve(clone_with("clone-1", in_redis(&redis.url()))).await;
     let mut keys = look_into(&redis.url()).await;
@@ -196,7 +196,7 @@ async fn what_somebody_else_wrote_under_the_key_of_a_session_is_a_503_until_the_
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_be_a_redis_is_told_at_once() {
+async fn invalid_redis_url_is_rejected_at_start() {
     for url in [
         "",
         "localhost",

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::support::{balance, client, clone, raw, read_head, serve, serve_with, soon, until};
 
 #[tokio::test]
-async fn half_a_head_does_not_keep_a_connection_open() {
+async fn half_a_head_is_cut_off() {
     let limits = Limits {
         head_timeout: Duration::from_millis(50),
         ..Limits::default()
@@ -33,7 +33,7 @@ async fn half_a_head_does_not_keep_a_connection_open() {
 }
 
 #[tokio::test]
-async fn what_the_balancer_lets_in_a_clone_takes_too() {
+async fn clone_accepts_what_the_balancer_accepts() {
     let clone = clone("clone-1").await;
     let front = balance(&[clone.addr]).await;
     for (fields, status) in [
@@ -61,7 +61,7 @@ async fn what_the_balancer_lets_in_a_clone_takes_too() {
 }
 
 #[tokio::test]
-async fn half_a_body_does_not_keep_a_request_open() {
+async fn half_a_body_is_cut_off() {
     let limits = Limits {
         body_timeout: Duration::from_millis(50),
         ..Limits::default()
@@ -89,7 +89,7 @@ async fn half_a_body_does_not_keep_a_request_open() {
 }
 
 #[tokio::test]
-async fn a_shutdown_lets_a_request_in_flight_finish_and_takes_no_new_connection() {
+async fn shutdown_finishes_requests_and_rejects_new_connections() {
     let (tell, mut started) = mpsc::unbounded_channel();
     let (finish, wait) = tokio::sync::watch::channel(false);
     let handler = move || async move {

@@ -42,7 +42,7 @@ async fn known_turns(front: &Front, cookie: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_login_on_one_clone_is_unknown_to_the_next_unless_they_share_a_store() {
+async fn only_a_shared_store_shares_logins() {
     let (naive, _clones) = three_clones(|| Arc::new(MemorySessions::new())).await;
     let cookie = log_in(&naive.url("/login"), "ada", None).await;
     assert_eq!(
@@ -63,7 +63,7 @@ async fn a_login_on_one_clone_is_unknown_to_the_next_unless_they_share_a_store()
 }
 
 #[tokio::test]
-async fn a_stopped_clone_loses_no_session_that_lies_in_a_shared_store() {
+async fn stopped_clone_loses_no_shared_session() {
     let store: Arc<dyn SessionStore> = Arc::new(MemorySessions::new());
     let (front, mut clones) = three_clones(|| Arc::clone(&store)).await;
     let cookie = log_in(&front.url("/login"), "ada", None).await;
@@ -274,7 +274,7 @@ async fn a_garbage_cookie_is_as_no_cookie() {
 }
 
 #[tokio::test]
-async fn a_form_login_leads_on_to_this_site_only() {
+async fn form_login_redirects_to_this_origin_only() {
     let (front, _clones) = three_clones(shared()).await;
     let table = [
         (Some("/games/7?page=2#reviews"), "/games/7?page=2#reviews"),
@@ -308,7 +308,7 @@ async fn a_form_login_leads_on_to_this_site_only() {
 }
 
 #[tokio::test]
-async fn a_name_that_cannot_be_one_is_refused_with_the_rule() {
+async fn invalid_user_name_is_refused_with_the_rule() {
     let (front, _clones) = three_clones(shared()).await;
     let long = "a".repeat(33);
     for name in [
@@ -379,7 +379,7 @@ fn only_what_an_id_looks_like_is_one() {
 }
 
 #[test]
-fn a_session_id_does_not_show_itself_in_a_log() {
+fn session_id_is_hidden_in_logs() {
     let id = SessionId::random();
     let shown = format!("{id:?}");
     assert!(!shown.contains(&id.as_str()[..8]), "{shown}");
@@ -414,7 +414,7 @@ impl SessionStore for Away {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_a_503_that_tells_no_secrets() {
+async fn unavailable_store_is_503_without_secrets() {
     let (front, _clones) = three_clones(|| Arc::new(Away)).await;
     let cookie = format!("session={}", SessionId::random().as_str());
     for request in [

@@ -66,8 +66,8 @@ async fn response_streams_before_it_is_complete() {
     let front = balance(&[clone.addr]).await;
     let mut stream = get_slash(front.addr).await;
 
-    // The clone sends each piece only after the client has the one before. A balancer that waits for
-    // the whole body would wait for ever.
+    // The clone sends each piece only after the client has the one before. A balancer that waits
+    // for the whole body would wait for ever.
     for piece in ["one", "two", "three"] {
         pieces.send(Bytes::from(piece)).unwrap();
         if piece == "one" {

@@ -155,8 +155,8 @@ async fn no_websocket_outlives_its_balancer() {
         .unwrap();
 }
 
-/// Sends a request with these fields to a clone that always responds with `answer`. Returns the head
-/// that the clone got, and the bytes that the client got.
+/// Sends a request with these fields to a clone that always responds with `answer`. Returns the
+/// head that the clone got, and the bytes that the client got.
 async fn ask(fields: &str, answer: &'static str) -> (String, String) {
     let (tell, mut seen) = mpsc::unbounded_channel();
     let clone = scripted(move |_, mut stream| {

@@ -15,7 +15,8 @@ use After::{Closed, Cut, Open};
 
 pub struct Case {
     pub name: &'static str,
-    /// Each character is a byte. `[hidden]` stands for [`HIDDEN`], `[long]` for 70,000 bytes, and `[many]` for 101 lines.
+    /// Each character is a byte. `[hidden]` stands for [`HIDDEN`], `[long]` for 70,000 bytes, and
+    /// `[many]` for 101 lines.
     sent: &'static str,
     /// The status codes in order; a 200 has the path that the clone has read.
     pub answers: &'static [&'static str],

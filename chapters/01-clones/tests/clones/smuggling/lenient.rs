@@ -29,8 +29,8 @@ pub struct LenientClone {
     connections: Record,
 }
 
-/// The bytes of each connection since the last [`check_bytes`](LenientClone::check_bytes). `None` if
-/// a request was broken off.
+/// The bytes of each connection since the last [`check_bytes`](LenientClone::check_bytes). `None`
+/// if a request was broken off.
 type Record = Arc<Mutex<Vec<Option<Vec<u8>>>>>;
 
 impl LenientClone {
@@ -57,8 +57,8 @@ impl LenientClone {
         }
     }
 
-    /// Checks that a strict reader finds the same requests as this clone in the bytes since the last
-    /// call.
+    /// Checks that a strict reader finds the same requests as this clone in the bytes since the
+    /// last call.
     pub fn check_bytes(&self) -> Result<(), String> {
         let mut requests = Vec::new();
         for record in self.connections.lock().unwrap().iter_mut() {

@@ -1,10 +1,10 @@
 //! No message of a client or a clone may become two requests or two responses.
 //!
-//! The tests send each [case](cases) through a balancer to three clones: two [lenient](lenient) ones
-//! and one of this chapter. One rule holds for all: the clone has seen exactly the requests whose
-//! responses the client has got, in the same order. A [strict](strict) reader must find the same
-//! requests in the bytes that the lenient clones got. An [unchecked proxy](unchecked_proxy) breaks
-//! the rule, which shows that the tests can catch one.
+//! The tests send each [case](cases) through a balancer to three clones: two [lenient](lenient)
+//! ones and one of this chapter. One rule holds for all: the clone has seen exactly the requests
+//! whose responses the client has got, in the same order. A [strict](strict) reader must find the
+//! same requests in the bytes that the lenient clones got. An [unchecked proxy](unchecked_proxy)
+//! breaks the rule, which shows that the tests can catch one.
 
 use std::net::SocketAddr;
 

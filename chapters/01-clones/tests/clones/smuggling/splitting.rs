@@ -1,5 +1,5 @@
-//! Response splitting: a clone sends more, less or something else than one response. The next client
-//! must get no part of it.
+//! Response splitting: a clone sends more, less or something else than one response. The next
+//! client must get no part of it.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

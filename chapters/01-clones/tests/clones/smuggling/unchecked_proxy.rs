@@ -1,5 +1,5 @@
-//! A proxy without checks, for comparison. It trusts the first length that it finds, passes the bytes
-//! on unchanged, and shares one connection to the clone among all clients.
+//! A proxy without checks, for comparison. It trusts the first length that it finds, passes the
+//! bytes on unchanged, and shares one connection to the clone among all clients.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
