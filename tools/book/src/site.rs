@@ -136,7 +136,7 @@ impl Html {
                 Token::EndTag(tag) if *tag.name == b"main"[..] => is_main = false,
                 Token::StartTag(tag) if is_main => read.tag(&tag),
                 Token::String(text) if is_main => {
-                    read.text.push_str(&String::from_utf8_lossy(&text))
+                    read.text.push_str(&String::from_utf8_lossy(&text));
                 }
                 _ => {}
             }

@@ -1,6 +1,7 @@
 //! The code blocks: each shows something, says in which language, and holds no `{{#` that mdBook did not know.
 
-use super::{Findings, Pages};
+use super::findings::Findings;
+use super::pages::Pages;
 use crate::page::{Block, Page};
 
 /// Checks the blocks as they are written and as they are expanded, and the text of the rendered page.

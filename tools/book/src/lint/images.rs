@@ -6,7 +6,8 @@ use std::path::Path;
 
 use html5gum::{Token, Tokenizer};
 
-use super::{Findings, Pages};
+use super::findings::Findings;
+use super::pages::Pages;
 use crate::repository::{Repository, read};
 use crate::site::files_below;
 

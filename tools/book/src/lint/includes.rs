@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Findings, Pages, did_you_mean};
+use super::findings::Findings;
+use super::pages::Pages;
+use super::suggestion::did_you_mean;
 use crate::page::Lines;
 
 /// As mdBook finds them, escaped ones first.

@@ -4,7 +4,9 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{Findings, Pages, did_you_mean};
+use super::findings::Findings;
+use super::pages::Pages;
+use super::suggestion::did_you_mean;
 use crate::page::Page;
 use crate::repository::join;
 use crate::site::{Reference, Rendered, Site};

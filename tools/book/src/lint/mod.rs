@@ -7,20 +7,25 @@
 //! A test of this package lints this repository's own book, so that plain `cargo test` sees rot too.
 
 pub mod fences;
+pub mod findings;
 pub mod images;
 pub mod includes;
 pub mod links;
 pub mod names;
 pub mod outside;
+pub mod pages;
 pub mod sessions;
+pub mod suggestion;
 pub mod summary;
 
 use std::process::ExitCode;
 
-use crate::finding::{Finding, Report};
+use self::findings::Findings;
+use self::pages::Pages;
+use crate::finding::Report;
 use crate::page::Page;
 use crate::repository::{Repository, read};
-use crate::site::{Rendered, Site};
+use crate::site::Site;
 
 /// `book lint`: prints the report, and fails if there is anything in it.
 pub fn run(repository: &Repository) -> anyhow::Result<ExitCode> {
@@ -67,39 +72,5 @@ pub fn lint(repository: &Repository) -> anyhow::Result<Report> {
     }
     let others = outside::check(repository, &files, &known, &mut findings)?;
 
-    Ok(Report::new(pages.len() + others, findings.0))
-}
-
-/// Each page of the book, as it is written and as it is read.
-pub type Pages<'book> = &'book [(Page, &'book Rendered)];
-
-/// Where the rules put what they find.
-#[derive(Debug, Default)]
-pub struct Findings(Vec<Finding>);
-
-impl Findings {
-    /// Adds one.
-    pub fn add(&mut self, file: &str, line: usize, what: String) {
-        let file = file.to_owned();
-        self.0.push(Finding { file, line, what });
-    }
-
-    /// Whether something is found already between these lines.
-    pub fn is_any_between(&self, file: &str, first: usize, last: usize) -> bool {
-        let mut findings = self.0.iter();
-        findings.any(|finding| finding.file == file && (first..=last).contains(&finding.line))
-    }
-}
-
-/// `; did you mean x?`, if anything that exists is near to what is missing, and else `otherwise`.
-pub fn did_you_mean<'name>(
-    missing: &str,
-    existing: impl IntoIterator<Item = &'name str>,
-    otherwise: &str,
-) -> String {
-    let existing: Vec<&str> = existing.into_iter().collect();
-    match similar::get_close_matches(missing, &existing, 1, 0.6).first() {
-        Some(near) => format!("; did you mean `{near}`?"),
-        None => format!("; {otherwise}"),
-    }
+    Ok(Report::new(pages.len() + others, findings.into_vec()))
 }

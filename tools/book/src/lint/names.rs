@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Findings, did_you_mean};
+use super::findings::Findings;
+use super::suggestion::did_you_mean;
 use crate::page::Page;
 use crate::repository::{Names, Repository, WORKSHOP, is_sentence};
 

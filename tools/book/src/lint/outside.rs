@@ -6,8 +6,10 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use super::findings::Findings;
 use super::links::{decoded, leads_elsewhere};
-use super::{Findings, did_you_mean, names};
+use super::names;
+use super::suggestion::did_you_mean;
 use crate::page::{Page, Piece};
 use crate::repository::{Names, Repository, join, read};
 

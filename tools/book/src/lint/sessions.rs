@@ -2,14 +2,11 @@
 
 use std::path::Path;
 
-use super::Findings;
-use crate::output::list::Sessions;
+use super::findings::Findings;
+use crate::output::list::{FOLDER, Sessions};
 use crate::page::Lines;
 use crate::repository::{Repository, read};
 use crate::site::files_below;
-
-/// The folder below `src`.
-pub const FOLDER: &str = "sessions";
 
 /// Compares the folder with the list. A book without the folder needs none.
 pub fn check(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use mdbook_summary::{Summary, SummaryItem, parse_summary};
 
-use super::Findings;
+use super::findings::Findings;
 use crate::page::{Page, Piece};
 use crate::repository::{self, Repository};
 use crate::site::files_below;

@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use crate::repository::{Repository, read};
 
+/// The folder of the sessions, below the book's `src`.
+pub const FOLDER: &str = "sessions";
+
 /// The list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

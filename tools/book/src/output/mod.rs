@@ -21,9 +21,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use self::command::{Running, is_interrupted};
-use self::list::{Need, Session, Sessions};
+use self::list::{FOLDER, Need, Session, Sessions};
 use self::store::Store;
-use crate::lint::sessions::FOLDER;
 use crate::repository::Repository;
 
 /// How long Docker may take to say that it is there.
