@@ -1,15 +1,16 @@
-//! What the lint has to say: a [`Finding`] is one line for a person to act on, and a [`Report`] is all of them in order.
+//! The result of the lint: a [`Finding`] is one problem, and a [`Report`] holds all of them in
+//! order.
 
 use std::fmt;
 
-/// Something that has rotted, and where.
+/// A problem and its place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// The file, below the repository's root, with `/` on every system.
+    /// The file, relative to the repository's root, with `/` on every system.
     pub file: String,
-    /// The line, from 1. It is 1 too where the place is unknown, as in text that another file has brought in.
+    /// The line, from 1. It is also 1 if the line is unknown, as in text that an include adds.
     pub line: usize,
-    /// What is wrong; what to do.
+    /// What is wrong, and what to do.
     pub what: String,
 }
 
@@ -19,7 +20,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All findings, and how much was read.
+/// All findings, and the number of pages that the lint read.
 #[derive(Debug)]
 pub struct Report {
     pages: usize,
@@ -27,7 +28,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Sorts the findings by file and line. What two rules say in the same words is said once.
+    /// Sorts the findings by file and line, and removes duplicates.
     pub fn new(pages: usize, mut findings: Vec<Finding>) -> Report {
         findings.sort();
         findings.dedup();
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_are_in_the_order_of_files_and_lines_and_counted_at_the_end() {
+    fn report_is_sorted_and_ends_with_count() {
         let report = Report::new(
             3,
             vec![
@@ -83,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_twice_is_said_once() {
+    fn report_removes_duplicates() {
         let report = Report::new(1, vec![finding("a.md", 2, "x"), finding("a.md", 2, "x")]);
 
         assert_eq!(report.to_string(), "a.md:2: x\n1 finding");
     }
 
     #[test]
-    fn a_clean_book_has_one_line() {
+    fn report_without_findings_has_one_line() {
         assert_eq!(
             Report::new(14, Vec::new()).to_string(),
             "14 pages, no finding"

@@ -1,4 +1,5 @@
-//! The program behind `cargo workshop book`, `book-lint` and `book-output`: it reads the command line and hands over to the library.
+//! The program behind `cargo workshop book`, `book-lint` and `book-output`. It parses the command
+//! line and calls the library.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,26 +12,27 @@ use clap::{Args, Parser};
 #[derive(Parser)]
 #[command(name = "book", disable_help_subcommand = true)]
 enum Command {
-    /// Finds what has rotted in the book, and tells what to do about it
+    /// Find outdated names, dead links and empty code blocks in the book
     Lint {
-        /// The book's folder, the one with `book.toml`; the folder around it counts as the repository [default: this repository's]
+        /// The book's folder, which holds `book.toml`. Its parent folder is the repository
+        /// [default: this repository's book]
         dir: Option<PathBuf>,
     },
-    /// Runs again the commands whose terminal sessions the book shows, and writes what they print
+    /// Run the commands of the recorded terminal sessions, and write their output into the book
     Output(Output),
-    /// Builds the book and opens it in a browser
+    /// Build the book and open it in a browser
     Open,
 }
 
 #[derive(Args)]
 struct Output {
-    /// Write nothing; fail if the book shows anything else than what the commands print
+    /// Write nothing; fail if the book differs from the commands' output
     #[arg(long)]
     check: bool,
-    /// The book's folder [default: this repository's]
+    /// The book's folder [default: this repository's book]
     #[arg(long, value_name = "DIR")]
     book: Option<PathBuf>,
-    /// Only these sessions, such as `inspect` or `inspect.txt` [default: all of them]
+    /// The sessions to run, such as `inspect` or `inspect.txt` [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 }

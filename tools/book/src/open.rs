@@ -1,7 +1,7 @@
-//! Shows the book: builds it into `target/book` and asks the system to open it in a browser.
+//! Builds the book into `target/book` and opens it in a browser.
 //!
-//! Left out: building again when a page changes, which `mdbook serve book/` does, and the search field, whose index takes longer to compile
-//! than everything else here.
+//! Left out: rebuilding after a change, which `mdbook serve book/` does; the search field, because
+//! its index takes long to compile.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use mdbook_driver::MDBook;
 use crate::repository::Repository;
 use crate::site::config;
 
-/// `book open`: builds, tells where the book is, and opens it.
+/// `book open`: builds the book, prints its path and opens it.
 pub fn run(repository: &Repository) -> anyhow::Result<ExitCode> {
     let page = build(&repository.book, &repository.root.join("target/book"))?;
-    // A path and no address: a browser takes both, and a person can paste it.
+    // Prints a path instead of a URL: a browser accepts both, and the reader can paste it.
     println!("{}", show(&page, |page| open::that_detached(page)));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the book into a folder. Returned is its first page.
+/// Builds the book into a folder. Returns the path of its first page.
 pub fn build(book: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     let mut config = config(book)?;
     config.build.build_dir = folder.to_path_buf();
@@ -30,7 +30,7 @@ pub fn build(book: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join("index.html"))
 }
 
-/// A machine without a browser, such as a server, is no reason to fail: the book is there.
+/// Without a browser, as on a server, the command still succeeds: the book is built.
 fn show(page: &Path, opens: impl FnOnce(&Path) -> io::Result<()>) -> String {
     let place = page.display();
     match opens(page) {
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_book_is_built_and_its_first_page_is_there() {
+    fn build_writes_the_first_page() {
         let folder = tempfile::tempdir().unwrap();
 
         let page = build(&Repository::here().book, &folder.path().join("book")).unwrap();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_told_with_and_without_a_browser() {
+    fn message_contains_path_with_or_without_browser() {
         let page = Path::new("target/book/index.html");
 
         assert!(show(page, |_| Ok(())).ends_with("target/book/index.html"));

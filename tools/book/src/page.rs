@@ -1,7 +1,8 @@
-//! A page as its author wrote it: [`Page::read`] finds the code, the links and the headings in Markdown, each with its line.
+//! A Markdown page before mdBook expands it: [`Page::read`] finds the code, the links and the
+//! headings, each with its line.
 //!
-//! The same parser with the same options as mdBook's, so both see the same blocks. Left out: what an include brings in; for that see
-//! [`crate::site`].
+//! It uses mdBook's parser with the same options, so both see the same blocks. Left out: included
+//! text, which [`crate::site`] reads.
 
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
@@ -9,15 +10,15 @@ use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 /// A Markdown file.
 #[derive(Debug)]
 pub struct Page {
-    /// The file, below the repository's root.
+    /// The file, relative to the repository's root.
     pub file: String,
-    /// All of it.
+    /// The whole text of the file.
     pub text: String,
     /// The code blocks, in order.
     pub blocks: Vec<Block>,
-    /// What stands in backticks within a line.
+    /// The text in backticks inside paragraphs and headings.
     pub code: Vec<Piece>,
-    /// Where links and images lead to, as it is written.
+    /// The targets of links and images, as the author wrote them.
     pub links: Vec<Piece>,
     /// The text of the headings, without markup.
     pub headings: Vec<Piece>,
@@ -26,25 +27,26 @@ pub struct Page {
 /// A code block.
 #[derive(Debug)]
 pub struct Block {
-    /// The line that it begins in.
+    /// The first line of the block.
     pub line: usize,
-    /// The line that it ends in.
+    /// The last line of the block.
     pub end: usize,
-    /// What follows the backticks: a language, `console`, `text`. None if the block is only indented.
+    /// The text after the opening backticks: `rust,ignore`, `console`, `text`. None for an
+    /// indented block.
     pub info: Option<String>,
-    /// What it shows.
+    /// The content of the block.
     pub text: String,
 }
 
 impl Block {
-    /// The language alone: `rust` of `rust,ignore`.
+    /// The language without attributes: `rust` for `rust,ignore`.
     pub fn language(&self) -> &str {
         let info = self.info.as_deref().unwrap_or_default();
         info.split([',', ' ']).next().unwrap_or_default()
     }
 }
 
-/// A piece of text, and the line that it begins in.
+/// A text and its line.
 #[derive(Debug)]
 pub struct Piece {
     /// The line, from 1.
@@ -140,17 +142,17 @@ impl Page {
     }
 }
 
-/// Where each line begins, in bytes.
+/// The start of each line, in bytes.
 pub struct Lines(Vec<usize>);
 
 impl Lines {
-    /// Counts the lines of a text.
+    /// Finds the lines of a text.
     pub fn of(text: &str) -> Lines {
         let after_breaks = text.match_indices('\n').map(|(index, _)| index + 1);
         Lines(std::iter::once(0).chain(after_breaks).collect())
     }
 
-    /// The line of a byte, from 1.
+    /// The line that contains this byte, from 1.
     pub fn at(&self, byte: usize) -> usize {
         self.0.partition_point(|start| *start <= byte)
     }
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_found_with_its_line() {
+    fn page_elements_are_found_with_lines() {
         let page = page(
             "# A `b` *c*\n\nSee [d](e.md#f) and `g`.\n\n```rust,ignore\nh\ni\n```\n\n    indented\n",
         );
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn code_in_a_list_and_in_details_is_found_too() {
+    fn code_in_list_and_details_is_found() {
         let page =
             page("- item\n\n  ```sh\n  ls\n  ```\n\n<details>\n\n```text\nx\n```\n\n</details>\n");
 

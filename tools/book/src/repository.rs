@@ -1,6 +1,7 @@
-//! The repository that the book tells about: which packages, functions and commands there are for it to name.
+//! The repository that the book describes: its packages, functions and commands.
 //!
-//! It is read from the files, without cargo, because the lint has to answer within a second or two. Left out: what a macro makes.
+//! The lint reads them from the files, without cargo, so that it finishes within two seconds. Left
+//! out: items that a macro creates.
 
 use std::collections::{BTreeSet, HashSet};
 use std::env;
@@ -13,54 +14,55 @@ use anyhow::Context;
 use regex::Regex;
 use walkdir::{DirEntry, WalkDir};
 
-/// Where everything lies.
+/// The folders of the repository and of its book.
 #[derive(Debug)]
 pub struct Repository {
-    /// The folder that every path in a finding starts at.
+    /// The repository's root. Paths in findings are relative to it.
     pub root: PathBuf,
-    /// The book's folder, the one with `book.toml`.
+    /// The book's folder, which holds `book.toml`.
     pub book: PathBuf,
 }
 
-/// What a page may name.
+/// The names in the repository that a page can mention.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// The packages that `cargo run -p` knows.
+    /// The packages, as in `cargo run -p NAME`.
     pub packages: BTreeSet<String>,
-    /// The names of all functions with four underscores or more, tests among them.
+    /// The functions whose names have five words or more, which includes most tests.
     pub sentences: HashSet<String>,
     /// The subcommands of `cargo workshop`; empty if there is no such program.
     pub commands: BTreeSet<String>,
 }
 
-/// Where `cargo workshop` is written.
+/// The sources of `cargo workshop`.
 pub const WORKSHOP: &str = "tools/workshop/src";
 
 impl Repository {
-    /// The repository that this program belongs to.
+    /// The repository that contains this program.
     pub fn here() -> Repository {
-        // What cargo says now is surer than what it said when it built this: two checkouts may share a target folder.
+        // The variable at run time wins over the one at build time: two checkouts can share a
+        // target folder.
         let package = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
         let root = package.parent().and_then(Path::parent);
         Repository::of_book(root.expect("this package lies in tools/").join("book"))
     }
 
-    /// The repository around a book.
+    /// The repository that contains this book. Its root is the parent of the book's folder.
     pub fn of_book(book: impl AsRef<Path>) -> Repository {
         let book = book.as_ref();
-        // `.` has no parent to speak of until it is made absolute.
+        // A relative path such as `.` has no parent, so make it absolute.
         let book = std::path::absolute(book).unwrap_or_else(|_| book.to_path_buf());
         let root = book.parent().unwrap_or(&book).to_path_buf();
         Repository { root, book }
     }
 
-    /// A path as people write it: below the root, with `/`.
+    /// The path relative to the root, with `/`.
     pub fn name(&self, path: &Path) -> String {
         slashes(path.strip_prefix(&self.root).unwrap_or(path))
     }
 
-    /// Every file that is neither built nor hidden, in order.
+    /// All files in order, without build output and hidden files.
     pub fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         let walk = WalkDir::new(&self.root).sort_by_file_name().into_iter();
@@ -73,7 +75,7 @@ impl Repository {
         Ok(files)
     }
 
-    /// Reads from these files what a page may name.
+    /// Collects from these files the names that a page can mention.
     pub fn names(&self, files: &[PathBuf]) -> anyhow::Result<Names> {
         let mut names = Names::default();
         for file in files {
@@ -93,12 +95,13 @@ impl Repository {
     }
 }
 
-/// Reads a text file, or says which one could not be read.
+/// Reads a text file. The error names the file.
 pub fn read(file: &Path) -> anyhow::Result<String> {
     fs::read_to_string(file).with_context(|| format!("{} could not be read", file.display()))
 }
 
-/// Joins without asking the file system: `a/b` and `../c` give `a/c`. None if it leads out of where `base` starts.
+/// Joins two paths without the file system: `a/b` and `../c` give `a/c`. None if the result is
+/// above the start of `base`.
 pub fn join(base: &str, relative: &str) -> Option<String> {
     let mut parts: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();
     for part in relative.split('/') {
@@ -122,14 +125,14 @@ pub fn slashes(path: &Path) -> String {
         .join("/")
 }
 
-/// Whether a name reads like a sentence, as the names of tests do here.
+/// Whether a function's name has five words or more, as most tests have.
 pub fn is_sentence(name: &str) -> bool {
     name.bytes().filter(|byte| *byte == b'_').count() >= 4
 }
 
 fn is_built_or_hidden(entry: &DirEntry) -> bool {
     let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-    // Cargo marks its target folder, wherever somebody has put it; the other is where `mdbook build` writes.
+    // Cargo puts `CACHEDIR.TAG` into every target folder. `mdbook build` writes into `book/book`.
     is_hidden
         || entry.file_name() == "target"
         || entry.path().join("CACHEDIR.TAG").exists()
@@ -149,9 +152,9 @@ fn package(manifest: &str) -> Option<String> {
     Some(manifest.get("package")?.get("name")?.as_str()?.to_owned())
 }
 
-/// The variants of clap's `enum Command`, if there is one, spelt as clap spells them: `BookLint` is `book-lint`.
+/// The subcommands of clap's `enum Command`, in clap's spelling: `BookLint` becomes `book-lint`.
 ///
-/// Asking the program itself would be surer, but then it would have to be built before the book can be linted.
+/// The sources are read because the lint must not wait until the program is built.
 fn subcommands(source: &str) -> BTreeSet<String> {
     static VARIANT: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(?m)^    ([A-Z]\w*)\b").expect("it is tested"));
@@ -181,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_of_this_repository_are_known() {
+    fn names_of_this_repository_are_found() {
         let repository = Repository::here();
         let names = repository.names(&repository.files().unwrap()).unwrap();
 
@@ -189,7 +192,7 @@ mod tests {
         assert!(
             names
                 .sentences
-                .contains("the_names_of_this_repository_are_known")
+                .contains("names_of_this_repository_are_found")
         );
         for command in ["check", "doctor", "test", "up", "down", "book-lint"] {
             assert!(
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_joined_without_asking_the_file_system() {
+    fn join_resolves_dots_without_file_system() {
         assert_eq!(join("a/b", "../c/./d").as_deref(), Some("a/c/d"));
         assert_eq!(join("", "a").as_deref(), Some("a"));
         assert_eq!(join("a", "../../b"), None, "it leads out");

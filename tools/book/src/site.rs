@@ -1,7 +1,8 @@
-//! The book as a reader gets it: [`Site::build`] lets mdBook expand and render it, and reads the result.
+//! The rendered book: [`Site::build`] lets mdBook expand and render the pages, and reads the
+//! result.
 //!
-//! Built through mdBook's library into a temporary folder, with the book's own `book.toml`. Left out: the pages around the text (navigation,
-//! the page to print), which are mdBook's own.
+//! mdBook's library builds into a temporary folder with the book's `book.toml`. Left out: the
+//! parts of a page around its text, such as the navigation, and the print page.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -19,66 +20,66 @@ use crate::repository::{read, slashes};
 /// A built book.
 #[derive(Debug)]
 pub struct Site {
-    /// The pages that the summary names, in its order.
+    /// The pages in the order of the summary.
     pub pages: Vec<Rendered>,
-    /// Every file, below the site's root, with `/`. A list, because on macOS and Windows the file system would answer for `Page.html`
-    /// when asked for `page.html`, and the web server of the readers would not.
+    /// Every file, relative to the site's root, with `/`. A lookup in this list is case-sensitive,
+    /// as on the readers' web server. The file systems of macOS and Windows are not.
     pub files: BTreeSet<String>,
 }
 
-/// A page, in the forms that it takes on its way to the reader.
+/// A page: its source, its expanded Markdown and its HTML.
 #[derive(Debug)]
 pub struct Rendered {
-    /// The Markdown file, below `src`.
+    /// The Markdown file, relative to `src`.
     pub source: PathBuf,
-    /// The HTML file, below the site's root, with `/`.
+    /// The HTML file, relative to the site's root, with `/`.
     pub path: String,
-    /// The Markdown with everything included that it includes.
+    /// The Markdown after mdBook expands the includes.
     pub expanded: String,
-    /// What the page says between its own `<main>` and `</main>`.
+    /// The content of the `<main>` element.
     pub html: Html,
 }
 
-/// What the lint wants to know of a page of HTML.
+/// The parts of an HTML page that the lint checks.
 #[derive(Debug, Default)]
 pub struct Html {
-    /// What can follow a `#`.
+    /// The targets of links such as `#heading`.
     pub ids: HashSet<String>,
-    /// Every attribute that leads somewhere.
+    /// Every attribute that contains a link.
     pub references: Vec<Reference>,
-    /// The `src` of the images that say nothing to those who cannot see them.
+    /// The `src` of images without an alt text.
     pub without_alt: Vec<String>,
-    /// The text, without tags and with entities resolved.
+    /// The text without tags, with entities decoded.
     pub text: String,
 }
 
-/// An attribute that leads somewhere.
+/// An attribute that contains a link.
 #[derive(Debug)]
 pub struct Reference {
-    /// The tag and the attribute: `a href`.
+    /// The tag and the attribute, such as `a href`.
     pub attribute: String,
-    /// Where it leads.
+    /// The target of the link.
     pub target: String,
 }
 
-/// All attributes by which a page of a book can lead somewhere.
+/// The attributes that contain links.
 const LEADING: [&str; 5] = ["href", "src", "srcset", "data", "poster"];
 
-/// The book's configuration, with nothing in it that writes into `src`.
+/// Loads `book.toml`, and turns off the option that writes into `src`.
 pub fn config(book: &Path) -> anyhow::Result<Config> {
     let mut config = Config::from_disk(book.join("book.toml"))?;
-    // Its default is to create the pages that a summary names and that are missing.
+    // By default, mdBook creates missing pages of the summary.
     config.build.create_missing = false;
     Ok(config)
 }
 
 impl Site {
-    /// Builds the pages that `summary` names, and reads them.
+    /// Builds the pages of `summary` and reads them.
     pub fn build(book: &Path, summary: Summary) -> anyhow::Result<Site> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let mut config = config(book)?;
         config.build.build_dir = folder.path().to_path_buf();
-        // The page to print holds all pages again.
+        // The print page repeats all pages.
         config.set("output.html.print.enable", false)?;
         let book = MDBook::load_with_config_and_summary(book, config, summary)?;
         book.build().context("mdBook could not build the book")?;
@@ -103,13 +104,13 @@ impl Site {
         })
     }
 
-    /// The page at a path such as `clones/index.html`.
+    /// The page with this path, such as `clones/index.html`.
     pub fn page(&self, path: &str) -> Option<&Rendered> {
         self.pages.iter().find(|page| page.path == path)
     }
 }
 
-/// All files of a folder, below it, with `/`.
+/// All files in a folder, relative to it, with `/`.
 pub fn files_below(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
     let mut files = BTreeSet::new();
     for entry in WalkDir::new(folder) {
@@ -126,7 +127,7 @@ pub fn files_below(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
 }
 
 impl Html {
-    /// Reads what stands in `<main>`.
+    /// Reads the content of `<main>`.
     pub fn of_main(html: &str) -> Html {
         let mut read = Html::default();
         let mut is_main = false;
@@ -186,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stands_in_main_is_read() {
+    fn only_main_element_is_read() {
         let html = Html::of_main(
             "<a href=no>x</a><main><h2 id=yes>a &lt; b</h2><a name=old></a></main><img src=no>",
         );
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_attribute_that_leads_somewhere_is_read() {
+    fn every_link_attribute_is_read() {
         let html = Html::of_main(
             "<main><a href=a><img src='b?c&amp;d' srcset='e 1x, f 2x' alt=g><object data=h></object></main>",
         );
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_needs_words() {
+    fn image_without_alt_text_is_found() {
         let html =
             Html::of_main("<main><img src=a><img src=b alt=' '><img src=c alt=words></main>");
 

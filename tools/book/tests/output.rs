@@ -1,4 +1,4 @@
-//! `book output`, on a book whose sessions are made by small programs.
+//! Tests of `book output`, on a book whose sessions are recorded from small programs.
 
 use std::fs;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ impl Fixture {
         command
     }
 
-    /// Whether it succeeded, and what it said on both outputs.
+    /// Whether the command succeeded, and its standard output and standard error.
     fn run(&self, arguments: &[&str]) -> (bool, String) {
         let output = self.command(arguments).output().unwrap();
         let said =
@@ -47,7 +47,7 @@ impl Fixture {
 const VERSION: &str = "[[session]]\nfile = 'version.txt'\ncommand = 'cargo --version'\n";
 
 #[test]
-fn a_session_is_written_with_its_command_and_then_checks_equal() {
+fn written_session_passes_the_check() {
     let fixture = Fixture::new(VERSION);
 
     let (succeeded, said) = fixture.run(&[]);
@@ -66,7 +66,7 @@ fn a_session_is_written_with_its_command_and_then_checks_equal() {
 }
 
 #[test]
-fn a_session_that_has_changed_fails_the_check_with_a_diff_and_stays_as_it_is() {
+fn changed_session_fails_the_check_with_diff() {
     let fixture = Fixture::new(VERSION);
     fs::write(
         fixture.session("version.txt"),
@@ -93,14 +93,14 @@ fn a_session_that_has_changed_fails_the_check_with_a_diff_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_session_that_is_missing_fails_the_check() {
+fn missing_session_fails_the_check() {
     let (succeeded, said) = Fixture::new(VERSION).run(&["--check"]);
 
     assert!(!succeeded && said.contains("+$ cargo --version"), "{said}");
 }
 
 #[test]
-fn numbers_of_a_measured_session_are_written_and_not_compared() {
+fn numbers_of_measured_session_are_not_compared() {
     let fixture = Fixture::new(&format!("{VERSION}measured = true\n"));
     fixture.run(&[]);
     let text = fixture.read("version.txt");
@@ -116,7 +116,7 @@ fn numbers_of_a_measured_session_are_written_and_not_compared() {
 }
 
 #[test]
-fn a_command_that_fails_is_told_and_the_others_are_made_all_the_same() {
+fn failed_command_does_not_stop_the_others() {
     let bad = "[[session]]\nfile = 'bad.txt'\ncommand = 'cargo no-such-command'\n";
     let fixture = Fixture::new(&format!("{bad}{VERSION}"));
 
@@ -138,7 +138,7 @@ fn a_command_that_fails_is_told_and_the_others_are_made_all_the_same() {
 }
 
 #[test]
-fn a_program_that_is_missing_is_told_by_its_name() {
+fn missing_program_is_named_in_the_error() {
     let fixture =
         Fixture::new("[[session]]\nfile = 'a.txt'\ncommand = 'no-such-program-anywhere --now'\n");
 
@@ -151,7 +151,7 @@ fn a_program_that_is_missing_is_told_by_its_name() {
 }
 
 #[test]
-fn an_unknown_name_is_refused_with_the_names_that_there_are() {
+fn unknown_name_is_rejected_with_the_list() {
     let (succeeded, said) = Fixture::new(VERSION).run(&["versoin"]);
 
     assert!(!succeeded, "{said}");
@@ -162,7 +162,7 @@ fn an_unknown_name_is_refused_with_the_names_that_there_are() {
 }
 
 #[test]
-fn only_the_sessions_that_were_named_are_made() {
+fn only_named_sessions_are_recorded() {
     let fixture = Fixture::new(&format!(
         "{VERSION}[[session]]\nfile = 'help.txt'\ncommand = 'cargo --help'\n"
     ));
@@ -173,7 +173,7 @@ fn only_the_sessions_that_were_named_are_made() {
 }
 
 #[test]
-fn what_varies_is_replaced_before_it_is_written() {
+fn replacements_apply_before_the_write() {
     let fixture = Fixture::new(&format!(
         "{VERSION}replace = [{{ pattern = 'cargo [0-9].*', with = 'cargo X' }}]\n"
     ));
@@ -191,7 +191,7 @@ mod on_unix {
     use super::*;
 
     #[test]
-    fn a_command_that_hangs_is_ended_and_told() {
+    fn hanging_command_is_ended() {
         let fixture = Fixture::new(
             "[[session]]\nfile = 'a.txt'\ncommand = 'sleep 1000'\nlimit_seconds = 1\n",
         );
@@ -206,7 +206,7 @@ mod on_unix {
     }
 
     #[test]
-    fn docker_that_is_missing_is_told_in_a_sentence() {
+    fn missing_docker_is_a_clear_error() {
         let fixture = Fixture::new(&format!("{VERSION}needs = 'docker'\n"));
 
         let output = fixture
@@ -224,7 +224,7 @@ mod on_unix {
     }
 
     #[test]
-    fn a_session_that_a_test_writes_is_left_to_that_test() {
+    fn session_of_a_test_is_not_written() {
         let script = "[ -z \"$RENEW\" ] || echo new > book/src/sessions/a.txt; grep -q new book/src/sessions/a.txt";
         let fixture = Fixture::new(&format!(
             "[[session]]\nfile = 'a.txt'\ncommand = '''sh -c '{script}' '''\nwritten_if = 'RENEW'\n"
@@ -238,9 +238,9 @@ mod on_unix {
         assert!(fixture.run(&["--check"]).0);
     }
 
-    /// Commands have process groups of their own, which the terminal's Ctrl-C does not reach.
+    /// The terminal's Ctrl-C does not reach the command's own process group.
     #[test]
-    fn ctrl_c_ends_the_command_too_and_begins_no_other() {
+    fn ctrl_c_ends_command_and_starts_no_other() {
         let hangs =
             "[[session]]\nfile = 'a.txt'\ncommand = 'sh -c \"echo $$ >&2; exec sleep 1000\"'\n";
         let fixture = Fixture::new(&format!("{hangs}{VERSION}"));

@@ -1,10 +1,11 @@
-//! The code blocks: each shows something, says in which language, and holds no `{{#` that mdBook did not know.
+//! Rule for code blocks: a block is not empty, names its language, and contains no `{{#` that
+//! mdBook does not know.
 
 use super::findings::Findings;
 use super::pages::Pages;
 use crate::page::{Block, Page};
 
-/// Checks the blocks as they are written and as they are expanded, and the text of the rendered page.
+/// Checks the code blocks before and after the includes, and the text of the rendered page.
 pub fn check(pages: Pages, findings: &mut Findings) {
     for (page, rendered) in pages {
         languages(page, findings);
@@ -31,10 +32,11 @@ fn languages(page: &Page, findings: &mut Findings) {
     }
 }
 
-/// Blocks that show nothing once everything is included.
+/// Finds blocks that are empty after mdBook expands the includes.
 fn empty(page: &Page, expanded: &str, findings: &mut Findings) {
     let expanded = Page::read(page.file.clone(), expanded.to_owned()).blocks;
-    // Only an included page could bring in more blocks; then nobody knows which is which.
+    // An included page can add code blocks. Then the two lists do not match, and the line is
+    // unknown.
     let is_same = expanded.len() == page.blocks.len();
     for (index, block) in expanded.iter().enumerate() {
         let (line, end) = if is_same {
@@ -49,7 +51,7 @@ fn empty(page: &Page, expanded: &str, findings: &mut Findings) {
     }
 }
 
-/// In Rust, a line that begins with `# ` is hidden from the reader.
+/// mdBook hides the lines of a Rust block that begin with `# `.
 fn shows_nothing(block: &Block) -> bool {
     let is_hidden = |line: &str| {
         let line = line.trim();
@@ -58,17 +60,18 @@ fn shows_nothing(block: &Block) -> bool {
     block.text.lines().all(is_hidden)
 }
 
-/// `{{#…` on the page that a reader gets.
+/// Finds each `{{#` that is left on the rendered page.
 fn leftovers(page: &Page, text: &str, findings: &mut Findings) {
     let mut seen = Vec::new();
     for (start, _) in text.match_indices("{{#") {
         let line = text[start..].lines().next().unwrap_or_default();
         let words = &line[..line.find("}}").map_or(line.len(), |end| end + 2)];
-        // The second one of two is in the second line that has it.
+        // The second occurrence on the page is in the second line that contains the text.
         let earlier = seen.iter().filter(|other| **other == words).count();
         seen.push(words);
         let line = page.lines_with(words).nth(earlier);
-        // If this page has no such line, it comes from an included one, and so did what is found already.
+        // If no line of this page contains the text, an included page does. Then an earlier
+        // finding explains it.
         let (first, last) = line.map_or((1, usize::MAX), |line| (line, line));
         if !findings.is_any_between(&page.file, first, last) {
             let what = format!(

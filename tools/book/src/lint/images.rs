@@ -1,4 +1,5 @@
-//! The images: each has words for those who cannot see it, and a drawing is legible on a light and on a dark page.
+//! Rule for images: each has an alt text, and each SVG drawing is legible on a light and on a dark
+//! page.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -38,7 +39,7 @@ pub fn check(
     Ok(())
 }
 
-/// What a drawing lacks.
+/// The problems of a drawing.
 fn drawing(svg: &str) -> Vec<&'static str> {
     let tags = tags(svg);
     let has_words = |name: &str| tags.iter().any(|tag| tag.name == name && tag.has_text);
@@ -56,10 +57,10 @@ fn drawing(svg: &str) -> Vec<&'static str> {
 }
 
 struct Tag {
-    /// In lower case, as the attributes' names.
+    /// In lower case, as are the names of the attributes.
     name: String,
     attributes: BTreeMap<String, String>,
-    /// Whether text follows.
+    /// Whether text follows the tag.
     has_text: bool,
 }
 
@@ -94,7 +95,8 @@ fn tags(svg: &str) -> Vec<Tag> {
     tags
 }
 
-/// A filled rectangle over the whole drawing, or a background in the style. What classes do is not looked at.
+/// Whether a filled rectangle covers the drawing, or its style sets a background. CSS classes are
+/// not checked.
 fn has_background(tags: &[Tag]) -> bool {
     let Some(root) = tags.iter().find(|tag| tag.name == "svg") else {
         return false;
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawing_needs_a_title_a_description_and_a_background() {
+    fn drawing_needs_title_description_and_background() {
         for (gone, instead, lacks) in [
             ("<title>A</title>", "", "<title>"),
             ("<title>A</title>", "<title></title>", "<title>"),

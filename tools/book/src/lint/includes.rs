@@ -1,7 +1,7 @@
-//! The includes: the file is there, the anchor is in it, opened and closed, and the lines exist.
+//! Rule for includes: the file exists, its anchor is opened and closed, and the lines exist.
 //!
-//! mdBook makes an empty block of a missing anchor, includes to the end of the file where an anchor is never closed, and leaves the words
-//! on the page where the file is missing, with a line in its log. It succeeds each time.
+//! mdBook accepts all three mistakes. It shows an empty block for a missing anchor, includes the
+//! rest of the file if an anchor is not closed, and only logs a missing file.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,17 +15,17 @@ use super::pages::Pages;
 use super::suggestion::did_you_mean;
 use crate::page::Lines;
 
-/// As mdBook finds them, escaped ones first.
+/// The same pattern as mdBook's. The first alternative skips escaped includes.
 static INCLUDE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\\\{\{#.*\}\}|\{\{\s*#(\w+)\s+([^}]+)\}\}").expect("it is tested")
 });
 static ANCHOR: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"ANCHOR(_END)?:\s*([\w-]+)").expect("it is tested"));
 
-/// An included page may include another. mdBook goes no deeper than this.
+/// mdBook expands nested includes to this depth.
 const MAX_DEPTH: usize = 10;
 
-/// Checks every include of every page. Returned are the files that are included.
+/// Checks every include of every page. Returns the paths of all included files.
 pub fn check(pages: Pages, source: &Path, findings: &mut Findings) -> BTreeSet<PathBuf> {
     let mut included = BTreeSet::new();
     for (page, rendered) in pages {
@@ -43,11 +43,11 @@ pub fn check(pages: Pages, source: &Path, findings: &mut Findings) -> BTreeSet<P
 }
 
 struct Include<'page> {
-    /// Where it begins on the page, in bytes.
+    /// The start of the include on the page, in bytes.
     start: usize,
-    /// The file, as it is written.
+    /// The path, as the author wrote it.
     file: &'page str,
-    /// What follows the file: an anchor, or lines such as `5:9`.
+    /// The text after the path: an anchor, or lines such as `5:9`.
     part: &'page str,
 }
 
@@ -108,7 +108,7 @@ impl Include<'_> {
         }
     }
 
-    /// The lines of `text` that are meant: are there any?
+    /// Checks that `text` has the anchor or the lines that the include selects.
     fn check_part(&self, text: &str) -> Option<String> {
         let (file, part) = (self.file, self.part);
         let first = part.split(':').next().unwrap_or_default();
@@ -149,7 +149,7 @@ impl Include<'_> {
     }
 }
 
-/// Without `..`, so that two ways to the same file are one.
+/// Resolves `..`, so that two paths to the same file are equal.
 fn normalised(path: &Path) -> PathBuf {
     let mut whole = PathBuf::new();
     for part in path.components() {

@@ -1,6 +1,6 @@
-//! The links of the book: whatever leads to another file of the book, or to a heading, has to arrive there.
+//! Rule for links: each link to a file or a heading of the book has a target.
 //!
-//! Checked is what the reader's browser gets, attribute by attribute. Left out: other sites.
+//! The rule checks the attributes of the rendered HTML. Left out: links to other sites.
 
 use percent_encoding::percent_decode_str;
 
@@ -11,13 +11,14 @@ use crate::page::Page;
 use crate::repository::join;
 use crate::site::{Reference, Rendered, Site};
 
-/// Follows every reference of every page.
+/// Checks every reference of every page.
 pub fn check(pages: Pages, site: &Site, findings: &mut Findings) {
     for (page, rendered) in pages {
         let mut dead: Vec<&str> = Vec::new();
         for reference in &rendered.html.references {
             if let Some(what) = follow(reference, rendered, site) {
-                // The second dead link to the same place is in the second line that names it, if there is one: mdBook shows an image twice.
+                // The second dead link to a target is in the second line that contains the target,
+                // if there is one: mdBook renders an image twice.
                 let earlier = dead
                     .iter()
                     .filter(|target| **target == reference.target)
@@ -29,7 +30,7 @@ pub fn check(pages: Pages, site: &Site, findings: &mut Findings) {
     }
 }
 
-/// What is wrong with it, if anything.
+/// The problem of this reference, if there is one.
 fn follow(reference: &Reference, from: &Rendered, site: &Site) -> Option<String> {
     let Reference { attribute, target } = reference;
     if target.starts_with("file:") {
@@ -90,7 +91,7 @@ fn follow(reference: &Reference, from: &Rendered, site: &Site) -> Option<String>
     ))
 }
 
-/// `https:…`, `mailto:…`, `//host/…`
+/// Whether the target is outside the site: `https:…`, `mailto:…`, `//host/…`.
 pub fn leads_elsewhere(target: &str) -> bool {
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|it: char| it.is_ascii_alphabetic())
@@ -104,12 +105,13 @@ pub fn leads_elsewhere(target: &str) -> bool {
             .is_some_and(|(scheme, _)| is_scheme(scheme))
 }
 
-/// `caf%C3%A9` is `café`.
+/// Decodes percent encoding: `caf%C3%A9` becomes `café`.
 pub fn decoded(part: &str) -> String {
     percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
-/// The line where the author wrote this, or 1. In between, mdBook has made `.html` of `.md`.
+/// The line of the Markdown that contains this target, or 1. mdBook replaces `.md` by `.html`, so
+/// the function searches for both.
 fn line(page: &Page, target: &str, earlier: usize) -> usize {
     let written = target.replacen(".html", ".md", 1);
     for candidate in [&written, target, &decoded(&written), &decoded(target)] {

@@ -1,10 +1,11 @@
-//! The lint: what mdBook lets pass, found before a reader finds it.
+//! The lint finds mistakes in the book that mdBook accepts.
 //!
-//! [`lint`] reads the repository once and builds the book once; then each rule is a file: the [`summary`], the [`includes`], the
-//! [`fences`], the [`links`], the [`images`], the [`sessions`], and the [`names`] of paths, tests, packages and commands. The Markdown files
-//! [`outside`] the book, such as the README, follow the rules that mean something there.
+//! [`lint`] reads the repository once and builds the book once. Then each rule runs, one per file:
+//! [`summary`], [`includes`], [`fences`], [`links`], [`images`], [`sessions`], and [`names`] of
+//! paths, tests, packages and commands. [`outside`] checks the Markdown files outside the book,
+//! such as the README.
 //!
-//! A test of this package lints this repository's own book, so that plain `cargo test` sees rot too.
+//! A test of this package lints this repository's book, so `cargo test` finds mistakes too.
 
 pub mod fences;
 pub mod findings;
@@ -27,7 +28,7 @@ use crate::page::Page;
 use crate::repository::{Repository, read};
 use crate::site::Site;
 
-/// `book lint`: prints the report, and fails if there is anything in it.
+/// `book lint`: prints the report. The exit code is a failure if there is a finding.
 pub fn run(repository: &Repository) -> anyhow::Result<ExitCode> {
     let report = lint(repository)?;
     println!("{report}");
@@ -38,10 +39,11 @@ pub fn run(repository: &Repository) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Builds the book and follows every rule.
+/// Builds the book and runs every rule.
 ///
 /// # Errors
-/// If something could not be read, or if mdBook refuses the book.
+///
+/// If a file cannot be read, or if mdBook cannot build the book.
 pub fn lint(repository: &Repository) -> anyhow::Result<Report> {
     let mut findings = Findings::default();
     let files = repository.files()?;
@@ -59,7 +61,7 @@ pub fn lint(repository: &Repository) -> anyhow::Result<Report> {
     }
     let pages: Pages = &pages;
 
-    // First the includes: what they find explains an empty block and a `{{#` that is left.
+    // The includes come first. Their findings explain an empty block and a `{{#` that is left.
     let included = includes::check(pages, &source, &mut findings);
     summary::orphans(repository, &source, &named, &included, &mut findings)?;
     fences::check(pages, &mut findings);

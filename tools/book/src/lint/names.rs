@@ -1,6 +1,8 @@
-//! The names: paths, tests, packages and commands that a page mentions in code, and that the repository has to have.
+//! Rule for names: the repository has the paths, tests, packages and commands that a page names in
+//! code.
 //!
-//! Checked are pieces in backticks, and the lines of shell blocks. Left out: the flags of programs, and names in plain text.
+//! The rule checks text in backticks and the lines of shell blocks. Left out: flags of programs,
+//! and names in plain text.
 
 use std::sync::LazyLock;
 
@@ -11,10 +13,10 @@ use super::suggestion::did_you_mean;
 use crate::page::Page;
 use crate::repository::{Names, Repository, WORKSHOP, is_sentence};
 
-/// A word that begins with one of these is a path of the repository.
+/// A word with one of these prefixes is a path of the repository.
 const FOLDERS: [&str; 5] = ["chapters/", "tools/", "exercises/", "solutions/", "book/"];
 
-/// What `mdbook build` makes, and git ignores.
+/// The output folder of `mdbook build`, which git ignores.
 const BUILT: &str = "book/book";
 
 /// Checks one page.
@@ -40,7 +42,8 @@ pub fn check(page: &Page, repository: &Repository, names: &Names, findings: &mut
     }
 }
 
-/// A rule that cannot be followed any more must not pass for one that finds nothing.
+/// Reports that the list of subcommands is missing. Without this finding, the check would pass
+/// silently.
 pub fn check_known(names: &Names, findings: &mut Findings) {
     if names.packages.contains("workshop") && names.commands.is_empty() {
         let what = "no `#[derive(Subcommand)] enum Command` is here, so the book's `cargo workshop …` is not checked; \
@@ -49,7 +52,8 @@ pub fn check_known(names: &Names, findings: &mut Findings) {
     }
 }
 
-/// What a reader types, without comments. In a `console` block those are the lines behind a prompt.
+/// The commands of the shell blocks, without comments. In a `console` block, only the lines after
+/// a prompt are commands.
 fn shell_lines(page: &Page) -> impl Iterator<Item = (usize, &str)> {
     let is_shell = |language: &str| ["sh", "bash", "shell", "console"].contains(&language);
     let blocks = page
@@ -69,7 +73,7 @@ fn shell_lines(page: &Page) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// A path that does not exist. `:line`, `::item`, globs, ellipses and placeholders are left out of account.
+/// Checks that a path exists. Ignores `:line`, `::item`, globs, ellipses and placeholders.
 fn path(word: &str, repository: &Repository) -> Option<String> {
     static LINE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r":\d+([-:]\d+)*$").expect("it is tested"));
@@ -93,7 +97,7 @@ fn path(word: &str, repository: &Repository) -> Option<String> {
     })
 }
 
-/// A test that is gone.
+/// Checks that a function with the name of a test exists.
 fn test(text: &str, names: &Names) -> Option<String> {
     static NAME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^[a-z][a-z0-9_]*$").expect("it is tested"));
@@ -106,7 +110,7 @@ fn test(text: &str, names: &Names) -> Option<String> {
     if !NAME.is_match(name) || !is_sentence(name) || names.sentences.contains(name) {
         return None;
     }
-    // Only those that begin alike: there are a thousand sentences, and comparing all of them takes a while.
+    // Only names with the same first word: a comparison with a thousand names is slow.
     let alike = names
         .sentences
         .iter()
@@ -119,7 +123,7 @@ fn test(text: &str, names: &Names) -> Option<String> {
     Some(format!("no function is called `{name}`{hint}"))
 }
 
-/// `cargo run -p x` where there is no package `x`. A name in capitals, or with `…`, stands for another.
+/// Checks the package of `cargo run -p NAME`. A name in capitals or with `…` is a placeholder.
 fn package(command: &str, names: &Names) -> Option<String> {
     static PACKAGE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"^\s*(?:\w+=\S+\s+)*cargo\s.*?\s(?:-p\s*|--package[ =])([a-z0-9_-]+)(\S?)")
@@ -141,7 +145,7 @@ fn package(command: &str, names: &Names) -> Option<String> {
     Some(format!("there is no package `{package}`{hint}"))
 }
 
-/// `cargo workshop x` where there is no such command.
+/// Checks the subcommand of `cargo workshop NAME`.
 fn subcommand(command: &str, names: &Names) -> Option<String> {
     static SUBCOMMAND: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\bcargo workshop ([a-z][a-z-]*)").expect("it is tested"));
@@ -174,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_have_a_line_a_glob_or_a_placeholder() {
+    fn path_may_contain_line_glob_or_placeholder() {
         let here = Repository::here();
         for good in [
             "book/book.toml",
@@ -200,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_is_gone_is_found_and_its_new_name_suggested() {
+    fn missing_test_is_found_with_suggestion() {
         assert_eq!(
             test("sessions::a_killed_clone_loses_no_session", &names()),
             None
@@ -215,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_is_looked_for_in_cargos_part_of_the_command_only() {
+    fn package_after_double_dash_is_ignored() {
         for good in [
             "cargo run --release -p ch05-full -- load",
             "RUST_LOG=info cargo run -p ch05-full",
@@ -237,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_has_to_exist() {
+    fn unknown_subcommand_is_found() {
         assert_eq!(subcommand("cargo workshop doctor --fix", &names()), None);
         assert_eq!(subcommand("cargo workshop", &names()), None);
         assert_eq!(subcommand("cargo workshop --help", &names()), None);
@@ -249,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_what_a_program_prints_are_not_commands() {
+    fn comments_and_output_are_not_commands() {
         let text = "```sh\n# cargo run -p a\ncargo run -p b # -p c\n```\n\n```console\n$ cargo run -p d\ncargo run -p e\n```\n";
         let page = Page::read("page.md".to_owned(), text.to_owned());
 

@@ -1,7 +1,8 @@
-//! The Markdown files outside the book, such as the README: their links, and the names in them.
+//! Rule for Markdown files outside the book, such as the README: their links and the names in
+//! them.
 //!
-//! A reader sees them on a web site that shows the repository, so a link is a path of the repository. Left out: how that site would
-//! render them.
+//! Readers see these files on a web site that shows the repository. So each link is a path of the
+//! repository. Left out: how the site renders them.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use super::suggestion::did_you_mean;
 use crate::page::{Page, Piece};
 use crate::repository::{Names, Repository, join, read};
 
-/// Checks every Markdown file that is not the book's. Returned is how many there are.
+/// Checks every Markdown file outside the book. Returns the number of files.
 pub fn check(
     repository: &Repository,
     files: &[PathBuf],
@@ -80,7 +81,8 @@ fn follow(link: &Piece, from: &Page, repository: &Repository) -> Option<String> 
     ))
 }
 
-/// What the sites make of a heading: small letters, a hyphen for each blank, no punctuation.
+/// The anchor that web sites such as GitHub create for a heading: lower case, a hyphen for each
+/// space, no punctuation.
 fn id(heading: &str) -> String {
     let letters = heading.trim().chars().filter_map(|it| match it {
         ' ' => Some('-'),

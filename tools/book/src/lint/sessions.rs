@@ -1,4 +1,5 @@
-//! The terminal sessions: each is in the list that [`crate::output`] regenerates, and each in the list has been generated.
+//! Rule for recorded terminal sessions: `book/sessions.toml` lists each file, and each listed file
+//! exists. [`crate::output`] records them.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use crate::page::Lines;
 use crate::repository::{Repository, read};
 use crate::site::files_below;
 
-/// Compares the folder with the list. A book without the folder needs none.
+/// Compares the folder with the list. A book without sessions needs neither.
 pub fn check(
     repository: &Repository,
     source: &Path,

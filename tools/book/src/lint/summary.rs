@@ -1,4 +1,4 @@
-//! The summary: each entry has a page, and each page has an entry.
+//! Rule for the summary: each entry has a page, and each page has an entry.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -12,9 +12,10 @@ use crate::page::{Page, Piece};
 use crate::repository::{self, Repository};
 use crate::site::files_below;
 
-/// Reads the summary. Entries without a page are found here, and are drafts in what is returned, so that the rest can be built.
+/// Reads the summary, and finds entries without a page. Such an entry becomes a draft, so that
+/// mdBook can build the other pages.
 ///
-/// Returned too are the pages that are named, below `source`.
+/// Returns the summary and the paths of its pages, relative to `source`.
 pub fn read(
     repository: &Repository,
     source: &Path,
@@ -88,7 +89,7 @@ impl Entries<'_> {
     }
 }
 
-/// Finds pages that no reader can reach. A file that a page includes is part of that page.
+/// Finds pages that are not in the summary. A file that a page includes needs no entry.
 pub fn orphans(
     repository: &Repository,
     source: &Path,
@@ -99,7 +100,7 @@ pub fn orphans(
     let named: BTreeSet<String> = named.iter().map(|path| repository::slashes(path)).collect();
     for file in files_below(source)? {
         let path = source.join(&file);
-        // mdBook finds these two by themselves.
+        // mdBook uses these two files without an entry.
         let is_special = file == "SUMMARY.md" || file == "404.md";
         let is_page = path.extension() == Some(OsStr::new("md")) && !is_special;
         if is_page && !named.contains(&file) && !included.contains(&path) {

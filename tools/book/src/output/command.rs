@@ -1,8 +1,10 @@
-//! Runs a command with a time limit: [`Running::start`] starts it, [`Running::finish`] returns what it printed or says why it failed.
+//! Runs a command with a time limit: [`Running::start`] starts it, and [`Running::finish`] returns
+//! its output or the reason of its failure.
 //!
-//! Whatever a command started is ended with it: cargo starts rustc and tests, a demonstration starts clones. On Unix each command gets a
-//! process group of its own, which is killed as a whole at its end, at the time limit, and when somebody presses Ctrl-C here. Elsewhere cargo
-//! sees to that by itself. Left out: what nobody can do, when this process itself is killed without notice.
+//! The runner also ends the processes that the command started: cargo starts rustc and tests, a
+//! demonstration starts clones. On Unix, each command has its own process group. The runner kills
+//! the group when the command ends, at the time limit, and on Ctrl-C. On other systems, cargo ends
+//! its children. Left out: cleanup if this process itself is killed.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -14,32 +16,32 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-/// How often a running command is looked at.
+/// How often the runner checks the command.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long to wait for the last words of a command that has ended. They are in the pipe already.
+/// The time limit for reading the rest of the output after the command ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// How many lines are repeated when a command fails.
+/// The number of output lines that an error message repeats.
 const LAST_LINES: usize = 20;
 
-/// A command that has been started. Dropped, it is killed.
+/// A running command. Drop kills it.
 #[derive(Debug)]
 pub struct Running {
-    /// What people call it.
+    /// The command's name in error messages.
     name: String,
     child: Child,
     begin: Instant,
     limit: Duration,
-    /// Its standard output, line by line, and what has been taken from it.
+    /// The lines of its standard output that are not yet taken, and the text taken so far.
     lines: Receiver<String>,
     printed: String,
-    /// The last lines of both its outputs, as they came.
+    /// The last lines of standard output and standard error, in order.
     last: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Running {
-    /// Starts a command. Its standard error, where cargo tells how far it is, goes to ours too.
+    /// Starts a command. Its standard error, with cargo's progress, is copied to ours.
     pub fn start(command: &mut Command, name: &str, limit: Duration) -> anyhow::Result<Running> {
         command
             .stdin(Stdio::null())
@@ -53,14 +55,14 @@ impl Running {
 
         let last = Arc::new(Mutex::new(VecDeque::new()));
         let (sender, lines) = mpsc::channel();
-        // It only has to be dropped: the channel ends when both outputs have ended.
+        // This sender only keeps the channel open until both outputs are closed.
         let held = mpsc::Sender::clone(&sender);
         let output = child.stdout.take().expect("it was asked for as a pipe");
         let errors = child.stderr.take().expect("it was asked for as a pipe");
         let (of_output, of_errors) = (Arc::clone(&last), Arc::clone(&last));
         thread::spawn(move || {
             read_lines(output, &of_output, |line| {
-                // Nobody listens any more when the command is being ended.
+                // The receiver is gone if the command is being ended.
                 let _ = sender.send(line);
             });
         });
@@ -81,7 +83,7 @@ impl Running {
         })
     }
 
-    /// Waits for the next line that it prints, such as the address at which a server listens.
+    /// Waits for the next line of the output, such as the address of a server.
     pub fn next_line(&mut self) -> anyhow::Result<String> {
         loop {
             match self.lines.recv_timeout(LOOK) {
@@ -98,7 +100,7 @@ impl Running {
         }
     }
 
-    /// Waits for its end, and returns what it printed.
+    /// Waits until the command ends, and returns its output.
     pub fn finish(mut self) -> anyhow::Result<String> {
         let status = loop {
             if let Some(status) = self.child.try_wait()? {
@@ -108,11 +110,11 @@ impl Running {
             match self.lines.recv_timeout(LOOK) {
                 Ok(line) => self.printed.push_str(&line),
                 Err(RecvTimeoutError::Timeout) => {}
-                // It has closed its outputs, and may go on for a while.
+                // The command closed its outputs but still runs.
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
             }
         };
-        // Whoever is left of its group would keep the pipe open.
+        // A process that is left in the group would keep the pipe open.
         kill_group(&mut self.child);
         while let Ok(line) = self.lines.recv_timeout(LAST_WORDS) {
             self.printed.push_str(&line);
@@ -192,14 +194,15 @@ fn own_group(_: &mut Command) {}
 fn kill_group(leader: &mut Child) {
     use rustix::process::{Pid, Signal, kill_process_group};
 
-    // Nobody is left, if it fails.
+    // The call fails if the group has no process left.
     let _ = kill_process_group(Pid::from_child(leader), Signal::KILL);
 }
 
 #[cfg(not(unix))]
 fn kill_group(_: &mut Child) {}
 
-/// Whether somebody wants us to stop. Groups of their own do not see Ctrl-C, so it has to come through here.
+/// Whether the user asks this program to stop. Ctrl-C does not reach the other process groups, so
+/// this program passes it on.
 #[cfg(unix)]
 pub fn is_interrupted() -> bool {
     use std::sync::LazyLock;
@@ -210,7 +213,7 @@ pub fn is_interrupted() -> bool {
     static FLAG: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in TERM_SIGNALS {
-            // It can fail for signals that nobody may catch, and these are none of them.
+            // Registration fails only for signals that a process cannot catch, such as SIGKILL.
             let _ = signal_hook::flag::register(*signal, Arc::clone(&flag));
         }
         flag
@@ -218,7 +221,8 @@ pub fn is_interrupted() -> bool {
     FLAG.load(Ordering::Relaxed)
 }
 
-/// Whether somebody wants us to stop. Here Ctrl-C ends us and everything in this console.
+/// Whether the user asks this program to stop. On this system, Ctrl-C ends every process of the
+/// console.
 #[cfg(not(unix))]
 pub fn is_interrupted() -> bool {
     false
@@ -235,12 +239,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_prints_is_returned() {
+    fn finish_returns_the_output() {
         assert!(cargo(&["--version"], LONG).unwrap().starts_with("cargo 1."));
     }
 
     #[test]
-    fn a_command_that_fails_is_told_with_its_last_words() {
+    fn failure_message_repeats_the_last_lines() {
         let said = cargo(&["no-such-command"], LONG).unwrap_err().to_string();
 
         assert!(
@@ -251,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_does_not_exist_is_told_by_its_name() {
+    fn missing_program_is_named_in_the_error() {
         let mut command = Command::new("no-such-program-anywhere");
 
         let said = Running::start(&mut command, "x", LONG)
@@ -273,7 +277,7 @@ mod tests {
             Running::start(Command::new("sh").args(["-c", script]), "sh", limit)
         }
 
-        /// Waits until a process is gone. It stays for a moment as a zombie of whoever inherits it.
+        /// Waits until a process has ended. A zombie counts as ended.
         fn is_gone(pid: &str) -> bool {
             let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
             let deadline = Instant::now() + LONG;
@@ -293,7 +297,7 @@ mod tests {
         }
 
         #[test]
-        fn a_command_that_hangs_is_ended_with_its_children() {
+        fn timeout_ends_command_and_its_children() {
             let mut running = sh(
                 "sleep 1000 & echo $!; echo on its way >&2; wait",
                 Duration::from_millis(300),
@@ -315,7 +319,7 @@ mod tests {
         }
 
         #[test]
-        fn what_a_command_leaves_behind_is_ended_and_does_not_keep_us() {
+        fn remaining_children_end_with_the_command() {
             let printed = sh("sleep 1000 & echo $!", LONG).unwrap().finish().unwrap();
 
             assert!(
@@ -325,7 +329,7 @@ mod tests {
         }
 
         #[test]
-        fn a_command_that_is_dropped_is_ended() {
+        fn drop_ends_the_command() {
             let mut running = sh("echo $$; exec sleep 1000", LONG).unwrap();
             let pid = running.next_line().unwrap();
 
@@ -335,7 +339,7 @@ mod tests {
         }
 
         #[test]
-        fn a_server_that_ends_before_its_first_line_is_told_with_its_last_words() {
+        fn early_end_of_server_is_an_error() {
             let mut running = sh("echo no port >&2; exit 3", LONG).unwrap();
 
             let said = running.next_line().unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! The list of sessions, `book/sessions.toml`: [`Sessions::read`] reads it and refuses what would not work.
+//! The list of sessions, `book/sessions.toml`: [`Sessions::read`] reads and validates it.
 
 use std::path::PathBuf;
 
@@ -11,50 +11,50 @@ use crate::repository::{Repository, read};
 /// The folder of the sessions, below the book's `src`.
 pub const FOLDER: &str = "sessions";
 
-/// The list.
+/// All sessions of the book.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sessions {
-    /// The sessions, in the order in which they are made.
+    /// The sessions, in the order of the file.
     #[serde(default)]
     pub session: Vec<Session>,
 }
 
-/// One file below `book/src/sessions`, and how it comes about.
+/// One file in `book/src/sessions`, and the command that records it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
     /// The file's name, such as `inspect.txt`.
     pub file: String,
-    /// What a reader types. It is run as it stands, without a shell, in the repository's root, and what it writes to its standard
-    /// output is the session.
+    /// The command that the reader types. It runs without a shell in the repository's root. Its
+    /// standard output is the session.
     pub command: String,
     /// Whether the file begins with `$ ` and the command.
     #[serde(default = "yes")]
     pub prompt: bool,
-    /// The command asks a running store (`ch05-full`): one is started for it, in an empty folder and on a free port, and the flag that leads
-    /// there is added. In the text that port is 8080.
+    /// How the command finds its store (`ch05-full`). The recorder starts the store in an empty
+    /// folder on a free port, and adds this flag to the command. The text shows port 8080.
     pub store: Option<Way>,
-    /// How many visitors have asked that store for its name before the command runs, one after the other.
+    /// The number of visitors that call the store, one after the other, before the command runs.
     #[serde(default)]
     pub visitors: u32,
-    /// Its numbers differ from run to run, so a check compares the words only.
+    /// Whether the numbers differ from run to run. Then a check compares only the words.
     #[serde(default)]
     pub measured: bool,
-    /// The file is not written from what the command prints: the command is a test that compares the file, and writes it when it finds
-    /// this variable set.
+    /// For a session that a test writes: the environment variable that makes the test write the
+    /// file. Without the variable, the test compares the file.
     pub written_if: Option<String>,
-    /// What has to be there, besides cargo.
+    /// What the session needs besides cargo.
     pub needs: Option<Need>,
-    /// What differs from run to run and says nothing, such as a free port, and what stands for it in the book.
+    /// Replacements for text that differs from run to run, such as a free port.
     #[serde(default)]
     pub replace: Vec<Replace>,
-    /// After how many seconds the command is ended. Cargo may have to build it first.
+    /// The time limit, in seconds, including cargo's build.
     #[serde(default = "ten_minutes")]
     pub limit_seconds: u64,
 }
 
-/// By which flag a command finds the store.
+/// The flag that tells a command where the store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
@@ -64,7 +64,7 @@ pub enum Way {
     DataDir,
 }
 
-/// What a session can need.
+/// A requirement of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Need {
@@ -72,14 +72,14 @@ pub enum Need {
     Docker,
 }
 
-/// A rule for volatile text.
+/// A replacement for text that differs from run to run.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replace {
-    /// What varies, as a regular expression.
+    /// The pattern of the text.
     #[serde(deserialize_with = "pattern")]
     pub pattern: Regex,
-    /// What stands for it; `$1` is the first group.
+    /// The text that replaces it. `$1` is the first group.
     pub with: String,
 }
 
@@ -97,14 +97,14 @@ fn pattern<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Regex, D
 }
 
 impl Session {
-    /// What people call it: `inspect` for `inspect.txt`.
+    /// The session's name: `inspect` for `inspect.txt`.
     pub fn name(&self) -> &str {
         self.file.strip_suffix(".txt").unwrap_or(&self.file)
     }
 }
 
 impl Sessions {
-    /// Where the list lies.
+    /// The path of the list.
     pub fn path(repository: &Repository) -> PathBuf {
         repository.book.join("sessions.toml")
     }
@@ -136,12 +136,12 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Whether a file is on the list.
+    /// Whether the list contains this file.
     pub fn has(&self, file: &str) -> bool {
         self.session.iter().any(|session| session.file == file)
     }
 
-    /// The sessions of these names, or all if there are none.
+    /// The sessions with these names, or all if `names` is empty.
     pub fn choose(&self, names: &[String]) -> anyhow::Result<Vec<&Session>> {
         let is_called =
             |session: &Session, name: &String| session.name() == name || session.file == *name;
@@ -177,7 +177,7 @@ mod tests {
         "[[session]]\nfile = 'a.txt'\ncommand = 'x'\n[[session]]\nfile = 'b.txt'\ncommand = 'y'\n";
 
     #[test]
-    fn a_session_is_chosen_by_its_name_or_its_file() {
+    fn session_is_selected_by_name_or_file() {
         let sessions = list(TWO).unwrap();
         let chosen = |names: &[&str]| {
             let names: Vec<_> = names.iter().map(ToString::to_string).collect();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_work_is_refused_with_the_reason() {
+    fn invalid_list_is_rejected_with_the_reason() {
         for (text, reason) in [
             ("[[session]]\nfile = 'a.txt'\n", "command"),
             (

@@ -1,11 +1,12 @@
-//! The terminal sessions that the book shows: run again, and written into the book or compared with it.
+//! Records the terminal sessions of the book, or compares the book with them.
 //!
-//! Enter at [`run`]. The [`list`] says which there are. [`Maker::renew`] makes one of them: it starts a [`store`] if the session asks one, runs the
-//! [`command`], makes the [`text`] of what it printed, and writes or compares. A session that fails does not keep the others from being
-//! made; the exit code tells.
+//! [`run`] is the entry point. The [`list`] names the sessions. [`Maker::renew`] records one
+//! session: it starts a [`store`] if the session needs one, runs the [`command`], turns its output
+//! into the session's [`text`], and writes or compares the file. If one session fails, the others
+//! still run, and the exit code is a failure.
 //!
-//! Only the standard output is shown: cargo's own words, and the logs of a program, are on the standard error. Left out: sessions in which
-//! somebody types more than one command.
+//! A session shows only the standard output. Cargo's messages and the logs of programs go to the
+//! standard error. Left out: sessions with several commands.
 
 pub mod command;
 pub mod list;
@@ -25,7 +26,7 @@ use self::list::{FOLDER, Need, Session, Sessions};
 use self::store::Store;
 use crate::repository::Repository;
 
-/// How long Docker may take to say that it is there.
+/// The time limit for `docker info`.
 const DOCKER_ANSWERS: Duration = Duration::from_secs(30);
 
 /// `book output [--check] [NAME…]`.
@@ -67,30 +68,30 @@ pub fn run(repository: &Repository, names: &[String], check: bool) -> anyhow::Re
     Ok(ExitCode::FAILURE)
 }
 
-/// Makes sessions.
+/// Records sessions.
 #[derive(Debug)]
 pub struct Maker<'run> {
-    /// Where the book and the programs are.
+    /// The repository with the book and the programs.
     pub repository: &'run Repository,
-    /// Whether to compare instead of writing.
+    /// Whether to compare the files instead of writing them.
     pub check: bool,
-    /// The program that talks to Docker.
+    /// The Docker client's program.
     pub docker: &'run str,
 }
 
-/// What became of a session.
+/// The result of recording a session.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Renewed {
-    /// The book shows it already.
+    /// The book has the same text.
     Same,
-    /// The book shows it now.
+    /// The book's file was written.
     Written,
-    /// The book shows something else; here is the difference.
+    /// The book has another text. Contains the diff.
     Differs(String),
 }
 
 impl Maker<'_> {
-    /// Makes one session.
+    /// Records one session.
     pub fn renew(&self, session: &Session) -> anyhow::Result<Renewed> {
         if session.needs == Some(Need::Docker) {
             self.ask_docker()?;
@@ -103,7 +104,8 @@ impl Maker<'_> {
             )
         })?;
         if self.check && session.measured {
-            // Only the words are compared, and a debug build prints the same ones without minutes of building.
+            // A check compares only the words. A debug build prints the same words and compiles
+            // faster.
             words.retain(|word| word != "--release");
         }
         if let Some(variable) = &session.written_if {
@@ -127,7 +129,7 @@ impl Maker<'_> {
         Ok(Renewed::Written)
     }
 
-    /// Runs a command, and returns what it printed.
+    /// Runs the session's command, with a store if the session needs one. Returns its output.
     fn record(&self, session: &Session, mut words: Vec<String>) -> anyhow::Result<String> {
         let limit = Duration::from_secs(session.limit_seconds);
         let store = if let Some(way) = session.store {
@@ -148,7 +150,7 @@ impl Maker<'_> {
         })
     }
 
-    /// Runs a test that writes the file by itself, or compares it.
+    /// Runs a test that writes or compares the file.
     fn run_writer(
         &self,
         session: &Session,
@@ -183,13 +185,14 @@ impl Maker<'_> {
             .join(&session.file)
     }
 
-    /// A command as a learner would type it: in the root, without colours, and without what cargo has told us about this package.
+    /// A command as the reader types it: in the root, without colours, and without the variables
+    /// that cargo sets for this package.
     fn command(&self, words: &[String]) -> Command {
         let cargo = env::var_os("CARGO").filter(|_| words[0] == "cargo");
         let mut command = Command::new(cargo.unwrap_or_else(|| words[0].clone().into()));
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
-            // A build script that saw these change would run again.
+            // A change of these variables makes cargo run build scripts again.
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
                 command.env_remove(&name);
             }

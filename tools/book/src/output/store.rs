@@ -1,6 +1,7 @@
-//! A store of its own for a session: [`Store::start`] starts `ch05-full` in an empty folder and on a free port.
+//! A store for one session: [`Store::start`] starts `ch05-full` in an empty folder on a free port.
 //!
-//! It is the program that the session's command runs, built the same way. Left out: ending it gently. Its folder is removed anyway.
+//! The store is the same program as the session's command, with the same build options. Left out:
+//! a graceful shutdown, because the folder is removed.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,21 +14,22 @@ use tempfile::TempDir;
 use super::command::Running;
 use super::list::Way;
 
-/// How long one visitor waits for an answer.
+/// The read timeout of a visitor's request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A running store. Dropped, it is killed, and its data are removed.
+/// A running store. Drop kills the process and removes its data.
 #[derive(Debug)]
 pub struct Store {
-    /// Ended before the folder is removed, so it stands first.
+    /// This field comes first, so that the process ends before its folder is removed.
     _process: Running,
     data: TempDir,
-    /// Where it listens: `http://127.0.0.1:40123`.
+    /// The address of the store, such as `http://127.0.0.1:40123`.
     pub url: String,
 }
 
 impl Store {
-    /// Starts the program of these words: `cargo run -p ch05-full -- inspect` gives `… -- serve`. Cargo may have to build it first.
+    /// Starts the program of this command: `cargo run -p ch05-full -- inspect` becomes `cargo run
+    /// -p ch05-full -- serve`. The time limit includes cargo's build.
     pub fn start(
         words: &[String],
         command: impl Fn(&[String]) -> Command,
@@ -50,12 +52,12 @@ impl Store {
         })
     }
 
-    /// Where it listens, without `http://`.
+    /// The host and port of the store.
     pub fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
     }
 
-    /// The flag by which a command finds it.
+    /// The flag that tells a command where the store is.
     pub fn flag(&self, way: Way) -> [String; 2] {
         match way {
             Way::Url => ["--url".to_owned(), self.url.clone()],
@@ -66,7 +68,8 @@ impl Store {
         }
     }
 
-    /// One visitor asks for the server's name. By hand, for an HTTP client takes longer to build than all the rest.
+    /// Sends one request for the server's name. A plain socket avoids the build time of an HTTP
+    /// client.
     pub fn visit(&self) -> anyhow::Result<()> {
         let address = self.address();
         let mut stream =

@@ -1,4 +1,5 @@
-//! What a session's text is: [`shown`] is what the book shows of what a command printed, and [`difference`] is what a check has to say.
+//! The text of a session: [`shown`] makes it from a command's output, and [`difference`] compares
+//! two texts.
 
 use std::sync::LazyLock;
 
@@ -7,7 +8,8 @@ use similar::TextDiff;
 
 use super::list::Session;
 
-/// The text as it goes into the book: the prompt, the rules for what varies, and lines without trailing blanks.
+/// The text for the book: the prompt, then the output after the replacements, without trailing
+/// spaces.
 pub fn shown(session: &Session, printed: &str) -> String {
     let mut text = printed.replace("\r\n", "\n");
     for rule in &session.replace {
@@ -30,7 +32,7 @@ pub fn shown(session: &Session, printed: &str) -> String {
     shown
 }
 
-/// Where the book differs from what was printed now, as a diff; None if it does not.
+/// The diff between the book and the new text. None if they are equal.
 pub fn difference(session: &Session, in_the_book: &str, now: &str) -> Option<String> {
     let (old, new) = (comparable(session, in_the_book), comparable(session, now));
     if old == new {
@@ -44,7 +46,8 @@ pub fn difference(session: &Session, in_the_book: &str, now: &str) -> Option<Str
     Some(diff.unified_diff().header(&header.0, &header.1).to_string())
 }
 
-/// Of a measured session, only the words: every number is `0`, every run of blanks is one, and every bar is as long as any other.
+/// The part of the text that a check compares. In a measured session, every number becomes `0`,
+/// every run of spaces one space, and every bar one block.
 fn comparable(session: &Session, text: &str) -> String {
     static NUMBER: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"[0-9]+(?:[.,][0-9]+)*").expect("it is tested"));
@@ -72,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_stands_before_what_it_printed() {
+    fn prompt_comes_before_the_output() {
         assert_eq!(
             shown(&session(""), "\nx  \r\n y\n\n"),
             "$ cargo run\nx\n y\n"
@@ -81,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_varies_is_replaced_in_the_order_of_the_rules() {
+    fn replacements_apply_in_order() {
         let rules = r"replace = [{ pattern = '127\.0\.0\.1:\d+', with = 'ADDRESS' }, { pattern = '(clone-\d) ADDRESS', with = '$1 here' }]";
 
         assert_eq!(
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_a_diff() {
+    fn changed_text_gives_a_diff() {
         let said = difference(&session(""), "same\nold\n", "same\nnew\n").unwrap();
 
         assert!(
@@ -103,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_measured_session_only_the_words_count() {
+    fn measured_session_compares_only_words() {
         let measured = session("measured = true");
 
         assert_eq!(

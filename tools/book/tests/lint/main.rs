@@ -1,7 +1,7 @@
-//! The lint, on books that have rotted on purpose, and on this repository's own.
+//! Tests of the lint, on books with one mistake and on this repository's book.
 //!
-//! Each test takes the clean book, lets one thing rot, and expects one finding in one line. So a rule that is gone is noticed, and a rule
-//! that sees ghosts too.
+//! Each test starts with a book without mistakes, adds one, and expects exactly one finding in one
+//! line. So the tests notice a missing rule and a false finding.
 
 use std::fs;
 use std::path::Path;
@@ -110,7 +110,7 @@ impl Fixture {
         fs::write(path, text).unwrap();
     }
 
-    /// Puts `instead` in the place of `gone`, which has to be there.
+    /// Replaces `gone`, which must exist, by `instead`.
     fn rot(self, file: &str, gone: &str, instead: &str) -> Fixture {
         let text = fs::read_to_string(self.path(file)).unwrap();
         assert!(text.contains(gone), "{file} has no {gone:?}");
@@ -129,7 +129,7 @@ impl Fixture {
             .to_string()
     }
 
-    /// Expects one finding, in this place and with these words, and nothing else.
+    /// Expects exactly one finding: at this place, with these words.
     #[track_caller]
     fn finds(&self, place: &str, words: &str) {
         let report = self.report();
@@ -148,7 +148,7 @@ fn a_clean_book_has_no_finding() {
 }
 
 #[test]
-fn the_program_prints_the_findings_and_fails_only_if_there_are_any() {
+fn program_fails_only_with_findings() {
     let run = |book: &Path| {
         let output = Command::new(env!("CARGO_BIN_EXE_book"))
             .arg("lint")
@@ -175,7 +175,7 @@ fn the_program_prints_the_findings_and_fails_only_if_there_are_any() {
 }
 
 #[test]
-fn a_folder_without_a_book_is_an_error_that_names_it() {
+fn folder_without_book_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
 
     let error = lint(&Repository::of_book(folder.path().join("book"))).unwrap_err();
@@ -184,7 +184,7 @@ fn a_folder_without_a_book_is_an_error_that_names_it() {
 }
 
 #[test]
-fn the_lint_leaves_the_book_as_it_was() {
+fn lint_does_not_change_the_book() {
     let fixture = Fixture::new().rot("book/src/SUMMARY.md", "clones/index.md", "gone.md");
 
     fixture.report();

@@ -1,10 +1,10 @@
-//! This repository's own book, and the README and its like.
+//! Lints this repository's book and its other Markdown files.
 
 use book::lint::lint;
 use book::repository::Repository;
 
 #[test]
-fn the_book_of_this_repository_has_not_rotted() {
+fn book_of_this_repository_has_no_finding() {
     let report = lint(&Repository::here()).unwrap();
 
     assert!(

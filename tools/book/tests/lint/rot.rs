@@ -1,4 +1,4 @@
-//! One test for each way in which a book rots.
+//! One test for each mistake that the lint finds.
 
 use super::{CLONES, Fixture, INTRODUCTION, SVG};
 
@@ -27,7 +27,7 @@ fn a_missing_anchor_is_found() {
 }
 
 #[test]
-fn a_missing_anchor_of_a_rustdoc_include_is_found() {
+fn missing_anchor_of_rustdoc_include_is_found() {
     let fixture = Fixture::new().rot(
         PAGE,
         "{{#include ../../../chapters/01-clones/src/lib.rs:turn",
@@ -52,7 +52,7 @@ fn included_lines_that_do_not_exist_are_found() {
 }
 
 #[test]
-fn an_include_that_works_on_one_machine_only_is_found() {
+fn include_of_absolute_path_is_found() {
     let fixture = Fixture::new();
     let path = fixture.path(CODE).display().to_string();
 
@@ -62,7 +62,7 @@ fn an_include_that_works_on_one_machine_only_is_found() {
 }
 
 #[test]
-fn an_include_in_an_included_page_is_checked_too() {
+fn include_in_included_page_is_checked() {
     let fixture = Fixture::new()
         .with("book/src/clones/part.md", "{{#include gone.md}}\n")
         .rot(PAGE, "## A killed", "{{#include part.md}}\n\n## A killed");
@@ -84,7 +84,7 @@ fn an_empty_block_is_found() {
 }
 
 #[test]
-fn a_block_that_an_include_leaves_empty_is_found() {
+fn block_with_empty_include_is_found() {
     let fixture = Fixture::new().rot(CODE, "fn turn() {}\n", "");
 
     fixture.finds(
@@ -94,7 +94,7 @@ fn a_block_that_an_include_leaves_empty_is_found() {
 }
 
 #[test]
-fn a_helper_that_mdbook_does_not_know_is_found() {
+fn unknown_mdbook_helper_is_found() {
     let fixture = Fixture::new().rot(PAGE, "{{#include ../sessions", "{{#inlcude ../sessions");
 
     fixture.finds(
@@ -114,7 +114,7 @@ fn a_link_to_a_missing_page_is_found() {
 }
 
 #[test]
-fn each_of_two_dead_links_to_one_place_is_found_in_its_line() {
+fn two_equal_dead_links_have_two_lines() {
     let report = Fixture::new()
         .rot(
             INTRO,
@@ -130,7 +130,7 @@ fn each_of_two_dead_links_to_one_place_is_found_in_its_line() {
 }
 
 #[test]
-fn a_link_in_other_letters_is_found_on_every_system() {
+fn link_with_wrong_case_is_found() {
     let fixture = Fixture::new().rot(INTRO, "clones/index.md#", "Clones/index.md#");
 
     fixture.finds(
@@ -161,7 +161,7 @@ fn a_link_out_of_the_book_is_found() {
 }
 
 #[test]
-fn a_link_from_the_root_of_the_site_is_found() {
+fn link_from_the_site_root_is_found() {
     let fixture = Fixture::new().rot(
         INTRO,
         "clones/index.md#a-killed-clone",
@@ -172,14 +172,14 @@ fn a_link_from_the_root_of_the_site_is_found() {
 }
 
 #[test]
-fn a_link_into_one_machine_is_found() {
+fn link_to_a_local_file_is_found() {
     let fixture = Fixture::new().rot(INTRO, "clones/index.md#a-killed-clone", "file:///tmp/x");
 
     fixture.finds("book/src/introduction.md:3", "leads into one machine");
 }
 
 #[test]
-fn a_link_to_a_heading_of_another_page_that_is_gone_is_found() {
+fn missing_heading_of_other_page_is_found() {
     let fixture = Fixture::new().rot(PAGE, "## A killed clone", "## A clone is killed");
 
     fixture.finds(
@@ -189,7 +189,7 @@ fn a_link_to_a_heading_of_another_page_that_is_gone_is_found() {
 }
 
 #[test]
-fn a_link_to_a_heading_of_the_same_page_that_is_gone_is_found() {
+fn missing_heading_of_same_page_is_found() {
     let fixture = Fixture::new().rot(INTRO, "(#below)", "(#belwo)");
 
     fixture.finds(
@@ -199,7 +199,7 @@ fn a_link_to_a_heading_of_the_same_page_that_is_gone_is_found() {
 }
 
 #[test]
-fn a_link_to_a_heading_with_an_encoded_accent_is_followed() {
+fn link_with_encoded_accent_is_accepted() {
     let fixture = Fixture::new()
         .rot(INTRO, "(#below)", "(#%C3%BCber-uns)")
         .rot(INTRO, "## Below", "## Über uns");
@@ -218,7 +218,7 @@ fn a_missing_image_is_found() {
 }
 
 #[test]
-fn an_image_without_words_is_found() {
+fn image_without_alt_text_is_found() {
     let fixture = Fixture::new().rot(INTRO, "![A balancer and two clones]", "![]");
 
     fixture.finds(
@@ -228,7 +228,7 @@ fn an_image_without_words_is_found() {
 }
 
 #[test]
-fn a_drawing_that_lacks_something_is_found() {
+fn incomplete_drawing_is_found() {
     for (gone, lacks) in [
         ("<title>t</title>", "no <title>"),
         ("<desc>d</desc>", "no <desc>"),
@@ -244,7 +244,7 @@ fn a_drawing_that_lacks_something_is_found() {
 }
 
 #[test]
-fn a_page_that_the_summary_does_not_name_is_found() {
+fn page_missing_in_summary_is_found() {
     let fixture = Fixture::new().with("book/src/clones/orphan.md", "# Orphan\n");
 
     fixture.finds(
@@ -254,7 +254,7 @@ fn a_page_that_the_summary_does_not_name_is_found() {
 }
 
 #[test]
-fn a_page_that_another_page_includes_is_no_orphan() {
+fn included_page_needs_no_summary_entry() {
     let fixture = Fixture::new()
         .with("book/src/clones/part.md", "A part.\n")
         .rot(PAGE, "## A killed", "{{#include part.md}}\n\n## A killed");
@@ -263,7 +263,7 @@ fn a_page_that_another_page_includes_is_no_orphan() {
 }
 
 #[test]
-fn an_entry_of_the_summary_without_its_page_is_found() {
+fn summary_entry_without_page_is_found() {
     let fixture = Fixture::new().rot(
         "book/src/SUMMARY.md",
         "- [Clones]",
@@ -299,7 +299,7 @@ fn a_block_that_is_only_indented_is_found() {
 }
 
 #[test]
-fn a_path_that_does_not_exist_is_found() {
+fn missing_path_is_found() {
     let fixture = Fixture::new().rot(INTRO, "src/lib.rs:3", "src/gone.rs:3");
 
     fixture.finds(
@@ -309,7 +309,7 @@ fn a_path_that_does_not_exist_is_found() {
 }
 
 #[test]
-fn a_path_in_a_command_that_does_not_exist_is_found() {
+fn missing_path_in_command_is_found() {
     let fixture = Fixture::new().rot(
         INTRO,
         "cargo workshop doctor",
@@ -320,7 +320,7 @@ fn a_path_in_a_command_that_does_not_exist_is_found() {
 }
 
 #[test]
-fn a_test_that_is_gone_is_found() {
+fn missing_test_is_found() {
     let fixture = Fixture::new().rot(
         CODE,
         "a_killed_clone_loses_no_session",
@@ -334,7 +334,7 @@ fn a_test_that_is_gone_is_found() {
 }
 
 #[test]
-fn a_package_that_does_not_exist_is_found() {
+fn missing_package_is_found() {
     let fixture = Fixture::new().rot(INTRO, "-p ch01-clones ", "-p ch01-clone ");
 
     fixture.finds(
@@ -344,7 +344,7 @@ fn a_package_that_does_not_exist_is_found() {
 }
 
 #[test]
-fn a_command_of_the_workshop_that_does_not_exist_is_found() {
+fn unknown_workshop_command_is_found() {
     let fixture = Fixture::new().rot(INTRO, "cargo workshop doctor", "cargo workshop nurse");
 
     fixture.finds(
@@ -354,14 +354,14 @@ fn a_command_of_the_workshop_that_does_not_exist_is_found() {
 }
 
 #[test]
-fn a_list_of_commands_that_cannot_be_found_is_told() {
+fn missing_command_list_is_a_finding() {
     let fixture = Fixture::new().rot("tools/workshop/src/cli.rs", "enum Command", "enum Order");
 
     fixture.finds("tools/workshop/src:1", "is not checked");
 }
 
 #[test]
-fn a_session_that_nothing_regenerates_is_found() {
+fn session_missing_in_list_is_found() {
     let fixture = Fixture::new().with("book/src/sessions/two.txt", "$ x\n");
 
     fixture.finds(
@@ -371,7 +371,7 @@ fn a_session_that_nothing_regenerates_is_found() {
 }
 
 #[test]
-fn a_session_that_was_never_made_is_found() {
+fn session_without_file_is_found() {
     let two = "[[session]]\nfile = \"one.txt\"\ncommand = \"x\"\n[[session]]\nfile = \"two.txt\"\ncommand = \"x\"\n";
 
     Fixture::new()
