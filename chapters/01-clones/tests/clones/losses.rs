@@ -94,6 +94,23 @@ struct Seen {
     failed: [AtomicUsize; 3],
 }
 
+/// Users that send POSTs without a key. Each waits for its response, so one death breaks off at most
+/// one POST of each.
+const POST_USERS: usize = 2;
+
+/// Binds the address of a dead clone. Another test's connection may use the port for a moment.
+async fn bind_again(addr: std::net::SocketAddr) -> tokio::net::TcpListener {
+    soon("the port of the dead clone to become free", async {
+        loop {
+            match tokio::net::TcpListener::bind(addr).await {
+                Ok(listener) => return listener,
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(2)).await,
+            }
+        }
+    })
+    .await
+}
+
 /// Kills one of three clones in each round, while users send requests. Returns the failed requests
 /// (GET, POST, POST with a key), the POSTs that died with a clone, and all orders.
 async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, Orders) {
@@ -184,8 +201,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
             kinds.push(kind);
         }
         died += kinds.iter().filter(|kind| **kind == "POST").count();
-        let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
-        clones.insert(victim, start(listener));
+        clones.insert(victim, start(bind_again(addr).await));
     }
     enough.store(true, Ordering::SeqCst);
     users.join_all().await;
@@ -210,8 +226,13 @@ async fn killed_clones_duplicate_no_order() {
         "an order with a key failed: is its body kept and replayed?"
     );
     assert!(
-        posts <= died,
-        "{posts} POSTs failed, but dead clones held only {died}"
+        posts <= 20 * POST_USERS,
+        "{posts} POSTs failed, but 20 deaths can break off only {POST_USERS} each: which live clone \
+         failed one?"
+    );
+    assert!(
+        died > 0,
+        "no clone died with a POST, so the test shows nothing"
     );
     assert!(
         posts >= 20,
