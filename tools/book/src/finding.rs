@@ -11,12 +11,12 @@ pub struct Finding {
     /// The line, from 1. It is also 1 if the line is unknown, as in text that an include adds.
     pub line: usize,
     /// What is wrong, and what to do.
-    pub what: String,
+    pub message: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+        write!(f, "{}:{}: {}", self.file, self.line, self.message)
     }
 }
 
@@ -58,11 +58,11 @@ impl fmt::Display for Report {
 mod tests {
     use super::*;
 
-    fn finding(file: &str, line: usize, what: &str) -> Finding {
+    fn finding(file: &str, line: usize, message: &str) -> Finding {
         Finding {
             file: file.to_owned(),
             line,
-            what: what.to_owned(),
+            message: message.to_owned(),
         }
     }
 

@@ -38,13 +38,14 @@ struct Output {
 }
 
 fn main() -> ExitCode {
-    let repository = |dir: Option<PathBuf>| dir.map_or_else(Repository::here, Repository::of_book);
+    let repository =
+        |dir: Option<PathBuf>| dir.map_or_else(Repository::current, Repository::around_book);
     let done = match Command::parse() {
         Command::Lint { dir } => lint::run(&repository(dir)),
         Command::Output(Output { check, book, names }) => {
             output::run(&repository(book), &names, check)
         }
-        Command::Open => open::run(&Repository::here()),
+        Command::Open => open::run(&Repository::current()),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

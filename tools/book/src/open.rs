@@ -25,17 +25,17 @@ pub fn run(repository: &Repository) -> anyhow::Result<ExitCode> {
 pub fn build(book: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     let mut config = config(book)?;
     config.build.build_dir = folder.to_path_buf();
-    let book = MDBook::load_with_config(book, config).context("mdBook could not read the book")?;
-    book.build().context("mdBook could not build the book")?;
+    let book = MDBook::load_with_config(book, config).context("mdBook cannot read the book")?;
+    book.build().context("mdBook cannot build the book")?;
     Ok(folder.join("index.html"))
 }
 
 /// Without a browser, as on a server, the command still succeeds: the book is built.
-fn show(page: &Path, opens: impl FnOnce(&Path) -> io::Result<()>) -> String {
+fn show(page: &Path, open_page: impl FnOnce(&Path) -> io::Result<()>) -> String {
     let place = page.display();
-    match opens(page) {
+    match open_page(page) {
         Ok(()) => format!("the book is open in your browser: {place}"),
-        Err(_) => format!("no browser could be started; open this file in one: {place}"),
+        Err(_) => format!("cannot start a browser; open this file in your browser: {place}"),
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
     fn build_writes_the_first_page() {
         let folder = tempfile::tempdir().unwrap();
 
-        let page = build(&Repository::here().book, &folder.path().join("book")).unwrap();
+        let page = build(&Repository::current().book, &folder.path().join("book")).unwrap();
 
         let html = std::fs::read_to_string(&page).unwrap();
         assert!(html.contains("<main>"), "{html}");
@@ -60,7 +60,8 @@ mod tests {
         assert!(show(page, |_| Ok(())).ends_with("target/book/index.html"));
         let without = show(page, |_| Err(io::ErrorKind::NotFound.into()));
         assert!(
-            without.contains("no browser") && without.ends_with("target/book/index.html"),
+            without.contains("cannot start a browser")
+                && without.ends_with("target/book/index.html"),
             "{without}"
         );
     }

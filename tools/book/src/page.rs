@@ -1,4 +1,4 @@
-//! A Markdown page before mdBook expands it: [`Page::read`] finds the code, the links and the
+//! A Markdown page before mdBook expands it: [`Page::parse`] finds the code, the links and the
 //! headings, each with its line.
 //!
 //! It uses mdBook's parser with the same options, so both see the same blocks. Left out: included
@@ -15,18 +15,18 @@ pub struct Page {
     /// The whole text of the file.
     pub text: String,
     /// The code blocks, in order.
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<CodeBlock>,
     /// The text in backticks inside paragraphs and headings.
-    pub code: Vec<Piece>,
+    pub inline_code: Vec<Snippet>,
     /// The targets of links and images, as the author wrote them.
-    pub links: Vec<Piece>,
+    pub links: Vec<Snippet>,
     /// The text of the headings, without markup.
-    pub headings: Vec<Piece>,
+    pub headings: Vec<Snippet>,
 }
 
 /// A code block.
 #[derive(Debug)]
-pub struct Block {
+pub struct CodeBlock {
     /// The first line of the block.
     pub line: usize,
     /// The last line of the block.
@@ -38,7 +38,7 @@ pub struct Block {
     pub text: String,
 }
 
-impl Block {
+impl CodeBlock {
     /// The language without attributes: `rust` for `rust,ignore`.
     pub fn language(&self) -> &str {
         let info = self.info.as_deref().unwrap_or_default();
@@ -48,7 +48,7 @@ impl Block {
 
 /// A text and its line.
 #[derive(Debug)]
-pub struct Piece {
+pub struct Snippet {
     /// The line, from 1.
     pub line: usize,
     /// The text.
@@ -57,17 +57,17 @@ pub struct Piece {
 
 impl Page {
     /// Reads Markdown.
-    pub fn read(file: String, text: String) -> Page {
-        let breaks = Lines::of(&text);
-        let (mut blocks, mut code, mut links, mut headings) =
+    pub fn parse(file: String, text: String) -> Page {
+        let line_index = LineIndex::new(&text);
+        let (mut blocks, mut inline_code, mut links, mut headings) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut is_block = false;
         let mut is_heading = false;
 
-        for (event, place) in
+        for (event, range) in
             new_cmark_parser(&text, &MarkdownOptions::default()).into_offset_iter()
         {
-            let line = breaks.at(place.start);
+            let line = line_index.line_of(range.start);
             match event {
                 Event::Start(Tag::CodeBlock(kind)) => {
                     is_block = true;
@@ -75,9 +75,9 @@ impl Page {
                         CodeBlockKind::Fenced(info) => Some(info.trim().to_owned()),
                         CodeBlockKind::Indented => None,
                     };
-                    let end = breaks.at(place.end.saturating_sub(1));
+                    let end = line_index.line_of(range.end.saturating_sub(1));
                     let text = String::new();
-                    blocks.push(Block {
+                    blocks.push(CodeBlock {
                         line,
                         end,
                         info,
@@ -88,24 +88,24 @@ impl Page {
                 Event::Start(Tag::Heading { .. }) => {
                     is_heading = true;
                     let text = String::new();
-                    headings.push(Piece { line, text });
+                    headings.push(Snippet { line, text });
                 }
                 Event::End(TagEnd::Heading(_)) => is_heading = false,
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     let text = dest_url.into_string();
-                    links.push(Piece { line, text });
+                    links.push(Snippet { line, text });
                 }
                 Event::Text(text) if is_block => {
                     blocks
                         .last_mut()
-                        .expect("one has begun")
+                        .expect("a start tag comes first")
                         .text
                         .push_str(&text);
                 }
                 Event::Text(text) if is_heading => {
                     headings
                         .last_mut()
-                        .expect("one has begun")
+                        .expect("a start tag comes first")
                         .text
                         .push_str(&text);
                 }
@@ -113,12 +113,12 @@ impl Page {
                     if is_heading {
                         headings
                             .last_mut()
-                            .expect("one has begun")
+                            .expect("a start tag comes first")
                             .text
                             .push_str(&text);
                     }
                     let text = text.into_string();
-                    code.push(Piece { line, text });
+                    inline_code.push(Snippet { line, text });
                 }
                 _ => {}
             }
@@ -127,7 +127,7 @@ impl Page {
             file,
             text,
             blocks,
-            code,
+            inline_code,
             links,
             headings,
         }
@@ -143,17 +143,17 @@ impl Page {
 }
 
 /// The start of each line, in bytes.
-pub struct Lines(Vec<usize>);
+pub struct LineIndex(Vec<usize>);
 
-impl Lines {
+impl LineIndex {
     /// Finds the lines of a text.
-    pub fn of(text: &str) -> Lines {
-        let after_breaks = text.match_indices('\n').map(|(index, _)| index + 1);
-        Lines(std::iter::once(0).chain(after_breaks).collect())
+    pub fn new(text: &str) -> LineIndex {
+        let line_starts = text.match_indices('\n').map(|(index, _)| index + 1);
+        LineIndex(std::iter::once(0).chain(line_starts).collect())
     }
 
     /// The line that contains this byte, from 1.
-    pub fn at(&self, byte: usize) -> usize {
+    pub fn line_of(&self, byte: usize) -> usize {
         self.0.partition_point(|start| *start <= byte)
     }
 }
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     fn page(text: &str) -> Page {
-        Page::read("page.md".to_owned(), text.to_owned())
+        Page::parse("page.md".to_owned(), text.to_owned())
     }
 
     #[test]
@@ -180,7 +180,10 @@ mod tests {
             (page.links[0].line, page.links[0].text.as_str()),
             (3, "e.md#f")
         );
-        assert_eq!((page.code[1].line, page.code[1].text.as_str()), (3, "g"));
+        assert_eq!(
+            (page.inline_code[1].line, page.inline_code[1].text.as_str()),
+            (3, "g")
+        );
         let [fenced, indented] = &page.blocks[..] else {
             panic!("{:?}", page.blocks)
         };

@@ -29,27 +29,27 @@ pub struct Names {
     /// The packages, as in `cargo run -p NAME`.
     pub packages: BTreeSet<String>,
     /// The functions whose names have five words or more, which includes most tests.
-    pub sentences: HashSet<String>,
+    pub long_functions: HashSet<String>,
     /// The subcommands of `cargo workshop`; empty if there is no such program.
     pub commands: BTreeSet<String>,
 }
 
 /// The sources of `cargo workshop`.
-pub const WORKSHOP: &str = "tools/workshop/src";
+pub const WORKSHOP_SOURCES: &str = "tools/workshop/src";
 
 impl Repository {
     /// The repository that contains this program.
-    pub fn here() -> Repository {
+    pub fn current() -> Repository {
         // The variable at run time wins over the one at build time: two checkouts can share a
         // target folder.
         let package = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
         let root = package.parent().and_then(Path::parent);
-        Repository::of_book(root.expect("this package lies in tools/").join("book"))
+        Repository::around_book(root.expect("this package is in tools/").join("book"))
     }
 
     /// The repository that contains this book. Its root is the parent of the book's folder.
-    pub fn of_book(book: impl AsRef<Path>) -> Repository {
+    pub fn around_book(book: impl AsRef<Path>) -> Repository {
         let book = book.as_ref();
         // A relative path such as `.` has no parent, so make it absolute.
         let book = std::path::absolute(book).unwrap_or_else(|_| book.to_path_buf());
@@ -58,7 +58,7 @@ impl Repository {
     }
 
     /// The path relative to the root, with `/`.
-    pub fn name(&self, path: &Path) -> String {
+    pub fn relative_path(&self, path: &Path) -> String {
         slashes(path.strip_prefix(&self.root).unwrap_or(path))
     }
 
@@ -82,9 +82,9 @@ impl Repository {
             if file.extension() == Some(OsStr::new("rs")) {
                 let source = read(file)?;
                 names
-                    .sentences
-                    .extend(functions(&source).filter(|name| is_sentence(name)));
-                if self.name(file).starts_with(WORKSHOP) {
+                    .long_functions
+                    .extend(functions(&source).filter(|name| has_many_words(name)));
+                if self.relative_path(file).starts_with(WORKSHOP_SOURCES) {
                     names.commands.extend(subcommands(&source));
                 }
             } else if file.file_name() == Some(OsStr::new("Cargo.toml")) {
@@ -97,7 +97,7 @@ impl Repository {
 
 /// Reads a text file. The error names the file.
 pub fn read(file: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(file).with_context(|| format!("{} could not be read", file.display()))
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// Joins two paths without the file system: `a/b` and `../c` give `a/c`. None if the result is
@@ -126,7 +126,7 @@ pub fn slashes(path: &Path) -> String {
 }
 
 /// Whether a function's name has five words or more, as most tests have.
-pub fn is_sentence(name: &str) -> bool {
+pub fn has_many_words(name: &str) -> bool {
     name.bytes().filter(|byte| *byte == b'_').count() >= 4
 }
 
@@ -141,7 +141,7 @@ fn is_built_or_hidden(entry: &DirEntry) -> bool {
 
 fn functions(source: &str) -> impl Iterator<Item = String> {
     static FUNCTION: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\bfn\s+(\w+)").expect("it is tested"));
+        LazyLock::new(|| Regex::new(r"\bfn\s+(\w+)").expect("the pattern is valid"));
     FUNCTION
         .captures_iter(source)
         .map(|found| found[1].to_owned())
@@ -157,7 +157,7 @@ fn package(manifest: &str) -> Option<String> {
 /// The sources are read because the lint must not wait until the program is built.
 fn subcommands(source: &str) -> BTreeSet<String> {
     static VARIANT: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?m)^    ([A-Z]\w*)\b").expect("it is tested"));
+        LazyLock::new(|| Regex::new(r"(?m)^    ([A-Z]\w*)\b").expect("the pattern is valid"));
     let Some((_, after)) = source.split_once("#[derive(Subcommand)]\nenum Command {") else {
         return BTreeSet::new();
     };
@@ -185,19 +185,19 @@ mod tests {
 
     #[test]
     fn names_of_this_repository_are_found() {
-        let repository = Repository::here();
+        let repository = Repository::current();
         let names = repository.names(&repository.files().unwrap()).unwrap();
 
         assert!(names.packages.contains("ch05-full"), "{:?}", names.packages);
         assert!(
             names
-                .sentences
+                .long_functions
                 .contains("names_of_this_repository_are_found")
         );
         for command in ["check", "doctor", "test", "up", "down", "book-lint"] {
             assert!(
                 names.commands.contains(command),
-                "`cargo workshop {command}` was not found in {WORKSHOP}, only {:?}: has its `enum Command` another form now?",
+                "`cargo workshop {command}` is not found in {WORKSHOP_SOURCES}, only {:?}; if the form of its `enum Command` changed, correct `subcommands`",
                 names.commands
             );
         }
@@ -215,6 +215,6 @@ mod tests {
     fn join_resolves_dots_without_file_system() {
         assert_eq!(join("a/b", "../c/./d").as_deref(), Some("a/c/d"));
         assert_eq!(join("", "a").as_deref(), Some("a"));
-        assert_eq!(join("a", "../../b"), None, "it leads out");
+        assert_eq!(join("a", "../../b"), None, "the path is above the root");
     }
 }

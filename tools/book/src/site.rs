@@ -21,7 +21,7 @@ use crate::repository::{read, slashes};
 #[derive(Debug)]
 pub struct Site {
     /// The pages in the order of the summary.
-    pub pages: Vec<Rendered>,
+    pub pages: Vec<RenderedPage>,
     /// Every file, relative to the site's root, with `/`. A lookup in this list is case-sensitive,
     /// as on the readers' web server. The file systems of macOS and Windows are not.
     pub files: BTreeSet<String>,
@@ -29,7 +29,7 @@ pub struct Site {
 
 /// A page: its source, its expanded Markdown and its HTML.
 #[derive(Debug)]
-pub struct Rendered {
+pub struct RenderedPage {
     /// The Markdown file, relative to `src`.
     pub source: PathBuf,
     /// The HTML file, relative to the site's root, with `/`.
@@ -48,7 +48,7 @@ pub struct Html {
     /// Every attribute that contains a link.
     pub references: Vec<Reference>,
     /// The `src` of images without an alt text.
-    pub without_alt: Vec<String>,
+    pub images_without_alt: Vec<String>,
     /// The text without tags, with entities decoded.
     pub text: String,
 }
@@ -63,7 +63,7 @@ pub struct Reference {
 }
 
 /// The attributes that contain links.
-const LEADING: [&str; 5] = ["href", "src", "srcset", "data", "poster"];
+const LINK_ATTRIBUTES: [&str; 5] = ["href", "src", "srcset", "data", "poster"];
 
 /// Loads `book.toml`, and turns off the option that writes into `src`.
 pub fn config(book: &Path) -> anyhow::Result<Config> {
@@ -76,13 +76,13 @@ pub fn config(book: &Path) -> anyhow::Result<Config> {
 impl Site {
     /// Builds the pages of `summary` and reads them.
     pub fn build(book: &Path, summary: Summary) -> anyhow::Result<Site> {
-        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
         let mut config = config(book)?;
         config.build.build_dir = folder.path().to_path_buf();
         // The print page repeats all pages.
         config.set("output.html.print.enable", false)?;
         let book = MDBook::load_with_config_and_summary(book, config, summary)?;
-        book.build().context("mdBook could not build the book")?;
+        book.build().context("mdBook cannot build the book")?;
 
         let mut pages = Vec::new();
         let (expanded, _) = book.preprocess_book(&MarkdownRenderer::new())?;
@@ -91,8 +91,8 @@ impl Site {
                 continue;
             };
             let path = path.with_extension("html");
-            pages.push(Rendered {
-                html: Html::of_main(&read(&folder.path().join(&path))?),
+            pages.push(RenderedPage {
+                html: Html::parse_main(&read(&folder.path().join(&path))?),
                 source: source.clone(),
                 path: slashes(&path),
                 expanded: chapter.content.clone(),
@@ -105,7 +105,7 @@ impl Site {
     }
 
     /// The page with this path, such as `clones/index.html`.
-    pub fn page(&self, path: &str) -> Option<&Rendered> {
+    pub fn page(&self, path: &str) -> Option<&RenderedPage> {
         self.pages.iter().find(|page| page.path == path)
     }
 }
@@ -119,7 +119,7 @@ pub fn files_below(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
             let path = entry
                 .path()
                 .strip_prefix(folder)
-                .expect("it lies in the folder");
+                .expect("the file is in the folder");
             files.insert(slashes(path));
         }
     }
@@ -128,7 +128,7 @@ pub fn files_below(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
 
 impl Html {
     /// Reads the content of `<main>`.
-    pub fn of_main(html: &str) -> Html {
+    pub fn parse_main(html: &str) -> Html {
         let mut read = Html::default();
         let mut is_main = false;
         for Ok(token) in Tokenizer::new(html) {
@@ -155,7 +155,7 @@ impl Html {
         if name == "a" {
             self.ids.extend(attribute("name"));
         }
-        for leading in LEADING {
+        for leading in LINK_ATTRIBUTES {
             let Some(value) = attribute(leading) else {
                 continue;
             };
@@ -177,7 +177,8 @@ impl Html {
             }
         }
         if name == "img" && attribute("alt").is_none_or(|alt| alt.trim().is_empty()) {
-            self.without_alt.push(attribute("src").unwrap_or_default());
+            self.images_without_alt
+                .push(attribute("src").unwrap_or_default());
         }
     }
 }
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn only_main_element_is_read() {
-        let html = Html::of_main(
+        let html = Html::parse_main(
             "<a href=no>x</a><main><h2 id=yes>a &lt; b</h2><a name=old></a></main><img src=no>",
         );
 
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_link_attribute_is_read() {
-        let html = Html::of_main(
+        let html = Html::parse_main(
             "<main><a href=a><img src='b?c&amp;d' srcset='e 1x, f 2x' alt=g><object data=h></object></main>",
         );
 
@@ -226,8 +227,8 @@ mod tests {
     #[test]
     fn image_without_alt_text_is_found() {
         let html =
-            Html::of_main("<main><img src=a><img src=b alt=' '><img src=c alt=words></main>");
+            Html::parse_main("<main><img src=a><img src=b alt=' '><img src=c alt=words></main>");
 
-        assert_eq!(html.without_alt, ["a", "b"]);
+        assert_eq!(html.images_without_alt, ["a", "b"]);
     }
 }

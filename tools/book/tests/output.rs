@@ -38,9 +38,9 @@ impl Fixture {
     /// Whether the command succeeded, and its standard output and standard error.
     fn run(&self, arguments: &[&str]) -> (bool, String) {
         let output = self.command(arguments).output().unwrap();
-        let said =
+        let output_text =
             String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-        (output.status.success(), said)
+        (output.status.success(), output_text)
     }
 }
 
@@ -50,16 +50,19 @@ const VERSION: &str = "[[session]]\nfile = 'version.txt'\ncommand = 'cargo --ver
 fn written_session_passes_the_check() {
     let fixture = Fixture::new(VERSION);
 
-    let (succeeded, said) = fixture.run(&[]);
-    assert!(succeeded && said.contains("version.txt: written"), "{said}");
+    let (succeeded, output_text) = fixture.run(&[]);
+    assert!(
+        succeeded && output_text.contains("version.txt: written"),
+        "{output_text}"
+    );
     let text = fixture.read("version.txt");
     assert!(text.starts_with("$ cargo --version\ncargo 1."), "{text}");
 
     for arguments in [["--check"].as_slice(), &[]] {
-        let (succeeded, said) = fixture.run(arguments);
+        let (succeeded, output_text) = fixture.run(arguments);
         assert!(
-            succeeded && said.contains("version.txt: as the book shows it"),
-            "{said}"
+            succeeded && output_text.contains("version.txt: unchanged"),
+            "{output_text}"
         );
     }
     assert_eq!(fixture.read("version.txt"), text);
@@ -74,16 +77,16 @@ fn changed_session_fails_the_check_with_diff() {
     )
     .unwrap();
 
-    let (succeeded, said) = fixture.run(&["--check"]);
+    let (succeeded, output_text) = fixture.run(&["--check"]);
 
-    assert!(!succeeded, "{said}");
+    assert!(!succeeded, "{output_text}");
     assert!(
-        said.contains("\n $ cargo --version\n-cargo 0.1\n+cargo 1."),
-        "{said}"
+        output_text.contains("\n $ cargo --version\n-cargo 0.1\n+cargo 1."),
+        "{output_text}"
     );
     assert!(
-        said.contains("`cargo run -p book -- output version` writes it anew"),
-        "{said}"
+        output_text.contains("`cargo run -p book -- output version` updates it"),
+        "{output_text}"
     );
     assert_eq!(
         fixture.read("version.txt"),
@@ -94,9 +97,12 @@ fn changed_session_fails_the_check_with_diff() {
 
 #[test]
 fn missing_session_fails_the_check() {
-    let (succeeded, said) = Fixture::new(VERSION).run(&["--check"]);
+    let (succeeded, output_text) = Fixture::new(VERSION).run(&["--check"]);
 
-    assert!(!succeeded && said.contains("+$ cargo --version"), "{said}");
+    assert!(
+        !succeeded && output_text.contains("+$ cargo --version"),
+        "{output_text}"
+    );
 }
 
 #[test]
@@ -107,8 +113,8 @@ fn numbers_of_measured_session_are_not_compared() {
     let other = text.replace("cargo 1.", "cargo 987.");
     fs::write(fixture.session("version.txt"), &other).unwrap();
 
-    let (succeeded, said) = fixture.run(&["--check"]);
-    assert!(succeeded, "{said}");
+    let (succeeded, output_text) = fixture.run(&["--check"]);
+    assert!(succeeded, "{output_text}");
     assert_eq!(fixture.read("version.txt"), other);
 
     fixture.run(&[]);
@@ -120,20 +126,21 @@ fn failed_command_does_not_stop_the_others() {
     let bad = "[[session]]\nfile = 'bad.txt'\ncommand = 'cargo no-such-command'\n";
     let fixture = Fixture::new(&format!("{bad}{VERSION}"));
 
-    let (succeeded, said) = fixture.run(&[]);
+    let (succeeded, output_text) = fixture.run(&[]);
 
-    assert!(!succeeded, "{said}");
+    assert!(!succeeded, "{output_text}");
     assert!(
-        said.contains("bad.txt: `cargo no-such-command` failed (exit "),
-        "{said}"
+        output_text.contains("bad.txt: `cargo no-such-command` failed (exit "),
+        "{output_text}"
     );
     assert!(
-        said.contains("version.txt: written") && said.contains("1 of 2 sessions went wrong"),
-        "{said}"
+        output_text.contains("version.txt: written")
+            && output_text.contains("1 of 2 sessions failed"),
+        "{output_text}"
     );
     assert!(
         !fixture.session("bad.txt").exists(),
-        "half a session was written"
+        "the output of a failed command must not be written"
     );
 }
 
@@ -142,22 +149,22 @@ fn missing_program_is_named_in_the_error() {
     let fixture =
         Fixture::new("[[session]]\nfile = 'a.txt'\ncommand = 'no-such-program-anywhere --now'\n");
 
-    let (succeeded, said) = fixture.run(&[]);
+    let (succeeded, output_text) = fixture.run(&[]);
 
     assert!(
-        !succeeded && said.contains("a.txt: `no-such-program-anywhere` could not be started"),
-        "{said}"
+        !succeeded && output_text.contains("a.txt: cannot start `no-such-program-anywhere`"),
+        "{output_text}"
     );
 }
 
 #[test]
 fn unknown_name_is_rejected_with_the_list() {
-    let (succeeded, said) = Fixture::new(VERSION).run(&["versoin"]);
+    let (succeeded, output_text) = Fixture::new(VERSION).run(&["versoin"]);
 
-    assert!(!succeeded, "{said}");
+    assert!(!succeeded, "{output_text}");
     assert!(
-        said.contains("no session `versoin`") && said.contains("version"),
-        "{said}"
+        output_text.contains("no session `versoin`") && output_text.contains("version"),
+        "{output_text}"
     );
 }
 
@@ -196,12 +203,13 @@ mod on_unix {
             "[[session]]\nfile = 'a.txt'\ncommand = 'sleep 1000'\nlimit_seconds = 1\n",
         );
 
-        let (succeeded, said) = fixture.run(&[]);
+        let (succeeded, output_text) = fixture.run(&[]);
 
         assert!(
             !succeeded
-                && said.contains("a.txt: `sleep 1000` was still running after 1 s and was ended"),
-            "{said}"
+                && output_text
+                    .contains("a.txt: `sleep 1000` was still running after 1 s and was ended"),
+            "{output_text}"
         );
     }
 
@@ -215,11 +223,11 @@ mod on_unix {
             .output()
             .unwrap();
 
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(!output.status.success(), "{said}");
+        let output_text = String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success(), "{output_text}");
         assert!(
-            said.contains("version.txt: this session needs Docker, which does not answer; `cargo workshop doctor`"),
-            "{said}"
+            output_text.contains("version.txt: this session needs Docker, which does not answer; `cargo workshop doctor`"),
+            "{output_text}"
         );
     }
 
@@ -231,10 +239,16 @@ mod on_unix {
         ));
         fs::write(fixture.session("a.txt"), "old\n").unwrap();
 
-        assert!(!fixture.run(&["--check"]).0, "the test compares, and fails");
+        assert!(
+            !fixture.run(&["--check"]).0,
+            "without the variable, the test must compare and fail"
+        );
         assert_eq!(fixture.read("a.txt"), "old\n");
-        let (succeeded, said) = fixture.run(&[]);
-        assert!(succeeded && said.contains("a.txt: written"), "{said}");
+        let (succeeded, output_text) = fixture.run(&[]);
+        assert!(
+            succeeded && output_text.contains("a.txt: written"),
+            "{output_text}"
+        );
         assert!(fixture.run(&["--check"]).0);
     }
 
@@ -255,7 +269,7 @@ mod on_unix {
             .map(Result::unwrap);
         let pid = lines
             .find(|line| line.parse::<u32>().is_ok())
-            .expect("the command tells its number");
+            .expect("the command prints its process id");
 
         let interrupted = Command::new("kill")
             .args(["-INT", &child.id().to_string()])
@@ -267,7 +281,7 @@ mod on_unix {
         assert!(!output.status.success());
         assert!(
             output.stdout.is_empty(),
-            "the next session was begun all the same: {}",
+            "Ctrl-C must not start the next session: {}",
             String::from_utf8_lossy(&output.stdout)
         );
         let is_there = || {
@@ -287,7 +301,7 @@ mod on_unix {
         }
         assert!(
             !fixture.session("version.txt").exists(),
-            "the next session was made all the same"
+            "Ctrl-C must not record the next session"
         );
     }
 }

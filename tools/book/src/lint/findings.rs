@@ -7,10 +7,14 @@ use crate::finding::Finding;
 pub struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Adds a finding. `what` says what is wrong and what to do.
-    pub fn add(&mut self, file: &str, line: usize, what: String) {
+    /// Adds a finding. `message` says what is wrong and what to do.
+    pub fn add(&mut self, file: &str, line: usize, message: String) {
         let file = file.to_owned();
-        self.0.push(Finding { file, line, what });
+        self.0.push(Finding {
+            file,
+            line,
+            message,
+        });
     }
 
     /// Whether an earlier rule has a finding in this file, from line `first` to line `last`.

@@ -20,11 +20,12 @@ pub fn check(
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     for (page, rendered) in pages {
-        for image in &rendered.html.without_alt {
+        for image in &rendered.html.images_without_alt {
             let line = page.lines_with(image).next().unwrap_or(1);
-            let what =
-                format!("image `{image}` has no alt text; say between the brackets what it shows");
-            findings.add(&page.file, line, what);
+            let message = format!(
+                "image `{image}` has no alt text; write between the brackets what it shows"
+            );
+            findings.add(&page.file, line, message);
         }
     }
     for file in files_below(source)? {
@@ -32,28 +33,28 @@ pub fn check(
         if path.extension() != Some(OsStr::new("svg")) {
             continue;
         }
-        for what in drawing(&read(&path)?) {
-            findings.add(&repository.name(&path), 1, what.to_owned());
+        for message in drawing_problems(&read(&path)?) {
+            findings.add(&repository.relative_path(&path), 1, message.to_owned());
         }
     }
     Ok(())
 }
 
 /// The problems of a drawing.
-fn drawing(svg: &str) -> Vec<&'static str> {
+fn drawing_problems(svg: &str) -> Vec<&'static str> {
     let tags = tags(svg);
-    let has_words = |name: &str| tags.iter().any(|tag| tag.name == name && tag.has_text);
-    let mut lacks = Vec::new();
-    if !has_words("title") {
-        lacks.push("this drawing has no <title>; say in it what the drawing is");
+    let has_text_in = |name: &str| tags.iter().any(|tag| tag.name == name && tag.has_text);
+    let mut problems = Vec::new();
+    if !has_text_in("title") {
+        problems.push("this drawing has no <title>; add one that names the drawing");
     }
-    if !has_words("desc") {
-        lacks.push("this drawing has no <desc>; say in it what a person would see");
+    if !has_text_in("desc") {
+        problems.push("this drawing has no <desc>; add one that describes what the drawing shows");
     }
     if !has_background(&tags) {
-        lacks.push("this drawing has no background of its own, so a dark page shows through; begin it with a filled <rect> of the size of its viewBox");
+        problems.push("this drawing has no background, so it is not legible on a dark page; start it with a filled <rect> of the size of its viewBox");
     }
-    lacks
+    problems
 }
 
 struct Tag {
@@ -84,9 +85,9 @@ fn tags(svg: &str) -> Vec<Tag> {
                     .collect(),
                 has_text: false,
             }),
-            Token::String(words) => {
+            Token::String(text_after) => {
                 if let Some(last) = tags.last_mut() {
-                    last.has_text |= !words.trim_ascii().is_empty();
+                    last.has_text |= !text_after.trim_ascii().is_empty();
                 }
             }
             _ => {}
@@ -134,13 +135,19 @@ mod tests {
 
     #[test]
     fn a_good_drawing_lacks_nothing() {
-        assert!(drawing(GOOD).is_empty(), "{:?}", drawing(GOOD));
-        assert!(drawing(&GOOD.replace("96\" height=\"52", "100%\" height=\"100%")).is_empty());
+        assert!(
+            drawing_problems(GOOD).is_empty(),
+            "{:?}",
+            drawing_problems(GOOD)
+        );
+        assert!(
+            drawing_problems(&GOOD.replace("96\" height=\"52", "100%\" height=\"100%")).is_empty()
+        );
     }
 
     #[test]
     fn drawing_needs_title_description_and_background() {
-        for (gone, instead, lacks) in [
+        for (removed, replacement, problem) in [
             ("<title>A</title>", "", "<title>"),
             ("<title>A</title>", "<title></title>", "<title>"),
             ("<desc>B</desc>", "", "<desc>"),
@@ -148,10 +155,10 @@ mod tests {
             ("#fff", "none", "background"),
             ("<rect", "<path", "background"),
         ] {
-            let found = drawing(&GOOD.replace(gone, instead));
+            let found = drawing_problems(&GOOD.replace(removed, replacement));
             assert!(
-                found.len() == 1 && found[0].contains(lacks),
-                "{gone} → {instead}: {found:?}"
+                found.len() == 1 && found[0].contains(problem),
+                "{removed} → {replacement}: {found:?}"
             );
         }
     }

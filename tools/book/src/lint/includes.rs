@@ -13,14 +13,14 @@ use regex::Regex;
 use super::findings::Findings;
 use super::pages::Pages;
 use super::suggestion::did_you_mean;
-use crate::page::Lines;
+use crate::page::LineIndex;
 
 /// The same pattern as mdBook's. The first alternative skips escaped includes.
 static INCLUDE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\\\{\{#.*\}\}|\{\{\s*#(\w+)\s+([^}]+)\}\}").expect("it is tested")
+    Regex::new(r"\\\{\{#.*\}\}|\{\{\s*#(\w+)\s+([^}]+)\}\}").expect("the pattern is valid")
 });
 static ANCHOR: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"ANCHOR(_END)?:\s*([\w-]+)").expect("it is tested"));
+    LazyLock::new(|| Regex::new(r"ANCHOR(_END)?:\s*([\w-]+)").expect("the pattern is valid"));
 
 /// mdBook expands nested includes to this depth.
 const MAX_DEPTH: usize = 10;
@@ -30,12 +30,12 @@ pub fn check(pages: Pages, source: &Path, findings: &mut Findings) -> BTreeSet<P
     let mut included = BTreeSet::new();
     for (page, rendered) in pages {
         let folder = rendered.source.parent().unwrap_or(Path::new(""));
-        let lines = Lines::of(&page.text);
+        let lines = LineIndex::new(&page.text);
         for include in Include::all_in(&page.text) {
-            let mut checked = Vec::new();
-            include.check(&source.join(folder), 0, &mut included, &mut checked);
-            for what in checked {
-                findings.add(&page.file, lines.at(include.start), what);
+            let mut problems = Vec::new();
+            include.check(&source.join(folder), 0, &mut included, &mut problems);
+            for message in problems {
+                findings.add(&page.file, lines.line_of(include.start), message);
             }
         }
     }
@@ -48,7 +48,7 @@ struct Include<'page> {
     /// The path, as the author wrote it.
     file: &'page str,
     /// The text after the path: an anchor, or lines such as `5:9`.
-    part: &'page str,
+    selection: &'page str,
 }
 
 impl Include<'_> {
@@ -60,9 +60,13 @@ impl Include<'_> {
             }
             let arguments = found.get(2)?.as_str();
             let target = arguments.split_whitespace().next()?;
-            let (file, part) = target.split_once(':').unwrap_or((target, ""));
+            let (file, selection) = target.split_once(':').unwrap_or((target, ""));
             let start = found.get(0)?.start();
-            Some(Include { start, file, part })
+            Some(Include {
+                start,
+                file,
+                selection,
+            })
         })
     }
 
@@ -71,12 +75,12 @@ impl Include<'_> {
         folder: &Path,
         depth: usize,
         included: &mut BTreeSet<PathBuf>,
-        checked: &mut Vec<String>,
+        problems: &mut Vec<String>,
     ) {
         let file = self.file;
         if Path::new(file).is_absolute() {
-            checked.push(format!(
-                "`{file}` is a path of one machine; write it from this page's folder on, as in `../../chapters/…`"
+            problems.push(format!(
+                "`{file}` is an absolute path, which exists on one machine only; write it relative to this page's folder, as in `../../chapters/…`"
             ));
             return;
         }
@@ -84,37 +88,37 @@ impl Include<'_> {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if path.exists() => {
-                checked.push(format!(
+                problems.push(format!(
                     "`{file}` cannot be included: {error}; include a text file"
                 ));
                 return;
             }
             Err(_) => {
-                checked.push(format!(
-                    "`{file}` is included and does not exist; correct the path, which begins at the page's folder"
+                problems.push(format!(
+                    "the included file `{file}` does not exist; correct the path, which is relative to the page's folder"
                 ));
                 return;
             }
         };
-        checked.extend(self.check_part(&text));
+        problems.extend(self.check_selection(&text));
         if included.insert(path.clone())
             && depth < MAX_DEPTH
             && path.extension().is_some_and(|it| it == "md")
         {
             let folder = path.parent().unwrap_or(folder);
             for include in Include::all_in(&text) {
-                include.check(folder, depth + 1, included, checked);
+                include.check(folder, depth + 1, included, problems);
             }
         }
     }
 
     /// Checks that `text` has the anchor or the lines that the include selects.
-    fn check_part(&self, text: &str) -> Option<String> {
-        let (file, part) = (self.file, self.part);
-        let first = part.split(':').next().unwrap_or_default();
+    fn check_selection(&self, text: &str) -> Option<String> {
+        let (file, selection) = (self.file, self.selection);
+        let first = selection.split(':').next().unwrap_or_default();
         if first.is_empty() || first.parse::<usize>().is_ok() {
             let count = text.lines().count();
-            let numbers = part
+            let numbers = selection
                 .split(':')
                 .filter_map(|number| number.parse::<usize>().ok());
             let beyond = numbers.max().filter(|last| *last > count)?;
@@ -123,64 +127,66 @@ impl Include<'_> {
             ));
         }
 
-        let marks = |end: bool| {
-            let marks = text
+        let markers = |end: bool| {
+            let markers = text
                 .lines()
                 .enumerate()
                 .filter_map(|(line, text)| Some((line, ANCHOR.captures(text)?)));
-            marks.filter_map(move |(line, mark)| {
-                (mark.get(1).is_some() == end)
-                    .then(|| (line, mark.get(2).map_or("", |name| name.as_str())))
+            markers.filter_map(move |(line, marker)| {
+                (marker.get(1).is_some() == end)
+                    .then(|| (line, marker.get(2).map_or("", |name| name.as_str())))
             })
         };
-        let Some((opened, _)) = marks(false).find(|(_, name)| *name == first) else {
+        let Some((opened, _)) = markers(false).find(|(_, name)| *name == first) else {
             let otherwise = format!(
                 "put `ANCHOR: {first}` and `ANCHOR_END: {first}` into comments around the lines"
             );
-            let hint = did_you_mean(first, marks(false).map(|(_, name)| name), &otherwise);
+            let hint = did_you_mean(first, markers(false).map(|(_, name)| name), &otherwise);
             return Some(format!(
-                "`{file}` has no anchor `{first}`, so nothing is shown{hint}"
+                "`{file}` has no anchor `{first}`, so the block is empty{hint}"
             ));
         };
-        let is_closed = marks(true).any(|(line, name)| name == first && line > opened);
+        let is_closed = markers(true).any(|(line, name)| name == first && line > opened);
         (!is_closed).then(|| {
-            format!("anchor `{first}` of `{file}` is never closed, so the rest of the file is shown; put `ANCHOR_END: {first}` after the lines")
+            format!("anchor `{first}` of `{file}` is never closed, so mdBook includes the rest of the file; put `ANCHOR_END: {first}` after the lines")
         })
     }
 }
 
 /// Resolves `..`, so that two paths to the same file are equal.
 fn normalised(path: &Path) -> PathBuf {
-    let mut whole = PathBuf::new();
-    for part in path.components() {
-        match part {
+    let mut resolved = PathBuf::new();
+    for component in path.components() {
+        match component {
             Component::ParentDir => {
-                whole.pop();
+                resolved.pop();
             }
-            part => whole.push(part),
+            component => resolved.push(component),
         }
     }
-    whole
+    resolved
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn checked(file: &str, part: &str, text: &str) -> Option<String> {
+    fn checked(file: &str, selection: &str, text: &str) -> Option<String> {
         Include {
             start: 0,
             file,
-            part,
+            selection,
         }
-        .check_part(text)
+        .check_selection(text)
     }
 
     #[test]
     fn includes_are_read_as_mdbook_reads_them() {
         let text = "a {{#include x.rs:y}} \\{{#include no.rs}} {{#title no.rs}}\n{{ #rustdoc_include z.rs:2:3 }}";
 
-        let found: Vec<_> = Include::all_in(text).map(|it| (it.file, it.part)).collect();
+        let found: Vec<_> = Include::all_in(text)
+            .map(|it| (it.file, it.selection))
+            .collect();
         assert_eq!(found, [("x.rs", "y"), ("z.rs", "2:3")]);
     }
 
@@ -210,8 +216,8 @@ mod tests {
 
     #[test]
     fn a_misspelt_anchor_is_suggested() {
-        let said = checked("f", "order", "// ANCHOR: orders\n// ANCHOR_END: orders\n").unwrap();
-        assert!(said.ends_with("did you mean `orders`?"), "{said}");
+        let message = checked("f", "order", "// ANCHOR: orders\n// ANCHOR_END: orders\n").unwrap();
+        assert!(message.ends_with("did you mean `orders`?"), "{message}");
     }
 
     #[test]

@@ -9,14 +9,14 @@ use super::pages::Pages;
 use super::suggestion::did_you_mean;
 use crate::page::Page;
 use crate::repository::join;
-use crate::site::{Reference, Rendered, Site};
+use crate::site::{Reference, RenderedPage, Site};
 
 /// Checks every reference of every page.
 pub fn check(pages: Pages, site: &Site, findings: &mut Findings) {
     for (page, rendered) in pages {
         let mut dead: Vec<&str> = Vec::new();
         for reference in &rendered.html.references {
-            if let Some(what) = follow(reference, rendered, site) {
+            if let Some(message) = check_reference(reference, rendered, site) {
                 // The second dead link to a target is in the second line that contains the target,
                 // if there is one: mdBook renders an image twice.
                 let earlier = dead
@@ -24,75 +24,79 @@ pub fn check(pages: Pages, site: &Site, findings: &mut Findings) {
                     .filter(|target| **target == reference.target)
                     .count();
                 dead.push(&reference.target);
-                findings.add(&page.file, line(page, &reference.target, earlier), what);
+                findings.add(
+                    &page.file,
+                    line_of_target(page, &reference.target, earlier),
+                    message,
+                );
             }
         }
     }
 }
 
 /// The problem of this reference, if there is one.
-fn follow(reference: &Reference, from: &Rendered, site: &Site) -> Option<String> {
+fn check_reference(reference: &Reference, from: &RenderedPage, site: &Site) -> Option<String> {
     let Reference { attribute, target } = reference;
     if target.starts_with("file:") {
         return Some(format!(
-            "`{target}` leads into one machine; name the path in backticks instead"
+            "`{target}` is a link to a local file; write the path in backticks instead"
         ));
     }
-    if leads_elsewhere(target) {
+    if is_external(target) {
         return None;
     }
     if target.starts_with('/') {
         return Some(format!(
-            "`{target}` begins at the site's root, which is not the book's; begin at this page's folder"
+            "`{target}` starts at the site's root, which may differ from the book's root; write a path relative to this page"
         ));
     }
 
     let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
-    let path = decoded(path.split('?').next().unwrap_or_default());
-    let fragment = decoded(fragment);
-    let arrived = if path.is_empty() {
+    let path = percent_decode(path.split('?').next().unwrap_or_default());
+    let fragment = percent_decode(fragment);
+    let target_file = if path.is_empty() {
         from.path.clone()
     } else {
         let folder = from.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let Some(arrived) = join(folder, &path) else {
+        let Some(target_file) = join(folder, &path) else {
             return Some(format!(
-                "`{target}` ({attribute}) leads out of the book, where a reader has nothing; name the path in backticks instead"
+                "`{target}` ({attribute}) leads to a file outside the book, which the site does not contain; write the path in backticks instead"
             ));
         };
-        if site.files.contains(&arrived) {
-            arrived
+        if site.files.contains(&target_file) {
+            target_file
         } else {
-            let index = join(&arrived, "index.html").unwrap_or_default();
+            let index = join(&target_file, "index.html").unwrap_or_default();
             if !site.files.contains(&index) {
                 let hint = did_you_mean(
-                    &arrived,
+                    &target_file,
                     site.files.iter().map(String::as_str),
                     "correct it, or write the page",
                 );
                 return Some(format!(
-                    "`{target}` ({attribute}) leads to nothing: the book has no `{arrived}`{hint}"
+                    "`{target}` ({attribute}) is a dead link: the book has no `{target_file}`{hint}"
                 ));
             }
             index
         }
     };
 
-    let page = site.page(&arrived)?;
+    let page = site.page(&target_file)?;
     if fragment.is_empty() || page.html.ids.contains(&fragment) {
         return None;
     }
     let hint = did_you_mean(
         &fragment,
         page.html.ids.iter().map(String::as_str),
-        "correct it after that page's headings",
+        "use one of that page's headings",
     );
     Some(format!(
-        "`{target}` leads to no heading: `{arrived}` has no `#{fragment}`{hint}"
+        "`{target}` is a dead link: `{target_file}` has no `#{fragment}`{hint}"
     ))
 }
 
 /// Whether the target is outside the site: `https:…`, `mailto:…`, `//host/…`.
-pub fn leads_elsewhere(target: &str) -> bool {
+pub fn is_external(target: &str) -> bool {
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|it: char| it.is_ascii_alphabetic())
             && scheme
@@ -106,15 +110,20 @@ pub fn leads_elsewhere(target: &str) -> bool {
 }
 
 /// Decodes percent encoding: `caf%C3%A9` becomes `café`.
-pub fn decoded(part: &str) -> String {
+pub fn percent_decode(part: &str) -> String {
     percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
 /// The line of the Markdown that contains this target, or 1. mdBook replaces `.md` by `.html`, so
 /// the function searches for both.
-fn line(page: &Page, target: &str, earlier: usize) -> usize {
+fn line_of_target(page: &Page, target: &str, earlier: usize) -> usize {
     let written = target.replacen(".html", ".md", 1);
-    for candidate in [&written, target, &decoded(&written), &decoded(target)] {
+    for candidate in [
+        &written,
+        target,
+        &percent_decode(&written),
+        &percent_decode(target),
+    ] {
         let lines: Vec<usize> = page.lines_with(candidate).collect();
         if let Some(line) = lines.get(earlier).or(lines.last()) {
             return *line;
@@ -135,10 +144,10 @@ mod tests {
             "//example.org",
             "data:image/png;base64,x",
         ] {
-            assert!(leads_elsewhere(target), "{target}");
+            assert!(is_external(target), "{target}");
         }
         for target in ["a.html", "../a.html#b:c", "#a", "a b:c"] {
-            assert!(!leads_elsewhere(target), "{target}");
+            assert!(!is_external(target), "{target}");
         }
     }
 }

@@ -52,27 +52,30 @@ pub fn lint(repository: &Repository) -> anyhow::Result<Report> {
         .book
         .join(crate::site::config(&repository.book)?.book.src);
 
-    let (summary, named) = summary::read(repository, &source, &mut findings)?;
+    let (summary, listed) = summary::read(repository, &source, &mut findings)?;
     let site = Site::build(&repository.book, summary)?;
     let mut pages = Vec::new();
     for rendered in &site.pages {
         let path = source.join(&rendered.source);
-        pages.push((Page::read(repository.name(&path), read(&path)?), rendered));
+        pages.push((
+            Page::parse(repository.relative_path(&path), read(&path)?),
+            rendered,
+        ));
     }
     let pages: Pages = &pages;
 
     // The includes come first. Their findings explain an empty block and a `{{#` that is left.
     let included = includes::check(pages, &source, &mut findings);
-    summary::orphans(repository, &source, &named, &included, &mut findings)?;
+    summary::check_orphans(repository, &source, &listed, &included, &mut findings)?;
     fences::check(pages, &mut findings);
     links::check(pages, &site, &mut findings);
     images::check(pages, repository, &source, &mut findings)?;
     sessions::check(repository, &source, &mut findings)?;
-    names::check_known(&known, &mut findings);
+    names::check_command_list(&known, &mut findings);
     for (page, _) in pages {
         names::check(page, repository, &known, &mut findings);
     }
-    let others = outside::check(repository, &files, &known, &mut findings)?;
+    let other_files = outside::check(repository, &files, &known, &mut findings)?;
 
-    Ok(Report::new(pages.len() + others, findings.into_vec()))
+    Ok(Report::new(pages.len() + other_files, findings.into_vec()))
 }

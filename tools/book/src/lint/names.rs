@@ -11,44 +11,44 @@ use regex::Regex;
 use super::findings::Findings;
 use super::suggestion::did_you_mean;
 use crate::page::Page;
-use crate::repository::{Names, Repository, WORKSHOP, is_sentence};
+use crate::repository::{Names, Repository, WORKSHOP_SOURCES, has_many_words};
 
 /// A word with one of these prefixes is a path of the repository.
 const FOLDERS: [&str; 5] = ["chapters/", "tools/", "exercises/", "solutions/", "book/"];
 
 /// The output folder of `mdbook build`, which git ignores.
-const BUILT: &str = "book/book";
+const BUILT_BOOK: &str = "book/book";
 
 /// Checks one page.
 pub fn check(page: &Page, repository: &Repository, names: &Names, findings: &mut Findings) {
     let pieces = page
-        .code
+        .inline_code
         .iter()
         .map(|piece| (piece.line, piece.text.as_str()));
     for (line, text) in pieces.chain(shell_lines(page)) {
-        let mut found = Vec::new();
-        found.extend(
+        let mut messages = Vec::new();
+        messages.extend(
             text.split_whitespace()
-                .filter_map(|word| path(word, repository)),
+                .filter_map(|word| check_path(word, repository)),
         );
-        found.extend(test(text, names));
+        messages.extend(check_test_name(text, names));
         for command in text.split(['|', ';', '&']) {
-            found.extend(package(command, names));
-            found.extend(subcommand(command, names));
+            messages.extend(check_package(command, names));
+            messages.extend(check_subcommand(command, names));
         }
-        for what in found {
-            findings.add(&page.file, line, what);
+        for message in messages {
+            findings.add(&page.file, line, message);
         }
     }
 }
 
 /// Reports that the list of subcommands is missing. Without this finding, the check would pass
 /// silently.
-pub fn check_known(names: &Names, findings: &mut Findings) {
+pub fn check_command_list(names: &Names, findings: &mut Findings) {
     if names.packages.contains("workshop") && names.commands.is_empty() {
-        let what = "no `#[derive(Subcommand)] enum Command` is here, so the book's `cargo workshop …` is not checked; \
-                    teach tools/book/src/repository.rs where it is";
-        findings.add(WORKSHOP, 1, what.to_owned());
+        let message = "no `#[derive(Subcommand)] enum Command` is in this folder, so the lint does not check `cargo workshop …`; \
+                    correct the search in tools/book/src/repository.rs";
+        findings.add(WORKSHOP_SOURCES, 1, message.to_owned());
     }
 }
 
@@ -74,60 +74,63 @@ fn shell_lines(page: &Page) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Checks that a path exists. Ignores `:line`, `::item`, globs, ellipses and placeholders.
-fn path(word: &str, repository: &Repository) -> Option<String> {
+fn check_path(word: &str, repository: &Repository) -> Option<String> {
     static LINE: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r":\d+([-:]\d+)*$").expect("it is tested"));
-    static ANYTHING: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"[*?{}<>\[\]$…]|\.\.\.|NN|NAME|ID").expect("it is tested"));
+        LazyLock::new(|| Regex::new(r":\d+([-:]\d+)*$").expect("the pattern is valid"));
+    static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"[*?{}<>\[\]$…]|\.\.\.|NN|NAME|ID").expect("the pattern is valid")
+    });
 
     let word = word.trim_matches(|it: char| ",;:.()'\"".contains(it));
-    if !FOLDERS.iter().any(|folder| word.starts_with(folder)) || word.starts_with(BUILT) {
+    if !FOLDERS.iter().any(|folder| word.starts_with(folder)) || word.starts_with(BUILT_BOOK) {
         return None;
     }
     let whole = word.split("::").next().unwrap_or_default();
     let whole = LINE.replace(whole, "");
-    let known = ANYTHING.find(&whole).map_or(&*whole, |found| {
+    let known = PLACEHOLDER.find(&whole).map_or(&*whole, |found| {
         whole[..found.start()]
             .rsplit_once('/')
             .map_or("", |(folder, _)| folder)
     });
     let exists = repository.root.join(known).exists();
     (!exists).then(|| {
-        format!("`{known}` does not exist; correct the path, which begins at the repository's root")
+        format!(
+            "`{known}` does not exist; correct the path, which is relative to the repository's root"
+        )
     })
 }
 
 /// Checks that a function with the name of a test exists.
-fn test(text: &str, names: &Names) -> Option<String> {
+fn check_test_name(text: &str, names: &Names) -> Option<String> {
     static NAME: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^[a-z][a-z0-9_]*$").expect("it is tested"));
+        LazyLock::new(|| Regex::new(r"^[a-z][a-z0-9_]*$").expect("the pattern is valid"));
 
     let name = text
         .rsplit("::")
         .next()
         .unwrap_or_default()
         .trim_end_matches("()");
-    if !NAME.is_match(name) || !is_sentence(name) || names.sentences.contains(name) {
+    if !NAME.is_match(name) || !has_many_words(name) || names.long_functions.contains(name) {
         return None;
     }
     // Only names with the same first word: a comparison with a thousand names is slow.
-    let alike = names
-        .sentences
+    let similar_names = names
+        .long_functions
         .iter()
         .filter(|other| other.split('_').next() == name.split('_').next());
     let hint = did_you_mean(
         name,
-        alike.map(String::as_str),
-        "name the test that shows it now",
+        similar_names.map(String::as_str),
+        "write the test's new name",
     );
-    Some(format!("no function is called `{name}`{hint}"))
+    Some(format!("there is no function `{name}`{hint}"))
 }
 
 /// Checks the package of `cargo run -p NAME`. A name in capitals or with `…` is a placeholder.
-fn package(command: &str, names: &Names) -> Option<String> {
+fn check_package(command: &str, names: &Names) -> Option<String> {
     static PACKAGE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"^\s*(?:\w+=\S+\s+)*cargo\s.*?\s(?:-p\s*|--package[ =])([a-z0-9_-]+)(\S?)")
-            .expect("it is tested")
+            .expect("the pattern is valid")
     });
 
     let to_cargo = command.split(" -- ").next().unwrap_or_default();
@@ -140,15 +143,16 @@ fn package(command: &str, names: &Names) -> Option<String> {
     let hint = did_you_mean(
         package,
         names.packages.iter().map(String::as_str),
-        "name one that `Cargo.toml` has",
+        "use a package of the workspace",
     );
     Some(format!("there is no package `{package}`{hint}"))
 }
 
 /// Checks the subcommand of `cargo workshop NAME`.
-fn subcommand(command: &str, names: &Names) -> Option<String> {
-    static SUBCOMMAND: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\bcargo workshop ([a-z][a-z-]*)").expect("it is tested"));
+fn check_subcommand(command: &str, names: &Names) -> Option<String> {
+    static SUBCOMMAND: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\bcargo workshop ([a-z][a-z-]*)").expect("the pattern is valid")
+    });
 
     let found = SUBCOMMAND.captures(command)?;
     let name = &found[1];
@@ -172,14 +176,14 @@ mod tests {
     fn names() -> Names {
         Names {
             packages: BTreeSet::from(["ch05-full".to_owned()]),
-            sentences: HashSet::from(["a_killed_clone_loses_no_session".to_owned()]),
+            long_functions: HashSet::from(["a_killed_clone_loses_no_session".to_owned()]),
             commands: BTreeSet::from(["doctor".to_owned()]),
         }
     }
 
     #[test]
     fn path_may_contain_line_glob_or_placeholder() {
-        let here = Repository::here();
+        let here = Repository::current();
         for good in [
             "book/book.toml",
             "tools/book/src/lib.rs:12",
@@ -191,7 +195,7 @@ mod tests {
             "book/book/index.html",
             "elsewhere/gone.rs",
         ] {
-            assert_eq!(path(good, &here), None, "{good}");
+            assert_eq!(check_path(good, &here), None, "{good}");
         }
         for bad in [
             "tools/book/src/gone.rs",
@@ -199,22 +203,22 @@ mod tests {
             "tools/gone/*",
             "(book/gone.md)",
         ] {
-            assert!(path(bad, &here).is_some(), "{bad}");
+            assert!(check_path(bad, &here).is_some(), "{bad}");
         }
     }
 
     #[test]
     fn missing_test_is_found_with_suggestion() {
         assert_eq!(
-            test("sessions::a_killed_clone_loses_no_session", &names()),
+            check_test_name("sessions::a_killed_clone_loses_no_session", &names()),
             None
         );
-        assert_eq!(test("only_three_under_scores", &names()), None);
-        assert_eq!(test("a_killed_clone_loses_…", &names()), None);
-        let said = test("a_killed_clone_loses_no_sessions", &names()).unwrap();
+        assert_eq!(check_test_name("only_three_under_scores", &names()), None);
+        assert_eq!(check_test_name("a_killed_clone_loses_…", &names()), None);
+        let message = check_test_name("a_killed_clone_loses_no_sessions", &names()).unwrap();
         assert!(
-            said.ends_with("did you mean `a_killed_clone_loses_no_session`?"),
-            "{said}"
+            message.ends_with("did you mean `a_killed_clone_loses_no_session`?"),
+            "{message}"
         );
     }
 
@@ -229,24 +233,27 @@ mod tests {
             "mkdir -p x",
             "cargo run -- -p x",
         ] {
-            assert_eq!(package(good, &names()), None, "{good}");
+            assert_eq!(check_package(good, &names()), None, "{good}");
         }
         for bad in [
             "cargo run -p ch5-full",
             "cargo test --package x",
             "A=1 cargo build -px",
         ] {
-            assert!(package(bad, &names()).is_some(), "{bad}");
+            assert!(check_package(bad, &names()).is_some(), "{bad}");
         }
     }
 
     #[test]
     fn unknown_subcommand_is_found() {
-        assert_eq!(subcommand("cargo workshop doctor --fix", &names()), None);
-        assert_eq!(subcommand("cargo workshop", &names()), None);
-        assert_eq!(subcommand("cargo workshop --help", &names()), None);
+        assert_eq!(
+            check_subcommand("cargo workshop doctor --fix", &names()),
+            None
+        );
+        assert_eq!(check_subcommand("cargo workshop", &names()), None);
+        assert_eq!(check_subcommand("cargo workshop --help", &names()), None);
         assert!(
-            subcommand("cargo workshop docter", &names())
+            check_subcommand("cargo workshop docter", &names())
                 .unwrap()
                 .ends_with("did you mean `doctor`?")
         );
@@ -255,7 +262,7 @@ mod tests {
     #[test]
     fn comments_and_output_are_not_commands() {
         let text = "```sh\n# cargo run -p a\ncargo run -p b # -p c\n```\n\n```console\n$ cargo run -p d\ncargo run -p e\n```\n";
-        let page = Page::read("page.md".to_owned(), text.to_owned());
+        let page = Page::parse("page.md".to_owned(), text.to_owned());
 
         let lines: Vec<_> = shell_lines(&page).collect();
         assert_eq!(lines, [(3, "cargo run -p b"), (7, "cargo run -p d")]);

@@ -8,10 +8,10 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::findings::Findings;
-use super::links::{decoded, leads_elsewhere};
+use super::links::{is_external, percent_decode};
 use super::names;
 use super::suggestion::did_you_mean;
-use crate::page::{Page, Piece};
+use crate::page::{Page, Snippet};
 use crate::repository::{Names, Repository, join, read};
 
 /// Checks every Markdown file outside the book. Returns the number of files.
@@ -26,10 +26,10 @@ pub fn check(
     };
     let mut count = 0;
     for file in files.iter().filter(is_outside) {
-        let page = Page::read(repository.name(file), read(file)?);
+        let page = Page::parse(repository.relative_path(file), read(file)?);
         for link in &page.links {
-            if let Some(what) = follow(link, &page, repository) {
-                findings.add(&page.file, link.line, what);
+            if let Some(message) = check_link(link, &page, repository) {
+                findings.add(&page.file, link.line, message);
             }
         }
         names::check(&page, repository, known, findings);
@@ -38,52 +38,52 @@ pub fn check(
     Ok(count)
 }
 
-fn follow(link: &Piece, from: &Page, repository: &Repository) -> Option<String> {
+fn check_link(link: &Snippet, from: &Page, repository: &Repository) -> Option<String> {
     let target = &link.text;
-    if leads_elsewhere(target) {
+    if is_external(target) {
         return None;
     }
     let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
-    let arrived = if path.is_empty() {
+    let target_file = if path.is_empty() {
         from.file.clone()
     } else {
         let folder = from.file.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let arrived =
-            join(folder, &decoded(path)).filter(|arrived| repository.root.join(arrived).exists());
-        let Some(arrived) = arrived else {
+        let target_file = join(folder, &percent_decode(path))
+            .filter(|target_file| repository.root.join(target_file).exists());
+        let Some(target_file) = target_file else {
             return Some(format!(
-                "`{target}` leads to nothing; correct the path, which begins at this file's folder"
+                "`{target}` is a dead link; correct the path, which is relative to this file's folder"
             ));
         };
-        arrived
+        target_file
     };
-    let path = repository.root.join(&arrived);
+    let path = repository.root.join(&target_file);
     if fragment.is_empty() || path.extension() != Some(OsStr::new("md")) {
         return None;
     }
-    let page = Page::read(arrived.clone(), read(&path).ok()?);
+    let page = Page::parse(target_file.clone(), read(&path).ok()?);
     let ids: Vec<String> = page
         .headings
         .iter()
-        .map(|heading| id(&heading.text))
+        .map(|heading| heading_id(&heading.text))
         .collect();
-    let fragment = decoded(fragment);
+    let fragment = percent_decode(fragment);
     if ids.contains(&fragment) {
         return None;
     }
     let hint = did_you_mean(
         &fragment,
         ids.iter().map(String::as_str),
-        "correct it after that file's headings",
+        "use one of that file's headings",
     );
     Some(format!(
-        "`{target}` leads to no heading: `{arrived}` has no `#{fragment}`{hint}"
+        "`{target}` is a dead link: `{target_file}` has no `#{fragment}`{hint}"
     ))
 }
 
 /// The anchor that web sites such as GitHub create for a heading: lower case, a hyphen for each
 /// space, no punctuation.
-fn id(heading: &str) -> String {
+fn heading_id(heading: &str) -> String {
     let letters = heading.trim().chars().filter_map(|it| match it {
         ' ' => Some('-'),
         it if it.is_alphanumeric() || it == '-' || it == '_' => Some(it),
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_heading_becomes_an_id() {
-        assert_eq!(id("What up does, and why"), "what-up-does-and-why");
-        assert_eq!(id("1. Ça_va?"), "1-ça_va");
+        assert_eq!(heading_id("What up does, and why"), "what-up-does-and-why");
+        assert_eq!(heading_id("1. Ça_va?"), "1-ça_va");
     }
 }

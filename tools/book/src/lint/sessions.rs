@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::findings::Findings;
 use crate::output::list::{FOLDER, Sessions};
-use crate::page::Lines;
+use crate::page::LineIndex;
 use crate::repository::{Repository, read};
 use crate::site::files_below;
 
@@ -22,22 +22,26 @@ pub fn check(
     }
     let sessions = Sessions::read(repository)?;
     let present = files_below(&folder)?;
-    for file in present.iter().filter(|file| !sessions.has(file)) {
-        let what = "nothing regenerates this session, so nobody will notice when it is wrong; list it in book/sessions.toml, or remove it";
-        findings.add(&repository.name(&folder.join(file)), 1, what.to_owned());
+    for file in present.iter().filter(|file| !sessions.contains(file)) {
+        let message = "book/sessions.toml does not list this session, so no check compares it; add it to the list, or remove the file";
+        findings.add(
+            &repository.relative_path(&folder.join(file)),
+            1,
+            message.to_owned(),
+        );
     }
     let text = read(&list)?;
-    let lines = Lines::of(&text);
+    let lines = LineIndex::new(&text);
     for session in &sessions.session {
         if !present.contains(&session.file) {
             let line = text
                 .find(&format!("\"{}\"", session.file))
-                .map_or(1, |at| lines.at(at));
-            let what = format!(
-                "`{}` has not been made; run `cargo run -p book -- output {0}`",
+                .map_or(1, |at| lines.line_of(at));
+            let message = format!(
+                "the session `{}` has no file; run `cargo run -p book -- output {0}`",
                 session.file
             );
-            findings.add(&repository.name(&list), line, what);
+            findings.add(&repository.relative_path(&list), line, message);
         }
     }
     Ok(())

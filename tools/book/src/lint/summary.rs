@@ -8,7 +8,7 @@ use anyhow::Context;
 use mdbook_summary::{Summary, SummaryItem, parse_summary};
 
 use super::findings::Findings;
-use crate::page::{Page, Piece};
+use crate::page::{Page, Snippet};
 use crate::repository::{self, Repository};
 use crate::site::files_below;
 
@@ -26,21 +26,21 @@ pub fn read(
     let mut summary =
         parse_summary(&text).with_context(|| format!("mdBook cannot read {}", path.display()))?;
     let mut entries = Entries {
-        page: Page::read(repository.name(&path), text),
+        page: Page::parse(repository.relative_path(&path), text),
         source,
-        named: BTreeSet::new(),
+        listed: BTreeSet::new(),
         findings,
     };
     entries.read(&mut summary.prefix_chapters);
     entries.read(&mut summary.numbered_chapters);
     entries.read(&mut summary.suffix_chapters);
-    Ok((summary, entries.named))
+    Ok((summary, entries.listed))
 }
 
 struct Entries<'lint> {
     page: Page,
     source: &'lint Path,
-    named: BTreeSet<PathBuf>,
+    listed: BTreeSet<PathBuf>,
     findings: &'lint mut Findings,
 }
 
@@ -57,30 +57,30 @@ impl Entries<'_> {
                         .lines_with(&format!("[{}]", entry.name))
                         .next()
                         .unwrap_or(1);
-                    let what = format!(
+                    let message = format!(
                         "\"{}\" is a draft, an entry without a page; write the page, or remove the entry",
                         entry.name
                     );
-                    self.findings.add(&self.page.file, line, what);
+                    self.findings.add(&self.page.file, line, message);
                 }
                 Some(location) if self.source.join(location).is_file() => {
-                    self.named.insert(location.clone());
+                    self.listed.insert(location.clone());
                 }
                 Some(location) => {
                     let location = repository::slashes(location);
-                    let is_it = |link: &&Piece| {
+                    let is_same_page = |link: &&Snippet| {
                         repository::join("", &link.text).as_deref() == Some(&location)
                     };
                     let line = self
                         .page
                         .links
                         .iter()
-                        .find(is_it)
+                        .find(is_same_page)
                         .map_or(1, |link| link.line);
-                    let what = format!(
+                    let message = format!(
                         "the page `{location}` does not exist; write it, or remove the entry"
                     );
-                    self.findings.add(&self.page.file, line, what);
+                    self.findings.add(&self.page.file, line, message);
                     entry.location = None;
                 }
             }
@@ -90,22 +90,25 @@ impl Entries<'_> {
 }
 
 /// Finds pages that are not in the summary. A file that a page includes needs no entry.
-pub fn orphans(
+pub fn check_orphans(
     repository: &Repository,
     source: &Path,
-    named: &BTreeSet<PathBuf>,
+    listed: &BTreeSet<PathBuf>,
     included: &BTreeSet<PathBuf>,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    let named: BTreeSet<String> = named.iter().map(|path| repository::slashes(path)).collect();
+    let listed: BTreeSet<String> = listed
+        .iter()
+        .map(|path| repository::slashes(path))
+        .collect();
     for file in files_below(source)? {
         let path = source.join(&file);
         // mdBook uses these two files without an entry.
         let is_special = file == "SUMMARY.md" || file == "404.md";
         let is_page = path.extension() == Some(OsStr::new("md")) && !is_special;
-        if is_page && !named.contains(&file) && !included.contains(&path) {
-            let what = "SUMMARY.md does not name this page, so nobody can reach it; add it there, or remove it";
-            findings.add(&repository.name(&path), 1, what.to_owned());
+        if is_page && !listed.contains(&file) && !included.contains(&path) {
+            let message = "SUMMARY.md does not name this page, so readers cannot reach it; add an entry, or remove the page";
+            findings.add(&repository.relative_path(&path), 1, message.to_owned());
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Runs a command with a time limit: [`Running::start`] starts it, and [`Running::finish`] returns
-//! its output or the reason of its failure.
+//! Runs a command with a time limit: [`RunningCommand::start`] starts it, and
+//! [`RunningCommand::finish`] returns its output or the reason of its failure.
 //!
 //! The runner also ends the processes that the command started: cargo starts rustc and tests, a
 //! demonstration starts clones. On Unix, each command has its own process group. The runner kills
@@ -9,29 +9,30 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use parking_lot::Mutex;
 
 /// How often the runner checks the command.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The time limit for reading the rest of the output after the command ends.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The number of output lines that an error message repeats.
-const LAST_LINES: usize = 20;
+const MAX_LAST_LINES: usize = 20;
 
 /// A running command. Drop kills it.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningCommand {
     /// The command's name in error messages.
     name: String,
     child: Child,
-    begin: Instant,
+    started: Instant,
     limit: Duration,
     /// The lines of its standard output that are not yet taken, and the text taken so far.
     lines: Receiver<String>,
@@ -40,42 +41,46 @@ pub struct Running {
     last: Arc<Mutex<VecDeque<String>>>,
 }
 
-impl Running {
+impl RunningCommand {
     /// Starts a command. Its standard error, with cargo's progress, is copied to ours.
-    pub fn start(command: &mut Command, name: &str, limit: Duration) -> anyhow::Result<Running> {
+    pub fn start(
+        command: &mut Command,
+        name: &str,
+        limit: Duration,
+    ) -> anyhow::Result<RunningCommand> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        own_group(command);
+        use_own_process_group(command);
         let program = command.get_program().to_string_lossy().into_owned();
         let mut child = command.spawn().with_context(|| {
-            format!("`{program}` could not be started; install it, or correct book/sessions.toml")
+            format!("cannot start `{program}`; install it, or correct book/sessions.toml")
         })?;
 
         let last = Arc::new(Mutex::new(VecDeque::new()));
         let (sender, lines) = mpsc::channel();
         // This sender only keeps the channel open until both outputs are closed.
-        let held = mpsc::Sender::clone(&sender);
-        let output = child.stdout.take().expect("it was asked for as a pipe");
-        let errors = child.stderr.take().expect("it was asked for as a pipe");
-        let (of_output, of_errors) = (Arc::clone(&last), Arc::clone(&last));
+        let open_sender = mpsc::Sender::clone(&sender);
+        let output = child.stdout.take().expect("the output is a pipe");
+        let errors = child.stderr.take().expect("the output is a pipe");
+        let (last_of_output, last_of_errors) = (Arc::clone(&last), Arc::clone(&last));
         thread::spawn(move || {
-            read_lines(output, &of_output, |line| {
+            read_lines(output, &last_of_output, |line| {
                 // The receiver is gone if the command is being ended.
                 let _ = sender.send(line);
             });
         });
         thread::spawn(move || {
-            read_lines(errors, &of_errors, |line| {
+            read_lines(errors, &last_of_errors, |line| {
                 let _ = io::stderr().write_all(line.as_bytes());
             });
-            drop(held);
+            drop(open_sender);
         });
-        Ok(Running {
+        Ok(RunningCommand {
             name: name.to_owned(),
             child,
-            begin: Instant::now(),
+            started: Instant::now(),
             limit,
             lines,
             printed: String::new(),
@@ -86,16 +91,16 @@ impl Running {
     /// Waits for the next line of the output, such as the address of a server.
     pub fn next_line(&mut self) -> anyhow::Result<String> {
         loop {
-            match self.lines.recv_timeout(LOOK) {
+            match self.lines.recv_timeout(POLL_INTERVAL) {
                 Ok(line) => return Ok(line.trim_end().to_owned()),
                 Err(RecvTimeoutError::Disconnected) => {
                     bail!(
-                        "`{}` ended too early; the last it said:\n{}",
+                        "`{}` ended too early; its last output:\n{}",
                         self.name,
                         self.last_lines()
                     )
                 }
-                Err(RecvTimeoutError::Timeout) => self.check_time()?,
+                Err(RecvTimeoutError::Timeout) => self.check_limits()?,
             }
         }
     }
@@ -106,46 +111,46 @@ impl Running {
             if let Some(status) = self.child.try_wait()? {
                 break status;
             }
-            self.check_time()?;
-            match self.lines.recv_timeout(LOOK) {
+            self.check_limits()?;
+            match self.lines.recv_timeout(POLL_INTERVAL) {
                 Ok(line) => self.printed.push_str(&line),
                 Err(RecvTimeoutError::Timeout) => {}
                 // The command closed its outputs but still runs.
-                Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
+                Err(RecvTimeoutError::Disconnected) => thread::sleep(POLL_INTERVAL),
             }
         };
         // A process that is left in the group would keep the pipe open.
-        kill_group(&mut self.child);
-        while let Ok(line) = self.lines.recv_timeout(LAST_WORDS) {
+        kill_process_group_of(&mut self.child);
+        while let Ok(line) = self.lines.recv_timeout(DRAIN_TIMEOUT) {
             self.printed.push_str(&line);
         }
         if status.success() {
             return Ok(std::mem::take(&mut self.printed));
         }
         bail!(
-            "`{}` failed ({status}); the last it said:\n{}",
+            "`{}` failed ({status}); its last output:\n{}",
             self.name,
             self.last_lines()
         )
     }
 
-    fn check_time(&mut self) -> anyhow::Result<()> {
+    fn check_limits(&mut self) -> anyhow::Result<()> {
         if is_interrupted() {
             bail!("interrupted");
         }
-        if self.begin.elapsed() < self.limit {
+        if self.started.elapsed() < self.limit {
             return Ok(());
         }
         let seconds = self.limit.as_secs();
         let last = self.last_lines();
         bail!(
-            "`{}` was still running after {seconds} s and was ended; the last it said:\n{last}",
+            "`{}` was still running after {seconds} s and was ended; its last output:\n{last}",
             self.name
         )
     }
 
     fn last_lines(&self) -> String {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock();
         last.iter()
             .map(|line| format!("  | {line}"))
             .collect::<Vec<_>>()
@@ -153,15 +158,15 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCommand {
     fn drop(&mut self) {
-        kill_group(&mut self.child);
+        kill_process_group_of(&mut self.child);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn read_lines(from: impl Read, last: &Mutex<VecDeque<String>>, mut each: impl FnMut(String)) {
+fn read_lines(from: impl Read, last: &Mutex<VecDeque<String>>, mut on_line: impl FnMut(String)) {
     let mut from = BufReader::new(from);
     let mut bytes = Vec::new();
     while from
@@ -169,29 +174,29 @@ fn read_lines(from: impl Read, last: &Mutex<VecDeque<String>>, mut each: impl Fn
         .is_ok_and(|count| count > 0)
     {
         let line = String::from_utf8_lossy(&bytes).into_owned();
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.len() == LAST_LINES {
+        let mut last = last.lock();
+        if last.len() == MAX_LAST_LINES {
             last.pop_front();
         }
         last.push_back(line.trim_end().to_owned());
         drop(last);
-        each(line);
+        on_line(line);
         bytes.clear();
     }
 }
 
 #[cfg(unix)]
-fn own_group(command: &mut Command) {
+fn use_own_process_group(command: &mut Command) {
     use std::os::unix::process::CommandExt;
 
     command.process_group(0);
 }
 
 #[cfg(not(unix))]
-fn own_group(_: &mut Command) {}
+fn use_own_process_group(_: &mut Command) {}
 
 #[cfg(unix)]
-fn kill_group(leader: &mut Child) {
+fn kill_process_group_of(leader: &mut Child) {
     use rustix::process::{Pid, Signal, kill_process_group};
 
     // The call fails if the group has no process left.
@@ -199,7 +204,7 @@ fn kill_group(leader: &mut Child) {
 }
 
 #[cfg(not(unix))]
-fn kill_group(_: &mut Child) {}
+fn kill_process_group_of(_: &mut Child) {}
 
 /// Whether the user asks this program to stop. Ctrl-C does not reach the other process groups, so
 /// this program passes it on.
@@ -235,7 +240,7 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
 
     fn cargo(arguments: &[&str], limit: Duration) -> anyhow::Result<String> {
-        Running::start(Command::new(env!("CARGO")).args(arguments), "cargo", limit)?.finish()
+        RunningCommand::start(Command::new(env!("CARGO")).args(arguments), "cargo", limit)?.finish()
     }
 
     #[test]
@@ -245,25 +250,26 @@ mod tests {
 
     #[test]
     fn failure_message_repeats_the_last_lines() {
-        let said = cargo(&["no-such-command"], LONG).unwrap_err().to_string();
+        let error = cargo(&["no-such-command"], LONG).unwrap_err().to_string();
 
         assert!(
-            said.contains("failed (exit status: 101)") || said.contains("failed (exit code: 101)"),
-            "{said}"
+            error.contains("failed (exit status: 101)")
+                || error.contains("failed (exit code: 101)"),
+            "{error}"
         );
-        assert!(said.contains("  | error: no such command"), "{said}");
+        assert!(error.contains("  | error: no such command"), "{error}");
     }
 
     #[test]
     fn missing_program_is_named_in_the_error() {
         let mut command = Command::new("no-such-program-anywhere");
 
-        let said = Running::start(&mut command, "x", LONG)
+        let error = RunningCommand::start(&mut command, "x", LONG)
             .unwrap_err()
             .to_string();
         assert!(
-            said.contains("`no-such-program-anywhere` could not be started"),
-            "{said}"
+            error.contains("cannot start `no-such-program-anywhere`"),
+            "{error}"
         );
     }
 
@@ -273,8 +279,8 @@ mod tests {
 
         use super::*;
 
-        fn sh(script: &str, limit: Duration) -> anyhow::Result<Running> {
-            Running::start(Command::new("sh").args(["-c", script]), "sh", limit)
+        fn sh(script: &str, limit: Duration) -> anyhow::Result<RunningCommand> {
+            RunningCommand::start(Command::new("sh").args(["-c", script]), "sh", limit)
         }
 
         /// Waits until a process has ended. A zombie counts as ended.
@@ -305,13 +311,13 @@ mod tests {
             .unwrap();
             let grandchild = running.next_line().unwrap();
 
-            let said = running.finish().unwrap_err().to_string();
+            let error = running.finish().unwrap_err().to_string();
 
             assert!(
-                said.contains("was still running after 0 s and was ended"),
-                "{said}"
+                error.contains("was still running after 0 s and was ended"),
+                "{error}"
             );
-            assert!(said.contains("  | on its way"), "{said}");
+            assert!(error.contains("  | on its way"), "{error}");
             assert!(
                 is_gone(&grandchild),
                 "process {grandchild} outlived the command that started it"
@@ -342,8 +348,8 @@ mod tests {
         fn early_end_of_server_is_an_error() {
             let mut running = sh("echo no port >&2; exit 3", LONG).unwrap();
 
-            let said = running.next_line().unwrap_err().to_string();
-            assert!(said.contains("ended too early"), "{said}");
+            let error = running.next_line().unwrap_err().to_string();
+            assert!(error.contains("ended too early"), "{error}");
         }
     }
 }

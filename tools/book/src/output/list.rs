@@ -30,11 +30,11 @@ pub struct Session {
     /// standard output is the session.
     pub command: String,
     /// Whether the file begins with `$ ` and the command.
-    #[serde(default = "yes")]
+    #[serde(default = "default_prompt")]
     pub prompt: bool,
     /// How the command finds its store (`ch05-full`). The recorder starts the store in an empty
     /// folder on a free port, and adds this flag to the command. The text shows port 8080.
-    pub store: Option<Way>,
+    pub store: Option<StoreFlag>,
     /// The number of visitors that call the store, one after the other, before the command runs.
     #[serde(default)]
     pub visitors: u32,
@@ -45,19 +45,19 @@ pub struct Session {
     /// file. Without the variable, the test compares the file.
     pub written_if: Option<String>,
     /// What the session needs besides cargo.
-    pub needs: Option<Need>,
+    pub needs: Option<Requirement>,
     /// Replacements for text that differs from run to run, such as a free port.
     #[serde(default)]
-    pub replace: Vec<Replace>,
+    pub replace: Vec<Replacement>,
     /// The time limit, in seconds, including cargo's build.
-    #[serde(default = "ten_minutes")]
+    #[serde(default = "default_limit_seconds")]
     pub limit_seconds: u64,
 }
 
 /// The flag that tells a command where the store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Way {
+pub enum StoreFlag {
     /// `--url http://127.0.0.1:40123`
     Url,
     /// `--data-dir FOLDER`
@@ -67,7 +67,7 @@ pub enum Way {
 /// A requirement of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Need {
+pub enum Requirement {
     /// A Docker daemon.
     Docker,
 }
@@ -75,23 +75,23 @@ pub enum Need {
 /// A replacement for text that differs from run to run.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Replace {
+pub struct Replacement {
     /// The pattern of the text.
-    #[serde(deserialize_with = "pattern")]
+    #[serde(deserialize_with = "deserialize_regex")]
     pub pattern: Regex,
     /// The text that replaces it. `$1` is the first group.
     pub with: String,
 }
 
-fn yes() -> bool {
+fn default_prompt() -> bool {
     true
 }
 
-fn ten_minutes() -> u64 {
+fn default_limit_seconds() -> u64 {
     600
 }
 
-fn pattern<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
+fn deserialize_regex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
     let pattern = String::deserialize(deserializer)?;
     Regex::new(&pattern).map_err(serde::de::Error::custom)
 }
@@ -113,13 +113,13 @@ impl Sessions {
     pub fn read(repository: &Repository) -> anyhow::Result<Sessions> {
         let path = Sessions::path(repository);
         let sessions: Sessions = toml::from_str(&read(&path)?)
-            .with_context(|| format!("{} is not a list of sessions", path.display()))?;
+            .with_context(|| format!("{} is not a valid list of sessions", path.display()))?;
         for session in &sessions.session {
             let file = &session.file;
             let is_plain = session.name() != file && !file.contains(['/', '\\']);
             if !is_plain {
                 bail!(
-                    "{}: `{file}` is no name for a session; give it one such as `inspect.txt`",
+                    "{}: `{file}` is not a valid file name for a session; use a name such as `inspect.txt`",
                     path.display()
                 );
             }
@@ -130,23 +130,26 @@ impl Sessions {
                 .count()
                 > 1
             {
-                bail!("{}: `{file}` is listed twice", path.display());
+                bail!(
+                    "{}: `{file}` is listed twice; remove one entry",
+                    path.display()
+                );
             }
         }
         Ok(sessions)
     }
 
     /// Whether the list contains this file.
-    pub fn has(&self, file: &str) -> bool {
+    pub fn contains(&self, file: &str) -> bool {
         self.session.iter().any(|session| session.file == file)
     }
 
     /// The sessions with these names, or all if `names` is empty.
-    pub fn choose(&self, names: &[String]) -> anyhow::Result<Vec<&Session>> {
-        let is_called =
+    pub fn select(&self, names: &[String]) -> anyhow::Result<Vec<&Session>> {
+        let has_name =
             |session: &Session, name: &String| session.name() == name || session.file == *name;
         for name in names {
-            if !self.session.iter().any(|session| is_called(session, name)) {
+            if !self.session.iter().any(|session| has_name(session, name)) {
                 let all: Vec<_> = self.session.iter().map(Session::name).collect();
                 bail!(
                     "there is no session `{name}`; these are listed in book/sessions.toml: {}",
@@ -154,10 +157,10 @@ impl Sessions {
                 );
             }
         }
-        let is_chosen = |session: &&Session| {
-            names.is_empty() || names.iter().any(|name| is_called(session, name))
+        let is_selected = |session: &&Session| {
+            names.is_empty() || names.iter().any(|name| has_name(session, name))
         };
-        Ok(self.session.iter().filter(is_chosen).collect())
+        Ok(self.session.iter().filter(is_selected).collect())
     }
 }
 
@@ -170,7 +173,7 @@ mod tests {
         let book = folder.path().join("book");
         std::fs::create_dir(&book).unwrap();
         std::fs::write(book.join("sessions.toml"), text).unwrap();
-        Sessions::read(&Repository::of_book(book)).map_err(|error| format!("{error:#}"))
+        Sessions::read(&Repository::around_book(book)).map_err(|error| format!("{error:#}"))
     }
 
     const TWO: &str =
@@ -179,24 +182,24 @@ mod tests {
     #[test]
     fn session_is_selected_by_name_or_file() {
         let sessions = list(TWO).unwrap();
-        let chosen = |names: &[&str]| {
+        let selected = |names: &[&str]| {
             let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-            let chosen = sessions.choose(&names).map_err(|error| error.to_string())?;
+            let selected = sessions.select(&names).map_err(|error| error.to_string())?;
             Ok::<_, String>(
-                chosen
+                selected
                     .iter()
                     .map(|session| session.name())
                     .collect::<Vec<_>>(),
             )
         };
 
-        assert_eq!(chosen(&[]).unwrap(), ["a", "b"]);
-        assert_eq!(chosen(&["b.txt"]).unwrap(), ["b"]);
-        assert_eq!(chosen(&["b", "a"]).unwrap(), ["a", "b"]);
-        let said = chosen(&["c"]).unwrap_err();
+        assert_eq!(selected(&[]).unwrap(), ["a", "b"]);
+        assert_eq!(selected(&["b.txt"]).unwrap(), ["b"]);
+        assert_eq!(selected(&["b", "a"]).unwrap(), ["a", "b"]);
+        let message = selected(&["c"]).unwrap_err();
         assert!(
-            said.contains("no session `c`") && said.ends_with("a, b"),
-            "{said}"
+            message.contains("no session `c`") && message.ends_with("a, b"),
+            "{message}"
         );
     }
 
@@ -210,7 +213,7 @@ mod tests {
             ),
             (
                 "[[session]]\nfile = '../a.txt'\ncommand = 'x'\n",
-                "no name for a session",
+                "not a valid file name",
             ),
             (
                 "[[session]]\nfile = 'a.txt'\ncommand = 'x'\nneeds = 'luck'\n",
@@ -222,8 +225,8 @@ mod tests {
             ),
             (&TWO.replace("b.txt", "a.txt"), "listed twice"),
         ] {
-            let said = list(text).unwrap_err();
-            assert!(said.contains(reason), "{text}\n→ {said}");
+            let message = list(text).unwrap_err();
+            assert!(message.contains(reason), "{text}\n→ {message}");
         }
     }
 }

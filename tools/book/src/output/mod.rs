@@ -1,6 +1,6 @@
 //! Records the terminal sessions of the book, or compares the book with them.
 //!
-//! [`run`] is the entry point. The [`list`] names the sessions. [`Maker::renew`] records one
+//! [`run`] is the entry point. The [`list`] names the sessions. [`Recorder::record`] records one
 //! session: it starts a [`store`] if the session needs one, runs the [`command`], turns its output
 //! into the session's [`text`], and writes or compares the file. If one session fails, the others
 //! still run, and the exit code is a failure.
@@ -21,34 +21,34 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use self::command::{Running, is_interrupted};
-use self::list::{FOLDER, Need, Session, Sessions};
+use self::command::{RunningCommand, is_interrupted};
+use self::list::{FOLDER, Requirement, Session, Sessions};
 use self::store::Store;
 use crate::repository::Repository;
 
 /// The time limit for `docker info`.
-const DOCKER_ANSWERS: Duration = Duration::from_secs(30);
+const DOCKER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `book output [--check] [NAME…]`.
 pub fn run(repository: &Repository, names: &[String], check: bool) -> anyhow::Result<ExitCode> {
     let sessions = Sessions::read(repository)?;
-    let chosen = sessions.choose(names)?;
-    let maker = Maker {
+    let selected = sessions.select(names)?;
+    let recorder = Recorder {
         repository,
         check,
         docker: "docker",
     };
     let mut failed = 0;
-    for session in &chosen {
+    for session in &selected {
         let file = &session.file;
         eprintln!("{file}: {}", session.command);
-        match maker.renew(session) {
-            Ok(Renewed::Same) => println!("{file}: as the book shows it"),
-            Ok(Renewed::Written) => println!("{file}: written"),
-            Ok(Renewed::Differs(difference)) => {
+        match recorder.record(session) {
+            Ok(Outcome::Unchanged) => println!("{file}: unchanged"),
+            Ok(Outcome::Written) => println!("{file}: written"),
+            Ok(Outcome::Differs(difference)) => {
                 failed += 1;
                 print!(
-                    "{file}: the book shows something else; `cargo run -p book -- output {}` writes it anew\n{difference}",
+                    "{file}: the book differs from the output; `cargo run -p book -- output {}` updates it\n{difference}",
                     session.name()
                 );
             }
@@ -59,18 +59,18 @@ pub fn run(repository: &Repository, names: &[String], check: bool) -> anyhow::Re
             }
         }
     }
-    let count = chosen.len();
+    let count = selected.len();
     if failed == 0 {
-        println!("{count} sessions, nothing wrong");
+        println!("{count} sessions, no problem");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{failed} of {count} sessions went wrong");
+    println!("{failed} of {count} sessions failed");
     Ok(ExitCode::FAILURE)
 }
 
 /// Records sessions.
 #[derive(Debug)]
-pub struct Maker<'run> {
+pub struct Recorder<'run> {
     /// The repository with the book and the programs.
     pub repository: &'run Repository,
     /// Whether to compare the files instead of writing them.
@@ -81,20 +81,20 @@ pub struct Maker<'run> {
 
 /// The result of recording a session.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Renewed {
+pub enum Outcome {
     /// The book has the same text.
-    Same,
+    Unchanged,
     /// The book's file was written.
     Written,
     /// The book has another text. Contains the diff.
     Differs(String),
 }
 
-impl Maker<'_> {
+impl Recorder<'_> {
     /// Records one session.
-    pub fn renew(&self, session: &Session) -> anyhow::Result<Renewed> {
-        if session.needs == Some(Need::Docker) {
-            self.ask_docker()?;
+    pub fn record(&self, session: &Session) -> anyhow::Result<Outcome> {
+        if session.needs == Some(Requirement::Docker) {
+            self.check_docker()?;
         }
         let words = shlex::split(&session.command).filter(|words| !words.is_empty());
         let mut words = words.with_context(|| {
@@ -109,41 +109,40 @@ impl Maker<'_> {
             words.retain(|word| word != "--release");
         }
         if let Some(variable) = &session.written_if {
-            return self.run_writer(session, &words, variable);
+            return self.run_writing_test(session, &words, variable);
         }
 
         let path = self.path(session);
-        let shown = text::shown(session, &self.record(session, words)?);
+        let shown = text::session_text(session, &self.run_command(session, words)?);
         let in_the_book = fs::read_to_string(&path).unwrap_or_default();
         if self.check {
-            let difference = text::difference(session, &in_the_book, &shown);
-            return Ok(difference.map_or(Renewed::Same, Renewed::Differs));
+            let difference = text::diff(session, &in_the_book, &shown);
+            return Ok(difference.map_or(Outcome::Unchanged, Outcome::Differs));
         }
         if in_the_book.replace("\r\n", "\n") == shown {
-            return Ok(Renewed::Same);
+            return Ok(Outcome::Unchanged);
         }
-        let folder = path.parent().expect("it lies in a folder");
+        let folder = path.parent().expect("the path has a folder");
         fs::create_dir_all(folder)?;
-        fs::write(&path, shown)
-            .with_context(|| format!("{} could not be written", path.display()))?;
-        Ok(Renewed::Written)
+        fs::write(&path, shown).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Outcome::Written)
     }
 
     /// Runs the session's command, with a store if the session needs one. Returns its output.
-    fn record(&self, session: &Session, mut words: Vec<String>) -> anyhow::Result<String> {
+    fn run_command(&self, session: &Session, mut words: Vec<String>) -> anyhow::Result<String> {
         let limit = Duration::from_secs(session.limit_seconds);
-        let store = if let Some(way) = session.store {
+        let store = if let Some(flag) = session.store {
             let store = Store::start(&words, |words| self.command(words), limit)?;
             for _ in 0..session.visitors {
-                store.visit()?;
+                store.send_request()?;
             }
-            words.extend(store.flag(way));
+            words.extend(store.flag(flag));
             Some(store)
         } else {
             None
         };
         let printed =
-            Running::start(&mut self.command(&words), &session.command, limit)?.finish()?;
+            RunningCommand::start(&mut self.command(&words), &session.command, limit)?.finish()?;
         Ok(match store {
             Some(store) => printed.replace(store.address(), "127.0.0.1:8080"),
             None => printed,
@@ -151,12 +150,12 @@ impl Maker<'_> {
     }
 
     /// Runs a test that writes or compares the file.
-    fn run_writer(
+    fn run_writing_test(
         &self,
         session: &Session,
         words: &[String],
         variable: &str,
-    ) -> anyhow::Result<Renewed> {
+    ) -> anyhow::Result<Outcome> {
         let path = self.path(session);
         let before = fs::read(&path).ok();
         let mut command = self.command(words);
@@ -166,14 +165,14 @@ impl Maker<'_> {
             command.env(variable, "1");
         }
         let limit = Duration::from_secs(session.limit_seconds);
-        Running::start(&mut command, &session.command, limit)?.finish()?;
-        let after =
-            fs::read(&path).with_context(|| format!("{} was not written", path.display()))?;
+        RunningCommand::start(&mut command, &session.command, limit)?.finish()?;
+        let after = fs::read(&path)
+            .with_context(|| format!("the test did not write {}", path.display()))?;
         let is_same = before.as_ref() == Some(&after);
         Ok(if is_same {
-            Renewed::Same
+            Outcome::Unchanged
         } else {
-            Renewed::Written
+            Outcome::Written
         })
     }
 
@@ -205,14 +204,14 @@ impl Maker<'_> {
         command
     }
 
-    fn ask_docker(&self) -> anyhow::Result<()> {
+    fn check_docker(&self) -> anyhow::Result<()> {
         let mut docker = Command::new(self.docker);
         docker.args(["info", "--format", "{{.ServerVersion}}"]);
-        let answer =
-            Running::start(&mut docker, "docker info", DOCKER_ANSWERS).and_then(Running::finish);
+        let answer = RunningCommand::start(&mut docker, "docker info", DOCKER_TIMEOUT)
+            .and_then(RunningCommand::finish);
         if let Err(error) = answer {
             bail!(
-                "this session needs Docker, which does not answer; `cargo workshop doctor` tells how to get it ({error:#})"
+                "this session needs Docker, which does not answer; `cargo workshop doctor` tells you how to install it ({error:#})"
             );
         }
         Ok(())

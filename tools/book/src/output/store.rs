@@ -11,17 +11,17 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
-use super::command::Running;
-use super::list::Way;
+use super::command::RunningCommand;
+use super::list::StoreFlag;
 
 /// The read timeout of a visitor's request.
-const PATIENCE: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running store. Drop kills the process and removes its data.
 #[derive(Debug)]
 pub struct Store {
     /// This field comes first, so that the process ends before its folder is removed.
-    _process: Running,
+    _process: RunningCommand,
     data: TempDir,
     /// The address of the store, such as `http://127.0.0.1:40123`.
     pub url: String,
@@ -35,15 +35,15 @@ impl Store {
         command: impl Fn(&[String]) -> Command,
         limit: Duration,
     ) -> anyhow::Result<Store> {
-        let data = tempfile::tempdir().context("no temporary folder")?;
+        let data = tempfile::tempdir().context("cannot create a temporary folder")?;
         let program = words.split(|word| word == "--").next().unwrap_or_default();
         let mut words = program.to_vec();
         words.extend(["--", "serve", "--listen", "127.0.0.1:0", "--data-dir"].map(String::from));
         words.push(data.path().display().to_string());
-        let mut process = Running::start(&mut command(&words), &words.join(" "), limit)?;
+        let mut process = RunningCommand::start(&mut command(&words), &words.join(" "), limit)?;
         let url = process.next_line()?;
         if !url.starts_with("http://") {
-            bail!("the store's first line is \"{url}\" and not its address");
+            bail!("expected the store's address as its first line, but got \"{url}\"");
         }
         Ok(Store {
             _process: process,
@@ -58,10 +58,10 @@ impl Store {
     }
 
     /// The flag that tells a command where the store is.
-    pub fn flag(&self, way: Way) -> [String; 2] {
-        match way {
-            Way::Url => ["--url".to_owned(), self.url.clone()],
-            Way::DataDir => [
+    pub fn flag(&self, flag: StoreFlag) -> [String; 2] {
+        match flag {
+            StoreFlag::Url => ["--url".to_owned(), self.url.clone()],
+            StoreFlag::DataDir => [
                 "--data-dir".to_owned(),
                 self.data.path().display().to_string(),
             ],
@@ -70,11 +70,11 @@ impl Store {
 
     /// Sends one request for the server's name. A plain socket avoids the build time of an HTTP
     /// client.
-    pub fn visit(&self) -> anyhow::Result<()> {
+    pub fn send_request(&self) -> anyhow::Result<()> {
         let address = self.address();
-        let mut stream =
-            TcpStream::connect(address).with_context(|| format!("nobody answers at {address}"))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect(address)
+            .with_context(|| format!("no server answers at {address}"))?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
         write!(
             stream,
             "GET /whoami HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
@@ -85,7 +85,7 @@ impl Store {
             .context("the store does not answer")?;
         match answer.lines().next() {
             Some("HTTP/1.1 200 OK") => Ok(()),
-            other => bail!("the store answered a visitor with {other:?}"),
+            other => bail!("the store answered a request with {other:?}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The text of a session: [`shown`] makes it from a command's output, and [`difference`] compares
+//! The text of a session: [`session_text`] makes it from a command's output, and [`diff`] compares
 //! two texts.
 
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use super::list::Session;
 
 /// The text for the book: the prompt, then the output after the replacements, without trailing
 /// spaces.
-pub fn shown(session: &Session, printed: &str) -> String {
+pub fn session_text(session: &Session, printed: &str) -> String {
     let mut text = printed.replace("\r\n", "\n");
     for rule in &session.replace {
         text = rule
@@ -33,8 +33,8 @@ pub fn shown(session: &Session, printed: &str) -> String {
 }
 
 /// The diff between the book and the new text. None if they are equal.
-pub fn difference(session: &Session, in_the_book: &str, now: &str) -> Option<String> {
-    let (old, new) = (comparable(session, in_the_book), comparable(session, now));
+pub fn diff(session: &Session, in_the_book: &str, now: &str) -> Option<String> {
+    let (old, new) = (normalise(session, in_the_book), normalise(session, now));
     if old == new {
         return None;
     }
@@ -48,11 +48,13 @@ pub fn difference(session: &Session, in_the_book: &str, now: &str) -> Option<Str
 
 /// The part of the text that a check compares. In a measured session, every number becomes `0`,
 /// every run of spaces one space, and every bar one block.
-fn comparable(session: &Session, text: &str) -> String {
+fn normalise(session: &Session, text: &str) -> String {
     static NUMBER: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"[0-9]+(?:[.,][0-9]+)*").expect("it is tested"));
-    static BLANKS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[ \t]+").expect("it is tested"));
-    static BAR: LazyLock<Regex> = LazyLock::new(|| Regex::new("[█-▏]+").expect("it is tested"));
+        LazyLock::new(|| Regex::new(r"[0-9]+(?:[.,][0-9]+)*").expect("the pattern is valid"));
+    static BLANKS: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"[ \t]+").expect("the pattern is valid"));
+    static BAR: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new("[█-▏]+").expect("the pattern is valid"));
 
     let text = text.replace("\r\n", "\n");
     if !session.measured {
@@ -77,10 +79,10 @@ mod tests {
     #[test]
     fn prompt_comes_before_the_output() {
         assert_eq!(
-            shown(&session(""), "\nx  \r\n y\n\n"),
+            session_text(&session(""), "\nx  \r\n y\n\n"),
             "$ cargo run\nx\n y\n"
         );
-        assert_eq!(shown(&session("prompt = false"), "x"), "x\n");
+        assert_eq!(session_text(&session("prompt = false"), "x"), "x\n");
     }
 
     #[test]
@@ -88,21 +90,21 @@ mod tests {
         let rules = r"replace = [{ pattern = '127\.0\.0\.1:\d+', with = 'ADDRESS' }, { pattern = '(clone-\d) ADDRESS', with = '$1 here' }]";
 
         assert_eq!(
-            shown(&session(rules), "clone-1 127.0.0.1:40123\n"),
+            session_text(&session(rules), "clone-1 127.0.0.1:40123\n"),
             "$ cargo run\nclone-1 here\n"
         );
     }
 
     #[test]
     fn changed_text_gives_a_diff() {
-        let said = difference(&session(""), "same\nold\n", "same\nnew\n").unwrap();
+        let message = diff(&session(""), "same\nold\n", "same\nnew\n").unwrap();
 
         assert!(
-            said.contains("--- book/src/sessions/a.txt\n+++ printed now\n"),
-            "{said}"
+            message.contains("--- book/src/sessions/a.txt\n+++ printed now\n"),
+            "{message}"
         );
-        assert!(said.contains(" same\n-old\n+new\n"), "{said}");
-        assert_eq!(difference(&session(""), "same\r\n", "same\n"), None);
+        assert!(message.contains(" same\n-old\n+new\n"), "{message}");
+        assert_eq!(diff(&session(""), "same\r\n", "same\n"), None);
     }
 
     #[test]
@@ -110,13 +112,13 @@ mod tests {
         let measured = session("measured = true");
 
         assert_eq!(
-            difference(&measured, "p50  1.25 ms  ███\n", "p50    12 ms ██████▌\n"),
+            diff(&measured, "p50  1.25 ms  ███\n", "p50    12 ms ██████▌\n"),
             None
         );
-        assert!(difference(&measured, "p50 1.25 ms\n", "p50 1.25 s\n").is_some());
-        assert!(difference(&measured, "a\n", "a\nb\n").is_some());
+        assert!(diff(&measured, "p50 1.25 ms\n", "p50 1.25 s\n").is_some());
+        assert!(diff(&measured, "a\n", "a\nb\n").is_some());
         assert!(
-            difference(&session(""), "1\n", "2\n").is_some(),
+            diff(&session(""), "1\n", "2\n").is_some(),
             "this one is not measured"
         );
     }

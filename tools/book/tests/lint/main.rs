@@ -11,8 +11,9 @@ use book::lint::lint;
 use book::repository::Repository;
 use tempfile::TempDir;
 
+mod links;
+mod mistakes;
 mod own;
-mod rot;
 
 /// A small repository with a clean book.
 struct Fixture(TempDir);
@@ -110,11 +111,11 @@ impl Fixture {
         fs::write(path, text).unwrap();
     }
 
-    /// Replaces `gone`, which must exist, by `instead`.
-    fn rot(self, file: &str, gone: &str, instead: &str) -> Fixture {
+    /// Replaces `old`, which must exist, by `new`.
+    fn replace_in(self, file: &str, old: &str, new: &str) -> Fixture {
         let text = fs::read_to_string(self.path(file)).unwrap();
-        assert!(text.contains(gone), "{file} has no {gone:?}");
-        self.write(file, &text.replacen(gone, instead, 1));
+        assert!(text.contains(old), "{file} has no {old:?}");
+        self.write(file, &text.replacen(old, new, 1));
         self
     }
 
@@ -124,7 +125,7 @@ impl Fixture {
     }
 
     fn report(&self) -> String {
-        lint(&Repository::of_book(self.path("book")))
+        lint(&Repository::around_book(self.path("book")))
             .unwrap()
             .to_string()
     }
@@ -137,7 +138,7 @@ impl Fixture {
             report.starts_with(&format!("{place}: "))
                 && report.contains(words)
                 && report.ends_with("\n1 finding"),
-            "expected one finding in {place} that says {words:?}, and got:\n{report}"
+            "expected one finding in {place} that says {words:?}, but got:\n{report}"
         );
     }
 }
@@ -166,7 +167,9 @@ fn program_fails_only_with_findings() {
         run(&clean.path("book")),
         (Some(0), "4 pages, no finding\n".to_owned())
     );
-    let (code, report) = run(&clean.rot("README.md", "book/src", "book/scr").path("book"));
+    let (code, report) = run(&clean
+        .replace_in("README.md", "book/src", "book/scr")
+        .path("book"));
     assert_eq!(code, Some(1));
     assert!(
         report.starts_with("README.md:3: ") && report.ends_with("\n1 finding\n"),
@@ -178,23 +181,23 @@ fn program_fails_only_with_findings() {
 fn folder_without_book_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
 
-    let error = lint(&Repository::of_book(folder.path().join("book"))).unwrap_err();
+    let error = lint(&Repository::around_book(folder.path().join("book"))).unwrap_err();
 
     assert!(format!("{error:#}").contains("book.toml"), "{error:#}");
 }
 
 #[test]
 fn lint_does_not_change_the_book() {
-    let fixture = Fixture::new().rot("book/src/SUMMARY.md", "clones/index.md", "gone.md");
+    let fixture = Fixture::new().replace_in("book/src/SUMMARY.md", "clones/index.md", "gone.md");
 
     fixture.report();
 
     assert!(
         !fixture.path("book/src/gone.md").exists(),
-        "mdBook has made the missing page"
+        "mdBook created the missing page"
     );
     assert!(
         !fixture.path("book/book").exists(),
-        "mdBook has built into the repository"
+        "mdBook wrote its output into the repository"
     );
 }
