@@ -17,7 +17,7 @@ use crate::site::config;
 pub fn run(repository: &Repository) -> anyhow::Result<ExitCode> {
     let page = build(&repository.book, &repository.root.join("target/book"))?;
     // Prints a path instead of a URL: a browser accepts both, and the reader can paste it.
-    println!("{}", show(&page, |page| open::that_detached(page)));
+    println!("{}", message(&page, |page| open::that_detached(page)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -31,11 +31,11 @@ pub fn build(book: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Without a browser, as on a server, the command still succeeds: the book is built.
-fn show(page: &Path, open_page: impl FnOnce(&Path) -> io::Result<()>) -> String {
-    let place = page.display();
+fn message(page: &Path, open_page: impl FnOnce(&Path) -> io::Result<()>) -> String {
+    let path = page.display();
     match open_page(page) {
-        Ok(()) => format!("the book is open in your browser: {place}"),
-        Err(_) => format!("cannot start a browser; open this file in your browser: {place}"),
+        Ok(()) => format!("the book is open in your browser: {path}"),
+        Err(_) => format!("cannot start a browser; open this file in your browser: {path}"),
     }
 }
 
@@ -57,8 +57,8 @@ mod tests {
     fn message_contains_path_with_or_without_browser() {
         let page = Path::new("target/book/index.html");
 
-        assert!(show(page, |_| Ok(())).ends_with("target/book/index.html"));
-        let without = show(page, |_| Err(io::ErrorKind::NotFound.into()));
+        assert!(message(page, |_| Ok(())).ends_with("target/book/index.html"));
+        let without = message(page, |_| Err(io::ErrorKind::NotFound.into()));
         assert!(
             without.contains("cannot start a browser")
                 && without.ends_with("target/book/index.html"),

@@ -59,7 +59,7 @@ impl Repository {
 
     /// The path relative to the root, with `/`.
     pub fn relative_path(&self, path: &Path) -> String {
-        slashes(path.strip_prefix(&self.root).unwrap_or(path))
+        to_slash_path(path.strip_prefix(&self.root).unwrap_or(path))
     }
 
     /// All files in order, without build output and hidden files.
@@ -76,7 +76,7 @@ impl Repository {
     }
 
     /// Collects from these files the names that a page can mention.
-    pub fn names(&self, files: &[PathBuf]) -> anyhow::Result<Names> {
+    pub fn read_names(&self, files: &[PathBuf]) -> anyhow::Result<Names> {
         let mut names = Names::default();
         for file in files {
             if file.extension() == Some(OsStr::new("rs")) {
@@ -102,7 +102,7 @@ pub fn read(file: &Path) -> anyhow::Result<String> {
 
 /// Joins two paths without the file system: `a/b` and `../c` give `a/c`. None if the result is
 /// above the start of `base`.
-pub fn join(base: &str, relative: &str) -> Option<String> {
+pub fn join_paths(base: &str, relative: &str) -> Option<String> {
     let mut parts: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();
     for part in relative.split('/') {
         match part {
@@ -117,7 +117,7 @@ pub fn join(base: &str, relative: &str) -> Option<String> {
 }
 
 /// A relative path with `/` on every system.
-pub fn slashes(path: &Path) -> String {
+pub fn to_slash_path(path: &Path) -> String {
     let parts = path.components().filter(|part| *part != Component::CurDir);
     parts
         .map(|part| part.as_os_str().to_string_lossy())
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn names_of_this_repository_are_found() {
         let repository = Repository::current();
-        let names = repository.names(&repository.files().unwrap()).unwrap();
+        let names = repository.read_names(&repository.files().unwrap()).unwrap();
 
         assert!(names.packages.contains("ch05-full"), "{:?}", names.packages);
         assert!(
@@ -213,8 +213,12 @@ mod tests {
 
     #[test]
     fn join_resolves_dots_without_file_system() {
-        assert_eq!(join("a/b", "../c/./d").as_deref(), Some("a/c/d"));
-        assert_eq!(join("", "a").as_deref(), Some("a"));
-        assert_eq!(join("a", "../../b"), None, "the path is above the root");
+        assert_eq!(join_paths("a/b", "../c/./d").as_deref(), Some("a/c/d"));
+        assert_eq!(join_paths("", "a").as_deref(), Some("a"));
+        assert_eq!(
+            join_paths("a", "../../b"),
+            None,
+            "the path is above the root"
+        );
     }
 }

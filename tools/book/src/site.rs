@@ -15,7 +15,7 @@ use mdbook_driver::config::Config;
 use mdbook_summary::Summary;
 use walkdir::WalkDir;
 
-use crate::repository::{read, slashes};
+use crate::repository::{read, to_slash_path};
 
 /// A built book.
 #[derive(Debug)]
@@ -94,13 +94,13 @@ impl Site {
             pages.push(RenderedPage {
                 html: Html::parse_main(&read(&folder.path().join(&path))?),
                 source: source.clone(),
-                path: slashes(&path),
+                path: to_slash_path(&path),
                 expanded: chapter.content.clone(),
             });
         }
         Ok(Site {
             pages,
-            files: files_below(folder.path())?,
+            files: files_in(folder.path())?,
         })
     }
 
@@ -111,7 +111,7 @@ impl Site {
 }
 
 /// All files in a folder, relative to it, with `/`.
-pub fn files_below(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
+pub fn files_in(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
     let mut files = BTreeSet::new();
     for entry in WalkDir::new(folder) {
         let entry = entry?;
@@ -120,7 +120,7 @@ pub fn files_below(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
                 .path()
                 .strip_prefix(folder)
                 .expect("the file is in the folder");
-            files.insert(slashes(path));
+            files.insert(to_slash_path(path));
         }
     }
     Ok(files)
@@ -129,38 +129,38 @@ pub fn files_below(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
 impl Html {
     /// Reads the content of `<main>`.
     pub fn parse_main(html: &str) -> Html {
-        let mut read = Html::default();
+        let mut parsed = Html::default();
         let mut is_main = false;
         for Ok(token) in Tokenizer::new(html) {
             match token {
                 Token::StartTag(tag) if *tag.name == b"main"[..] => is_main = true,
                 Token::EndTag(tag) if *tag.name == b"main"[..] => is_main = false,
-                Token::StartTag(tag) if is_main => read.tag(&tag),
+                Token::StartTag(tag) if is_main => parsed.add_tag(&tag),
                 Token::String(text) if is_main => {
-                    read.text.push_str(&String::from_utf8_lossy(&text));
+                    parsed.text.push_str(&String::from_utf8_lossy(&text));
                 }
                 _ => {}
             }
         }
-        read
+        parsed
     }
 
-    fn tag(&mut self, tag: &html5gum::StartTag<()>) {
+    fn add_tag(&mut self, tag: &html5gum::StartTag<()>) {
         let name = String::from_utf8_lossy(&tag.name);
-        let attribute = |wanted: &str| {
-            let value = tag.attributes.get(wanted.as_bytes())?;
+        let attribute = |key: &str| {
+            let value = tag.attributes.get(key.as_bytes())?;
             Some(String::from_utf8_lossy(value).into_owned())
         };
         self.ids.extend(attribute("id"));
         if name == "a" {
             self.ids.extend(attribute("name"));
         }
-        for leading in LINK_ATTRIBUTES {
-            let Some(value) = attribute(leading) else {
+        for link_attribute in LINK_ATTRIBUTES {
+            let Some(value) = attribute(link_attribute) else {
                 continue;
             };
-            let attribute = format!("{name} {leading}");
-            if leading == "srcset" {
+            let attribute = format!("{name} {link_attribute}");
+            if link_attribute == "srcset" {
                 // `small.png 1x, large.png 2x`
                 let targets = value
                     .split(',')

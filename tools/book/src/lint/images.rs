@@ -10,7 +10,7 @@ use html5gum::{Token, Tokenizer};
 use super::findings::Findings;
 use super::pages::Pages;
 use crate::repository::{Repository, read};
-use crate::site::files_below;
+use crate::site::files_in;
 
 /// Checks the images on the pages, and every SVG file of the book.
 pub fn check(
@@ -28,7 +28,7 @@ pub fn check(
             findings.add(&page.file, line, message);
         }
     }
-    for file in files_below(source)? {
+    for file in files_in(source)? {
         let path = source.join(&file);
         if path.extension() != Some(OsStr::new("svg")) {
             continue;

@@ -8,7 +8,7 @@ use super::findings::Findings;
 use super::pages::Pages;
 use super::suggestion::did_you_mean;
 use crate::page::Page;
-use crate::repository::join;
+use crate::repository::join_paths;
 use crate::site::{Reference, RenderedPage, Site};
 
 /// Checks every reference of every page.
@@ -58,7 +58,7 @@ fn check_reference(reference: &Reference, from: &RenderedPage, site: &Site) -> O
         from.path.clone()
     } else {
         let folder = from.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let Some(target_file) = join(folder, &path) else {
+        let Some(target_file) = join_paths(folder, &path) else {
             return Some(format!(
                 "`{target}` ({attribute}) leads to a file outside the book, which the site does not contain; write the path in backticks instead"
             ));
@@ -66,7 +66,7 @@ fn check_reference(reference: &Reference, from: &RenderedPage, site: &Site) -> O
         if site.files.contains(&target_file) {
             target_file
         } else {
-            let index = join(&target_file, "index.html").unwrap_or_default();
+            let index = join_paths(&target_file, "index.html").unwrap_or_default();
             if !site.files.contains(&index) {
                 let hint = did_you_mean(
                     &target_file,

@@ -47,7 +47,7 @@ pub fn run(repository: &Repository) -> anyhow::Result<ExitCode> {
 pub fn lint(repository: &Repository) -> anyhow::Result<Report> {
     let mut findings = Findings::default();
     let files = repository.files()?;
-    let known = repository.names(&files)?;
+    let known = repository.read_names(&files)?;
     let source = repository
         .book
         .join(crate::site::config(&repository.book)?.book.src);

@@ -12,7 +12,7 @@ use super::links::{is_external, percent_decode};
 use super::names;
 use super::suggestion::did_you_mean;
 use crate::page::{Page, Snippet};
-use crate::repository::{Names, Repository, join, read};
+use crate::repository::{Names, Repository, join_paths, read};
 
 /// Checks every Markdown file outside the book. Returns the number of files.
 pub fn check(
@@ -48,7 +48,7 @@ fn check_link(link: &Snippet, from: &Page, repository: &Repository) -> Option<St
         from.file.clone()
     } else {
         let folder = from.file.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let target_file = join(folder, &percent_decode(path))
+        let target_file = join_paths(folder, &percent_decode(path))
             .filter(|target_file| repository.root.join(target_file).exists());
         let Some(target_file) = target_file else {
             return Some(format!(

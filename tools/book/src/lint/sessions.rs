@@ -7,7 +7,7 @@ use super::findings::Findings;
 use crate::output::list::{FOLDER, Sessions};
 use crate::page::LineIndex;
 use crate::repository::{Repository, read};
-use crate::site::files_below;
+use crate::site::files_in;
 
 /// Compares the folder with the list. A book without sessions needs neither.
 pub fn check(
@@ -21,7 +21,7 @@ pub fn check(
         return Ok(());
     }
     let sessions = Sessions::read(repository)?;
-    let present = files_below(&folder)?;
+    let present = files_in(&folder)?;
     for file in present.iter().filter(|file| !sessions.contains(file)) {
         let message = "book/sessions.toml does not list this session, so no check compares it; add it to the list, or remove the file";
         findings.add(

@@ -10,7 +10,7 @@ use mdbook_summary::{Summary, SummaryItem, parse_summary};
 use super::findings::Findings;
 use crate::page::{Page, Snippet};
 use crate::repository::{self, Repository};
-use crate::site::files_below;
+use crate::site::files_in;
 
 /// Reads the summary, and finds entries without a page. Such an entry becomes a draft, so that
 /// mdBook can build the other pages.
@@ -31,9 +31,9 @@ pub fn read(
         listed: BTreeSet::new(),
         findings,
     };
-    entries.read(&mut summary.prefix_chapters);
-    entries.read(&mut summary.numbered_chapters);
-    entries.read(&mut summary.suffix_chapters);
+    entries.check(&mut summary.prefix_chapters);
+    entries.check(&mut summary.numbered_chapters);
+    entries.check(&mut summary.suffix_chapters);
     Ok((summary, entries.listed))
 }
 
@@ -45,7 +45,7 @@ struct Entries<'lint> {
 }
 
 impl Entries<'_> {
-    fn read(&mut self, items: &mut [SummaryItem]) {
+    fn check(&mut self, items: &mut [SummaryItem]) {
         for item in items {
             let SummaryItem::Link(entry) = item else {
                 continue;
@@ -67,9 +67,9 @@ impl Entries<'_> {
                     self.listed.insert(location.clone());
                 }
                 Some(location) => {
-                    let location = repository::slashes(location);
+                    let location = repository::to_slash_path(location);
                     let is_same_page = |link: &&Snippet| {
-                        repository::join("", &link.text).as_deref() == Some(&location)
+                        repository::join_paths("", &link.text).as_deref() == Some(&location)
                     };
                     let line = self
                         .page
@@ -84,7 +84,7 @@ impl Entries<'_> {
                     entry.location = None;
                 }
             }
-            self.read(&mut entry.nested_items);
+            self.check(&mut entry.nested_items);
         }
     }
 }
@@ -99,9 +99,9 @@ pub fn check_orphans(
 ) -> anyhow::Result<()> {
     let listed: BTreeSet<String> = listed
         .iter()
-        .map(|path| repository::slashes(path))
+        .map(|path| repository::to_slash_path(path))
         .collect();
-    for file in files_below(source)? {
+    for file in files_in(source)? {
         let path = source.join(&file);
         // mdBook uses these two files without an entry.
         let is_special = file == "SUMMARY.md" || file == "404.md";

@@ -113,18 +113,18 @@ impl Recorder<'_> {
         }
 
         let path = self.path(session);
-        let shown = text::session_text(session, &self.run_command(session, words)?);
-        let in_the_book = fs::read_to_string(&path).unwrap_or_default();
+        let new_text = text::session_text(session, &self.run_command(session, words)?);
+        let book_text = fs::read_to_string(&path).unwrap_or_default();
         if self.check {
-            let difference = text::diff(session, &in_the_book, &shown);
+            let difference = text::diff(session, &book_text, &new_text);
             return Ok(difference.map_or(Outcome::Unchanged, Outcome::Differs));
         }
-        if in_the_book.replace("\r\n", "\n") == shown {
+        if book_text.replace("\r\n", "\n") == new_text {
             return Ok(Outcome::Unchanged);
         }
         let folder = path.parent().expect("the path has a folder");
         fs::create_dir_all(folder)?;
-        fs::write(&path, shown).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(&path, new_text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Outcome::Written)
     }
 

@@ -33,8 +33,8 @@ pub fn session_text(session: &Session, printed: &str) -> String {
 }
 
 /// The diff between the book and the new text. None if they are equal.
-pub fn diff(session: &Session, in_the_book: &str, now: &str) -> Option<String> {
-    let (old, new) = (normalise(session, in_the_book), normalise(session, now));
+pub fn diff(session: &Session, book_text: &str, new_text: &str) -> Option<String> {
+    let (old, new) = (normalise(session, book_text), normalise(session, new_text));
     if old == new {
         return None;
     }
@@ -51,7 +51,7 @@ pub fn diff(session: &Session, in_the_book: &str, now: &str) -> Option<String> {
 fn normalise(session: &Session, text: &str) -> String {
     static NUMBER: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"[0-9]+(?:[.,][0-9]+)*").expect("the pattern is valid"));
-    static BLANKS: LazyLock<Regex> =
+    static SPACES: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"[ \t]+").expect("the pattern is valid"));
     static BAR: LazyLock<Regex> =
         LazyLock::new(|| Regex::new("[█-▏]+").expect("the pattern is valid"));
@@ -64,7 +64,7 @@ fn normalise(session: &Session, text: &str) -> String {
     let text = BAR.replace_all(&text, "█");
     let lines = text
         .lines()
-        .map(|line| BLANKS.replace_all(line, " ").trim().to_owned() + "\n");
+        .map(|line| SPACES.replace_all(line, " ").trim().to_owned() + "\n");
     lines.collect()
 }
 
