@@ -1,7 +1,6 @@
 //! Three clones, each a process, and a balancer in front of them.
 //!
-//! The balancer runs in this process, so that the demonstration can ask it how the clones are
-//! doing.
+//! The balancer runs in this process, so that the demonstration can print its status.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,24 +14,25 @@ use tokio::task::JoinSet;
 
 use crate::commands::serve::common_arguments;
 
-/// Dropping it kills the clones and ends the balancer.
+/// Three clones and a balancer. Dropping this kills the clones and stops the balancer.
 pub struct Cluster {
-    /// The balancer's.
+    /// The balancer's address.
     pub address: SocketAddr,
     clones: Vec<CloneProcess>,
     balancer: Arc<Balancer>,
-    /// Holds the balancer's task: a set ends its tasks when it is dropped.
+    /// Holds the balancer's task. Dropping the set aborts the task.
     _front: JoinSet<()>,
 }
 
 impl Cluster {
-    /// `sessions` is the place that all clones are given. `folder` is asked once for each clone
-    /// where its avatars shall lie.
+    /// Starts the cluster. `sessions` is the session store of all clones. `folder` returns the
+    /// avatar folder of a clone.
     pub async fn start(
         sessions: &str,
         folder: impl Fn(&str) -> Option<PathBuf>,
     ) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("this program cannot tell where it lies")?;
+        let program = std::env::current_exe()
+            .context("the operating system does not tell the path of this program")?;
         let (mut clones, mut upstreams) = (Vec::new(), Vec::new());
         for name in ["clone-1", "clone-2", "clone-3"] {
             let arguments = common_arguments(sessions, folder(name).as_deref());
@@ -58,18 +58,18 @@ impl Cluster {
         })
     }
 
-    /// `kill -9` for the clone with this name.
+    /// Sends `kill -9` to the clone with this name.
     pub async fn kill(&mut self, name: &str) -> anyhow::Result<()> {
         let mut named = self.clones.iter_mut().filter(|clone| clone.name == name);
         named
             .next()
-            .with_context(|| format!("there is no {name}"))?
+            .with_context(|| format!("no clone has the name {name}"))?
             .kill()
             .await?;
         Ok(())
     }
 
-    /// How the balancer sees the clones, as a table.
+    /// Prints the balancer's view of the clones as a table.
     pub fn print_status(&self) {
         println!(
             "   {:<9} {:<5} {:>8} {:>8}",

@@ -1,4 +1,4 @@
-//! The demonstration's deploys: a good release and a sick one, each while visitors ask and ask.
+//! The demonstration's deploys under load: a good release and a failing one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use ch01_clones::{Balancer, balancer};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::load::{Load, Seen};
-use super::visitor::Visitor;
+use super::client::Client;
+use super::load::{Load, LoadResult};
 use crate::commands::serve::{common_arguments, pack_this_program};
 
-/// Deploys v2, which is well, and then v3, which fails whoever has a session. What the visitors
-/// have seen of either.
-pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)> {
+/// Deploys v2, which works, and then v3, which fails for every user with a session. Returns the
+/// results of the load during each deploy.
+pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(LoadResult, LoadResult)> {
     let pack = |version, arguments: &[&str]| {
         let arguments = arguments
             .iter()
@@ -28,14 +28,14 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
     let listener = TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.context("cannot listen on any port of 127.0.0.1")?;
     let address = listener.local_addr()?;
-    // Dropped when this ends, and the balancer with it.
+    // Dropping the set stops the balancer.
     let mut front = JoinSet::new();
     front.spawn(balancer::run(
         listener,
         Arc::clone(&balancer),
         std::future::pending(),
     ));
-    let site = Supervisor::start(
+    let supervisor = Supervisor::start(
         balancer,
         pack("v1", &[])?,
         3,
@@ -43,9 +43,9 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
     )
     .await?;
 
-    let mut ada = Visitor::new(address).await?;
+    let mut ada = Client::new(address).await?;
     ada.log_in("ada").await?;
-    let mut seen = Vec::new();
+    let mut results = Vec::new();
     for (version, arguments) in [("v2", &[][..]), ("v3", &["--defect", "sessions"])] {
         let next = pack(version, arguments)?;
         let load = Load::start(address, ada.cookie()?)?;
@@ -54,26 +54,27 @@ pub async fn run(sessions: &str, releases: &Path) -> anyhow::Result<(Seen, Seen)
             if arguments.is_empty() {
                 ""
             } else {
-                ", which fails whoever has a session"
+                ", which fails for users with a session"
             }
         );
         let policy = RolloutPolicy::default();
-        let deployed = site
+        let deployed = supervisor
             .deploy(&next, &policy, |line| println!("      {line}"))
             .await;
-        let visitors = load.stop().await?;
+        let result = load.stop().await?;
         match deployed {
-            DeployOutcome::Deployed => println!("      {version} is everywhere. {visitors}.\n"),
+            DeployOutcome::Deployed => println!("      {version} runs on all clones. {result}.\n"),
             DeployOutcome::RolledBack { .. } => {
-                println!("      {version} is nowhere. {visitors}.\n")
+                println!("      {version} runs on no clone. {result}.\n");
             }
-            other => bail!("the deploy of {version} ended as it should not: {other:?}"),
+            other => bail!("the deploy of {version} had an unexpected outcome: {other:?}"),
         }
-        seen.push(visitors);
+        results.push(result);
     }
-    site.stop().await;
-    let mut seen = seen.into_iter();
-    seen.next()
-        .zip(seen.next())
-        .context("there were two deploys")
+    supervisor.stop().await;
+    let mut results = results.into_iter();
+    results
+        .next()
+        .zip(results.next())
+        .context("expected the results of two deploys")
 }

@@ -1,7 +1,6 @@
-//! Many visitors at once, in the background, while something happens to the clones.
+//! Background load while the demonstration kills or replaces clones.
 //!
-//! Requests fall due at fixed times, whether or not the store keeps up, so a second of trouble
-//! costs a second's worth of requests.
+//! The load is an open loop: requests are sent at fixed times, even if the application is slow.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,19 +12,18 @@ use anyhow::Context;
 use loadgen::{Report, Request, Target, open_loop};
 use tokio::task::JoinHandle;
 
-/// Requests a second.
+/// Requests per second.
 pub const RATE: u32 = 300;
 
-/// Visitors who are logged in and ask who they are, until they are told to stop.
+/// Sends `GET /me` with a session until it is stopped.
 pub struct Load {
-    enough: Arc<AtomicBool>,
+    is_stopped: Arc<AtomicBool>,
     running: JoinHandle<Report>,
 }
 
-/// What they have seen.
-pub struct Seen {
-    /// Requests that were answered with anything else than 200, or not at all. A 401 is a login
-    /// that got lost.
+/// The results of the load.
+pub struct LoadResult {
+    /// Requests without a 200 response. A 401 means that the session was lost.
     pub failed: u64,
     /// All requests.
     pub all: u64,
@@ -34,30 +32,35 @@ pub struct Seen {
 }
 
 impl Load {
-    /// Begins to ask, with this cookie.
+    /// Starts the load, with this session cookie.
     pub fn start(store: SocketAddr, cookie: &str) -> anyhow::Result<Self> {
         let target = Target::parse(&format!("http://{store}"))?;
-        let enough = Arc::new(AtomicBool::new(false));
-        let (done, cookie) = (Arc::clone(&enough), cookie.to_owned());
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let (is_done, cookie) = (Arc::clone(&is_stopped), cookie.to_owned());
         let running = tokio::spawn(async move {
             let mut all = Report::default();
-            // In short runs, because nobody knows how long it takes until it is enough.
-            while !done.load(Ordering::SeqCst) {
+            // In short runs, because the duration is not known in advance.
+            while !is_done.load(Ordering::SeqCst) {
                 let cookie = cookie.clone();
-                let ask = move |_| Request::get("/me").header("cookie", &cookie);
-                all.merge(&open_loop(&target, RATE, 32, Duration::from_millis(500), ask).await);
+                let make_request = move |_| Request::get("/me").header("cookie", &cookie);
+                all.merge(
+                    &open_loop(&target, RATE, 32, Duration::from_millis(500), make_request).await,
+                );
             }
             all
         });
-        Ok(Load { enough, running })
+        Ok(Load {
+            is_stopped,
+            running,
+        })
     }
 
-    /// Lets the requests on their way be answered.
-    pub async fn stop(self) -> anyhow::Result<Seen> {
-        self.enough.store(true, Ordering::SeqCst);
+    /// Stops after the requests in flight.
+    pub async fn stop(self) -> anyhow::Result<LoadResult> {
+        self.is_stopped.store(true, Ordering::SeqCst);
         let report = self.running.await.context("the load generator failed")?;
         let good = report.by_status.get(&200).copied().unwrap_or_default();
-        Ok(Seen {
+        Ok(LoadResult {
             failed: report.requests - good,
             all: report.requests,
             p50: report.quantile_ms(0.5),
@@ -66,9 +69,9 @@ impl Load {
     }
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for LoadResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Seen {
+        let LoadResult {
             failed,
             all,
             p50,

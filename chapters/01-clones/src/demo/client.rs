@@ -1,4 +1,4 @@
-//! A browser in as few lines as will do: one connection, one cookie.
+//! A minimal HTTP client: one connection, one cookie.
 
 use std::net::SocketAddr;
 
@@ -12,19 +12,20 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-pub struct Visitor {
+/// A client with at most one session.
+pub struct Client {
     connection: http1::SendRequest<Full<Bytes>>,
     cookie: Option<HeaderValue>,
 }
 
-impl Visitor {
+impl Client {
     pub async fn new(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address)
             .await
             .context("the balancer cannot be reached")?;
         let (connection, task) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(task);
-        Ok(Visitor {
+        Ok(Client {
             connection,
             cookie: None,
         })
@@ -36,7 +37,7 @@ impl Visitor {
         let response = self.send(request.body(Full::from(body))?).await?;
         ensure!(
             response.status().is_success(),
-            "logging in gave {}",
+            "the login should succeed, but the status is {}",
             response.status()
         );
         let cookie = response
@@ -48,9 +49,12 @@ impl Visitor {
         Ok(response)
     }
 
-    /// What the login has set, for others to show.
+    /// The session cookie that the login has set.
     pub fn cookie(&self) -> anyhow::Result<&str> {
-        let cookie = self.cookie.as_ref().context("nobody has logged in")?;
+        let cookie = self
+            .cookie
+            .as_ref()
+            .context("log in before you read the cookie")?;
         Ok(cookie.to_str()?)
     }
 
@@ -76,14 +80,15 @@ impl Visitor {
         }
         self.connection.ready().await?;
         let (head, body) = self.connection.send_request(request).await?.into_parts();
-        // To the end: a connection with half an answer in it cannot take the next request.
+        // Read the whole body: otherwise the connection cannot take the next request.
         let body = body.collect().await?.to_bytes();
         Ok(Response::from_parts(head, body))
     }
 }
 
-/// The clone that signed this response.
+/// The name of the clone that sent this response.
 pub fn served_by(response: &Response<Bytes>) -> &str {
     let name = response.headers().get(X_SERVED_BY);
-    name.and_then(|name| name.to_str().ok()).unwrap_or("nobody")
+    name.and_then(|name| name.to_str().ok())
+        .unwrap_or("an unknown clone")
 }
