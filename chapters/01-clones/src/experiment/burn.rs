@@ -1,12 +1,11 @@
-//! The experiment's clone: each request burns the same amount of processor time, and perhaps asks
-//! somebody whom all clones share.
+//! The experiment's clone: each request burns the same amount of processor time, and can also ask a
+//! shared Redis.
 //!
-//! It is the chapter's own server loop with one route, `GET /burn`, that no other clone has. The
-//! work is counted in rounds of a hash and not in time, for a clone that has less of a processor
-//! needs longer for the same work; that is the point.
+//! It is the chapter's HTTP server with the route `GET /burn`. The work is a number of hash rounds
+//! and not a time: a clone with a smaller CPU quota needs longer for the same work.
 //!
-//! Left out: waiting for disks and networks. What waits needs no processor, and more clones of it
-//! show nothing on one machine.
+//! Left out: waiting for disks and networks. Waiting needs no processor, so on one machine more
+//! clones would show no effect.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -25,8 +24,8 @@ use redis::aio::MultiplexedConnection;
 use tokio::net::TcpListener;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What the shared server does for each request: it counts to a number, and nobody else is served
-/// meanwhile.
+/// The script that the shared server runs for each request: it counts to a number. Redis serves no
+/// other client meanwhile.
 pub const SHARED_WORK: &str =
     "local n = 0; for i = 1, tonumber(ARGV[1]) do n = n + i % 7 end; return n";
 
@@ -39,7 +38,7 @@ pub struct Arguments {
     /// Rounds of the hash for each request
     #[arg(long)]
     rounds: u64,
-    /// A Redis that each request asks for so many steps of a script: `redis://HOST:PORT=STEPS`
+    /// A Redis that runs a script with this many steps for each request: `redis://HOST:PORT=STEPS`
     #[arg(long, value_parser = shared)]
     shared: Option<(String, u64)>,
 }
@@ -47,10 +46,10 @@ pub struct Arguments {
 fn shared(text: &str) -> Result<(String, u64), String> {
     let (url, steps) = text
         .split_once('=')
-        .ok_or("take `redis://HOST:PORT=STEPS`")?;
+        .ok_or("expected `redis://HOST:PORT=STEPS`")?;
     Ok((
         url.to_owned(),
-        steps.parse().map_err(|_| "the steps are a number")?,
+        steps.parse().map_err(|_| "expected a number of steps")?,
     ))
 }
 
@@ -66,7 +65,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             let client = redis::Client::open(url.as_str())?;
             let connection = client.get_multiplexed_async_connection().await;
             Some((
-                connection.with_context(|| format!("{url} cannot be reached"))?,
+                connection.with_context(|| format!("cannot reach {url}"))?,
                 steps,
             ))
         }
@@ -88,16 +87,16 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn burn(State(work): State<Work>) -> Result<String, StatusCode> {
-    // On the thread that serves requests, on purpose: it is the only one that this clone has.
+    // This blocks the thread that serves requests on purpose: it is the only thread of this clone.
     let hash = hash(work.rounds);
     if let Some((mut connection, steps)) = work.shared {
         let mut eval = redis::cmd("EVAL");
-        let asked = eval
+        let reply = eval
             .arg(SHARED_WORK)
             .arg(0)
             .arg(steps)
             .query_async::<u64>(&mut connection);
-        asked.await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+        reply.await.map_err(|_| StatusCode::BAD_GATEWAY)?;
     }
     Ok(format!("{hash:016x}\n"))
 }
@@ -108,7 +107,7 @@ fn hash(rounds: u64) -> u64 {
     })
 }
 
-/// How many rounds take this long on a processor of this machine that does nothing else.
+/// The number of rounds that take this long on an idle processor of this machine.
 pub fn rounds_in(time: Duration) -> u64 {
     const SAMPLE: u64 = 100_000;
     let sample = || {
@@ -116,7 +115,7 @@ pub fn rounds_in(time: Duration) -> u64 {
         black_box(hash(black_box(SAMPLE)));
         begin.elapsed()
     };
-    // The shortest of some: whatever disturbs makes it longer.
+    // The shortest sample: other load only makes a sample longer.
     let shortest = (0..10)
         .map(|_| sample())
         .min()

@@ -1,9 +1,9 @@
-//! What the numbers depend on: the machine, and how busy it was with other things.
+//! The facts about the machine that the numbers depend on: cores and load.
 
 use std::fs;
 
-/// A line about this machine, such as `2 cores, load average 0.15`. The load is the number of
-/// threads that wanted a processor in the last minute, ours included.
+/// A line such as `2 cores, load average 0.15`. The load average is the number of runnable threads
+/// in the last minute, with those of the experiment.
 pub fn facts() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let load = fs::read_to_string("/proc/loadavg");
@@ -16,7 +16,7 @@ pub fn facts() -> String {
     )
 }
 
-/// On the standard error, so that what is printed has the same words in both builds.
+/// Warns on standard error, so that both builds print the same on standard output.
 pub fn warn_of_debug_build() {
     if cfg!(debug_assertions) {
         eprintln!(

@@ -1,10 +1,10 @@
-//! `cargo run --release -p ch01-clones -- experiment …`: the chapter's claims in numbers, measured
-//! on this machine.
+//! `cargo run --release -p ch01-clones -- experiment …` measures the chapter's claims on this
+//! machine.
 //!
-//! [`scale`] asks how much one more clone brings, [`strategies`] who waits when one clone is slow,
-//! [`proxy_cost`] what the balancer itself costs. Each prints a table with its spread, says what
-//! the machine was, and draws itself with `--svg`. Rounds are interleaved (A B C, A B C, …), so
-//! that whatever else the machine does hits all alike, and medians are compared.
+//! [`scale`] measures the throughput of 1 to 8 clones, [`strategies`] the latency with one slow
+//! clone, [`proxy_cost`] the processor time of the balancer. Each prints a table with medians and
+//! spreads, and draws a plot with `--svg`. Rounds are interleaved (A B C, A B C, …), so that other
+//! load on the machine affects all cases equally.
 //!
 //! Left out: other machines. Load goes to loopback, and generator, balancer and clones share the
 //! same cores.
@@ -16,19 +16,19 @@ use clap::{Args, Subcommand};
 use common::shutdown::signal as stop_signal;
 
 mod burn;
-mod clones;
+mod container_clones;
 mod machine;
 mod proxy_cost;
 mod scale;
+mod session_cookies;
 mod settings;
 mod spread;
 mod strategies;
 mod usl;
-mod visitors;
 
 use settings::Settings;
 
-/// Which experiment, and how.
+/// The experiment and its settings.
 #[derive(Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -37,28 +37,27 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Experiment {
-    /// How much one more clone brings, where nothing is shared and where all wait for one server
+    /// Measures the throughput of 1 to 8 clones, without and with a shared server
     Scale(Settings),
-    /// How long visitors wait with each strategy when one clone of four is slow
+    /// Measures the latency of each strategy when one of four clones is slow
     Strategies(Settings),
-    /// How much CPU time a request costs in this balancer, in nginx and in HAProxy, and what each
-    /// part of it costs
+    /// Measures the CPU time per request of this balancer, nginx and HAProxy, and of each feature
     ProxyCost(proxy_cost::Arguments),
     /// A clone that burns processor time
     #[command(hide = true)]
     Burn(burn::Arguments),
-    /// A server that answers at once
+    /// A server that responds at once
     #[command(hide = true)]
     Backend {
         #[arg(long, required = true)]
         listen: Vec<SocketAddr>,
     },
-    /// This balancer with parts of it switched off
+    /// This balancer with one feature switched off
     #[command(hide = true)]
-    Proxy(proxy_cost::part::Arguments),
+    Proxy(proxy_cost::balancer_variant::Arguments),
 }
 
-/// Runs one experiment. Ctrl-C ends it, and whatever it started with it.
+/// Runs one experiment. Ctrl-C stops it and all that it has started.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if matches!(
         arguments.experiment,
@@ -66,18 +65,18 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     ) {
         machine::warn_of_debug_build();
     }
-    let measured = async {
+    let experiment = async {
         match arguments.experiment {
             Experiment::Scale(settings) => scale::run(&settings).await,
             Experiment::Strategies(settings) => strategies::run(&settings).await,
             Experiment::ProxyCost(arguments) => proxy_cost::run(&arguments).await,
             Experiment::Burn(arguments) => burn::run(arguments).await,
             Experiment::Backend { listen } => proxy_cost::backend::run(listen).await,
-            Experiment::Proxy(arguments) => proxy_cost::part::run(arguments).await,
+            Experiment::Proxy(arguments) => proxy_cost::balancer_variant::run(arguments).await,
         }
     };
     tokio::select! {
-        done = measured => done,
-        () = stop_signal() => bail!("stopped before the end; what was started is gone too"),
+        result = experiment => result,
+        () = stop_signal() => bail!("stopped before the end; the started programs are stopped too"),
     }
 }

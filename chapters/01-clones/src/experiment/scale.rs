@@ -1,11 +1,12 @@
-//! How much does one more clone bring? Two answers: as much as the first one, and nothing.
+//! Measures how much throughput one more clone adds.
 //!
-//! Each clone is a container with 10 % of a processor, so that one more is really one more, though
-//! the machine stays the same. First each request burns a millisecond in its clone. Then it also
-//! asks a Redis that all clones share, with 20 % of a processor: four clones keep that busy, and
-//! the fifth only joins the queue. The [law](super::usl) tells both apart in two numbers.
+//! Each clone is a container with 10 % of a processor, so that one more clone adds capacity on the
+//! same machine. In the first part, each request burns a millisecond in its clone. In the second
+//! part, it also asks a Redis that all clones share, with 20 % of a processor. Four clones keep this
+//! Redis busy, so a fifth clone adds nothing. The [model](super::usl) shows the difference in two
+//! numbers.
 //!
-//! Left out: clones on machines of their own, where the network is one more thing to share.
+//! Left out: clones on separate machines, which also share the network.
 
 use std::time::{Duration, Instant};
 
@@ -16,21 +17,21 @@ use loadgen::{Limit, Report, Request, closed_loop};
 use testbed::{Program, Server, Service};
 
 use super::burn::{SHARED_WORK, rounds_in};
-use super::clones::{self, Front};
+use super::container_clones::{self, TestBalancer};
 use super::machine;
 use super::settings::Settings;
 use super::spread::Spread;
-use super::usl::Law;
+use super::usl::UslModel;
 
-/// The part of a processor that each clone has. Eight of them leave the rest of two cores to the
-/// balancer and the generator.
+/// The CPU quota of each clone. Eight clones leave the rest of two cores to the balancer and the
+/// load generator.
 const CPUS: f64 = 0.1;
-/// What a request burns in its clone.
+/// The processor time of a request in its clone.
 const WORK: Duration = Duration::from_millis(1);
-/// The part of a processor that the shared server has, and what a request burns there.
+/// The CPU quota of the shared server, and the processor time of a request there.
 const SHARED_CPUS: f64 = 0.2;
 const SHARED: Duration = Duration::from_micros(700);
-/// Connections of the generator for each clone: each always has some requests to work on.
+/// Connections of the load generator per clone, so that each clone always has work.
 const CONNECTIONS: usize = 6;
 
 struct Plan {
@@ -56,7 +57,7 @@ impl Plan {
     }
 }
 
-/// Measures both, and prints what came out.
+/// Measures both parts and prints the results.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let plan = Plan::of(settings);
     println!("How much does one more clone bring?");
@@ -67,7 +68,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     println!(
         "1. Each request burns {WORK:?} in its clone, which has {CPUS} of a processor. Nothing is shared.\n"
     );
-    let own = clones::start("clone", &vec![CPUS; most], rounds, None).await?;
+    let own = container_clones::start("clone", &vec![CPUS; most], rounds, None).await?;
     let free = Curve::measure(&plan, &own).await?;
     free.print();
     drop(own);
@@ -82,17 +83,18 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let steps = steps_in(SHARED, &redis.url()).await?;
     redis.limit_cpus(SHARED_CPUS).await?;
     let shared = format!("redis://{}:6379={steps}", redis.name());
-    let sharing = clones::start("sharing", &vec![CPUS; most], rounds, Some(&shared)).await?;
+    let sharing =
+        container_clones::start("sharing", &vec![CPUS; most], rounds, Some(&shared)).await?;
     let bound = Curve::measure(&plan, &sharing).await?;
     bound.print();
     drop((sharing, redis));
 
-    verdict(&free, &bound);
+    print_summary(&free, &bound);
     println!("Machine at the end: {}", machine::facts());
     settings.draw("ch01-scale.svg", || Ok(draw(&free, &bound)?))
 }
 
-/// How many steps of the script take this long in a Redis that has a whole processor.
+/// The number of script steps that take this long in a Redis without a CPU quota.
 async fn steps_in(time: Duration, url: &str) -> anyhow::Result<u64> {
     const SAMPLE: u64 = 100_000;
     let mut connection = redis::Client::open(url)?
@@ -100,14 +102,14 @@ async fn steps_in(time: Duration, url: &str) -> anyhow::Result<u64> {
         .await?;
     let mut shortest = Duration::MAX;
     for _ in 0..20 {
-        let begin = Instant::now();
+        let start = Instant::now();
         let mut eval = redis::cmd("EVAL");
         eval.arg(SHARED_WORK)
             .arg(0)
             .arg(SAMPLE)
             .query_async::<u64>(&mut connection)
             .await?;
-        shortest = shortest.min(begin.elapsed());
+        shortest = shortest.min(start.elapsed());
     }
     Ok((SAMPLE as f64 * time.as_secs_f64() / shortest.as_secs_f64()).ceil() as u64)
 }
@@ -115,7 +117,7 @@ async fn steps_in(time: Duration, url: &str) -> anyhow::Result<u64> {
 /// Throughput by the number of clones.
 struct Curve {
     counts: Vec<usize>,
-    /// For each count, requests a second in each round.
+    /// For each count, the requests per second of each round.
     rates: Vec<Vec<f64>>,
     all: Report,
 }
@@ -129,12 +131,12 @@ impl Curve {
         };
         for _ in 0..plan.rounds {
             for (rates, count) in curve.rates.iter_mut().zip(plan.counts) {
-                // Not in turn: a round robin waits for the one clone that the neighbours disturb.
-                let front =
-                    Front::new(&clones[..*count], &[], StrategyName::LeastRequests.build(1))
+                // Not round robin: it would wait for a clone that other load disturbs.
+                let balancer =
+                    TestBalancer::new(&clones[..*count], &[], StrategyName::LeastRequests.build(1))
                         .await?;
                 let limit = Limit::duration(plan.window);
-                let report = closed_loop(&front.target, CONNECTIONS * count, limit, |_| {
+                let report = closed_loop(&balancer.target, CONNECTIONS * count, limit, |_| {
                     Request::get("/burn")
                 })
                 .await;
@@ -152,7 +154,7 @@ impl Curve {
         self.counts.iter().zip(&self.rates).filter_map(spread)
     }
 
-    /// How many times as much as one clone in the same round.
+    /// The ratio to one clone in the same round.
     fn times_one(&self, count: usize) -> Option<Spread> {
         let at = self.counts.iter().position(|other| *other == count)?;
         let ratios = self.rates[at]
@@ -162,12 +164,12 @@ impl Curve {
         Spread::of(ratios)
     }
 
-    fn law(&self) -> anyhow::Result<Law> {
+    fn law(&self) -> anyhow::Result<UslModel> {
         let points: Vec<_> = self
             .spreads()
             .map(|(count, rate)| (count as f64, rate.median))
             .collect();
-        Law::fit(&points).context("no law can be fitted")
+        UslModel::fit(&points).context("no law can be fitted")
     }
 
     fn print(&self) {
@@ -194,8 +196,8 @@ impl Curve {
             Err(error) => println!("\n   The law: inconclusive, {error:#}"),
         }
         let most = self.counts.iter().copied().max().unwrap_or_default() as f64;
-        let best = law.ok().as_ref().and_then(Law::best);
-        // Beyond what was measured it would be a guess.
+        let best = law.ok().as_ref().and_then(UslModel::best);
+        // An extrapolation would be a guess.
         if let Some(best) = best.filter(|best| *best <= most) {
             println!(
                 "   By it, throughput is greatest with {best:.0} clones, and more are no use."
@@ -211,7 +213,7 @@ impl Curve {
     }
 }
 
-fn verdict(free: &Curve, bound: &Curve) {
+fn print_summary(free: &Curve, bound: &Curve) {
     for count in [4, 8] {
         if let (Some(free), Some(bound)) = (free.times_one(count), bound.times_one(count)) {
             println!(

@@ -8,10 +8,10 @@ use clap::Args;
 /// How long an experiment runs, and where its plot is written.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
-    /// A few seconds only: shows that everything works, and measures nothing
+    /// Run for a few seconds only: a test that the experiment works, without a useful result
     #[arg(long)]
     pub(super) quick: bool,
-    /// The folder into which the drawing is written
+    /// The folder for the plot
     #[arg(long, value_name = "DIR")]
     pub(super) svg: Option<PathBuf>,
 }
@@ -27,14 +27,16 @@ impl Settings {
             return Ok(());
         };
         if cfg!(debug_assertions) && !self.quick {
-            eprintln!("nothing is drawn: these are the numbers of a debug build");
+            eprintln!(
+                "no plot is written, because a debug build gives no useful numbers; add `--release`"
+            );
             return Ok(());
         }
         let path: &Path = &folder.join(file);
         std::fs::create_dir_all(folder)
             .and_then(|()| std::fs::write(path, svg().map_err(std::io::Error::other)?))
             .with_context(|| format!("cannot write {}; choose another `--svg`", path.display()))?;
-        eprintln!("drawn: {}", path.display());
+        eprintln!("plot written: {}", path.display());
         Ok(())
     }
 }

@@ -1,11 +1,11 @@
-//! A few measurements of one thing: their median, and between which values they lie.
+//! The median and the range of a few measurements.
 //!
-//! The median, because a neighbour that is busy for a moment spoils one round and not the result.
-//! The range is shown beside it, because a difference that is smaller than the spread is none.
+//! Other load spoils a single round, but rarely the median. The range is shown beside it, because a
+//! difference that is smaller than the spread proves nothing.
 
 use std::fmt;
 
-/// The middle one of some measurements, and the least and the greatest.
+/// The median, the smallest and the largest of some measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     pub median: f64,
@@ -14,7 +14,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// `None` without a measurement, or with one that is no number.
+    /// `None` if there is no measurement, or if one is NaN.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         if values.is_empty() || values.iter().any(|value| value.is_nan()) {
@@ -30,7 +30,7 @@ impl Spread {
     }
 }
 
-/// `12.3 (11.9–14.0)`, with as many decimals as asked for, two by default.
+/// `12.3 (11.9–14.0)`, with the given precision, or two decimals.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = f.precision().unwrap_or(2);
@@ -47,7 +47,7 @@ impl fmt::Display for Spread {
             number(self.min),
             number(self.max)
         );
-        // Not `f.pad`, for which the precision is where to cut.
+        // Not `f.pad`: it would cut the text at the precision.
         let width = f.width().unwrap_or(0);
         write!(f, "{text:>width$}")
     }
@@ -64,12 +64,12 @@ mod tests {
         assert_eq!(
             Spread::of([4.0, 1.0]).unwrap().to_string(),
             "2.50 (1.00–4.00)",
-            "of two: what lies between"
+            "the median of two is their mean"
         );
     }
 
     #[test]
-    fn what_was_not_measured_has_no_median() {
+    fn missing_measurements_have_no_median() {
         assert_eq!(Spread::of([]), None);
         assert_eq!(
             Spread::of([1.0, f64::NAN]),

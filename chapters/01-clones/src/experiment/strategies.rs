@@ -1,10 +1,10 @@
-//! One of four clones is slow. Which strategy lets how many people wait for it?
+//! Measures the latency of each strategy when one of four clones is slow.
 //!
-//! Requests come at a fixed rate, 60 % of what all four can do together, whether or not they are
-//! answered in time (an *open loop*), and whoever has waited for three seconds leaves. A fair share
-//! would be a quarter; what the slow clone can do is a tenth of another.
+//! Requests arrive at a fixed rate, 60 % of the total capacity, even if earlier ones have no response
+//! (an *open loop*). A client gives up after three seconds. A fair share is a quarter of the
+//! requests, but the slow clone has only a tenth of another clone's capacity.
 //!
-//! Left out: clones that become slow in the middle, and requests of different lengths.
+//! Left out: clones that become slow during a round, and requests of different lengths.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,32 +22,32 @@ use testbed::Program;
 use tokio::time::{Instant, sleep};
 
 use super::burn::rounds_in;
-use super::clones::{self, Front};
+use super::container_clones::{self, TestBalancer};
 use super::settings::Settings;
 use super::spread::Spread;
-use super::{machine, visitors};
+use super::{machine, session_cookies};
 
-/// The parts of a processor that the clones have. The last one is the slow one.
+/// The CPU quotas of the clones. The last clone is the slow one.
 const FAST: f64 = 0.15;
 const SLOW: f64 = FAST / 10.0;
 const CLONES: usize = 4;
-/// What a request burns.
+/// The processor time of a request.
 const WORK: Duration = Duration::from_millis(1);
-/// Of what all clones can do together.
+/// The request rate as a fraction of the total capacity.
 const LOAD: f64 = 0.6;
-/// When a visitor leaves.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// More than can wait within that time, so that nobody waits for a connection of the generator's.
+/// The time after which a client gives up.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(3);
+/// More connections than requests can wait in that time, so no request waits for a connection.
 const CONNECTIONS: usize = 600;
-/// If the generator was late by its own fault for more of its sends than this, a row proves
-/// nothing. Late is a millisecond here, and the differences are of tens of them; so it may happen
-/// more often than the load generator's own one in a hundred.
-const LATE: f64 = 0.05;
-/// Visitors who come back with their cookie, and games that they look at.
-const VISITORS: usize = 200;
+/// The highest share of sends that the generator itself may delay; above it a row is inconclusive. A
+/// send is late after a millisecond, and the measured differences are tens of milliseconds. So this
+/// limit may be higher than the load generator's own 1 %.
+const MAX_LATE: f64 = 0.05;
+/// The number of users with a cookie, and of games that they request.
+const USERS: usize = 200;
 const GAMES: u64 = 1_000;
 
-/// Measures all, and prints what came out.
+/// Measures all strategies and prints the results.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let (rounds, window) = if settings.quick { (1, 200) } else { (3, 4_000) };
     let window = Duration::from_millis(window);
@@ -55,8 +55,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         "Four clones, of which one has a tenth of the others' processor time. Who waits for it?"
     );
     println!("Machine: {}\n", machine::facts());
-    let fleet = Fleet::start().await?;
-    let of_one = fleet.throughput_of_one(window).await?;
+    let clone_set = CloneSet::start().await?;
+    let of_one = clone_set.throughput_of_one(window).await?;
     let capacity = of_one * (CLONES as f64 - 1.0 + SLOW / FAST);
     let rate = (capacity * LOAD).round() as u32;
     println!(
@@ -64,7 +64,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
          strategy, {rounds} interleaved rounds. A visitor leaves after {} s.\n",
         100.0 * LOAD,
         window.as_secs_f64(),
-        PATIENCE.as_secs()
+        CLIENT_TIMEOUT.as_secs()
     );
     let mut rows: Vec<Row> = StrategyName::value_variants()
         .iter()
@@ -73,7 +73,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         .collect();
     for _ in 0..rounds {
         for row in &mut rows {
-            row.measure(&fleet, rate, window).await?;
+            row.measure(&clone_set, rate, window).await?;
         }
     }
     println!(
@@ -82,22 +82,22 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     );
     rows.iter().for_each(Row::print);
     println!("\n   late: sends that the generator itself began more than 1 ms after their time.");
-    verdict(&rows);
+    print_summary(&rows);
     println!("Machine at the end: {}", machine::facts());
     settings.draw("ch01-strategies.svg", || draw(&rows))
 }
 
-struct Fleet {
+struct CloneSet {
     clones: Vec<Program>,
 }
 
-impl Fleet {
+impl CloneSet {
     async fn start() -> anyhow::Result<Self> {
         let cpus: Vec<f64> = (1..=CLONES)
             .map(|n| if n == CLONES { SLOW } else { FAST })
             .collect();
-        let clones = clones::start("clone", &cpus, rounds_in(WORK), None).await?;
-        Ok(Fleet { clones })
+        let clones = container_clones::start("clone", &cpus, rounds_in(WORK), None).await?;
+        Ok(CloneSet { clones })
     }
 
     fn slow(&self) -> &Program {
@@ -105,8 +105,9 @@ impl Fleet {
     }
 
     async fn throughput_of_one(&self, window: Duration) -> anyhow::Result<f64> {
-        let front = Front::new(&self.clones[..1], &[], StrategyName::RoundRobin.build(1)).await?;
-        let report = closed_loop(&front.target, 6, Limit::duration(window), |_| {
+        let balancer =
+            TestBalancer::new(&self.clones[..1], &[], StrategyName::RoundRobin.build(1)).await?;
+        let report = closed_loop(&balancer.target, 6, Limit::duration(window), |_| {
             Request::get("/burn")
         })
         .await;
@@ -114,9 +115,9 @@ impl Fleet {
         Ok(report.requests_per_second())
     }
 
-    /// Requests that nobody waits for any more still lie in the slow clone. It gets a whole share
-    /// until it has done them.
-    async fn finish_what_is_left(&self) -> anyhow::Result<()> {
+    /// Lets the slow clone finish the requests that clients have given up, with the quota of a fast
+    /// clone.
+    async fn finish_old_requests(&self) -> anyhow::Result<()> {
         self.slow().limit_cpus(FAST).await?;
         let address = self.slow().address();
         let target = Target::parse(&format!("http://{address}"))?;
@@ -129,7 +130,7 @@ impl Fleet {
             }
             ensure!(
                 Instant::now() < deadline,
-                "the slow clone does not come to rest"
+                "the slow clone still has old requests after 30 s"
             );
             sleep(Duration::from_millis(100)).await;
         }
@@ -137,7 +138,7 @@ impl Fleet {
     }
 }
 
-/// What was measured of one strategy, a value for each round.
+/// The measurements of one strategy, one value per round.
 struct Row {
     strategy: StrategyName,
     share: Vec<f64>,
@@ -165,20 +166,24 @@ impl Row {
             .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    async fn measure(&mut self, fleet: &Fleet, rate: u32, window: Duration) -> anyhow::Result<()> {
-        // Only this one asks for weights: whoever takes it knows them. For the others all clones
-        // look alike.
+    async fn measure(
+        &mut self,
+        clone_set: &CloneSet,
+        rate: u32,
+        window: Duration,
+    ) -> anyhow::Result<()> {
+        // Only this strategy uses weights, and its operator has to know them.
         let weights: &[u32] = if self.strategy == StrategyName::Weighted {
             &[10, 10, 10, 1]
         } else {
             &[]
         };
-        let counted = Counted::new(self.strategy.build(1));
-        let counts = Arc::clone(&counted.counts);
-        let front = Front::new(&fleet.clones, weights, Box::new(counted)).await?;
+        let counting = CountingStrategy::new(self.strategy.build(1));
+        let counts = Arc::clone(&counting.counts);
+        let balancer = TestBalancer::new(&clone_set.clones, weights, Box::new(counting)).await?;
         let cookies = match self.strategy {
             StrategyName::Sticky => {
-                visitors::cookies(front.address, STICKY_COOKIE, VISITORS).await?
+                session_cookies::cookies(balancer.address, STICKY_COOKIE, USERS).await?
             }
             _ => Vec::new(),
         };
@@ -186,16 +191,19 @@ impl Row {
             .iter()
             .map(|count| count.load(Ordering::Relaxed))
             .collect();
-        let target = front.target.clone().with_response_timeout(PATIENCE);
+        let target = balancer
+            .target
+            .clone()
+            .with_response_timeout(CLIENT_TIMEOUT);
         let ask = move |n: u64| {
             let request = Request::get(&format!("/burn?game={}", n % GAMES));
-            match cookies.get(n as usize % VISITORS) {
+            match cookies.get(n as usize % USERS) {
                 Some(cookie) => request.header("cookie", cookie),
                 None => request,
             }
         };
         let report = open_loop(&target, rate, CONNECTIONS, window, ask).await;
-        drop(front);
+        drop(balancer);
         let counts: Vec<u64> = counts
             .iter()
             .zip(before)
@@ -208,7 +216,7 @@ impl Row {
         self.rounds
             .push((report.requests - report.failures()) as f64 / window.as_secs_f64());
         self.all.merge(&report);
-        fleet.finish_what_is_left().await
+        clone_set.finish_old_requests().await
     }
 
     fn print(&self) {
@@ -226,12 +234,16 @@ impl Row {
             text(&self.p99, 0),
             100.0 * self.all.failures() as f64 / self.all.requests.max(1) as f64,
             100.0 * late,
-            if late > LATE { "  inconclusive" } else { "" }
+            if late > MAX_LATE {
+                "  inconclusive"
+            } else {
+                ""
+            }
         );
     }
 }
 
-fn verdict(rows: &[Row]) {
+fn print_summary(rows: &[Row]) {
     let median = |strategy, values: fn(&Row) -> &Vec<f64>| {
         let row = rows.iter().find(|row| row.strategy == strategy)?;
         Some(Spread::of(values(row).iter().copied())?.median)
@@ -250,24 +262,24 @@ fn verdict(rows: &[Row]) {
     }
 }
 
-/// A strategy, and how often it chose which clone. What the balancer counts are answers, and many
-/// of the slow one's never come.
+/// A strategy that counts its picks. The balancer itself counts responses, and many responses of the
+/// slow clone never come.
 #[derive(Debug)]
-struct Counted {
+struct CountingStrategy {
     strategy: Box<dyn Strategy>,
     counts: Arc<[AtomicU64; CLONES]>,
 }
 
-impl Counted {
+impl CountingStrategy {
     fn new(strategy: Box<dyn Strategy>) -> Self {
-        Counted {
+        CountingStrategy {
             strategy,
             counts: Arc::default(),
         }
     }
 }
 
-impl Strategy for Counted {
+impl Strategy for CountingStrategy {
     fn pick(&mut self, candidates: &[Candidate<'_>], request: &RequestInfo<'_>) -> usize {
         let picked = self.strategy.pick(candidates, request);
         let id = candidates[picked].id as usize;

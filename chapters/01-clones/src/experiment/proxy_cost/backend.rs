@@ -1,7 +1,7 @@
-//! What stands behind every proxy that is measured: a server that answers at once.
+//! The backend behind every measured proxy: a server that responds at once.
 //!
-//! One process that listens on several ports, so that a proxy has clones to choose from. `GET
-//! /bytes/N` has a body of N bytes.
+//! One process listens on several ports, so that a proxy has several upstreams. `GET /bytes/N` has a
+//! body of N bytes.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 const LARGEST: usize = 1 << 20;
 static ZEROS: [u8; LARGEST] = [b'0'; LARGEST];
 
-/// Listens on all these addresses, and prints one line for each: where it listens.
+/// Listens on all these addresses and prints one line with each actual address.
 pub async fn run(listen: Vec<SocketAddr>) -> anyhow::Result<()> {
     let routes = Router::new()
         .route("/readyz", get(async || "ready"))

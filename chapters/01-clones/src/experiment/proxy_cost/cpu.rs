@@ -1,9 +1,8 @@
-//! How much processor time a process has used: read before and after, the difference is what the
-//! requests between cost.
+//! Reads how much processor time a process has used.
 //!
-//! Linux only. `schedstat` has nanoseconds for each thread. Where a kernel lacks it, `stat` has the
-//! same sum of user and system time in hundredths of a second (see `proc(5)`). User and system time
-//! are never shown apart: how the kernel splits them is sampled.
+//! Linux only. `schedstat` has nanoseconds for each thread. On a kernel without it, `stat` has the
+//! sum of user and system time in hundredths of a second (see `proc(5)`). User and system time are
+//! not shown separately, because the kernel only samples the split.
 
 use std::fs;
 use std::path::Path;
@@ -11,13 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-/// What all threads of this process have used so far. Threads that have ended are missing, so the
-/// process must keep its threads.
+/// The time that all threads of this process have used so far. Threads that have ended are missing,
+/// so the process must keep its threads.
 pub fn used_by(process: u32) -> anyhow::Result<Duration> {
     let folder = format!("/proc/{process}");
     ensure!(
         Path::new(&folder).exists(),
-        "process {process} has ended, or this is not Linux, whose /proc tells what processes use"
+        "process {process} has ended, or this system is not Linux and has no /proc"
     );
     let threads =
         fs::read_dir(format!("{folder}/task")).context("cannot list the threads of a process")?;
@@ -41,8 +40,8 @@ fn in_schedstat(text: &str) -> Option<Duration> {
         .map(Duration::from_nanos)
 }
 
-/// The 14th and the 15th field: user and system time, in ticks of 10 ms. The name in the second may
-/// hold anything, so what follows is counted from its last bracket.
+/// The 14th and the 15th field: user and system time, in ticks of 10 ms. The second field, the name,
+/// may contain spaces and brackets, so the fields are counted from the last bracket.
 fn in_stat(text: &str) -> Option<Duration> {
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
@@ -76,7 +75,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn work_shows() {
+    fn work_increases_cpu_time() {
         let before = used_by(std::process::id()).unwrap();
         let mut sum = 0_u64;
         while used_by(std::process::id()).unwrap() < before + Duration::from_millis(20) {

@@ -1,11 +1,9 @@
-//! What a request costs on its way through a proxy: processor time, in our balancer, in nginx and
-//! in HAProxy.
+//! Measures the processor time per request of this balancer, nginx and HAProxy.
 //!
-//! Processor time and not requests per second, because generator, proxy and backend share this
-//! machine, and whoever is fastest here only shows who got the processor. The rate is fixed, so all
-//! do the same work; what one used of a processor in that time, divided by the requests, is the
-//! cost ([`cpu`]). Rounds are interleaved, and each round has its own ratio, so that a slow moment
-//! hits both sides of it.
+//! Requests per second would be misleading, because generator, proxy and backend share this
+//! machine. So the rate is fixed, and the cost is the processor time of the proxy divided by the
+//! number of requests ([`cpu`]). Rounds are interleaved, and each round has its own ratio, so that a
+//! slow moment affects both sides.
 //!
 //! Left out: saturation, where batching hides up to half of the cost, and TLS.
 
@@ -21,36 +19,36 @@ use loadgen::{Report, Request, Target, open_loop};
 use super::machine;
 use super::settings::Settings;
 use super::spread::Spread;
-use child::Running;
-use part::Part;
+use balancer_variant::Variant;
+use measured_process::MeasuredProcess;
 
 pub mod backend;
-mod child;
+pub mod balancer_variant;
 mod cpu;
-mod others;
-pub mod part;
+mod measured_process;
+mod nginx_haproxy;
 
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
     settings: Settings,
-    /// Another build of this program, to compare with: keep the old one before you change the
+    /// Another build of this program to compare with. Keep the old one before you change the
     /// balancer
     #[arg(long, value_name = "PROGRAM")]
     against: Option<PathBuf>,
 }
 
-/// Connections of the generator, kept open.
+/// Open connections of the load generator.
 const CONNECTIONS: usize = 32;
 
-/// What is asked, how often.
+/// The requests of one case and their rate.
 #[derive(Clone, Copy, Debug)]
 struct Load {
     what: &'static str,
     path: &'static str,
     rate: u32,
-    closes: bool,
-    /// The client brings a request id of its own.
+    closes_connection: bool,
+    /// Whether the client sends a request id.
     has_id: bool,
     rounds: usize,
     window: Duration,
@@ -60,13 +58,12 @@ const SMALL: Load = Load {
     what: "bodies of 128 bytes",
     path: "/bytes/128",
     rate: 4_000,
-    closes: false,
+    closes_connection: false,
     has_id: false,
     rounds: 9,
     window: Duration::from_millis(1_500),
 };
 
-/// The others, each after SMALL.
 const LARGE: Load = Load {
     what: "bodies of 64 KiB",
     path: "/bytes/65536",
@@ -79,35 +76,45 @@ const LARGE: Load = Load {
 const CLOSING: Load = Load {
     what: "a new connection for each request",
     rate: 1_000,
-    closes: true,
+    closes_connection: true,
     rounds: 7,
     window: Duration::from_secs(1),
     ..SMALL
 };
 
-const PARTS: [(&str, Part, bool); 6] = [
-    ("all of it", Part::Nothing, false),
-    ("no probes", Part::NoProbes, false),
-    ("nothing kept for sending again", Part::NoRetries, false),
-    ("the client brings the request id", Part::Nothing, true),
-    ("strategy peak-ewma, not round-robin", Part::PeakEwma, false),
-    ("strategy least-requests", Part::LeastRequests, false),
+const VARIANTS: [(&str, Variant, bool); 6] = [
+    ("all of it", Variant::Default, false),
+    ("no probes", Variant::NoProbes, false),
+    ("nothing kept for sending again", Variant::NoRetries, false),
+    ("the client brings the request id", Variant::Default, true),
+    (
+        "strategy peak-ewma, not round-robin",
+        Variant::PeakEwma,
+        false,
+    ),
+    ("strategy least-requests", Variant::LeastRequests, false),
 ];
 
-/// Measures all, and prints what came out.
+/// Measures all cases and prints the results.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let settings = &arguments.settings;
     println!("What does a request cost in a proxy?");
     println!("Machine: {}\n", machine::facts());
-    let program = std::env::current_exe().context("this program cannot tell where it lies")?;
+    let program = std::env::current_exe()
+        .context("the operating system does not tell the path of this program")?;
     let ports = ["--listen", "127.0.0.1:0"].repeat(3);
-    let words: Vec<String> = ["experiment", "backend"]
+    let process_arguments: Vec<String> = ["experiment", "backend"]
         .iter()
         .chain(&ports)
         .map(ToString::to_string)
         .collect();
-    let (backend, clones) =
-        Running::start("direct (the backend's own)", &program, &words, 3).await?;
+    let (backend, clones) = MeasuredProcess::start(
+        "direct (the backend's own)",
+        &program,
+        &process_arguments,
+        3,
+    )
+    .await?;
 
     if let Some(other) = &arguments.against {
         let proxies = [
@@ -119,14 +126,14 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let mut proxies = vec![balancer("ours", &program, &clones).await?];
     for (name, started) in [
-        ("nginx", others::nginx(&clones).await?),
-        ("HAProxy", others::haproxy(&clones).await?),
+        ("nginx", nginx_haproxy::nginx(&clones).await?),
+        ("HAProxy", nginx_haproxy::haproxy(&clones).await?),
     ] {
         match started {
             Some(proxy) => proxies.push(proxy),
             None => println!(
                 "{name} is not installed, so its row is missing; on Debian: {}\n",
-                others::INSTALL
+                nginx_haproxy::INSTALL
             ),
         }
     }
@@ -139,26 +146,28 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     drop(proxies);
     println!("What differs:");
-    for line in others::DIFFERENCES {
+    for line in nginx_haproxy::DIFFERENCES {
         println!("   {line}");
     }
     println!();
-    parts(SMALL.shortened(settings), &program, &clones).await?;
+    measure_variants(SMALL.shortened(settings), &program, &clones).await?;
     println!("Machine at the end: {}", machine::facts());
     settings.draw("ch01-proxy-cost.svg", || Ok(draw(&tables)?))
 }
 
-/// `balancer`, as anybody would start it.
+/// Starts `balancer` with its default settings.
 async fn balancer(
     name: &'static str,
     program: &Path,
     clones: &[SocketAddr],
-) -> anyhow::Result<Running> {
-    let mut words: Vec<String> = ["balancer", "--listen", "127.0.0.1:0"]
+) -> anyhow::Result<MeasuredProcess> {
+    let mut process_arguments: Vec<String> = ["balancer", "--listen", "127.0.0.1:0"]
         .map(str::to_owned)
         .to_vec();
-    words.extend(upstreams(clones));
-    Ok(Running::start(name, program, &words, 1).await?.0)
+    process_arguments.extend(upstreams(clones));
+    Ok(MeasuredProcess::start(name, program, &process_arguments, 1)
+        .await?
+        .0)
 }
 
 fn upstreams(clones: &[SocketAddr]) -> impl Iterator<Item = String> {
@@ -167,7 +176,7 @@ fn upstreams(clones: &[SocketAddr]) -> impl Iterator<Item = String> {
         .flat_map(|clone| ["--upstream".to_owned(), clone.to_string()])
 }
 
-/// What was measured of one proxy, a value for each round; `None` where the round proves nothing.
+/// The measurements of one proxy, one value per round; `None` for an inconclusive round.
 #[derive(Default)]
 struct Row {
     name: &'static str,
@@ -183,12 +192,17 @@ impl Row {
         }
     }
 
-    async fn measure(&mut self, load: Load, whose: &Running, to: SocketAddr) -> anyhow::Result<()> {
-        let before = whose.cpu_time()?;
+    async fn measure(
+        &mut self,
+        load: Load,
+        process: &MeasuredProcess,
+        to: SocketAddr,
+    ) -> anyhow::Result<()> {
+        let before = process.cpu_time()?;
         let report = load.send(to).await?;
-        let used = whose.cpu_time()?.saturating_sub(before);
-        // Late sends come in bunches, which are cheaper to pass on. Some are no harm, as they hit
-        // all alike.
+        let used = process.cpu_time()?.saturating_sub(before);
+        // Late sends come in bursts, which are cheaper to forward. A few do no harm, because they
+        // affect all proxies equally.
         let is_good = report.failures() == 0 && report.late_by_generator * 10 <= report.scheduled;
         self.micros
             .push(is_good.then(|| used.as_secs_f64() * 1e6 / report.requests as f64));
@@ -220,8 +234,12 @@ impl Row {
     }
 }
 
-/// The first proxy is the one that the others are compared with.
-async fn compare(load: Load, proxies: &[Running], backend: &Running) -> anyhow::Result<Vec<Row>> {
+/// Compares the first proxy with the others.
+async fn compare(
+    load: Load,
+    proxies: &[MeasuredProcess],
+    backend: &MeasuredProcess,
+) -> anyhow::Result<Vec<Row>> {
     println!(
         "{}: {} requests/s over {CONNECTIONS} connections, {} interleaved rounds of {:.1} s.",
         load.what,
@@ -239,7 +257,7 @@ async fn compare(load: Load, proxies: &[Running], backend: &Running) -> anyhow::
             row.measure(load, proxy, proxy.address).await?;
         }
     }
-    head("proxy");
+    print_head("proxy");
     rows.iter().for_each(Row::print);
     let others = &rows[1..proxies.len()];
     let names = others
@@ -257,7 +275,7 @@ async fn compare(load: Load, proxies: &[Running], backend: &Running) -> anyhow::
     Ok(rows)
 }
 
-/// Ours to the mean of the others, in each round where all of them were measured.
+/// The ratio of this balancer to the mean of the others, for each conclusive round.
 fn ratio(ours: &Row, others: &[Row]) -> Option<Spread> {
     if others.is_empty() {
         return None;
@@ -269,21 +287,21 @@ fn ratio(ours: &Row, others: &[Row]) -> Option<Spread> {
     Spread::of(rounds)
 }
 
-async fn parts(load: Load, program: &Path, clones: &[SocketAddr]) -> anyhow::Result<()> {
+async fn measure_variants(load: Load, program: &Path, clones: &[SocketAddr]) -> anyhow::Result<()> {
     println!(
         "What do the parts of ours cost? {}, {} requests/s, {} rounds.",
         load.what, load.rate, load.rounds
     );
     let mut rows = Vec::new();
-    for (name, part, has_id) in PARTS {
+    for (name, part, has_id) in VARIANTS {
         let part =
             clap::ValueEnum::to_possible_value(&part).map(|value| value.get_name().to_owned());
-        let mut arguments: Vec<String> = ["experiment", "proxy", "--part"]
+        let mut arguments: Vec<String> = ["experiment", "proxy", "--variant"]
             .map(str::to_owned)
             .to_vec();
         arguments.extend(part);
         arguments.extend(upstreams(clones));
-        let (proxy, _) = Running::start(name, program, &arguments, 1).await?;
+        let (proxy, _) = MeasuredProcess::start(name, program, &arguments, 1).await?;
         rows.push((Row::new(name), Load { has_id, ..load }, proxy));
     }
     for _ in 0..load.rounds {
@@ -291,7 +309,7 @@ async fn parts(load: Load, program: &Path, clones: &[SocketAddr]) -> anyhow::Res
             row.measure(*load, proxy, proxy.address).await?;
         }
     }
-    head("our balancer");
+    print_head("our balancer");
     for (row, ..) in &rows {
         row.print();
     }
@@ -319,7 +337,7 @@ fn draw(tables: &[(&'static str, Vec<Row>)]) -> Result<String, loadgen::plots::P
         .map(|(_, rows)| rows.iter().map(|row| row.name).collect())
         .unwrap_or_default();
     let series = (0..).zip(tables).map(|(colour, (what, rows))| {
-        // Side by side, or they would hide each other.
+        // Side by side, so that no dot hides another.
         let aside = (colour as f64 - 1.0) / 8.0;
         let point = |(at, row): (usize, &Row)| {
             let spread = row.spread()?;
@@ -353,7 +371,7 @@ fn draw(tables: &[(&'static str, Vec<Row>)]) -> Result<String, loadgen::plots::P
     plot.svg()
 }
 
-fn head(what: &str) {
+fn print_head(what: &str) {
     println!(
         "   {what:<36} {:>20} {:>8} {:>8}",
         "CPU µs a request", "p50 ms", "p99 ms"
@@ -377,7 +395,7 @@ impl Load {
         let target = Target::parse(&format!("http://{to}"))?;
         let make_request = move |n: u64| {
             let mut request = Request::get(self.path);
-            if self.closes {
+            if self.closes_connection {
                 request = request.header("connection", "close");
             }
             if self.has_id {

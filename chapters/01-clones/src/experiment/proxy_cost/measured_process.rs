@@ -1,4 +1,4 @@
-//! A program that runs beside the experiment, and dies with it.
+//! A program under measurement. It runs as a child process and dies with the experiment.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -15,23 +15,23 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::cpu;
 
-/// How long a program may take to start, on a machine that has other things to do.
-const START: Duration = Duration::from_secs(30);
+/// How long a program may take to start, on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running program. Dropping this kills it.
-pub struct Running {
+/// A measured program. Dropping this kills it.
+pub struct MeasuredProcess {
     pub name: &'static str,
     pub address: SocketAddr,
     process: Child,
-    /// Kept, because a process whose output nobody takes any more fails when it prints.
+    /// Kept open: a process fails when it prints and its standard output is closed.
     _output: Option<Lines<BufReader<ChildStdout>>>,
-    /// Its settings lie here.
+    /// The folder of its settings.
     _folder: Option<TempDir>,
 }
 
-impl Running {
-    /// A build of this program in another role, which says in its first lines where it listens.
-    /// Returns the first of those addresses, and all of them.
+impl MeasuredProcess {
+    /// Starts a build of this program, which prints its addresses in its first lines. Returns all
+    /// these addresses too.
     pub async fn start(
         name: &'static str,
         program: &Path,
@@ -52,36 +52,40 @@ impl Running {
             process
                 .stdout
                 .take()
-                .context("the output was to be piped")?,
+                .context("the standard output is piped")?,
         )
         .lines();
         let mut addresses = Vec::new();
         for _ in 0..lines {
-            let line = timeout(START, output.next_line())
+            let line = timeout(START_TIMEOUT, output.next_line())
                 .await
-                .with_context(|| format!("{name} says nothing"))??;
+                .with_context(|| format!("{name} printed nothing within 30 s"))??;
             let line = line.with_context(|| format!("{name} ended before it listened"))?;
             let address = line
                 .split("http://")
                 .nth(1)
                 .and_then(|rest| rest.split(' ').next());
-            let address = address.with_context(|| format!("{name} names no address: {line}"))?;
+            let address = address.with_context(|| {
+                format!("expected an address from {name}, but it printed: {line}")
+            })?;
             addresses.push(address.parse()?);
         }
-        let address = *addresses.first().context("a program listens somewhere")?;
-        let running = Running {
+        let address = *addresses
+            .first()
+            .context("the program printed no address")?;
+        let measured = MeasuredProcess {
             name,
             address,
             process,
             _output: Some(output),
             _folder: None,
         };
-        Ok((running, addresses))
+        Ok((measured, addresses))
     }
 
-    /// Another program, whose settings lie in `folder` and tell it to listen at `address`. `None`
-    /// if it is not installed.
-    pub async fn other(
+    /// Starts another program. Its settings in `folder` make it listen on `address`. `None` if it is
+    /// not installed.
+    pub async fn start_foreign(
         name: &'static str,
         command: &mut Command,
         address: SocketAddr,
@@ -98,12 +102,12 @@ impl Running {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("cannot start {name}")),
         };
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).await.is_err() {
             let ended = process.try_wait()?;
             ensure!(
                 ended.is_none(),
-                "{name} does not take the settings that this experiment gives it ({ended:?})"
+                "{name} rejects the settings of this experiment ({ended:?})"
             );
             ensure!(
                 Instant::now() < deadline,
@@ -111,7 +115,7 @@ impl Running {
             );
             sleep(Duration::from_millis(10)).await;
         }
-        Ok(Some(Running {
+        Ok(Some(MeasuredProcess {
             name,
             address,
             process,
@@ -120,7 +124,7 @@ impl Running {
         }))
     }
 
-    /// The processor time that it has used so far.
+    /// The processor time that the process has used so far.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
         let process = self
             .process
@@ -130,7 +134,7 @@ impl Running {
     }
 }
 
-/// An address on this machine where nobody listens at the moment.
+/// A loopback address with an unused port.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .context("cannot listen on any port of 127.0.0.1")?;

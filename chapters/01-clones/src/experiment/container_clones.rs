@@ -1,9 +1,7 @@
-//! Clones in containers, each with a part of a processor, and a balancer in front of them in this
-//! process.
+//! Clones in containers with a CPU quota each, and a balancer in this process.
 //!
-//! In this process, because an experiment wants to change the balancer between two rounds. It has
-//! no probes: a clone that is slow on purpose is not sick, and it must not be taken out of the
-//! experiment.
+//! The balancer runs in this process because an experiment replaces it between two rounds. It sends
+//! no probes: a clone that is slow on purpose must not be ejected.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,19 +16,20 @@ use testbed::Program;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// How long a clone gets for one request at least: longer than any queue in these experiments, so
-/// nothing is sent again.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The response time-out. It is longer than any queue in these experiments, so that the balancer
+/// retries nothing.
+const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Starts a clone for each of these parts of a processor. `shared` is what each request asks
-/// besides; see [`super::burn`].
+/// Starts one clone for each CPU quota in `cpus`. `shared` names the shared server that each request
+/// asks too; see [`super::burn`].
 pub async fn start(
     role: &str,
     cpus: &[f64],
     rounds: u64,
     shared: Option<&str>,
 ) -> anyhow::Result<Vec<Program>> {
-    let program = std::env::current_exe().context("this program cannot tell where it lies")?;
+    let program = std::env::current_exe()
+        .context("the operating system does not tell the path of this program")?;
     let starting = (1..).zip(cpus).map(|(n, cpus)| {
         let name = format!("{role}-{n}");
         let burn = [
@@ -48,26 +47,26 @@ pub async fn start(
             .role(&name)
             .arguments(burn)
             .arguments(shared.into_iter().flatten())
-            // Requests wait for each other in a clone, as they wait for its part of a processor.
+            // One thread per clone, so that its requests queue for the CPU quota.
             .variable("TOKIO_WORKER_THREADS", "1")
             .cpus(*cpus)
             .start()
     });
     try_join_all(starting)
         .await
-        .context("the clones could not be started")
+        .context("cannot start the clones")
 }
 
-/// A balancer in front of some clones. Dropping it closes its connections.
-pub struct Front {
+/// A balancer in front of some clones. Dropping this closes its connections.
+pub struct TestBalancer {
     pub target: Target,
     pub address: SocketAddr,
-    /// Holds the balancer's task: a set ends its tasks when it is dropped.
+    /// Holds the balancer's task. Dropping the set aborts the task.
     _balancer: JoinSet<()>,
 }
 
-impl Front {
-    /// Weights are those of the clones; without one, 1.
+impl TestBalancer {
+    /// `weights` are the weights of the clones; a missing weight is 1.
     pub async fn new(
         clones: &[Program],
         weights: &[u32],
@@ -81,8 +80,8 @@ impl Front {
             })
             .collect();
         let timeouts = balancer::Timeouts {
-            response: PATIENCE,
-            total: PATIENCE,
+            response: RESPONSE_TIMEOUT,
+            total: RESPONSE_TIMEOUT,
             ..balancer::Timeouts::default()
         };
         let balancer = Balancer::new(upstreams)
@@ -98,7 +97,7 @@ impl Front {
             Arc::new(balancer),
             std::future::pending(),
         ));
-        Ok(Front {
+        Ok(TestBalancer {
             target,
             address,
             _balancer: tasks,

@@ -1,7 +1,7 @@
-//! nginx and HAProxy, set up to do what our balancer does, as far as they can.
+//! nginx and HAProxy with settings as close as possible to this balancer's.
 //!
-//! One process and one thread each, connections to the clones kept open, no access log, the same
-//! headers added. What differs is told in [`DIFFERENCES`].
+//! Each has one process and one thread, keeps its connections to the clones open, writes no access
+//! log and adds the same headers. [`DIFFERENCES`] lists the rest.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -9,19 +9,19 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use tokio::process::Command;
 
-use super::child::{Running, free_address};
+use super::measured_process::{MeasuredProcess, free_address};
 
-/// What is not the same for all three, one line each.
+/// The remaining differences between the three, one line each.
 pub const DIFFERENCES: [&str; 3] = [
     "Health: HAProxy and ours probe each clone twice a second, nginx has no active checks",
     "Request ids: ours are UUIDs of version 7, HAProxy's of version 4, nginx's 16 random bytes",
     "Memory: ours keeps a latency average for each clone, and what it takes to send a request again within a budget",
 ];
 
-/// How to get both on Debian.
+/// The command that installs both on Debian.
 pub const INSTALL: &str = "apt-get install nginx-light haproxy";
 
-pub async fn nginx(clones: &[SocketAddr]) -> anyhow::Result<Option<Running>> {
+pub async fn nginx(clones: &[SocketAddr]) -> anyhow::Result<Option<MeasuredProcess>> {
     let (folder, address) = (tempfile::tempdir()?, free_address()?);
     let file = folder.path().join("nginx.conf");
     std::fs::write(&file, nginx_settings(address, clones))
@@ -33,20 +33,20 @@ pub async fn nginx(clones: &[SocketAddr]) -> anyhow::Result<Option<Running>> {
         .arg("-c")
         .arg(&file)
         .args(["-e", "stderr"]);
-    Running::other("nginx", &mut command, address, folder).await
+    MeasuredProcess::start_foreign("nginx", &mut command, address, folder).await
 }
 
-pub async fn haproxy(clones: &[SocketAddr]) -> anyhow::Result<Option<Running>> {
+pub async fn haproxy(clones: &[SocketAddr]) -> anyhow::Result<Option<MeasuredProcess>> {
     let (folder, address) = (tempfile::tempdir()?, free_address()?);
     let file = folder.path().join("haproxy.cfg");
     std::fs::write(&file, haproxy_settings(address, clones))
         .context("cannot write HAProxy's settings")?;
     let mut command = Command::new(in_sbin("haproxy"));
     command.arg("-db").arg("-f").arg(&file);
-    Running::other("HAProxy", &mut command, address, folder).await
+    MeasuredProcess::start_foreign("HAProxy", &mut command, address, folder).await
 }
 
-/// Debian has servers in a folder that is not on everybody's path.
+/// Debian installs servers in a folder that may be missing in `PATH`.
 fn in_sbin(program: &str) -> String {
     let path = format!("/usr/sbin/{program}");
     if std::path::Path::new(&path).exists() {

@@ -1,7 +1,6 @@
-//! Our balancer with one of its parts switched off: what that part costs is the difference.
+//! This balancer with one feature switched off or replaced. The difference is the feature's cost.
 //!
-//! Only what the library can be told to do without is here. Headers cannot be switched off, because
-//! a proxy that passes `Connection` on is wrong, and not only faster.
+//! Header handling cannot be switched off, because a proxy that forwards `Connection` is wrong.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,18 +13,18 @@ use clap::{Args, ValueEnum};
 use common::shutdown::signal as stop_signal;
 use tokio::net::TcpListener;
 
-/// What is different.
+/// The feature that differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
-    /// Nothing: as `balancer` runs.
-    Nothing,
-    /// Nobody asks the clones how they are.
+pub enum Variant {
+    /// No difference: the default balancer.
+    Default,
+    /// Without health probes.
     NoProbes,
-    /// No request is sent again, so none is kept.
+    /// Without retries, so no body is kept.
     NoRetries,
-    /// The clone is chosen by latency and load instead of in turn.
+    /// The strategy `peak-ewma` instead of round robin.
     PeakEwma,
-    /// The clone is chosen by looking at all of them.
+    /// The strategy `least-requests`.
     LeastRequests,
 }
 
@@ -34,25 +33,25 @@ pub struct Arguments {
     #[arg(long, required = true)]
     upstream: Vec<SocketAddr>,
     #[arg(long, value_enum)]
-    part: Part,
+    variant: Variant,
 }
 
-pub async fn run(Arguments { upstream, part }: Arguments) -> anyhow::Result<()> {
+pub async fn run(Arguments { upstream, variant }: Arguments) -> anyhow::Result<()> {
     let clones = (1..)
         .zip(upstream)
         .map(|(n, address)| Upstream::new(format!("clone-{n}"), address));
-    let strategy = match part {
-        Part::PeakEwma => StrategyName::PeakEwma,
-        Part::LeastRequests => StrategyName::LeastRequests,
+    let strategy = match variant {
+        Variant::PeakEwma => StrategyName::PeakEwma,
+        Variant::LeastRequests => StrategyName::LeastRequests,
         _ => StrategyName::RoundRobin,
     };
     let mut balancer = Balancer::new(clones.collect())
         .with_strategy(strategy.build(1))
         .with_max_in_flight(1024);
-    if part != Part::NoProbes {
+    if variant != Variant::NoProbes {
         balancer = balancer.with_probes(ProbePolicy::default());
     }
-    if part == Part::NoRetries {
+    if variant == Variant::NoRetries {
         balancer = balancer.with_retries(RetryPolicy {
             max_attempts: 1,
             ..RetryPolicy::default()
@@ -61,7 +60,7 @@ pub async fn run(Arguments { upstream, part }: Arguments) -> anyhow::Result<()> 
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .context("cannot listen on any port of 127.0.0.1")?;
-    println!("{part:?} listens on http://{}", listener.local_addr()?);
+    println!("{variant:?} listens on http://{}", listener.local_addr()?);
     balancer::run(listener, Arc::new(balancer), stop_signal()).await;
     Ok(())
 }
