@@ -20,8 +20,8 @@ use tokio::task::JoinSet;
 /// retries nothing.
 const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Starts one clone for each CPU quota in `cpus`. `shared` names the shared server that each request
-/// asks too; see [`super::burn`].
+/// Starts one clone for each CPU quota in `cpus`. `shared` names the shared server that each
+/// request asks too; see [`super::burn`].
 pub async fn start(
     role: &str,
     cpus: &[f64],

@@ -2,9 +2,9 @@
 //!
 //! Each clone is a container with 10 % of a processor, so that one more clone adds capacity on the
 //! same machine. In the first part, each request burns a millisecond in its clone. In the second
-//! part, it also asks a Redis that all clones share, with 20 % of a processor. Four clones keep this
-//! Redis busy, so a fifth clone adds nothing. The [model](super::usl) shows the difference in two
-//! numbers.
+//! part, it also asks a Redis that all clones share, with 20 % of a processor. Four clones keep
+//! this Redis busy, so a fifth clone adds nothing. The [model](super::usl) shows the difference in
+//! two numbers.
 //!
 //! Left out: clones on separate machines, which also share the network.
 

@@ -1,8 +1,8 @@
 //! Measures the latency of each strategy when one of four clones is slow.
 //!
-//! Requests arrive at a fixed rate, 60 % of the total capacity, even if earlier ones have no response
-//! (an *open loop*). A client gives up after three seconds. A fair share is a quarter of the
-//! requests, but the slow clone has only a tenth of another clone's capacity.
+//! Requests arrive at a fixed rate, 60 % of the total capacity, even if earlier ones have no
+//! response (an *open loop*). A client gives up after three seconds. A fair share is a quarter of
+//! the requests, but the slow clone has only a tenth of another clone's capacity.
 //!
 //! Left out: clones that become slow during a round, and requests of different lengths.
 
@@ -39,9 +39,9 @@ const LOAD: f64 = 0.6;
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(3);
 /// More connections than requests can wait in that time, so no request waits for a connection.
 const CONNECTIONS: usize = 600;
-/// The highest share of sends that the generator itself may delay; above it a row is inconclusive. A
-/// send is late after a millisecond, and the measured differences are tens of milliseconds. So this
-/// limit may be higher than the load generator's own 1 %.
+/// The highest share of sends that the generator itself may delay; above it a row is inconclusive.
+/// A send is late after a millisecond, and the measured differences are tens of milliseconds. So
+/// this limit may be higher than the load generator's own 1 %.
 const MAX_LATE: f64 = 0.05;
 /// The number of users with a cookie, and of games that they request.
 const USERS: usize = 200;
@@ -262,8 +262,8 @@ fn print_summary(rows: &[Row]) {
     }
 }
 
-/// A strategy that counts its picks. The balancer itself counts responses, and many responses of the
-/// slow clone never come.
+/// A strategy that counts its picks. The balancer itself counts responses, and many responses of
+/// the slow clone never come.
 #[derive(Debug)]
 struct CountingStrategy {
     strategy: Box<dyn Strategy>,

@@ -5,7 +5,7 @@
 //! what the client has received but not read yet: the response. So the server reads on for a while
 //! (RFC 9112, section 9.6; `lingering_close` in nginx).
 //!
-//! [`StallTimer`] ends a body that stops or arrives too slowly. A body that is faster than the
+//! `StallTimer` ends a body that stops or arrives too slowly. A body that is faster than the
 //! minimum rate may take as long as it needs.
 
 use std::pin::Pin;

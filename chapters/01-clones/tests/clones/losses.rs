@@ -94,8 +94,8 @@ struct Seen {
     failed: [AtomicUsize; 3],
 }
 
-/// Users that send POSTs without a key. Each waits for its response, so one death breaks off at most
-/// one POST of each.
+/// Users that send POSTs without a key. Each waits for its response, so one death breaks off at
+/// most one POST of each.
 const POST_USERS: usize = 2;
 
 /// Binds the address of a dead clone. Another test's connection may use the port for a moment.

@@ -1,7 +1,7 @@
 //! The backend behind every measured proxy: a server that responds at once.
 //!
-//! One process listens on several ports, so that a proxy has several upstreams. `GET /bytes/N` has a
-//! body of N bytes.
+//! One process listens on several ports, so that a proxy has several upstreams. `GET /bytes/N` has
+//! a body of N bytes.
 
 use std::net::SocketAddr;
 

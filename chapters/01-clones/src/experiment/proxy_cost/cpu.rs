@@ -40,8 +40,8 @@ fn in_schedstat(text: &str) -> Option<Duration> {
         .map(Duration::from_nanos)
 }
 
-/// The 14th and the 15th field: user and system time, in ticks of 10 ms. The second field, the name,
-/// may contain spaces and brackets, so the fields are counted from the last bracket.
+/// The 14th and the 15th field: user and system time, in ticks of 10 ms. The second field, the
+/// name, may contain spaces and brackets, so the fields are counted from the last bracket.
 fn in_stat(text: &str) -> Option<Duration> {
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);

@@ -83,8 +83,8 @@ impl MeasuredProcess {
         Ok((measured, addresses))
     }
 
-    /// Starts another program. Its settings in `folder` make it listen on `address`. `None` if it is
-    /// not installed.
+    /// Starts another program. Its settings in `folder` make it listen on `address`. `None` if it
+    /// is not installed.
     pub async fn start_foreign(
         name: &'static str,
         command: &mut Command,

@@ -2,8 +2,8 @@
 //!
 //! Requests per second would be misleading, because generator, proxy and backend share this
 //! machine. So the rate is fixed, and the cost is the processor time of the proxy divided by the
-//! number of requests ([`cpu`]). Rounds are interleaved, and each round has its own ratio, so that a
-//! slow moment affects both sides.
+//! number of requests ([`cpu`]). Rounds are interleaved, and each round has its own ratio, so that
+//! a slow moment affects both sides.
 //!
 //! Left out: saturation, where batching hides up to half of the cost, and TLS.
 
