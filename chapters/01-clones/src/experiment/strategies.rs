@@ -317,10 +317,10 @@ fn draw(rows: &[Row]) -> anyhow::Result<String> {
     let mut milliseconds = Axis::new("milliseconds", 1.0..20_000.0);
     milliseconds.is_log = true;
     let plot = Plot {
-        title: "How long visitors wait when one of four clones is slow",
+        title: "Latency of each strategy when one of four clones is slow",
         description: "For each of seven strategies a dot for the median and one for the 99th percentile of the waiting time, on a scale where \
                       each step is ten times the one before. Strategies that do not look at what clones do have a 99th percentile of \
-                      three seconds, where visitors leave; those that do are much lower.",
+                      three seconds, when clients give up; those that do are much lower.",
         x: Axis::of_names("strategy", names.iter().map(String::as_str).collect()),
         y: milliseconds,
         series: vec![

@@ -351,12 +351,12 @@ fn quiet_times_save_up_no_budget() {
     }
     let later = start + Duration::from_secs(3_599);
 
-    let retries = count_retries(&mut retrier, 5_000, later);
+    let count = count_retries(&mut retrier, 5_000, later);
 
     // 200, or a few more if you count in whole seconds.
     assert!(
-        (180..=225).contains(&retries),
-        "1000 requests arrived in the last 10 s, so the budget is 200 retries, but {retries} were \
+        (180..=225).contains(&count),
+        "1000 requests arrived in the last 10 s, so the budget is 200 retries, but {count} were \
          made. Does your code forget older requests?"
     );
     assert_eq!(

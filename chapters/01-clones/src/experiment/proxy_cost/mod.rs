@@ -362,7 +362,7 @@ fn draw(tables: &[(&'static str, Vec<Row>)]) -> Result<String, loadgen::plots::P
         .fold(1.0, f64::max);
     let plot = Plot {
         title: "Processor time of one request in a proxy",
-        description: "For our balancer, nginx, HAProxy and the backend by itself three dots each: small answers, answers of 64 KiB, and a new \
+        description: "For our balancer, nginx, HAProxy and the backend by itself three dots each: small responses, responses of 64 KiB, and a new \
                       connection for each request. Dots are medians, lines reach from the least to the greatest value.",
         x: Axis::of_names("", names),
         y: Axis::new("microseconds", 0.0..most * 1.3),
