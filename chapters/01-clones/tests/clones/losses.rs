@@ -94,9 +94,8 @@ struct Seen {
     failed: [AtomicUsize; 3],
 }
 
-/// Users that send POSTs without a key. Each waits for its response, so one death breaks off at
-/// most one POST of each.
-const POST_USERS: usize = 2;
+/// Two users for each kind of request: GET, POST, POST with a key.
+const USERS: usize = 6;
 
 /// Binds the address of a dead clone. Another test's connection may use the port for a moment.
 async fn bind_again(addr: std::net::SocketAddr) -> tokio::net::TcpListener {
@@ -144,8 +143,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
 
     let (seen, enough) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
     let mut users = JoinSet::new();
-    // Two users for each kind of request, so that the doomed clone gets one of each kind.
-    for user in 0..6_usize {
+    for user in 0..USERS {
         let (seen, enough, url, client) = (
             Arc::clone(&seen),
             Arc::clone(&enough),
@@ -184,23 +182,14 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
         .await;
         let (victim, addr) = (round % 3, addrs[round % 3]);
         clones[victim].1.store(true, Ordering::SeqCst);
-        let mut kinds = Vec::new();
-        while !["GET", "POST", "POST with a key"]
-            .iter()
-            .all(|kind| kinds.contains(kind))
-        {
-            kinds.push(
-                soon("the clone to hold one request of each kind", held.recv())
-                    .await
-                    .unwrap(),
-            );
+        // Every user ends up at the doomed clone and waits there. So when it dies, a handler has
+        // recorded every request in flight, and the count is exact.
+        for _ in 0..USERS {
+            let kind = soon("the doomed clone to hold every user", held.recv()).await;
+            died += usize::from(kind == Some("POST"));
         }
         let (running, _) = clones.remove(victim);
         running.die().await;
-        while let Ok(kind) = held.try_recv() {
-            kinds.push(kind);
-        }
-        died += kinds.iter().filter(|kind| **kind == "POST").count();
         clones.insert(victim, start(bind_again(addr).await));
     }
     enough.store(true, Ordering::SeqCst);
@@ -225,18 +214,11 @@ async fn killed_clones_duplicate_no_order() {
         posts_with_a_key, 0,
         "an order with a key failed: is its body kept and replayed?"
     );
-    assert!(
-        posts <= 20 * POST_USERS,
-        "{posts} POSTs failed, but 20 deaths can break off only {POST_USERS} each: which live clone \
-         failed one?"
-    );
-    assert!(
-        died > 0,
-        "no clone died with a POST, so the test shows nothing"
-    );
-    assert!(
-        posts >= 20,
-        "a POST that a dead clone held must fail; otherwise it was sent twice"
+    assert_eq!(died, 20 * USERS / 3, "each dead clone must hold both POSTs");
+    assert_eq!(
+        posts, died,
+        "exactly the POSTs that a dead clone held must fail: fewer means that one was sent twice, \
+         more that a live clone failed one"
     );
     assert_eq!(
         twice(&orders),
