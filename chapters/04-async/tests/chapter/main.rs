@@ -8,5 +8,6 @@ mod pages;
 mod postgres_job_store;
 mod rabbitmq_queue;
 mod support;
+mod test_catalog;
 mod worker;
 mod worker_processes;

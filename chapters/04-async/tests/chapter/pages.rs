@@ -1,103 +1,18 @@
 //! Pre-rendered pages: each game has one, and no page shows an old version of its game.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use ch02_database::catalog::{
-    DeleteOutcome, GameChange, GamePage, GameQuery, GameVersion, NewReview,
-};
-use ch02_database::model::{Game, Product, Review, ReviewId};
-use ch02_database::seed::generator::Generator;
-use ch02_database::{Catalog, GameId, Read, StoreError};
+use ch02_database::GameId;
 use ch04_async::{PagePublisher, PageStore};
 use chrono::{DateTime, Utc};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
 
-/// Three games whose prices can change. A `gate` makes a reader wait after reading. Reading the
-/// game with the id `unreadable` fails.
-struct TestCatalog {
-    products: Mutex<Vec<Product>>,
-    unreadable: AtomicI64,
-    gate: Option<Gate>,
-}
-
-struct Gate {
-    has_read: Semaphore,
-    may_continue: Semaphore,
-}
-
-impl TestCatalog {
-    fn new(gate: Option<Gate>) -> Arc<Self> {
-        let generator = Generator::new(42);
-        Arc::new(TestCatalog {
-            products: Mutex::new((1..=3).map(|id| generator.product(id)).collect()),
-            unreadable: AtomicI64::new(0),
-            gate,
-        })
-    }
-
-    fn set_price(&self, id: GameId, cents: i64) {
-        self.set_price_at(id, cents, Utc::now());
-    }
-
-    fn set_price_at(&self, id: GameId, cents: i64, now: DateTime<Utc>) {
-        let game = &mut self.products.lock()[id as usize - 1].game;
-        game.price_cents = cents;
-        game.updated_at = now;
-    }
-}
-
-#[async_trait]
-impl Catalog for TestCatalog {
-    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
-        if id == self.unreadable.load(Ordering::SeqCst) {
-            return Err(StoreError::Corrupt("on purpose".to_owned()));
-        }
-        let product = self.products.lock().get(id as usize - 1).cloned();
-        if let Some(gate) = &self.gate {
-            gate.has_read.add_permits(1);
-            gate.may_continue.acquire().await.unwrap().forget();
-        }
-        Ok(Read::from_primary(product))
-    }
-
-    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError> {
-        let products = self.products.lock();
-        let versions = products.iter().map(|product| GameVersion {
-            id: product.game.id,
-            updated_at: product.game.updated_at,
-        });
-        Ok(Read::from_primary(versions.collect()))
-    }
-
-    async fn game(&self, id: GameId) -> Result<Read<Option<Game>>, StoreError> {
-        let product = self.products.lock().get(id as usize - 1).cloned();
-        Ok(Read::from_primary(product.map(|product| product.game)))
-    }
-    async fn list(&self, _: &GameQuery) -> Result<Read<GamePage>, StoreError> {
-        unreachable!("a publisher does not call this")
-    }
-    async fn change(&self, _: GameId, _: &GameChange) -> Result<Option<Game>, StoreError> {
-        unreachable!("a publisher does not call this")
-    }
-    async fn add_review(&self, _: GameId, _: &NewReview) -> Result<Option<Review>, StoreError> {
-        unreachable!("a publisher does not call this")
-    }
-    async fn delete_review(
-        &self,
-        _: GameId,
-        _: ReviewId,
-        _: &str,
-    ) -> Result<DeleteOutcome, StoreError> {
-        unreachable!("a publisher does not call this")
-    }
-}
+use crate::test_catalog::{Gate, TestCatalog};
 
 fn store() -> PageStore {
     PageStore::new(Arc::new(InMemory::new()))

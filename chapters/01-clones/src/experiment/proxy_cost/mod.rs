@@ -14,19 +14,22 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use loadgen::plots::{Axis, Look, Plot, Point, Series};
-use loadgen::{Report, Request, Target, open_loop};
 
 use super::machine;
 use super::settings::Settings;
 use super::spread::Spread;
 use balancer_variant::Variant;
+use load::{CONNECTIONS, Load};
 use measured_process::MeasuredProcess;
+use row::{Row, ratio};
 
 pub mod backend;
 pub mod balancer_variant;
 mod cpu;
+mod load;
 mod measured_process;
 mod nginx_haproxy;
+mod row;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -36,22 +39,6 @@ pub struct Arguments {
     /// balancer
     #[arg(long, value_name = "PROGRAM")]
     against: Option<PathBuf>,
-}
-
-/// Open connections of the load generator.
-const CONNECTIONS: usize = 32;
-
-/// The requests of one case and their rate.
-#[derive(Clone, Copy, Debug)]
-struct Load {
-    what: &'static str,
-    path: &'static str,
-    rate: u32,
-    closes_connection: bool,
-    /// Whether the client sends a request id.
-    has_id: bool,
-    rounds: usize,
-    window: Duration,
 }
 
 const SMALL: Load = Load {
@@ -176,64 +163,6 @@ fn upstreams(clones: &[SocketAddr]) -> impl Iterator<Item = String> {
         .flat_map(|clone| ["--upstream".to_owned(), clone.to_string()])
 }
 
-/// The measurements of one proxy, one value per round; `None` for an inconclusive round.
-#[derive(Default)]
-struct Row {
-    name: &'static str,
-    micros: Vec<Option<f64>>,
-    latencies: Report,
-}
-
-impl Row {
-    fn new(name: &'static str) -> Self {
-        Row {
-            name,
-            ..Row::default()
-        }
-    }
-
-    async fn measure(
-        &mut self,
-        load: Load,
-        process: &MeasuredProcess,
-        to: SocketAddr,
-    ) -> anyhow::Result<()> {
-        let before = process.cpu_time()?;
-        let report = load.send(to).await?;
-        let used = process.cpu_time()?.saturating_sub(before);
-        // Late sends come in bursts, which are cheaper to forward. A few do no harm, because they
-        // affect all proxies equally.
-        let is_good = report.failures() == 0 && report.late_by_generator * 10 <= report.scheduled;
-        self.micros
-            .push(is_good.then(|| used.as_secs_f64() * 1e6 / report.requests as f64));
-        self.latencies.merge(&report);
-        Ok(())
-    }
-
-    fn spread(&self) -> Option<Spread> {
-        Spread::of(self.micros.iter().copied().flatten())
-    }
-
-    fn print(&self) {
-        let cost = self
-            .spread()
-            .map_or("inconclusive".to_owned(), |spread| format!("{spread:.1}"));
-        let (p50, p99) = (
-            self.latencies.quantile_ms(0.5),
-            self.latencies.quantile_ms(0.99),
-        );
-        print!("   {:<36} {cost:>20} {p50:>8.2} {p99:>8.2}", self.name);
-        match self.micros.iter().filter(|micros| micros.is_none()).count() {
-            0 => println!(),
-            lost => println!(
-                "   {lost} of {} rounds inconclusive, {} failures",
-                self.micros.len(),
-                self.latencies.failures()
-            ),
-        }
-    }
-}
-
 /// Compares the first proxy with the others.
 async fn compare(
     load: Load,
@@ -273,18 +202,6 @@ async fn compare(
         None => println!("   nothing to compare with\n"),
     }
     Ok(rows)
-}
-
-/// The ratio of this balancer to the mean of the others, for each conclusive round.
-fn ratio(ours: &Row, others: &[Row]) -> Option<Spread> {
-    if others.is_empty() {
-        return None;
-    }
-    let rounds = ours.micros.iter().enumerate().filter_map(|(round, ours)| {
-        let all: Option<f64> = others.iter().map(|other| other.micros[round]).sum();
-        Some((*ours)? / (all? / others.len() as f64))
-    });
-    Spread::of(rounds)
 }
 
 async fn measure_variants(load: Load, program: &Path, clones: &[SocketAddr]) -> anyhow::Result<()> {
@@ -376,33 +293,4 @@ fn print_head(what: &str) {
         "   {what:<36} {:>20} {:>8} {:>8}",
         "CPU µs a request", "p50 ms", "p99 ms"
     );
-}
-
-impl Load {
-    fn shortened(self, settings: &Settings) -> Self {
-        if !settings.quick {
-            return self;
-        }
-        Load {
-            rate: self.rate / 20,
-            rounds: 2,
-            window: Duration::from_millis(100),
-            ..self
-        }
-    }
-
-    async fn send(self, to: SocketAddr) -> anyhow::Result<Report> {
-        let target = Target::parse(&format!("http://{to}"))?;
-        let make_request = move |n: u64| {
-            let mut request = Request::get(self.path);
-            if self.closes_connection {
-                request = request.header("connection", "close");
-            }
-            if self.has_id {
-                request = request.header("x-request-id", &format!("{n:032x}"));
-            }
-            request
-        };
-        Ok(open_loop(&target, self.rate, CONNECTIONS, self.window, make_request).await)
-    }
 }
