@@ -57,7 +57,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Deletes the session. A session that does not exist is no error.
     async fn delete(&self, id: &SessionId) -> Result<(), SessionError>;
 
-    /// Deletes all sessions of this user, on whichever clone they began. A session that is created
+    /// Deletes all sessions of this user, from all clones. A session that is created
     /// at the same time is either deleted too or stays valid.
     async fn end_all(&self, user: &UserName) -> Result<(), SessionError>;
 }

@@ -13,7 +13,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::problem::Problem;
 
-/// A JSON body, in or out. As input it rejects with a [`Problem`]: 400, 413, 415 or 422.
+/// A JSON body of a request or a response. Rejects a request with a [`Problem`]: 400, 413, 415 or
+/// 422.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json<T>(pub T);
 
@@ -74,11 +75,11 @@ where
 
 /// A body that may be JSON, from a program, or an HTML form, from a browser.
 ///
-/// Which one it was decides the answer as well: a program wants the result, a browser wants to be
-/// sent to a page.
+/// The kind of the body decides the response too: a program gets the result, a browser gets a
+/// redirect to a page.
 #[derive(Clone, Copy, Debug)]
 pub struct Payload<T> {
-    /// What was sent.
+    /// The parsed body.
     pub value: T,
     /// True for `application/x-www-form-urlencoded`, false for JSON.
     pub is_form: bool,
@@ -103,10 +104,9 @@ where
     }
 }
 
-/// The bytes of a body as they came, at most `MAX` of them. Rejects with a [`Problem`]: 400 or 413.
+/// The bytes of a body, at most `MAX`. Rejects with a [`Problem`]: 400 or 413.
 ///
-/// The limit is this handler's own: axum's `DefaultBodyLimit`, which holds for JSON and forms, does
-/// not count here.
+/// `MAX` replaces axum's `DefaultBodyLimit`, which applies to JSON and forms only.
 #[derive(Clone, Debug, Default)]
 pub struct Raw<const MAX: usize>(pub Bytes);
 
@@ -120,8 +120,8 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Raw<MAX> {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         };
         let body = request.into_body();
-        // Announced as too large: refused before a byte of it was read. A client that asked first
-        // (`Expect: 100-continue`) does not even send it.
+        // A body that is announced as too large is rejected before the first byte. A client that
+        // sends `Expect: 100-continue` then does not send it.
         if body.size_hint().lower() > MAX as u64 {
             return Err(too_large());
         }
@@ -137,8 +137,7 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Raw<MAX> {
     }
 }
 
-/// Whether the request says that its body is an HTML form. Parameters such as `; charset=utf-8` do
-/// not matter.
+/// Whether the content type is an HTML form. Parameters such as `; charset=utf-8` are ignored.
 pub fn is_form(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
@@ -209,7 +208,7 @@ fn advice_for_body(status: StatusCode) -> &'static str {
     }
 }
 
-/// Our advice first, then the library's own words, which name the field, line or column.
+/// The advice, then the message of the library, which names the field, line or column.
 fn explained(status: StatusCode, finding: &str, advice: &str) -> Problem {
     Problem::new(status, format!("{advice} ({finding})"))
 }

@@ -104,8 +104,8 @@ async fn sign_response(
 /// The request's own `x-request-id`, if it is 1 to 128 of `A-Z a-z 0-9 . _ -`; else a new UUID of
 /// version 7.
 ///
-/// It ends up in logs and in other servers' headers, so a client may not write whatever it likes
-/// into it. Version 7 begins with the time: sorted by id, a log is sorted by time.
+/// The id appears in logs and in headers to other servers, so its characters are restricted. A UUID
+/// of version 7 starts with the time: a log that is sorted by id is sorted by time.
 pub fn request_id(headers: &HeaderMap) -> HeaderValue {
     let mut sent = headers.get_all(X_REQUEST_ID).iter();
     match (sent.next(), sent.next()) {
@@ -114,8 +114,8 @@ pub fn request_id(headers: &HeaderMap) -> HeaderValue {
     }
 }
 
-/// The random part comes from this thread's own generator. `Uuid::now_v7` would ask the kernel for
-/// it, once or twice for each request, and guessing an id gains nobody anything.
+/// The random part comes from a generator in this thread, because `Uuid::now_v7` would make a
+/// system call for each request. An id is no secret, so it need not be unpredictable.
 fn new_request_id() -> HeaderValue {
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -139,8 +139,8 @@ async fn whoami(State(identity): State<Identity>) -> String {
     format!("{}\n", identity.name())
 }
 
-/// Liveness: the process runs and answers. It asks nobody else, so a database that is away does not
-/// get clones restarted.
+/// Liveness: the process runs and responds. The check asks no other server, so that a database
+/// outage does not restart the clones.
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses(
     (status = 200, description = "The process is alive", body = String, content_type = "text/plain", example = "ok"),
 ))]

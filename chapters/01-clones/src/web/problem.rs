@@ -1,6 +1,6 @@
 //! RFC 9457 problem documents: the form of every error response of the clones and the balancer.
 //!
-//! Every `type` is `about:blank`, which means that the status code says the kind of problem.
+//! Every `type` is `about:blank`, which means that the status code names the kind of problem.
 
 use axum::Router;
 use axum::extract::Request;
@@ -31,26 +31,26 @@ use utoipa::ToSchema;
 /// ```
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// Always `about:blank`: the status code says all there is to say about the kind of problem.
+    /// Always `about:blank`: the status code names the kind of problem.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
     kind: &'static str,
-    /// The status code in words.
+    /// The reason phrase of the status code.
     #[schema(example = "Not Found")]
     title: &'static str,
     /// The HTTP status code, the same as in the status line.
     #[schema(example = 404)]
     status: u16,
-    /// What was wrong with this request, and what to send instead.
+    /// What is wrong with the request, and what to send instead.
     #[schema(example = "there is no game 12345; `GET /games` lists those that exist")]
     detail: String,
-    /// Sent along as headers of the response, not in the document.
+    /// Headers of the response; they are not part of the document.
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
-    /// A problem with any status. `detail` says what was wrong and what to send instead.
+    /// A problem with any status. `detail` says what is wrong and what to send instead.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Problem {
             kind: "about:blank",
@@ -61,34 +61,34 @@ impl Problem {
         }
     }
 
-    /// 400: the request cannot be understood.
+    /// 400: the request is malformed.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    /// 401: nobody is logged in. Browsers need no `WWW-Authenticate` for a cookie session, and
-    /// there is no scheme to name.
+    /// 401: the request has no valid session. There is no `WWW-Authenticate` header, because a
+    /// cookie session has no authentication scheme.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::UNAUTHORIZED, detail)
     }
 
-    /// 403: it is known who asks, and they may not.
+    /// 403: the user is known but has no permission.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::FORBIDDEN, detail)
     }
 
-    /// 404: there is nothing here, or nothing that this visitor may see.
+    /// 404: the resource does not exist, or this user may not see it.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// 422: the form is right, the content is not.
+    /// 422: the request is well-formed but its content is invalid.
     pub fn unprocessable(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
-    /// 503 with `Retry-After: 1`: a part of the system is away, and the same request may succeed in
-    /// a second.
+    /// 503 with `Retry-After: 1`: a part of the system is unavailable, and the same request may
+    /// succeed in a second.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
@@ -106,12 +106,12 @@ impl Problem {
         StatusCode::from_u16(self.status).expect("`new` took the number from a StatusCode")
     }
 
-    /// What was wrong, and what to send instead.
+    /// What is wrong, and what to send instead.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// The response as plain `http`, for a server that does without axum: the balancer.
+    /// The response as a plain `http` type, for the balancer, which does not use axum.
     pub fn into_http(self) -> http::Response<Full<Bytes>> {
         let document = serde_json::to_vec(&self).expect("strings and a number are always JSON");
         let mut response = http::Response::new(Full::from(document));
@@ -129,11 +129,10 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Gives a router problem documents for what no route takes: 404 for an unknown path, 405 for a
+/// Adds problem documents for unmatched requests to a router: 404 for an unknown path, 405 for a
 /// wrong method.
 ///
-/// Call it after the last route was added: axum hands the 405 handler to those routes only that are
-/// there already.
+/// Call it after the last route: axum adds the 405 handler only to the existing routes.
 pub fn fallbacks<S>(router: Router<S>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -150,7 +149,7 @@ async fn unknown_path(request: Request) -> Problem {
     ))
 }
 
-/// axum itself adds the `Allow` header to this answer.
+/// axum adds the `Allow` header to this response.
 async fn wrong_method(request: Request) -> Problem {
     let (method, path) = (request.method(), request.uri().path());
     Problem::new(

@@ -1,4 +1,4 @@
-//! Pictures whose store is away, hangs, or holds what we did not put there.
+//! The avatar store is unavailable, hangs, or contains foreign data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ async fn invalid_stored_picture_is_a_503() {
     assert_eq!(
         get(&clone, "ada").await.status(),
         200,
-        "a new picture takes its place"
+        "a new upload replaces the foreign data"
     );
 }
 
@@ -41,7 +41,7 @@ async fn unwritable_folder_is_a_503_without_paths() {
         LocalFileSystem::new_with_prefix(folder.path()).unwrap(),
     ))
     .await;
-    // Where a folder would have to be, there is a file.
+    // A file stands where the store needs a folder.
     std::fs::write(folder.path().join("avatars"), "").unwrap();
     let answer = put(&clone, &cookie, PNG).await;
     assert_eq!(header(&answer, "retry-after"), "1");

@@ -1,4 +1,4 @@
-//! Uploads: what is taken, what is refused, and what a browser is told about them.
+//! Uploads: accepted and rejected pictures, and their response headers.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use object_store::memory::InMemory;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::support::{Running, assert_problem, client, header, log_in, read_head, serve};
+use crate::support::{TestServer, assert_problem, client, header, log_in, read_head, serve};
 
 pub const PNG: &[u8] = include_bytes!("../../src/demo/pixel.png");
 
-/// One clone, with its avatars in `objects`, and the cookie of somebody who is logged in.
-pub async fn clone_with_ada(objects: Arc<dyn ObjectStore>) -> (Running, String) {
+/// One clone with its avatars in `objects`, and the session cookie of a user.
+pub async fn clone_with_ada(objects: Arc<dyn ObjectStore>) -> (TestServer, String) {
     let sessions = Arc::new(MemorySessions::new());
     let clone = serve(app::router("clone-1", sessions, AvatarStore::new(objects))).await;
     let cookie = log_in(&clone.url("/login"), "ada", None).await;
@@ -25,7 +25,7 @@ pub async fn clone_with_ada(objects: Arc<dyn ObjectStore>) -> (Running, String) 
 }
 
 pub async fn put(
-    clone: &Running,
+    clone: &TestServer,
     cookie: &str,
     body: impl Into<reqwest::Body>,
 ) -> reqwest::Response {
@@ -35,7 +35,7 @@ pub async fn put(
     request.body(body).send().await.unwrap()
 }
 
-pub async fn get(clone: &Running, user: &str) -> reqwest::Response {
+pub async fn get(clone: &TestServer, user: &str) -> reqwest::Response {
     let url = clone.url(&format!("/users/{user}/avatar"));
     client().get(url).send().await.unwrap()
 }
@@ -67,17 +67,17 @@ async fn picture_is_returned_unchanged() {
         assert_eq!(
             header(&answer, "content-type"),
             kind,
-            "its first bytes say what it is"
+            "the content type must follow from the first bytes"
         );
         assert_eq!(
             header(&answer, "x-content-type-options"),
             "nosniff",
-            "or a browser looks for a page in it"
+            "without it, a browser may treat a picture as a page"
         );
         assert_eq!(
             header(&answer, "cache-control"),
             "no-cache",
-            "or a new picture is not seen"
+            "without it, a browser keeps showing the old picture"
         );
         assert_eq!(answer.bytes().await.unwrap(), bytes);
     }
@@ -131,7 +131,7 @@ async fn picture_above_256_kib_is_a_413() {
         "262144 bytes",
     )
     .await;
-    // Without a length in its head the body has to be counted.
+    // Without `Content-Length`, the clone must count the bytes.
     let pieces = larger
         .chunks(10_000)
         .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()));
@@ -140,11 +140,7 @@ async fn picture_above_256_kib_is_a_413() {
     assert_problem(put(&clone, &cookie, streamed).await, 413, "262144 bytes").await;
 
     let kept = get(&clone, "ada").await.bytes().await.unwrap();
-    assert_eq!(
-        kept.len(),
-        MAX_AVATAR_BYTES,
-        "what was refused was kept all the same"
-    );
+    assert_eq!(kept.len(), MAX_AVATAR_BYTES, "a rejected upload was stored");
 }
 
 #[tokio::test]
@@ -192,7 +188,7 @@ async fn upload_without_login_is_a_401() {
     assert_eq!(
         get(&clone, "ada").await.status(),
         404,
-        "one user's picture became another's"
+        "an upload changed the picture of another user"
     );
     assert_eq!(put(&clone, &cookie, "GIF89a").await.status(), 204);
     assert_eq!(
@@ -259,7 +255,7 @@ async fn unchanged_picture_is_a_304() {
     assert_eq!(
         ask(&first).await.status(),
         304,
-        "the same picture again is the same picture"
+        "the same bytes must have the same ETag"
     );
     put(&clone, &cookie, "GIF89a").await;
     let answer = ask(&first).await;

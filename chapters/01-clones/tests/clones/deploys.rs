@@ -1,5 +1,4 @@
-//! Deploys of real processes under real load: every clone is replaced, and nobody outside can tell
-//! when.
+//! Deploys of real processes under load: every clone is replaced, and no client notices.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,15 +18,15 @@ use crate::balancing::unused_address;
 use crate::program::{PROGRAM, Role, error, run, shown};
 use crate::support::{DEADLINE, client, header, log_in, read_head, until};
 
-/// A running site with three clones of v1, and a folder for releases.
-struct Supervisor {
+/// A running application with three clones of v1, and a folder for releases.
+struct Application {
     role: Role,
-    front: SocketAddr,
-    door: SocketAddr,
+    balancer: SocketAddr,
+    admin: SocketAddr,
     releases: TempDir,
 }
 
-impl Supervisor {
+impl Application {
     async fn start(sessions: &str) -> Self {
         let mut role = Role::start(&[
             "serve",
@@ -38,17 +37,17 @@ impl Supervisor {
             "--sessions",
             sessions,
         ]);
-        let front = role.address("application listens on").await;
-        let door = role.address("/clones").await;
-        Supervisor {
+        let balancer = role.address("application listens on").await;
+        let admin = role.address("/clones").await;
+        Application {
             role,
-            front,
-            door,
+            balancer,
+            admin,
             releases: tempfile::tempdir().unwrap(),
         }
     }
 
-    /// Packs a release. Gives its folder.
+    /// Packs a release. Returns its folder.
     async fn pack(&self, version: &str, defect: &[&str]) -> String {
         let to = shown(self.releases.path());
         let packed = run(&[&["pack", version, "--to", to, "--"], defect].concat()).await;
@@ -60,20 +59,20 @@ impl Supervisor {
         String::from_utf8(packed.stdout).unwrap().trim().to_owned()
     }
 
-    /// Packs a release and deploys it. Gives all that it said, and whether it is everywhere now.
+    /// Packs a release and deploys it. Returns the output, and whether the deploy succeeded.
     async fn deploy(&self, version: &str, defect: &[&str]) -> (String, bool) {
-        let (door, folder) = (self.door.to_string(), self.pack(version, defect).await);
-        let arguments = ["deploy", "--admin", &door, &folder];
+        let (admin, folder) = (self.admin.to_string(), self.pack(version, defect).await);
+        let arguments = ["deploy", "--admin", &admin, &folder];
         let deployed = tokio::time::timeout(DEADLINE * 6, run_long(&arguments)).await;
-        let deployed = deployed.expect("a deploy takes some seconds");
-        let told = String::from_utf8(deployed.stdout).unwrap();
-        (told, deployed.status.success())
+        let deployed = deployed.expect("a deploy ends within a minute");
+        let output = String::from_utf8(deployed.stdout).unwrap();
+        (output, deployed.status.success())
     }
 
-    /// Name, release and process of each clone.
+    /// The name, release and process id of each clone.
     async fn clones(&self) -> Vec<(String, String, u64)> {
         let list = client()
-            .get(format!("http://{}/clones", self.door))
+            .get(format!("http://{}/clones", self.admin))
             .send()
             .await
             .unwrap();
@@ -89,7 +88,7 @@ impl Supervisor {
         list["items"].as_array().unwrap().iter().map(one).collect()
     }
 
-    async fn releases_at_work(&self) -> Vec<String> {
+    async fn running_releases(&self) -> Vec<String> {
         self.clones()
             .await
             .into_iter()
@@ -98,7 +97,7 @@ impl Supervisor {
     }
 }
 
-/// A deploy may take longer than what `run` believes.
+/// Runs a command without the deadline of `run`: a deploy may take longer.
 async fn run_long(arguments: &[&str]) -> std::process::Output {
     let mut command = tokio::process::Command::new(PROGRAM);
     command
@@ -109,37 +108,41 @@ async fn run_long(arguments: &[&str]) -> std::process::Output {
         .unwrap()
 }
 
-/// Three hundred requests a second of a visitor who is logged in, until told to stop. Gives how
-/// many failed, and of how many.
+/// 300 requests per second of a logged-in user until `stop`, which returns the number of failed
+/// requests and of all requests.
 struct Load {
-    enough: Arc<AtomicBool>,
+    is_stopped: Arc<AtomicBool>,
     running: tokio::task::JoinHandle<(u64, u64)>,
 }
 
 impl Load {
-    fn start(front: SocketAddr, cookie: String) -> Self {
-        let enough = Arc::new(AtomicBool::new(false));
-        let done = Arc::clone(&enough);
+    fn start(balancer: SocketAddr, cookie: String) -> Self {
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let is_done = Arc::clone(&is_stopped);
         let running = tokio::spawn(async move {
-            let target = Target::parse(&format!("http://{front}")).unwrap();
+            let target = Target::parse(&format!("http://{balancer}")).unwrap();
             let (mut failed, mut all) = (0, 0);
-            // In short runs, because nobody knows how long a deploy takes here.
-            while !done.load(Ordering::SeqCst) {
+            // In short runs, because the duration of a deploy is not known in advance.
+            while !is_done.load(Ordering::SeqCst) {
                 let cookie = cookie.clone();
-                let ask = move |_| Request::get("/me").header("cookie", &cookie);
-                let report = open_loop(&target, 300, 16, Duration::from_millis(500), ask).await;
+                let make_request = move |_| Request::get("/me").header("cookie", &cookie);
+                let report =
+                    open_loop(&target, 300, 16, Duration::from_millis(500), make_request).await;
                 all += report.requests;
-                // A 401 would be a login that got lost on the way.
+                // A 401 means that the session was lost.
                 let good = report.by_status.get(&200).copied().unwrap_or(0);
                 failed += report.requests - good;
             }
             (failed, all)
         });
-        Load { enough, running }
+        Load {
+            is_stopped,
+            running,
+        }
     }
 
     async fn stop(self) -> (u64, u64) {
-        self.enough.store(true, Ordering::SeqCst);
+        self.is_stopped.store(true, Ordering::SeqCst);
         self.running.await.unwrap()
     }
 }
@@ -147,25 +150,34 @@ impl Load {
 #[tokio::test]
 async fn rolling_deploy_fails_no_request() {
     let redis = testbed::redis().await.unwrap();
-    let site = Supervisor::start(&redis.url()).await;
-    let before = site.clones().await;
-    let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
-    let load = Load::start(site.front, cookie.clone());
+    let application = Application::start(&redis.url()).await;
+    let before = application.clones().await;
+    let cookie = log_in(
+        &format!("http://{}/login", application.balancer),
+        "ada",
+        None,
+    )
+    .await;
+    let load = Load::start(application.balancer, cookie.clone());
 
-    let (told, is_everywhere) = site.deploy("v2", &[]).await;
+    let (output, is_deployed) = application.deploy("v2", &[]).await;
 
     let (failed, all) = load.stop().await;
-    assert!(is_everywhere, "{told}");
-    assert_eq!(failed, 0, "of {all} requests, while this happened:\n{told}");
-    assert_eq!(site.releases_at_work().await, ["v2"; 3]);
+    assert!(is_deployed, "{output}");
+    assert_eq!(failed, 0, "of {all} requests during this deploy:\n{output}");
+    assert_eq!(application.running_releases().await, ["v2"; 3]);
     for (name, _, pid) in before {
         assert!(
-            !site.clones().await.iter().any(|clone| clone.2 == pid),
-            "{name} is still there"
+            !application
+                .clones()
+                .await
+                .iter()
+                .any(|clone| clone.2 == pid),
+            "{name} of v1 still runs"
         );
     }
     let me = client()
-        .get(format!("http://{}/me", site.front))
+        .get(format!("http://{}/me", application.balancer))
         .header("cookie", cookie);
     let me = me.send().await.unwrap();
     assert_eq!(
@@ -174,10 +186,10 @@ async fn rolling_deploy_fails_no_request() {
     );
 }
 
-/// What the balancer says of each clone: one field of it.
-async fn of_each(door: SocketAddr, field: &str) -> Vec<Value> {
+/// One field of each clone in the list of the balancer's admin API.
+async fn upstream_fields(admin: SocketAddr, field: &str) -> Vec<Value> {
     let list = client()
-        .get(format!("http://{door}/upstreams"))
+        .get(format!("http://{admin}/upstreams"))
         .send()
         .await
         .unwrap();
@@ -189,11 +201,16 @@ async fn of_each(door: SocketAddr, field: &str) -> Vec<Value> {
 #[tokio::test]
 async fn drained_clone_finishes_its_uploads() {
     let redis = testbed::redis().await.unwrap();
-    let site = Supervisor::start(&redis.url()).await;
-    let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
-    // Now, because clones have little patience with half an upload.
-    site.pack("v2", &[]).await;
-    // An upload to each clone, of which half has come. Nobody could send it again for the visitor.
+    let application = Application::start(&redis.url()).await;
+    let cookie = log_in(
+        &format!("http://{}/login", application.balancer),
+        "ada",
+        None,
+    )
+    .await;
+    // Packed first, because a clone soon ends half an upload.
+    application.pack("v2", &[]).await;
+    // Each clone has received half of an upload. The balancer cannot retry it.
     let (half, rest) = PNG.split_at(PNG.len() / 2);
     let length = PNG.len();
     let head = format!(
@@ -201,51 +218,54 @@ async fn drained_clone_finishes_its_uploads() {
     );
     let mut uploads = Vec::new();
     for _ in 0..3 {
-        let mut stream = TcpStream::connect(site.front).await.unwrap();
+        let mut stream = TcpStream::connect(application.balancer).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(half).await.unwrap();
         uploads.push(stream);
     }
     until("each clone to have an upload", async || {
-        of_each(site.door, "in_flight").await == [1, 1, 1]
+        upstream_fields(application.admin, "in_flight").await == [1, 1, 1]
     })
     .await;
 
     let finishing = async {
         until("the first clone to be drained", async || {
-            of_each(site.door, "state")
+            upstream_fields(application.admin, "state")
                 .await
                 .contains(&"draining".into())
         })
         .await;
         for stream in &mut uploads {
             stream.write_all(rest).await.unwrap();
-            let answer = read_head(stream).await;
+            let response = read_head(stream).await;
             assert!(
-                answer.starts_with("HTTP/1.1 204"),
-                "it was begun before the deploy, and ended so: {answer:?}. Does the old clone wait?"
+                response.starts_with("HTTP/1.1 204"),
+                "an upload from before the deploy must succeed, but got {response:?}. Does the old clone drain?"
             );
         }
     };
-    let ((told, is_everywhere), ()) = tokio::join!(site.deploy("v2", &[]), finishing);
-    assert!(is_everywhere, "{told}");
+    let ((output, is_deployed), ()) = tokio::join!(application.deploy("v2", &[]), finishing);
+    assert!(is_deployed, "{output}");
 }
 
 #[tokio::test]
 async fn broken_release_is_rolled_back_before_use() {
-    let site = Supervisor::start("local").await;
-    let before = site.clones().await;
+    let application = Application::start("local").await;
+    let before = application.clones().await;
     for (defect, because) in [
         ("exits", "ended before it was ready"),
         ("errors", "`GET /` fails"),
     ] {
-        let (told, is_everywhere) = site.deploy("v2", &["--defect", defect]).await;
-        assert!(!is_everywhere && told.contains(because), "{defect}: {told}");
-        assert!(told.contains("rolled back: "), "{told}");
+        let (output, is_deployed) = application.deploy("v2", &["--defect", defect]).await;
+        assert!(
+            !is_deployed && output.contains(because),
+            "{defect}: {output}"
+        );
+        assert!(output.contains("rolled back: "), "{output}");
         assert_eq!(
-            site.clones().await,
+            application.clones().await,
             before,
-            "{defect}: the old clones have nothing to do with it"
+            "{defect}: the old clones must keep running"
         );
     }
 }
@@ -253,20 +273,25 @@ async fn broken_release_is_rolled_back_before_use() {
 #[tokio::test]
 async fn release_that_fails_under_load_is_rolled_back() {
     let redis = testbed::redis().await.unwrap();
-    let site = Supervisor::start(&redis.url()).await;
-    let cookie = log_in(&format!("http://{}/login", site.front), "ada", None).await;
-    let load = Load::start(site.front, cookie);
+    let application = Application::start(&redis.url()).await;
+    let cookie = log_in(
+        &format!("http://{}/login", application.balancer),
+        "ada",
+        None,
+    )
+    .await;
+    let load = Load::start(application.balancer, cookie);
 
-    let (told, is_everywhere) = site.deploy("v2", &["--defect", "sessions"]).await;
+    let (output, is_deployed) = application.deploy("v2", &["--defect", "sessions"]).await;
 
     let (failed, all) = load.stop().await;
-    assert!(!is_everywhere && told.contains("failed"), "{told}");
-    assert_eq!(site.releases_at_work().await, ["v1"; 3], "{told}");
-    // Five in a row put the clone out, however slow the deploy is to look; each of 16 connections
-    // may have had one more on its way.
+    assert!(!is_deployed && output.contains("failed"), "{output}");
+    assert_eq!(application.running_releases().await, ["v1"; 3], "{output}");
+    // Five failures in a row eject the clone. Each of the 16 connections may have one more request
+    // in flight.
     assert!(
         (1..=21).contains(&failed),
-        "{failed} of {all} requests failed: does the first clone get a tenth of a share, and is it taken out?"
+        "{failed} of {all} requests failed: does the new clone start slowly, and is it ejected?"
     );
 }
 
@@ -284,42 +309,47 @@ async fn release_that_is_never_ready_gets_no_request() {
         Artifact::pack(PROGRAM.as_ref(), &release, releases.path()).unwrap()
     };
     let balancer = Arc::new(Balancer::new(Vec::new()));
-    let site = deploy::Supervisor::start(Arc::clone(&balancer), pack("v1", &[]), 2, Vec::new());
-    let site = site.await.unwrap();
-    let impatient = RolloutPolicy {
+    let supervisor =
+        deploy::Supervisor::start(Arc::clone(&balancer), pack("v1", &[]), 2, Vec::new());
+    let supervisor = supervisor.await.unwrap();
+    let short_timeout = RolloutPolicy {
         ready_timeout: Duration::from_millis(500),
         ..RolloutPolicy::default()
     };
 
-    let sick = pack("v2", &["--defect", "never-ready"]);
-    let deployed = site.deploy(&sick, &impatient, |line| {
+    let failing = pack("v2", &["--defect", "never-ready"]);
+    let deployed = supervisor.deploy(&failing, &short_timeout, |line| {
         assert!(!line.contains("gets requests"), "{line}");
     });
 
     let DeployOutcome::RolledBack { reason } = deployed.await else {
-        panic!("it was never ready, and is at work");
+        panic!("a release that is never ready must be rolled back");
     };
     assert!(reason.contains("was not ready within 500ms"), "{reason}");
-    let at_work: Vec<String> = balancer
+    let running: Vec<String> = balancer
         .status()
         .into_iter()
         .map(|clone| clone.name)
         .collect();
-    assert_eq!(at_work, ["clone-1", "clone-2"]);
-    site.stop().await;
+    assert_eq!(running, ["clone-1", "clone-2"]);
+    supervisor.stop().await;
 }
 
 #[tokio::test]
 async fn half_finished_deploy_is_rolled_back() {
-    let site = Supervisor::start("local").await;
-    let breaking = async {
+    let application = Application::start("local").await;
+    let removal = async {
         until(
             "the first clone of the new release to get requests",
-            async || of_each(site.door, "name").await.contains(&"clone-4".into()),
+            async || {
+                upstream_fields(application.admin, "name")
+                    .await
+                    .contains(&"clone-4".into())
+            },
         )
         .await;
-        // Somebody tidies up, and the second clone of this release cannot start any more.
-        let packed = std::fs::read_dir(site.releases.path())
+        // Without the release folder, the second clone of this release cannot start.
+        let packed = std::fs::read_dir(application.releases.path())
             .unwrap()
             .next()
             .unwrap()
@@ -327,60 +357,63 @@ async fn half_finished_deploy_is_rolled_back() {
         std::fs::remove_dir_all(packed.path()).unwrap();
     };
 
-    let ((told, is_everywhere), ()) = tokio::join!(site.deploy("v2", &[]), breaking);
+    let ((output, is_deployed), ()) = tokio::join!(application.deploy("v2", &[]), removal);
 
     assert!(
-        !is_everywhere && told.contains("rolled back: cannot start"),
-        "{told}"
+        !is_deployed && output.contains("rolled back: cannot start"),
+        "{output}"
     );
     assert_eq!(
-        site.releases_at_work().await,
+        application.running_releases().await,
         ["v1"; 3],
-        "one clone had the new release already:\n{told}"
+        "the clone with the new release must be replaced too:\n{output}"
     );
 }
 
 #[tokio::test]
 async fn invalid_artefact_is_rejected() {
-    let site = Supervisor::start("local").await;
-    let before = site.clones().await;
-    let folder = shown(site.releases.path());
-    let door = site.door.to_string();
-    let told = error(&run(&["deploy", "--admin", &door, folder]).await);
-    assert!(told.contains("release.toml"), "{told}");
-    // A page from anywhere must not be able to deploy something.
-    let order = client()
-        .post(format!("http://{door}/deploy"))
+    let application = Application::start("local").await;
+    let before = application.clones().await;
+    let folder = shown(application.releases.path());
+    let admin = application.admin.to_string();
+    let output = error(&run(&["deploy", "--admin", &admin, folder]).await);
+    assert!(output.contains("release.toml"), "{output}");
+    // A web page of another origin must not be able to deploy.
+    let request = client()
+        .post(format!("http://{admin}/deploy"))
         .header("origin", "http://elsewhere.example");
-    assert_eq!(order.send().await.unwrap().status(), 403);
-    assert_eq!(site.clones().await, before);
+    assert_eq!(request.send().await.unwrap().status(), 403);
+    assert_eq!(application.clones().await, before);
 }
 
 #[tokio::test]
 async fn deploy_without_application_says_how_to_start() {
     let folder = tempfile::tempdir().unwrap();
-    // Bound and not listening, so nobody else gets the port meanwhile.
-    let nobody = unused_address();
-    let nobody = nobody.local_addr().unwrap().to_string();
-    let told = error(&run(&["deploy", "--admin", &nobody, shown(folder.path())]).await);
-    assert!(told.contains("cargo run -p ch01-clones -- serve"), "{told}");
+    // The port is bound but does not listen, so no other program gets it.
+    let unused = unused_address();
+    let unused = unused.local_addr().unwrap().to_string();
+    let output = error(&run(&["deploy", "--admin", &unused, shown(folder.path())]).await);
+    assert!(
+        output.contains("cargo run -p ch01-clones -- serve"),
+        "{output}"
+    );
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn killed_clone_is_restarted() {
-    let mut site = Supervisor::start("local").await;
-    let killed = site.clones().await.remove(0);
+    let mut application = Application::start("local").await;
+    let killed = application.clones().await.remove(0);
     let pid = rustix::process::Pid::from_raw(i32::try_from(killed.2).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    let told = site.role.line("replaces it").await;
+    let output = application.role.line("replaces it").await;
     assert!(
-        told.contains(&killed.0) && told.contains("SIGKILL"),
-        "{told}"
+        output.contains(&killed.0) && output.contains("SIGKILL"),
+        "{output}"
     );
-    let clones = site.clones().await;
+    let clones = application.clones().await;
     assert_eq!(clones.len(), 3);
-    // A process that has ended has no number.
+    // A process that has ended has the id 0.
     assert!(
         clones
             .iter()

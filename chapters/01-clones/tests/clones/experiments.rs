@@ -1,11 +1,11 @@
-//! The experiments, in a few seconds each: that they run to their end and say what they should.
-//! What the numbers are is nobody's promise.
+//! Runs each experiment for a few seconds and checks its output. The measured numbers are not
+//! checked.
 
 use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ch01-clones");
 
-/// Runs an experiment, and returns what it printed and what it drew.
+/// Runs an experiment. Returns its output and its plot.
 async fn experiment(name: &str, drawing: &str) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(PROGRAM);
@@ -27,7 +27,7 @@ async fn experiment(name: &str, drawing: &str) -> (String, String) {
     (printed, drawn)
 }
 
-/// The first column of the lines that begin with so many blanks and then one of these words.
+/// The first column of the lines that start with this indentation and one of these words.
 fn rows<'a>(printed: &'a str, words: &[&str]) -> Vec<&'a str> {
     let first = printed
         .lines()
@@ -47,12 +47,12 @@ async fn scale_experiment_fits_both_curves() {
     assert_eq!(
         printed.matches("all answered").count(),
         2,
-        "do the clones reach the server that they share?\n{printed}"
+        "do the clones reach the shared server?\n{printed}"
     );
     assert_eq!(
         drawn.matches("<circle").count(),
         8,
-        "a dot for each number of clones"
+        "the plot must have a dot for each number of clones"
     );
 }
 

@@ -14,9 +14,9 @@ use http::{Method, StatusCode};
 use loadgen::{Report, Request, Target, open_loop};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{Front, Running, balance_over, client, read_head, scripted, serve};
+use crate::support::{TestBalancer, TestServer, balance_over, client, read_head, scripted, serve};
 
-async fn well() -> Running {
+async fn well() -> TestServer {
     let ok = || async { "ok" };
     serve(Router::new().route("/", get(ok).post(ok))).await
 }
@@ -51,7 +51,8 @@ async fn four_seconds_with(policy: HealthPolicy) -> Flapped {
     let begin = Instant::now();
     let (one, two) = (well().await, well().await);
     let addresses = [one.addr, flaps().await, two.addr];
-    let front: Front = balance_over(|balancer| balancer.with_health(policy), &addresses).await;
+    let front: TestBalancer =
+        balance_over(|balancer| balancer.with_health(policy), &addresses).await;
     let target = Target::parse(&format!("http://{}", front.addr)).unwrap();
     let four = Duration::from_secs(4);
     let (mut report, posts) = tokio::join!(
@@ -133,7 +134,7 @@ async fn flapping_clone_fails_under_one_percent() {
 }
 
 /// A clone that is ready for three probes, not ready for three, and so on.
-async fn ready_in_turn() -> Running {
+async fn ready_in_turn() -> TestServer {
     let probes = Arc::new(AtomicUsize::new(0));
     let ready = move || {
         let number = probes.fetch_add(1, Ordering::SeqCst);

@@ -18,8 +18,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    TellsWhenDropped, balance_with, free_port, raw, read_head, scripted, serve, serve_with, soon,
-    until,
+    DropNotifier, balance_with, free_port, read_head, scripted, send_raw, serve, serve_with, until,
+    within_deadline,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -34,7 +34,7 @@ fn hello() -> Router {
 async fn ask(stream: &mut TcpStream) -> String {
     stream.write_all(GET).await.unwrap();
     let head = read_head(stream).await;
-    soon("the body", stream.read_exact(&mut [0; 5]))
+    within_deadline("the body", stream.read_exact(&mut [0; 5]))
         .await
         .unwrap();
     head
@@ -61,7 +61,7 @@ async fn connection_above_the_limit_is_refused() {
     .concat();
     for request in [GET, &upload] {
         // The request has no `Connection: close`, so the server must close the connection itself.
-        let answer = raw(server.addr, request).await;
+        let answer = send_raw(server.addr, request).await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(
             answer.contains("\r\nconnection: close\r\n"),
@@ -106,7 +106,7 @@ async fn refused_connections_do_not_disturb_open_ones() {
     }
     // More connections than get a response at a time send nothing, and all of them are closed.
     for stream in &mut crowd {
-        let _ = soon(
+        let _ = within_deadline(
             "a refused connection to be closed",
             stream.read_to_end(&mut Vec::new()),
         )
@@ -127,7 +127,7 @@ async fn one_client_cannot_take_all_connections() {
         ask(&mut stream).await;
         greedy.push(stream);
     }
-    let answer = raw(server.addr, GET).await;
+    let answer = send_raw(server.addr, GET).await;
     assert!(
         answer.starts_with("HTTP/1.1 429 ") && answer.contains("\r\nretry-after: 1\r\n"),
         "{answer}"
@@ -162,7 +162,7 @@ async fn front_with(limits: Limits, clone: SocketAddr) -> SocketAddr {
 async fn client_that_does_not_read_is_cut() {
     let (tell, mut dropped) = mpsc::unbounded_channel();
     let endless = move || async move {
-        let guard = TellsWhenDropped(tell);
+        let guard = DropNotifier(tell);
         Body::from_stream(stream::repeat_with(move || {
             let _owned = &guard;
             Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 8 * 1024]))
@@ -180,7 +180,7 @@ async fn client_that_does_not_read_is_cut() {
         .await
         .unwrap();
 
-    soon(
+    within_deadline(
         "the clone to stop responding to a client that does not read",
         dropped.recv(),
     )
@@ -216,13 +216,13 @@ async fn silent_clone_is_cut_off() {
         };
         let front = balance_with(timeouts, &[clone]).await;
 
-        let answer = raw(front.addr, GET).await;
+        let answer = send_raw(front.addr, GET).await;
 
         assert!(
             answer.starts_with("HTTP/1.1 200") && answer.ends_with(half),
             "the response must not look complete: {answer}"
         );
-        soon(
+        within_deadline(
             "the balancer to close the connection to the clone",
             closed.recv(),
         )
@@ -254,7 +254,7 @@ async fn trickling_body_is_cut_off() {
     });
 
     let mut answer = [0; 12];
-    soon(
+    within_deadline(
         "the slow body to be cut off",
         receive.read_exact(&mut answer),
     )
@@ -263,7 +263,9 @@ async fn trickling_body_is_cut_off() {
 
     assert_eq!(&answer, b"HTTP/1.1 408");
     drop(receive);
-    soon("the connection to be closed", drops).await.unwrap();
+    within_deadline("the connection to be closed", drops)
+        .await
+        .unwrap();
 }
 
 #[test]

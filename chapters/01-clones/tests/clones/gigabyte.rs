@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
 
-use crate::support::{raw, read_head, scripted};
+use crate::support::{read_head, scripted, send_raw};
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
@@ -155,7 +155,7 @@ async fn clone(count: Count, may_read: watch::Receiver<bool>) -> SocketAddr {
 /// Other clients, while one client makes the balancer wait.
 async fn others_are_served(front: SocketAddr) {
     for _ in 0..20 {
-        let answer = raw(
+        let answer = send_raw(
             front,
             "GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         )

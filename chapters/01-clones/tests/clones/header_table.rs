@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::support::{balance_over, scripted, soon};
+use crate::support::{balance_over, scripted, within_deadline};
 
 /// Each byte becomes a character, so that bytes outside ASCII stay visible.
 fn latin1(bytes: &[u8]) -> String {
@@ -48,7 +48,7 @@ async fn exchange(trusted: bool, request: &str, answer: &str) -> (String, String
     let mut stream = TcpStream::connect(front.addr).await.unwrap();
     stream.write_all(&bytes(request)).await.unwrap();
     let mut got = Vec::new();
-    soon(
+    within_deadline(
         "the response and the end of the connection",
         stream.read_to_end(&mut got),
     )

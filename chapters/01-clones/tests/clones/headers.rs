@@ -4,10 +4,12 @@
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
-use crate::support::{Front, balance, client, clone, header, raw, read_head, scripted, soon};
+use crate::support::{
+    TestBalancer, balance, client, clone, header, read_head, scripted, send_raw, within_deadline,
+};
 
 /// A balancer before a clone that records each head and answers with `response`.
-async fn recorder(response: &'static str) -> (Front, mpsc::UnboundedReceiver<String>) {
+async fn recorder(response: &'static str) -> (TestBalancer, mpsc::UnboundedReceiver<String>) {
     let (record, heads) = mpsc::unbounded_channel();
     let clone = scripted(move |_, mut stream| {
         let record = record.clone();
@@ -37,8 +39,8 @@ async fn client_cannot_forge_its_address() {
     let (front, mut heads) = recorder(OK).await;
     let sent = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7\r\n\
         X-Forwarded-Proto: https\r\nX-Request-Id: a\r\nX-Request-Id: b\r\nConnection: close\r\n\r\n";
-    raw(front.addr, sent).await;
-    let head = soon("the clone to get the request", heads.recv())
+    send_raw(front.addr, sent).await;
+    let head = within_deadline("the clone to get the request", heads.recv())
         .await
         .unwrap();
     assert_eq!(values(&head, "x-forwarded-for"), ["127.0.0.1"]);
@@ -54,12 +56,12 @@ async fn client_cannot_forge_its_address() {
 async fn http_1_0_and_head_requests_pass() {
     let clone = clone("clone-1").await;
     let front = balance(&[clone.addr]).await;
-    let old = raw(front.addr, "GET /whoami HTTP/1.0\r\nHost: a\r\n\r\n").await;
+    let old = send_raw(front.addr, "GET /whoami HTTP/1.0\r\nHost: a\r\n\r\n").await;
     assert!(
         old.starts_with("HTTP/1.0 200") && old.ends_with("\r\n\r\nclone-1\n"),
         "{old}"
     );
-    let head = raw(
+    let head = send_raw(
         front.addr,
         "HEAD /whoami HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     )
@@ -78,12 +80,12 @@ async fn path_and_query_pass_byte_for_byte() {
         "/a;b=c,d",
         "/?a=//b",
     ] {
-        raw(
+        send_raw(
             front.addr,
             format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
         )
         .await;
-        let head = soon("the clone to get the request", heads.recv())
+        let head = within_deadline("the clone to get the request", heads.recv())
             .await
             .unwrap();
         assert_eq!(

@@ -1,10 +1,9 @@
-//! `kill -9`, twenty times, while five hundred requests a second come: what visitors notice, and
-//! what the books say afterwards.
+//! Twenty times `kill -9` under 500 requests per second: the failed requests, and the executed
+//! orders.
 //!
-//! The clones are processes: this very binary, started again for [`stand_in`] alone. They take
-//! orders and write each one that they carry out into one file, the audit, which is all that is
-//! left of a clone that was killed. The rate is the generator's; whether the machine keeps up with
-//! it changes no claim.
+//! The clones are processes: this test binary, started again to run only [`stand_in`]. A clone
+//! writes each executed order into the audit file, which survives the clone. No assertion depends
+//! on whether the machine keeps up with the rate.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -26,26 +25,25 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use crate::serving::Serving;
-use crate::support::{Front, balance_over, free_port, until};
+use crate::support::{TestBalancer, balance_over, free_port, until};
 
-/// Where the stand-in finds the audit.
+/// The variable with the path of the audit file.
 const AUDIT: &str = "CLONES_AUDIT";
-/// Set for the naive stand-in.
+/// The variable that makes the stand-in naive.
 const IGNORES_KEYS: &str = "CLONES_IGNORE_KEYS";
 
-/// So many clones are killed.
+/// The number of kills.
 const ROUNDS: usize = 20;
 
-/// How long each request takes. Long enough that a clone which is killed has some of each kind at
-/// hand.
+/// The duration of each request: long enough that a killed clone holds requests of each kind.
 const WORK: Duration = Duration::from_millis(40);
 
-/// Requests a second of each kind, 500 in all, and over how many connections they come at most.
+/// Requests per second of each kind (500 in total), and the maximum number of connections.
 const GETS: (u32, usize) = (300, 30);
 const ORDERS_WITH_A_KEY: (u32, usize) = (100, 12);
 const ORDERS: (u32, usize) = (100, 12);
 
-/// What a clone has of its orders: where they are written down.
+/// The audit file of a clone.
 #[derive(Clone)]
 struct Shop {
     audit: PathBuf,
@@ -63,14 +61,14 @@ impl Shop {
         let line = order.clone();
         let writing = tokio::task::spawn_blocking(move || shop.carry_out(&line, has_key));
         writing.await.unwrap().unwrap();
-        // Done, and not told: the worst moment to die.
+        // The order is executed, but the client does not know: the worst moment to die.
         tokio::time::sleep(WORK).await;
         order
     }
 
-    /// Carries the order out; with a key, only if nobody has before. Looking and writing are one
-    /// step, as they are in a database's transaction: the lock keeps all others out, and if this
-    /// process dies, either the line is there or nothing is.
+    /// Executes the order; with a key, only if no clone has executed it before. Check and write are
+    /// one step, as in a database transaction: the lock excludes other clones, and if this process
+    /// dies, the line is complete or missing.
     fn carry_out(&self, order: &str, has_key: bool) -> io::Result<()> {
         let mut audit = OpenOptions::new()
             .read(true)
@@ -88,8 +86,7 @@ impl Shop {
     }
 }
 
-/// Not a test of anything, but the clone that the test below kills. Without the variable it does
-/// nothing.
+/// The clone that the test below kills. It tests nothing, and does nothing without the variable.
 #[tokio::test]
 async fn stand_in() {
     let Some(audit) = std::env::var_os(AUDIT) else {
@@ -107,7 +104,7 @@ async fn stand_in() {
     let (mut parent, mut nothing) = (tokio::io::stdin(), Vec::new());
     tokio::select! {
         () = server::run(listener, router, std::future::pending()) => {}
-        // However the test ends, its end of this pipe is closed then.
+        // The operating system closes this pipe when the test ends, also after a panic.
         _ = parent.read_to_end(&mut nothing) => {}
     }
 }
@@ -122,7 +119,7 @@ async fn start_clone(audit: &Path, honours_keys: bool) -> Serving {
     Serving::start(&mut command).await
 }
 
-/// What visitors saw, by kind of request.
+/// The results of the requests, by kind.
 #[derive(Default)]
 struct Seen {
     gets: Report,
@@ -130,8 +127,8 @@ struct Seen {
     orders: Report,
 }
 
-/// Sends all three kinds of requests until it is enough, in runs of a second. Every request has its
-/// answer when this returns.
+/// Sends all three kinds of requests in runs of a second until it is stopped. When this returns,
+/// every request has its response.
 async fn send_until(enough: Arc<AtomicBool>, target: Target) -> Seen {
     let mut seen = Seen::default();
     for run in 0.. {
@@ -165,7 +162,7 @@ async fn send_until(enough: Arc<AtomicBool>, target: Target) -> Seen {
     seen
 }
 
-/// How often each order was carried out.
+/// How often each order was executed.
 fn carried_out(audit: &Path) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     for order in std::fs::read_to_string(audit).unwrap().lines() {
@@ -182,16 +179,15 @@ fn sent_again(balancer: &Balancer) -> u64 {
     balancer.status().iter().map(|clone| clone.retries).sum()
 }
 
-/// What came of it: what visitors saw, how often each order was carried out, and how many requests
-/// went to a second clone.
+/// The results of the requests, the executions of each order, and the number of retries.
 struct Outcome {
     seen: Seen,
     times: BTreeMap<String, usize>,
     sent_again: u64,
 }
 
-/// Kills one of three clones in turn, each as soon as all three are at work, and puts a new process
-/// in its place. Ends early when an order was carried out twice.
+/// Kills the clones in turn, each as soon as all three serve requests, and starts a new process in
+/// its place. Ends early when an order was executed twice.
 async fn kill_in_turn(rounds: usize, honours_keys: bool) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let audit = folder.path().join("audit");
@@ -204,13 +200,13 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> Outcome {
         ));
     }
     let addresses: Vec<_> = clones.iter().map(|(_, clone)| clone.address).collect();
-    // A clone gets its full share as soon as it is there, so that each round finds all three at
-    // work.
+    // No slow start, so that all three clones serve in each round.
     let policy = HealthPolicy {
         slow_start: Duration::ZERO,
         ..HealthPolicy::default()
     };
-    let front: Front = balance_over(|balancer| balancer.with_health(policy), &addresses).await;
+    let front: TestBalancer =
+        balance_over(|balancer| balancer.with_health(policy), &addresses).await;
     let enough = Arc::new(AtomicBool::new(false));
     let target = Target::parse(&format!("http://{}", front.addr)).unwrap();
     let sending = tokio::spawn(send_until(Arc::clone(&enough), target));
@@ -256,7 +252,7 @@ async fn killed_clones_fail_no_get_repeat_no_order() {
     let naive = kill_in_turn(ROUNDS, false).await;
     assert!(
         twice(&naive.times) > 0,
-        "clones that ignore the key carry out what is sent again: was nothing sent again?"
+        "clones that ignore the key must execute a retried order twice: was nothing retried?"
     );
 
     let Outcome {
@@ -272,7 +268,7 @@ async fn killed_clones_fail_no_get_repeat_no_order() {
     assert_eq!(
         twice(&times),
         0,
-        "a customer paid twice: which POST is sent again?"
+        "a customer paid twice: which POST was retried?"
     );
     for (kind, report) in [
         ("GET", &seen.gets),
@@ -282,7 +278,7 @@ async fn killed_clones_fail_no_get_repeat_no_order() {
         assert_eq!(
             (report.errors, &report.by_status),
             (0, &all),
-            "a {kind} failed: does it go to another clone? {:?}",
+            "a {kind} failed: is it retried on another clone? {:?}",
             report.first_error
         );
     }
@@ -290,18 +286,18 @@ async fn killed_clones_fail_no_get_repeat_no_order() {
     assert_eq!(
         done("key"),
         seen.orders_with_a_key.requests,
-        "an order was acknowledged and never carried out"
+        "an order was acknowledged but never executed"
     );
     let failed = seen.orders.failures();
     assert_eq!(
         seen.orders.by_status.get(&502).copied().unwrap_or_default(),
         failed,
-        "a POST without a key that a clone took with it is a 502 and nothing else: {:?}",
+        "a POST without a key must fail with 502 when its clone dies: {:?}",
         seen.orders.by_status
     );
     assert!(
         done("plain") >= seen.orders.requests - failed,
-        "an order without a key was acknowledged and never carried out"
+        "an order without a key was acknowledged but never executed"
     );
     let held = (ROUNDS * ORDERS.1) as u64;
     assert!(

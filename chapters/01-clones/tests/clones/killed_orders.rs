@@ -14,7 +14,9 @@ use http::{HeaderMap, StatusCode};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::support::{Running, balance_over, client, free_port, serve_on, soon, until};
+use crate::support::{
+    TestServer, balance_over, client, free_port, serve_on, until, within_deadline,
+};
 
 /// What all clones have done with each order.
 #[derive(Default)]
@@ -90,7 +92,7 @@ const USERS: usize = 6;
 
 /// Binds the address of a dead clone. Another test's connection may use the port for a moment.
 async fn bind_again(addr: std::net::SocketAddr) -> tokio::net::TcpListener {
-    soon("the port of the dead clone to become free", async {
+    within_deadline("the port of the dead clone to become free", async {
         loop {
             match tokio::net::TcpListener::bind(addr).await {
                 Ok(listener) => return listener,
@@ -106,7 +108,7 @@ async fn bind_again(addr: std::net::SocketAddr) -> tokio::net::TcpListener {
 async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, Orders) {
     let (holds, mut held) = mpsc::unbounded_channel();
     let orders = Arc::new(Mutex::new(Orders::default()));
-    let mut clones: Vec<(Running, Arc<AtomicBool>)> = Vec::new();
+    let mut clones: Vec<(TestServer, Arc<AtomicBool>)> = Vec::new();
     let start = |listener| {
         let is_doomed = Arc::new(AtomicBool::new(false));
         let shop = Shop {
@@ -176,7 +178,7 @@ async fn kill_in_turn(rounds: usize, honours_keys: bool) -> ([usize; 3], usize, 
         // Every user ends up at the doomed clone and waits there. So when it dies, a handler has
         // recorded every request in flight, and the count is exact.
         for _ in 0..USERS {
-            let kind = soon("the doomed clone to hold every user", held.recv()).await;
+            let kind = within_deadline("the doomed clone to hold every user", held.recv()).await;
             died += usize::from(kind == Some("POST"));
         }
         let (running, _) = clones.remove(victim);

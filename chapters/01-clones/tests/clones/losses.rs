@@ -19,7 +19,8 @@ use crate::balancing::unused_address;
 use crate::process::{self, CloneProcess};
 use crate::retries::breaks_off;
 use crate::support::{
-    Front, balance_over, client, clone_with, free_port, header, serve_on, soon, until,
+    TestBalancer, balance_over, client, clone_with, free_port, header, serve_on, until,
+    within_deadline,
 };
 
 /// Sends a signal to a clone.
@@ -60,7 +61,7 @@ async fn requests_leave_a_hanging_clone() {
         users.spawn(async move { asking.await.unwrap() });
     }
     for _ in 0..6 {
-        let answer = soon("the healthy clones to respond", users.join_next())
+        let answer = within_deadline("the healthy clones to respond", users.join_next())
             .await
             .unwrap()
             .unwrap();
@@ -85,7 +86,7 @@ async fn requests_leave_a_hanging_clone() {
         front.balancer.status()
     );
 
-    for answer in soon("the waiting requests to be retried", users.join_all()).await {
+    for answer in within_deadline("the waiting requests to be retried", users.join_all()).await {
         assert_eq!(answer.status(), 200);
         assert_ne!(header(&answer, "x-served-by"), "clone-2");
     }
@@ -178,7 +179,7 @@ async fn amplification(policy: RetryPolicy) -> f64 {
         clones.push(breaks_off().await);
     }
     let addrs: Vec<_> = clones.iter().map(|(addr, _)| *addr).collect();
-    let front: Front = balance_over(|balancer| balancer.with_retries(policy), &addrs).await;
+    let front: TestBalancer = balance_over(|balancer| balancer.with_retries(policy), &addrs).await;
     let client = client();
     for _ in 0..300 {
         assert_eq!(

@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 
 use crate::streaming::{dictated, get_slash, read_chunk};
 use crate::support::{
-    balance, balance_over, client, clone, header, log_in, read_head, serve, soon, until,
+    balance, balance_over, client, clone, header, log_in, read_head, serve, until, within_deadline,
 };
 
 /// A clone that responds when the test allows it, and tells the test when a request has come.
 async fn held_clone() -> (
-    crate::support::Running,
+    crate::support::TestServer,
     mpsc::UnboundedReceiver<()>,
     watch::Sender<bool>,
 ) {
@@ -51,7 +51,7 @@ async fn draining_clone_finishes_and_gets_nothing_new() {
             .await
             .unwrap()
     });
-    soon("the request to start", started.recv()).await;
+    within_deadline("the request to start", started.recv()).await;
     let new = clone("clone-2").await;
     front
         .balancer
@@ -79,9 +79,14 @@ async fn draining_clone_finishes_and_gets_nothing_new() {
     assert_eq!(front.balancer.status()[0].in_flight, 1);
 
     finish.send(true).unwrap();
-    soon("the drain to end", draining).await.unwrap().unwrap();
+    within_deadline("the drain to end", draining)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
-        soon("the request in flight", in_flight).await.unwrap(),
+        within_deadline("the request in flight", in_flight)
+            .await
+            .unwrap(),
         "finished"
     );
     front.balancer.remove("clone-1").unwrap();
@@ -116,7 +121,10 @@ async fn drain_waits_for_the_last_byte() {
     pieces.send("two".into()).unwrap();
     read_chunk(&mut user, "two").await;
     drop(pieces);
-    soon("the drain to end", draining).await.unwrap().unwrap();
+    within_deadline("the drain to end", draining)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -125,11 +133,11 @@ async fn leaving_client_does_not_block_a_drain() {
     let front = balance(&[clone.addr]).await;
     let url = front.url("/");
     let user = tokio::spawn(async move { client().get(url).send().await });
-    soon("the request to start", started.recv()).await;
+    within_deadline("the request to start", started.recv()).await;
 
     user.abort();
 
-    soon(
+    within_deadline(
         "the drain of a clone whose client has left",
         front.balancer.drain("clone-1"),
     )
@@ -235,10 +243,10 @@ async fn full_clone_is_503_with_retry_after() {
                 .await
                 .unwrap()
         });
-        soon("the request to start", started.recv()).await;
+        within_deadline("the request to start", started.recv()).await;
     }
 
-    let answer = soon("a refusal at once", client().get(front.url("/")).send())
+    let answer = within_deadline("a refusal at once", client().get(front.url("/")).send())
         .await
         .unwrap();
     assert_eq!(
@@ -248,7 +256,7 @@ async fn full_clone_is_503_with_retry_after() {
 
     finish.send(true).unwrap();
     assert_eq!(
-        soon("those in flight", users.join_all()).await,
+        within_deadline("those in flight", users.join_all()).await,
         ["finished", "finished"]
     );
     until("a request to be accepted again", async || {

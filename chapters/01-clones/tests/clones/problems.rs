@@ -1,4 +1,4 @@
-//! Bad input is answered with a problem document that says what to send instead.
+//! Invalid input gets a problem document that says what to send instead.
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -16,7 +16,7 @@ async fn unknown_path_is_404_and_wrong_method_405() {
     assert_eq!(
         header(&answer, "x-served-by"),
         "clone-1",
-        "a clone signs its errors too"
+        "an error response must name the clone too"
     );
     assert_problem(answer, 404, "/nowhere").await;
 

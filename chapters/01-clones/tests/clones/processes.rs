@@ -1,7 +1,7 @@
-//! Clones as processes, killed as the kernel kills: `kill -9`. What lies in a clone dies with it.
+//! Clones as processes that get `kill -9`. Data in a clone's memory or folder is lost with it.
 //!
-//! Each claim is judged twice: the naive way has to fail it, in the way foretold, and the fixed way
-//! has to keep it.
+//! Each test judges two versions: the naive one must fail in the expected way, and the fixed one
+//! must pass.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use tokio::process::Command;
 use crate::avatars::PNG;
 use crate::process::{self, CloneProcess};
 use crate::program::PROGRAM;
-use crate::support::{Front, balance, balance_over, client, log_in};
+use crate::support::{TestBalancer, balance, balance_over, client, log_in};
 
-/// Three clones behind a balancer. `folder` is asked once for each clone.
+/// Three clones behind a balancer. `folder` returns the avatar folder of a clone.
 async fn three(
     sessions: &str,
     folder: impl Fn(&str) -> Option<PathBuf>,
-) -> (Front, Vec<CloneProcess>) {
+) -> (TestBalancer, Vec<CloneProcess>) {
     let clones = start_three(sessions, folder).await;
     let addresses: Vec<SocketAddr> = clones.iter().map(|clone| clone.address).collect();
     (balance(&addresses).await, clones)
@@ -36,8 +36,11 @@ async fn start_three(
     clones
 }
 
-/// The same with this strategy, and without avatars that outlive a clone.
-pub async fn three_behind(strategy: StrategyName, sessions: &str) -> (Front, Vec<CloneProcess>) {
+/// Three clones behind a balancer with this strategy, and without an avatar folder.
+pub async fn three_behind(
+    strategy: StrategyName,
+    sessions: &str,
+) -> (TestBalancer, Vec<CloneProcess>) {
     let clones = start_three(sessions, |_| None).await;
     let addresses: Vec<SocketAddr> = clones.iter().map(|clone| clone.address).collect();
     let front = balance_over(
@@ -58,7 +61,7 @@ async fn me(client: &reqwest::Client, url: String, cookie: &str) -> StatusCode {
         .status()
 }
 
-/// Logs in once. On how many of six turns is the login known?
+/// Logs in once. Returns how many of six requests find the session.
 async fn known_turns(sessions: &str) -> usize {
     let (front, _clones) = three(sessions, |_| None).await;
     let cookie = log_in(&front.url("/login"), "ada", None).await;
@@ -74,22 +77,22 @@ async fn login_is_unknown_to_other_clones() {
     assert_eq!(
         known_turns("local").await,
         2,
-        "one process in three has the login in its memory"
+        "one of three processes has the login in its memory"
     );
 
     let redis = testbed::redis().await.unwrap();
     assert_eq!(
         known_turns(&redis.url()).await,
         6,
-        "the login lies in Redis: does some clone look elsewhere first?"
+        "the session is in Redis: does a clone look in another place first?"
     );
 }
 
-/// Sends a picture to the first of three clones. How many of them show it, before and after the
-/// first is killed?
+/// Uploads a picture to the first of three clones. Returns how many clones serve it before and
+/// after the first one is killed.
 async fn clones_that_show_the_picture(folder: impl Fn(&str) -> Option<PathBuf>) -> (usize, usize) {
     let (_front, mut clones) = three("local", folder).await;
-    // One clone for the login and the upload, so that this is about pictures only.
+    // The login and the upload use one clone, so that only the picture can be missing.
     let taker = clones[0].address;
     let cookie = log_in(&format!("http://{taker}/login"), "ada", None).await;
     let request = client()
@@ -120,14 +123,14 @@ async fn every_clone_serves_the_picture() {
     assert_eq!(
         clones_that_show_the_picture(own).await,
         (1, 0),
-        "with a folder for each clone, the picture lies on one of three, and is lost with it"
+        "with a folder for each clone, one of three has the picture, and the picture dies with it"
     );
 
     let one_for_all = |_: &str| Some(folders.path().join("all"));
     assert_eq!(
         clones_that_show_the_picture(one_for_all).await,
         (3, 2),
-        "all clones have the same folder: does some clone look elsewhere?"
+        "all clones share the folder: does a clone look in another place?"
     );
 }
 
@@ -155,17 +158,18 @@ async fn invalid_session_store_is_rejected_before_start() {
             .args(arguments)
             .kill_on_drop(true)
             .output();
-        let output = crate::support::soon("a clone with a wrong argument to end", output)
-            .await
-            .unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
+        let output =
+            crate::support::within_deadline("a clone with a wrong argument to end", output)
+                .await
+                .unwrap();
+        let output_text = String::from_utf8_lossy(&output.stderr);
         assert!(
             !output.status.success() && output.stdout.is_empty(),
             "{arguments:?}"
         );
         assert!(
-            told.contains(hint),
-            "{arguments:?}: {hint} is not in\n{told}"
+            output_text.contains(hint),
+            "{arguments:?}: {hint} is not in\n{output_text}"
         );
     }
 }

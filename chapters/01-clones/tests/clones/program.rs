@@ -1,5 +1,5 @@
-//! The program as it is typed: its flags, its first lines, its file, its two doors, and what it
-//! says to nonsense.
+//! The program as a user starts it: flags, first lines, configuration file, admin API, and errors
+//! for invalid input.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::support::{client, clone, soon};
+use crate::support::{client, clone, within_deadline};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ch01-clones");
 
@@ -32,10 +32,10 @@ impl Role {
         Role { process, lines }
     }
 
-    /// The next line with this in it.
+    /// The next line that contains this text.
     pub async fn line(&mut self, with: &str) -> String {
         loop {
-            let line = soon(with, self.lines.next_line()).await.unwrap();
+            let line = within_deadline(with, self.lines.next_line()).await.unwrap();
             let line = line.unwrap_or_else(|| panic!("the program ended before it said {with:?}"));
             if line.contains(with) {
                 return line;
@@ -43,7 +43,7 @@ impl Role {
         }
     }
 
-    /// The address in the next line with this in it.
+    /// The address in the next line that contains this text.
     pub async fn address(&mut self, with: &str) -> SocketAddr {
         let line = self.line(with).await;
         let address = line.split("http://").nth(1).expect(&line);
@@ -58,14 +58,14 @@ impl Role {
     }
 }
 
-/// Runs the program to its end.
+/// Runs the program until it ends.
 pub async fn run(arguments: &[&str]) -> Output {
     let output = Command::new(PROGRAM)
         .args(arguments)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    soon("the program to end", output).await.unwrap()
+    within_deadline("the program to end", output).await.unwrap()
 }
 
 pub fn error(output: &Output) -> String {
@@ -129,7 +129,7 @@ async fn reload_under_load_fails_no_request() {
             assert_eq!(
                 answer.status(),
                 200,
-                "the change of the file was seen from outside"
+                "a client noticed the reload of the file"
             );
             by.push(answer.text().await.unwrap().trim().to_owned());
             if by.last().is_some_and(|name| name == "two") && by.len() > 200 {
@@ -138,7 +138,7 @@ async fn reload_under_load_fails_no_request() {
         }
     });
 
-    // By itself, when the file has changed.
+    // The balancer notices the changed file.
     std::fs::write(
         &path,
         upstream("one", one.addr) + &upstream("two", two.addr),
@@ -146,7 +146,7 @@ async fn reload_under_load_fails_no_request() {
     .unwrap();
     balancer.line("two at").await;
     assert_eq!(clones(door).await, ["one", "two"]);
-    // At once, when somebody says so.
+    // A signal makes the balancer reload at once.
     std::fs::write(&path, upstream("two", two.addr)).unwrap();
     rustix::process::kill_process(
         rustix::process::Pid::from_raw(balancer.pid().cast_signed()).unwrap(),
@@ -155,14 +155,14 @@ async fn reload_under_load_fails_no_request() {
     .unwrap();
     balancer.line("one at").await;
     assert_eq!(clones(door).await, ["two"]);
-    // Nonsense changes nothing.
+    // An invalid file changes nothing.
     std::fs::write(&path, "strategy = 'whatever'").unwrap();
-    let by = soon("the visitor to have met both", visiting)
+    let by = within_deadline("the client to get responses of both", visiting)
         .await
         .unwrap();
     assert!(
         by.contains(&"one".to_owned()),
-        "the clone that left was never there"
+        "the removed clone never served a request"
     );
     assert_eq!(clones(door).await, ["two"]);
 }
@@ -234,15 +234,15 @@ async fn invalid_arguments_are_rejected_before_start() {
         (vec!["pack", "v1", "--to", path], "cannot create"),
         (vec!["deploy", nowhere], "is not a folder"),
     ] {
-        let told = error(&run(&arguments).await);
+        let message = error(&run(&arguments).await);
         assert!(
-            told.contains(hint),
-            "{arguments:?}: {hint} is not in\n{told}"
+            message.contains(hint),
+            "{arguments:?}: {hint} is not in\n{message}"
         );
     }
 }
 
-/// What the other door answers: the status and the text.
+/// Sends a request to the admin API. Returns the status and the text.
 async fn ask(
     door: SocketAddr,
     method: &str,
@@ -301,7 +301,7 @@ async fn admin_api_manages_clones_and_shows_metrics() {
         assert_eq!(
             answer.text().await.unwrap(),
             "two\n",
-            "the other one is drained"
+            "the other clone is drained"
         );
     }
     let (_, metrics) = ask(door, "GET", "/metrics", "", &[]).await;
@@ -364,11 +364,11 @@ async fn admin_api_manages_clones_and_shows_metrics() {
             .await
             .0,
         403,
-        "any page could empty the shop through its reader's browser"
+        "a web page of another origin must not be able to drain clones"
     );
 }
 
-/// The other door's way to a file, for the tests of deploys.
+/// A path as text, for the tests of deploys.
 pub fn shown(path: &Path) -> &str {
     path.to_str().unwrap()
 }

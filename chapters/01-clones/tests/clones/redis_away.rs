@@ -1,7 +1,7 @@
-//! What visitors notice while Redis is dead, hangs or is cut off: a 503 within a bounded time, and
-//! nothing once it is back.
+//! Redis is dead, hangs or is cut off: requests with a session get 503 within a time limit, and
+//! succeed again once Redis is back.
 //!
-//! The tests that take Redis away have one of their own.
+//! Each test that stops Redis starts its own server.
 
 use ch01_clones::SessionId;
 use ch01_clones::clone::session::{SessionError, UserName};
@@ -13,16 +13,16 @@ use tokio::task::JoinSet;
 
 use crate::redis_sessions::{in_redis, me, session};
 use crate::support::{
-    Running, assert_problem, balance, client, clone_with, log_in, scripted, serve, until,
+    TestServer, assert_problem, balance, client, clone_with, log_in, scripted, serve, until,
 };
 
-/// What must be true whenever Redis does not answer. The client's own patience is the bound: it
-/// gives up after 10 s.
-async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
+/// Asserts what must be true while Redis does not reply. The client gives up after 10 s, so each
+/// response must arrive before that.
+async fn assert_only_sessions_are_away(clone: &TestServer, cookie: &str) {
     let login = client()
         .post(clone.url("/login"))
         .json(&serde_json::json!({ "user": "bob" }));
-    // At the same time, because each of them may take as long as the store has patience.
+    // At the same time, because each may take as long as the time-out of the store.
     let everywhere = client()
         .post(clone.url("/logout-everywhere"))
         .header("cookie", cookie);
@@ -37,7 +37,7 @@ async fn assert_only_sessions_are_away(clone: &Running, cookie: &str) {
     assert_eq!(
         welcome.status(),
         200,
-        "a page that only greets needs no session store"
+        "the front page must work without the session store"
     );
     assert!(welcome.text().await.unwrap().contains("welcome, visitor"));
     assert_problem(asked, 503, "session store").await;
@@ -70,9 +70,8 @@ async fn sessions_work_again_after_redis_returns() {
     assert_only_sessions_are_away(&clone, &cookie).await;
     server.start_again().await.unwrap();
 
-    // No `until`: the first request after the restart is answered as if nothing had been. Redis
-    // keeps nothing on its disk (`appendonly no`), so the sessions are gone, and everybody has to
-    // log in again.
+    // No `until`: the first request after the restart must succeed. Redis stores nothing on disk
+    // (`appendonly no`), so the sessions are lost, and every user has to log in again.
     assert_problem(me(&clone, &cookie).await, 401, "`POST /login`").await;
     let cookie = log_in(&clone.url("/login"), "ada", Some(&cookie)).await;
     assert_eq!(me(&clone, &cookie).await.status(), 200);
@@ -107,7 +106,7 @@ async fn dead_redis_ejects_no_clone() {
         assert_eq!(
             (clone.ejections, clone.failures, clone.retries),
             (0, 0, 0),
-            "a clone that says 503 is well: to leave it out, or to ask the next one, brings Redis back no sooner"
+            "a clone that responds with 503 is healthy: an ejection or a retry does not help"
         );
     }
 
@@ -129,7 +128,7 @@ async fn idle_redis_restart_fails_no_request() {
     let loaded = store.load(&id).await;
     assert!(
         matches!(loaded, Ok(None)),
-        "{loaded:?}: nobody asked while Redis was away, and yet a visitor gets an error"
+        "{loaded:?}: no request came while Redis was down, so the next one must succeed"
     );
 }
 
@@ -202,9 +201,9 @@ async fn unreachable_redis_is_found_again() {
 
 #[tokio::test]
 async fn unavailable_store_is_a_503_and_no_401() {
-    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
-    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let store = in_redis(&format!("redis://{}", nobody.local_addr().unwrap()));
+    let unused = tokio::net::TcpSocket::new_v4().unwrap();
+    unused.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let store = in_redis(&format!("redis://{}", unused.local_addr().unwrap()));
     let id = SessionId::random();
     let loaded = store.load(&id).await;
     assert!(
@@ -221,18 +220,17 @@ async fn unavailable_store_is_a_503_and_no_401() {
     assert!(store.create(&session()).await.is_err());
 }
 
-/// What becomes of the first connection when its time has come.
+/// What happens to the first connection at the signal.
 #[derive(Clone, Copy)]
 enum Mishap {
-    /// It goes silent for good, as if the machine at its other end had vanished, and another one
-    /// had got its address.
+    /// It stays silent, as if the other machine had vanished and another one had its address.
     Silence,
-    /// It takes one more command to Redis, and breaks before it has brought the answer back.
+    /// It forwards one more command to Redis and breaks before it returns the reply.
     LostAnswer,
 }
 
-/// The address of something that stands before this Redis. The mishap happens when the sender says
-/// so; every connection but the first is spared.
+/// The address of a proxy before this Redis. The failure happens at the signal of the sender, and
+/// only on the first connection.
 async fn with_a(mishap: Mishap, redis: &testbed::Redis) -> (String, watch::Sender<bool>) {
     let url = redis.url();
     let (server, number) = url["redis://".len()..].split_once('/').unwrap();
@@ -256,7 +254,7 @@ async fn with_a(mishap: Mishap, redis: &testbed::Redis) -> (String, watch::Sende
                     assert_ne!(
                         server.read(&mut buffer).await.unwrap(),
                         0,
-                        "Redis answers, and nobody hears it"
+                        "the reply of Redis is lost"
                     );
                 }
             }
@@ -294,7 +292,7 @@ async fn command_with_a_lost_reply_is_retried() {
 
         match command {
             "SET" => {
-                // The first id is taken now, by a session of which nobody was told.
+                // The first id now belongs to a session whose client got no reply.
                 let id = store
                     .create(&session())
                     .await

@@ -1,4 +1,4 @@
-//! Sessions in a real Redis: the contract of the seam, and what lies in Redis.
+//! Sessions in a real Redis: the contract of the interface, and the keys in Redis.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use ch01_clones::{MemorySessions, RedisSessions, Session, SessionId, SessionStor
 use chrono::Utc;
 use redis::AsyncCommands;
 
-use crate::support::{Running, assert_problem, client, clone_with, log_in, serve};
+use crate::support::{TestServer, assert_problem, client, clone_with, log_in, serve};
 
 pub fn in_redis(url: &str) -> Arc<dyn SessionStore> {
     Arc::new(RedisSessions::new(url).unwrap())
@@ -36,7 +36,7 @@ async fn sessions_in_redis_keep_the_contract() {
     contract::session_store(|| in_redis(&redis.url())).await;
 }
 
-/// What a store writes, seen by another client of the same Redis.
+/// The keys of a store, read by another client of the same Redis.
 async fn look_into(url: &str) -> redis::aio::MultiplexedConnection {
     let client = redis::Client::open(url).unwrap();
     client.get_multiplexed_async_connection().await.unwrap()
@@ -61,7 +61,7 @@ async fn redis_expires_sessions() {
     assert_eq!(
         all.len(),
         3,
-        "one key a session, and one for their user: {all:?}"
+        "expected one key per session and one index per user: {all:?}"
     );
 }
 
@@ -80,7 +80,7 @@ async fn index_expires_with_its_last_session() {
         ..session()
     };
 
-    // With the one that lives longest in the middle.
+    // The session with the longest lifetime is in the middle.
     for (minutes, longest) in [(5, 5), (30, 30), (10, 30)] {
         store.create(&with_minutes_left(minutes)).await.unwrap();
         let mut of_sessions = Vec::new();
@@ -90,7 +90,7 @@ async fn index_expires_with_its_last_session() {
         let of_index: i64 = keys.ttl(INDEX).await.unwrap();
         assert!(
             of_sessions.iter().all(|of_session| *of_session <= of_index),
-            "the index goes before a session that is in it, which then can never be ended: {of_index} < {of_sessions:?} s"
+            "the index must not expire before its sessions, or these cannot be ended: {of_index} < {of_sessions:?} s"
         );
         assert!(
             (1..=longest * 60 + 2).contains(&of_index),
@@ -105,8 +105,7 @@ async fn index_drops_expired_and_logged_out_sessions() {
     let (store, mut keys) = (in_redis(&redis.url()), look_into(&redis.url()).await);
     let live = store.create(&session()).await.unwrap();
     let logged_out = store.create(&session()).await.unwrap();
-    // As if they had begun a week ago: Redis has forgotten them, and the index has not heard of
-    // that.
+    // As if the sessions had begun a week ago: Redis has expired them, but not their index entries.
     for n in 0..50 {
         let () = keys
             .zadd(INDEX, format!("expired-{n}"), 1_000 + n)
@@ -123,7 +122,7 @@ async fn index_drops_expired_and_logged_out_sessions() {
     expected.sort_unstable();
     assert_eq!(
         left, expected,
-        "the index of a user who never logs out everywhere grows for ever"
+        "expired entries must leave the index, or it grows without a limit"
     );
     store
         .end_all(&UserName::parse("ada").unwrap())
@@ -140,7 +139,7 @@ async fn index_drops_expired_and_logged_out_sessions() {
 async fn end_all_ends_ten_thousand_sessions() {
     let redis = testbed::redis().await.unwrap();
     let (store, mut keys) = (in_redis(&redis.url()), look_into(&redis.url()).await);
-    // Lua cannot hand more than some 8,000 values to one command.
+    // Lua can pass about 8,000 values to one command at most.
     let mut writing = redis::pipe();
     for n in 0..10_000 {
         let id = format!("{n:064}");
@@ -160,7 +159,7 @@ async fn end_all_ends_ten_thousand_sessions() {
     assert_eq!(left, 0);
 }
 
-pub async fn me(clone: &Running, cookie: &str) -> reqwest::Response {
+pub async fn me(clone: &TestServer, cookie: &str) -> reqwest::Response {
     client()
         .get(clone.url("/me"))
         .header("cookie", cookie)
@@ -191,7 +190,7 @@ async fn foreign_session_value_is_503_until_next_login() {
     assert_eq!(
         me(&clone, &cookie).await.status(),
         401,
-        "the login deletes what the old cookie named"
+        "a login must delete the session of the old cookie"
     );
 }
 

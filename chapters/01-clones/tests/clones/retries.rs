@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::support::{
-    balance, balance_with, client, clone, header, read_head, scripted, serve, soon,
+    balance, balance_with, client, clone, header, read_head, scripted, serve, within_deadline,
 };
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -76,7 +76,7 @@ async fn closed_idle_connection_fails_no_post() {
     for _ in 0..20 {
         post(&client);
         assert_ok(&mut client, "the clone had closed the connection").await;
-        let connection = soon("the clone to answer", connections.recv())
+        let connection = within_deadline("the clone to answer", connections.recv())
             .await
             .unwrap();
         drop(connection);
@@ -95,7 +95,7 @@ async fn connection_closed_while_sending_fails_no_post() {
     assert_ok(&mut client, "the connection is open").await;
 
     for _ in 0..20 {
-        let connection = soon("the clone to answer", connections.recv())
+        let connection = within_deadline("the clone to answer", connections.recv())
             .await
             .unwrap();
         post(&client);
@@ -283,7 +283,7 @@ async fn incomplete_body_is_not_replayed() {
     let half = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello";
     client.write_all(half).await.unwrap();
 
-    let head = soon("a response to half a request", read_head(&mut client)).await;
+    let head = within_deadline("a response to half a request", read_head(&mut client)).await;
 
     assert!(head.starts_with("HTTP/1.1 502"), "{head}");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The server loop: what it cuts, and what it lets finish.
+//! The HTTP server: time-outs, and requests in flight at a shutdown.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use crate::support::{balance, client, clone, raw, read_head, serve, serve_with, soon, until};
+use crate::support::{
+    balance, client, clone, read_head, send_raw, serve, serve_with, until, within_deadline,
+};
 
 #[tokio::test]
 async fn half_a_head_is_cut_off() {
@@ -25,8 +27,8 @@ async fn half_a_head_is_cut_off() {
     stream.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
 
     let mut rest = Vec::new();
-    let _ = soon(
-        "the server to give up on half a head",
+    let _ = within_deadline(
+        "the server to close a connection with half a head",
         stream.read_to_end(&mut rest),
     )
     .await;
@@ -46,12 +48,12 @@ async fn clone_accepts_what_the_balancer_accepts() {
         // `Host` and `Connection` count too.
         let more = "X-More: 1\r\n".repeat(fields - 2);
         let request = format!("GET /whoami HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n");
-        let answer = raw(front.addr, request).await;
+        let answer = send_raw(front.addr, request).await;
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
             "{fields} fields: did the balancer's own fields make the request too large for the clone?\n{answer}"
         );
-        // A clone signs its answers, so this tells who refused.
+        // A clone adds its name to its responses, so the header shows which server rejected.
         assert_eq!(
             answer.contains("x-served-by"),
             status == "200",
@@ -77,13 +79,12 @@ async fn half_a_body_is_cut_off() {
     });
     tokio::spawn(run_with(limits, listener, service, std::future::pending()));
 
-    // A clone can only say that it could not read the body; the balancer, who sees both sides, says
-    // whose fault it is.
+    // The clone only sees that the body failed. The balancer sees both sides and reports the cause.
     for (addr, status) in [(impatient.addr, "400"), (front, "408")] {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         let half = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345";
         stream.write_all(half).await.unwrap();
-        let head = soon("an answer to half a body", read_head(&mut stream)).await;
+        let head = within_deadline("an answer to half a body", read_head(&mut stream)).await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
     }
 }
@@ -110,7 +111,7 @@ async fn shutdown_finishes_requests_and_rejects_new_connections() {
             .await
             .unwrap()
     });
-    soon("the request to start", started.recv()).await;
+    within_deadline("the request to start", started.recv()).await;
 
     server.begin_stop();
     until("new connections to be refused", || async {
@@ -121,14 +122,16 @@ async fn shutdown_finishes_requests_and_rejects_new_connections() {
     finish.send(true).unwrap();
 
     assert_eq!(
-        soon("the request in flight", in_flight).await.unwrap(),
+        within_deadline("the request in flight", in_flight)
+            .await
+            .unwrap(),
         "finished"
     );
     server.stopped().await;
 }
 
-// One thread, and no `await` before the end of the loop: the server has seen nothing of this when
-// the shutdown begins.
+// One thread, and no `await` before the end of the loop: the server has seen no connection when the
+// shutdown begins.
 #[tokio::test]
 async fn a_shutdown_serves_those_whose_connection_stands_already() {
     let mut server = serve(Router::new().route("/", get(|| async { "ok" }))).await;
@@ -146,7 +149,7 @@ async fn a_shutdown_serves_those_whose_connection_stands_already() {
         let head = read_head(client).await;
         assert!(
             head.starts_with("HTTP/1.1 200"),
-            "client {number} of 30 was connected, and turned away"
+            "client {number} of 30 was connected, so the server must respond"
         );
     }
     server.stopped().await;
@@ -169,7 +172,7 @@ async fn a_shutdown_does_not_wait_for_ever() {
         .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         .await
         .unwrap();
-    soon("the request to start", started.recv()).await;
+    within_deadline("the request to start", started.recv()).await;
 
     server.begin_stop();
     server.stopped().await;

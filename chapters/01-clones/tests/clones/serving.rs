@@ -1,4 +1,4 @@
-//! Any program that serves and says where, as a process of its own.
+//! A server program as a child process that prints its address.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -6,22 +6,22 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::support::soon;
+use crate::support::within_deadline;
 
 /// A running program. Dropping this kills it.
 pub struct Serving {
     pub address: SocketAddr,
     process: Child,
-    /// Kept, because a process whose output nobody takes any more fails when it prints.
+    /// Kept open: a process fails when it prints and its standard output is closed.
     _output: BufReader<ChildStdout>,
 }
 
 impl Serving {
-    /// Starts it, and returns when it has printed where it listens: `http://ADDRESS`, and then a
+    /// Starts the program. Returns when it has printed its address: `http://ADDRESS`, followed by a
     /// space or the end of the line.
     pub async fn start(command: &mut Command) -> Self {
         let mut process = command
-            // Open for as long as we live: a stand-in ends when it is closed.
+            // Open as long as this process lives: a stand-in ends when it is closed.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -31,8 +31,8 @@ impl Serving {
         let mut line = String::new();
         while !line.contains("http://") {
             line.clear();
-            let read = soon(
-                "the program to say where it listens",
+            let read = within_deadline(
+                "the program to print its address",
                 output.read_line(&mut line),
             )
             .await;
@@ -52,7 +52,7 @@ impl Serving {
         }
     }
 
-    /// `kill -9`. Returns when it is gone.
+    /// Sends `kill -9`. Returns when the process has ended.
     pub async fn kill(&mut self) {
         self.process.kill().await.unwrap();
     }

@@ -1,8 +1,7 @@
-//! A thousand visitors are logged in, and one of three clones is killed as the kernel kills: who
-//! has to log in again?
+//! A thousand users are logged in, and one of three clones gets `kill -9`. Which sessions are lost?
 //!
-//! The same is asked of sessions in each clone's own memory, of the same with a balancer that sends
-//! visitors back to their clone, and of sessions in a real Redis.
+//! The tests compare sessions in each clone's memory, the same with a sticky balancer, and sessions
+//! in a real Redis.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,138 +16,140 @@ use crate::process::CloneProcess;
 use crate::processes::three_behind;
 use crate::support::{client, header, until};
 
-const VISITORS: usize = 1_000;
+const USERS: usize = 1_000;
 
-/// So many at a time, each with a connection that stays open.
-const AT_A_TIME: usize = 8;
+/// Concurrent connections.
+const CONNECTIONS: usize = 8;
 
-/// Who is logged in.
+/// A user who is logged in.
 #[derive(Clone)]
-struct Visitor {
+struct LoggedInUser {
     number: usize,
-    /// All cookies that came with the login, as a browser sends them back.
+    /// All cookies of the login response, in the form in which a browser sends them.
     cookies: String,
     /// The clone that took the login.
     clone: String,
 }
 
-/// Logs all of them in.
-async fn log_in_all(url: &str) -> Vec<Visitor> {
+/// Logs in all users.
+async fn log_in_all(url: &str) -> Vec<LoggedInUser> {
     let mut queues = JoinSet::new();
-    for first in 0..AT_A_TIME {
+    for first in 0..CONNECTIONS {
         let (url, client) = (url.to_owned(), client());
         queues.spawn(async move {
-            let mut visitors = Vec::new();
-            for number in (first..VISITORS).step_by(AT_A_TIME) {
-                let user = json!({ "user": format!("user-{number}") });
-                let answer = client.post(&url).json(&user).send().await.unwrap();
-                assert_eq!(answer.status(), StatusCode::OK);
-                let set = answer.headers().get_all("set-cookie").iter();
+            let mut users = Vec::new();
+            for number in (first..USERS).step_by(CONNECTIONS) {
+                let login = json!({ "user": format!("user-{number}") });
+                let response = client.post(&url).json(&login).send().await.unwrap();
+                assert_eq!(response.status(), StatusCode::OK);
+                let set = response.headers().get_all("set-cookie").iter();
                 let pairs: Vec<&str> = set
                     .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap())
                     .collect();
-                visitors.push(Visitor {
+                users.push(LoggedInUser {
                     number,
                     cookies: pairs.join("; "),
-                    clone: header(&answer, "x-served-by").to_owned(),
+                    clone: header(&response, "x-served-by").to_owned(),
                 });
             }
-            visitors
+            users
         });
     }
-    let mut all: Vec<Visitor> = queues.join_all().await.into_iter().flatten().collect();
-    all.sort_by_key(|visitor| visitor.number);
+    let mut all: Vec<LoggedInUser> = queues.join_all().await.into_iter().flatten().collect();
+    all.sort_by_key(|user| user.number);
     all
 }
 
-/// Asks once for each visitor who they are: the answer's status, and the clone that gave it.
-async fn ask_all(url: String, visitors: &[Visitor]) -> Vec<(StatusCode, String)> {
+/// Sends one request for each user. Returns the statuses and the clones that responded.
+async fn request_for_all(url: String, users: &[LoggedInUser]) -> Vec<(StatusCode, String)> {
     let mut queues = JoinSet::new();
-    for queue in visitors.chunks(VISITORS.div_ceil(AT_A_TIME)) {
+    for queue in users.chunks(USERS.div_ceil(CONNECTIONS)) {
         let (url, client, queue) = (url.clone(), client(), queue.to_vec());
         queues.spawn(async move {
-            let mut answers = Vec::new();
-            for Visitor {
+            let mut responses = Vec::new();
+            for LoggedInUser {
                 number, cookies, ..
             } in queue
             {
-                let answer = client
+                let response = client
                     .get(&url)
                     .header("cookie", cookies)
                     .send()
                     .await
                     .unwrap();
-                answers.push((
+                responses.push((
                     number,
-                    (answer.status(), header(&answer, "x-served-by").to_owned()),
+                    (
+                        response.status(),
+                        header(&response, "x-served-by").to_owned(),
+                    ),
                 ));
             }
-            answers
+            responses
         });
     }
     let mut all: Vec<_> = queues.join_all().await.into_iter().flatten().collect();
     all.sort_by_key(|(number, _)| *number);
-    all.into_iter().map(|(_, answer)| answer).collect()
+    all.into_iter().map(|(_, response)| response).collect()
 }
 
-fn those_of<'a>(clone: &'a str, visitors: &'a [Visitor]) -> BTreeSet<usize> {
-    let theirs = visitors.iter().filter(|visitor| visitor.clone == clone);
-    theirs.map(|visitor| visitor.number).collect()
+fn users_of<'a>(clone: &'a str, users: &'a [LoggedInUser]) -> BTreeSet<usize> {
+    let users_of_clone = users.iter().filter(|user| user.clone == clone);
+    users_of_clone.map(|user| user.number).collect()
 }
 
-/// About a third: what one of three clones has of visitors who come to all three in turn.
+/// With round robin, each of three clones takes about a third of the logins.
 fn assert_about_a_third(lost: &BTreeSet<usize>) {
     assert!(
         (300..=367).contains(&lost.len()),
-        "{} of {VISITORS}: do the clones take turns with the logins?",
+        "{} of {USERS} logins, although a third is expected: does the balancer use round robin?",
         lost.len()
     );
 }
 
 struct Loss {
-    /// The logins that were taken by the clone that died.
-    of_the_dead: BTreeSet<usize>,
-    /// Logins that no clone knows any more.
-    sessions: BTreeSet<usize>,
-    /// Requests of visitors who are logged in, during and after the loss, that were answered with
-    /// anything else than 200.
-    requests: usize,
+    /// The users whose login the dead clone took.
+    users_of_dead_clone: BTreeSet<usize>,
+    /// The users whose session no clone knows any more.
+    lost_sessions: BTreeSet<usize>,
+    /// Requests of logged-in users, during and after the kill, without a 200 response.
+    failed_requests: usize,
 }
 
-/// Logs everybody in, and kills one of three clones while some of them ask and ask.
+/// Logs in all users, and kills one of three clones while four users send requests.
 async fn kill_one_of_three(sessions: &str) -> Loss {
     let (front, mut clones) = three_behind(StrategyName::RoundRobin, sessions).await;
-    let visitors = log_in_all(&front.url("/login")).await;
-    let (answered, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let enough = Arc::new(AtomicBool::new(false));
-    let mut asking = JoinSet::new();
-    for visitor in visitors.iter().take(4) {
-        let (url, client, cookies) = (front.url("/me"), client(), visitor.cookies.clone());
-        let (answered, failed, enough) = (
-            Arc::clone(&answered),
+    let users = log_in_all(&front.url("/login")).await;
+    let (response_count, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let is_stopped = Arc::new(AtomicBool::new(false));
+    let mut tasks = JoinSet::new();
+    for user in users.iter().take(4) {
+        let (url, client, cookies) = (front.url("/me"), client(), user.cookies.clone());
+        let (response_count, failed, is_stopped) = (
+            Arc::clone(&response_count),
             Arc::clone(&failed),
-            Arc::clone(&enough),
+            Arc::clone(&is_stopped),
         );
-        asking.spawn(async move {
-            while !enough.load(Ordering::SeqCst) {
-                let answer = client
+        tasks.spawn(async move {
+            while !is_stopped.load(Ordering::SeqCst) {
+                let response = client
                     .get(&url)
                     .header("cookie", &cookies)
                     .send()
                     .await
                     .unwrap();
                 failed.fetch_add(
-                    usize::from(answer.status() != StatusCode::OK),
+                    usize::from(response.status() != StatusCode::OK),
                     Ordering::SeqCst,
                 );
-                answered.fetch_add(1, Ordering::SeqCst);
+                response_count.fetch_add(1, Ordering::SeqCst);
             }
         });
     }
     let more = async |requests: usize| {
-        let goal = answered.load(Ordering::SeqCst) + requests;
-        until("the visitors' requests to be answered", async || {
-            answered.load(Ordering::SeqCst) >= goal
+        let goal = response_count.load(Ordering::SeqCst) + requests;
+        until("the users' requests to get responses", async || {
+            response_count.load(Ordering::SeqCst) >= goal
         })
         .await;
     };
@@ -156,21 +157,21 @@ async fn kill_one_of_three(sessions: &str) -> Loss {
     more(50).await;
     clones.remove(1).kill().await.unwrap();
     more(50).await;
-    enough.store(true, Ordering::SeqCst);
-    asking.join_all().await;
+    is_stopped.store(true, Ordering::SeqCst);
+    tasks.join_all().await;
 
     Loss {
-        of_the_dead: those_of("clone-2", &visitors),
-        sessions: unknown_to_all(&clones, &visitors).await,
-        requests: failed.load(Ordering::SeqCst),
+        users_of_dead_clone: users_of("clone-2", &users),
+        lost_sessions: unknown_to_all(&clones, &users).await,
+        failed_requests: failed.load(Ordering::SeqCst),
     }
 }
 
-async fn unknown_to_all(clones: &[CloneProcess], visitors: &[Visitor]) -> BTreeSet<usize> {
-    let mut unknown: BTreeSet<usize> = (0..VISITORS).collect();
+async fn unknown_to_all(clones: &[CloneProcess], users: &[LoggedInUser]) -> BTreeSet<usize> {
+    let mut unknown: BTreeSet<usize> = (0..USERS).collect();
     for clone in clones {
-        let answers = ask_all(format!("http://{}/me", clone.address), visitors).await;
-        unknown.retain(|number| answers[*number].0 == StatusCode::UNAUTHORIZED);
+        let responses = request_for_all(format!("http://{}/me", clone.address), users).await;
+        unknown.retain(|number| responses[*number].0 == StatusCode::UNAUTHORIZED);
     }
     unknown
 }
@@ -179,66 +180,66 @@ async fn unknown_to_all(clones: &[CloneProcess], visitors: &[Visitor]) -> BTreeS
 async fn killed_clone_loses_no_session() {
     let naive = kill_one_of_three("local").await;
     assert_eq!(
-        naive.sessions, naive.of_the_dead,
-        "what is lost is what lay in the memory of the clone that died, no more and no less"
+        naive.lost_sessions, naive.users_of_dead_clone,
+        "with local sessions, exactly the logins of the dead clone must be lost"
     );
-    assert_about_a_third(&naive.sessions);
+    assert_about_a_third(&naive.lost_sessions);
     assert!(
-        naive.requests > 0,
-        "visitors were known wherever they came, with sessions in one clone's memory?"
+        naive.failed_requests > 0,
+        "with local sessions, some requests must fail; do the clones share a store?"
     );
 
     let redis = testbed::redis().await.unwrap();
     let fixed = kill_one_of_three(&redis.url()).await;
-    assert_about_a_third(&fixed.of_the_dead);
+    assert_about_a_third(&fixed.users_of_dead_clone);
     assert_eq!(
-        fixed.sessions.len(),
+        fixed.lost_sessions.len(),
         0,
-        "a login went down with a clone: is it in the clone's memory?"
+        "a session died with a clone: is it in the clone's memory?"
     );
     assert_eq!(
-        fixed.requests, 0,
-        "the loss of a clone was seen from outside: does the balancer send a GET that broke to another one?"
+        fixed.failed_requests, 0,
+        "a client noticed the kill: does the balancer retry a broken GET on another clone?"
     );
 }
 
 #[tokio::test]
 async fn sticky_sessions_die_with_their_clone() {
     let (front, mut clones) = three_behind(StrategyName::Sticky, "sticky").await;
-    let visitors = log_in_all(&front.url("/login")).await;
-    for (visitor, (status, clone)) in visitors
+    let users = log_in_all(&front.url("/login")).await;
+    for (user, (status, clone)) in users
         .iter()
-        .zip(ask_all(front.url("/me"), &visitors).await)
+        .zip(request_for_all(front.url("/me"), &users).await)
     {
         assert_eq!(
             (status, &clone),
-            (StatusCode::OK, &visitor.clone),
-            "until a clone dies, sticky looks right: each visitor comes back to the clone that has the login"
+            (StatusCode::OK, &user.clone),
+            "before a clone dies, each user must return to the clone of the login"
         );
     }
 
     clones.remove(1).kill().await.unwrap();
 
     let mut lost = BTreeSet::new();
-    for (visitor, (status, clone)) in visitors
+    for (user, (status, clone)) in users
         .iter()
-        .zip(ask_all(front.url("/me"), &visitors).await)
+        .zip(request_for_all(front.url("/me"), &users).await)
     {
         if status == StatusCode::UNAUTHORIZED {
-            lost.insert(visitor.number);
+            lost.insert(user.number);
         } else {
-            assert_eq!((status, &clone), (StatusCode::OK, &visitor.clone));
+            assert_eq!((status, &clone), (StatusCode::OK, &user.clone));
         }
     }
     assert_eq!(
         lost,
-        those_of("clone-2", &visitors),
-        "exactly the visitors of the clone that died have to log in again"
+        users_of("clone-2", &users),
+        "exactly the users of the dead clone must lose their session"
     );
     assert_about_a_third(&lost);
     assert_eq!(
-        unknown_to_all(&clones, &visitors).await,
+        unknown_to_all(&clones, &users).await,
         lost,
-        "somebody else knows them"
+        "another clone knows a lost session"
     );
 }

@@ -1,4 +1,4 @@
-//! Logging in: on one clone, on all of them, and with everything that is not a login.
+//! Logins on one clone and on all clones, and invalid logins.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,11 +9,14 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Front, Running, assert_problem, balance, client, clone_with, header, log_in, raw, serve,
+    TestBalancer, TestServer, assert_problem, balance, client, clone_with, header, log_in,
+    send_raw, serve,
 };
 
-/// Three clones behind a balancer. `store` is asked once for each clone.
-pub async fn three_clones(store: impl Fn() -> Arc<dyn SessionStore>) -> (Front, Vec<Running>) {
+/// Three clones behind a balancer. `store` makes the session store of each clone.
+pub async fn three_clones(
+    store: impl Fn() -> Arc<dyn SessionStore>,
+) -> (TestBalancer, Vec<TestServer>) {
     let mut clones = Vec::new();
     for name in ["clone-1", "clone-2", "clone-3"] {
         clones.push(serve(clone_with(name, store())).await);
@@ -22,7 +25,7 @@ pub async fn three_clones(store: impl Fn() -> Arc<dyn SessionStore>) -> (Front, 
     (balance(&addrs).await, clones)
 }
 
-async fn me(front: &Front, cookie: &str) -> (StatusCode, Value) {
+async fn me(front: &TestBalancer, cookie: &str) -> (StatusCode, Value) {
     let answer = client()
         .get(front.url("/me"))
         .header("cookie", cookie)
@@ -32,8 +35,8 @@ async fn me(front: &Front, cookie: &str) -> (StatusCode, Value) {
     (answer.status(), answer.json().await.unwrap())
 }
 
-/// On how many of six turns the login is known.
-async fn known_turns(front: &Front, cookie: &str) -> usize {
+/// Returns how many of six requests find the session.
+async fn known_turns(front: &TestBalancer, cookie: &str) -> usize {
     let mut known = 0;
     for _ in 0..6 {
         known += usize::from(me(front, cookie).await.0 == StatusCode::OK);
@@ -48,7 +51,7 @@ async fn only_a_shared_store_shares_logins() {
     assert_eq!(
         known_turns(&naive, &cookie).await,
         2,
-        "one clone in three has the login in its memory"
+        "one of three clones has the login in its memory"
     );
 
     let store: Arc<dyn SessionStore> = Arc::new(MemorySessions::new());
@@ -57,7 +60,7 @@ async fn only_a_shared_store_shares_logins() {
     assert_eq!(
         known_turns(&shared, &cookie).await,
         6,
-        "does some clone keep sessions of its own?"
+        "does a clone keep its own sessions?"
     );
     assert_eq!(me(&shared, &cookie).await.1, json!({ "user": "ada" }));
 }
@@ -68,7 +71,7 @@ async fn stopped_clone_loses_no_shared_session() {
     let (front, mut clones) = three_clones(|| Arc::clone(&store)).await;
     let cookie = log_in(&front.url("/login"), "ada", None).await;
 
-    // The first one is the one that took the login.
+    // The first clone took the login.
     clones.remove(0).stop().await;
 
     assert_eq!(known_turns(&front, &cookie).await, 6);
@@ -88,13 +91,13 @@ async fn login_changes_the_session_id() {
 
     assert_ne!(
         old, new,
-        "whoever planted the old id in this browser would be logged in as well"
+        "an attacker who planted the old id would be logged in too"
     );
     assert_eq!(me(&front, &new).await.1, json!({ "user": "bob" }));
     assert_eq!(
         me(&front, &old).await.0,
         StatusCode::UNAUTHORIZED,
-        "the old session lives on"
+        "the old session must end"
     );
 }
 
@@ -163,7 +166,7 @@ async fn logout_everywhere_ends_every_session() {
         assert_eq!(
             known_turns(&front, cookie).await,
             0,
-            "whoever finds the phone is logged in"
+            "the session on the lost phone must end"
         );
     }
     assert_eq!(known_turns(&front, &bob).await, 6, "bob has lost nothing");
@@ -174,7 +177,7 @@ async fn logout_everywhere_ends_every_session() {
     assert_eq!(
         known_turns(&front, &laptop).await,
         6,
-        "a login afterwards is a new beginning"
+        "a login afterwards must start a new session"
     );
     assert_eq!(known_turns(&front, &phone).await, 0);
 
@@ -190,15 +193,15 @@ async fn logout_everywhere_ends_every_session() {
 }
 
 #[tokio::test]
-async fn a_stranger_logs_nobody_out() {
+async fn request_without_login_logs_out_no_user() {
     let (front, _clones) = three_clones(shared()).await;
     let ada = log_in(&front.url("/login"), "ada", None).await;
-    let nobody = client()
+    let response = client()
         .post(front.url("/logout-everywhere"))
         .send()
         .await
         .unwrap();
-    assert_problem(nobody, 401, "`POST /login`").await;
+    assert_problem(response, 401, "`POST /login`").await;
     assert_eq!(known_turns(&front, &ada).await, 6);
 }
 
@@ -221,7 +224,7 @@ async fn cookie_is_http_only_and_same_site() {
 }
 
 #[tokio::test]
-async fn a_garbage_cookie_is_as_no_cookie() {
+async fn invalid_cookie_is_ignored() {
     let (front, clones) = three_clones(shared()).await;
     let good = log_in(&front.url("/login"), "ada", None).await;
     let long = "f".repeat(4_000);
@@ -253,7 +256,7 @@ async fn a_garbage_cookie_is_as_no_cookie() {
         for addr in [front.addr, clones[0].addr] {
             for line in ["GET /me", "POST /logout", "GET /"] {
                 let head = format!("{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: ");
-                let answer = raw(addr, [head.as_bytes(), &cookie, b"\r\n\r\n"].concat()).await;
+                let answer = send_raw(addr, [head.as_bytes(), &cookie, b"\r\n\r\n"].concat()).await;
                 let expected = match line {
                     "GET /me" => "HTTP/1.1 401",
                     "POST /logout" => "HTTP/1.1 204",
@@ -268,7 +271,7 @@ async fn a_garbage_cookie_is_as_no_cookie() {
         }
     }
 
-    // A good one among the bad still counts, wherever it stands.
+    // A valid cookie counts among invalid ones, in any position.
     let mixed = format!("a=1; session=garbage; {good}");
     assert_eq!(me(&front, &mixed).await.0, StatusCode::OK);
 }
@@ -358,7 +361,7 @@ async fn a_session_ends_after_seven_days() {
 }
 
 #[test]
-fn only_what_an_id_looks_like_is_one() {
+fn only_64_hex_digits_are_a_session_id() {
     let good = SessionId::random()
         .as_str()
         .replace(|digit: char| digit.is_ascii_digit(), "a");

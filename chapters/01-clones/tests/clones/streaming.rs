@@ -15,17 +15,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::support::{TellsWhenDropped, balance, read_head, serve, soon};
+use crate::support::{DropNotifier, balance, read_head, serve, within_deadline};
 
 /// A clone whose response to `GET /` consists of the pieces that the test sends into the channel.
 pub async fn dictated() -> (
-    crate::support::Running,
+    crate::support::TestServer,
     mpsc::UnboundedSender<Bytes>,
     mpsc::UnboundedReceiver<()>,
 ) {
     let (pieces, dictation) = mpsc::unbounded_channel::<Bytes>();
     let (tell, dropped) = mpsc::unbounded_channel();
-    let once = Arc::new(Mutex::new(Some((dictation, TellsWhenDropped(tell)))));
+    let once = Arc::new(Mutex::new(Some((dictation, DropNotifier(tell)))));
     let handler = move || async move {
         let (mut dictation, guard) = once.lock().unwrap().take().expect("one request only");
         Body::from_stream(poll_fn(move |context| {
@@ -54,7 +54,7 @@ pub async fn get_slash(addr: SocketAddr) -> TcpStream {
 /// Reads one chunk of the length of `piece`.
 pub async fn read_chunk(stream: &mut TcpStream, piece: &str) -> String {
     let mut chunk = vec![0; format!("{:X}\r\n{piece}\r\n", piece.len()).len()];
-    soon("a piece of the body", stream.read_exact(&mut chunk))
+    within_deadline("a piece of the body", stream.read_exact(&mut chunk))
         .await
         .unwrap();
     String::from_utf8(chunk).unwrap()
@@ -77,7 +77,7 @@ async fn response_streams_before_it_is_complete() {
     }
     drop(pieces);
     let mut end = [0; 5];
-    soon("the end of the body", stream.read_exact(&mut end))
+    within_deadline("the end of the body", stream.read_exact(&mut end))
         .await
         .unwrap();
     assert_eq!(&end, b"0\r\n\r\n");
@@ -103,7 +103,7 @@ async fn upload_streams_before_it_is_complete() {
 
     for piece in [b"first", b"again"] {
         stream.write_all(piece).await.unwrap();
-        let got = soon("the piece to reach the clone", arrivals.recv())
+        let got = within_deadline("the piece to reach the clone", arrivals.recv())
             .await
             .unwrap();
         assert_eq!(&got[..], piece);
@@ -122,7 +122,7 @@ async fn clone_notices_client_that_leaves_mid_response() {
 
     drop(stream);
 
-    soon(
+    within_deadline(
         "the clone to stop responding to a client that has left",
         dropped.recv(),
     )
@@ -134,17 +134,17 @@ async fn clone_notices_client_that_leaves_before_response() {
     let (tell, mut events) = mpsc::unbounded_channel();
     let handler = move || async move {
         tell.send(()).unwrap();
-        let _guard = TellsWhenDropped(tell);
+        let _guard = DropNotifier(tell);
         std::future::pending::<()>().await;
     };
     let clone = serve(Router::new().route("/", get(handler))).await;
     let front = balance(&[clone.addr]).await;
     let stream = get_slash(front.addr).await;
-    soon("the request to reach the clone", events.recv()).await;
+    within_deadline("the request to reach the clone", events.recv()).await;
 
     drop(stream);
 
-    soon("the clone to give up the request", events.recv()).await;
+    within_deadline("the clone to give up the request", events.recv()).await;
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn refused_upload_gets_its_response() {
             );
             stream.write_all(head.as_bytes()).await.unwrap();
             // Like many clients, this one reads the response only after it has sent everything.
-            let sent = soon("the upload to be taken", stream.write_all(&body)).await;
+            let sent = within_deadline("the upload to be taken", stream.write_all(&body)).await;
             assert!(
                 sent.is_ok(),
                 "{way}, round {round}: {sent:?}; was the connection closed with unread bytes in it?"
@@ -193,10 +193,10 @@ async fn expect_continue_refuses_before_the_upload() {
     let clone = serve(Router::new().route("/", post(refuse))).await;
     let request =
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n";
-    let answer = crate::support::raw(clone.addr, request).await;
+    let answer = crate::support::send_raw(clone.addr, request).await;
     assert!(
         answer.starts_with("HTTP/1.1 413"),
-        "the client was told to send the body, and was then refused:\n{answer}"
+        "the clone sent `100 Continue` and then rejected the body:\n{answer}"
     );
 }
 
@@ -206,6 +206,6 @@ async fn chunked_upload_passes() {
     let front = balance(&[clone.addr]).await;
     let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
         5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
-    let answer = crate::support::raw(front.addr, request).await;
+    let answer = crate::support::send_raw(front.addr, request).await;
     assert!(answer.ends_with("\r\n\r\nhello world"), "{answer}");
 }

@@ -1,7 +1,6 @@
-//! Servers, clients and patience for the tests.
+//! Servers, clients and deadlines for the tests.
 //!
-//! Nothing here sleeps for a fixed time: a test waits for what it expects, and [`DEADLINE`] is only
-//! how long it believes.
+//! No test sleeps for a fixed time. A test waits for the expected result, at most for [`DEADLINE`].
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,57 +20,57 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// Far more than anything here takes, so that a busy machine fails no test.
+/// Much longer than any step of a test, so that no test fails on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Waits for something that must happen.
-pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+/// Waits for `future`, and panics at the deadline. `what` names the expected event.
+pub async fn within_deadline<F: Future>(what: &str, future: F) -> F::Output {
     let Ok(output) = tokio::time::timeout(DEADLINE, future).await else {
         panic!("waited {DEADLINE:?} for {what}");
     };
     output
 }
 
-/// Asks again and again until the answer is yes.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+/// Polls `condition` until it is true, and panics at the deadline. `what` names the condition.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let begin = Instant::now();
-    while !ask().await {
+    while !condition().await {
         assert!(begin.elapsed() < DEADLINE, "waited {DEADLINE:?} for {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
-/// A server of the chapter, running as a task.
-pub struct Running {
+/// A server of this chapter that runs as a task.
+pub struct TestServer {
     pub addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
-impl Running {
+impl TestServer {
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 
-    /// Asks it to stop and does not wait.
+    /// Starts a graceful shutdown and does not wait for it.
     pub fn begin_stop(&mut self) {
         drop(self.stop.take());
     }
 
-    /// Waits until it has stopped.
+    /// Waits until the server has stopped.
     pub async fn stopped(self) {
-        soon("the server to stop", self.task)
+        within_deadline("the server to stop", self.task)
             .await
             .expect("the server panicked");
     }
 
-    /// Dies as a process does: all its connections are cut at once, in whatever state.
+    /// Dies like a killed process: all connections break at once.
     pub async fn die(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
     }
 
-    /// Asks it to stop and waits.
+    /// Starts a graceful shutdown and waits for it.
     pub async fn stop(mut self) {
         self.begin_stop();
         self.stopped().await;
@@ -79,36 +78,36 @@ impl Running {
 }
 
 /// Runs a router on a free port.
-pub async fn serve(router: Router) -> Running {
+pub async fn serve(router: Router) -> TestServer {
     serve_with(Limits::default(), router).await
 }
 
-/// The same with other limits.
-pub async fn serve_with(limits: Limits, router: Router) -> Running {
+/// Runs a router with other limits.
+pub async fn serve_with(limits: Limits, router: Router) -> TestServer {
     serve_on(free_port().await, limits, router)
 }
 
-/// The same on a given listener.
-pub fn serve_on(listener: TcpListener, limits: Limits, router: Router) -> Running {
+/// Runs a router on a given listener.
+pub fn serve_on(listener: TcpListener, limits: Limits, router: Router) -> TestServer {
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async { drop(stopped.await) };
     let task =
         tokio::spawn(async move { server::run_with(limits, listener, router, shutdown).await });
-    Running {
+    TestServer {
         addr,
         stop: Some(stop),
         task,
     }
 }
 
-/// The chapter's clone with this session store, and avatars of its own.
+/// The routes of a clone with this session store and its own avatar store.
 pub fn clone_with(name: &str, sessions: Arc<dyn SessionStore>) -> Router {
     app::router(name, sessions, AvatarStore::new(Arc::new(InMemory::new())))
 }
 
-/// Runs the chapter's clone with a session store of its own.
-pub async fn clone(name: &str) -> Running {
+/// Runs a clone with its own session store.
+pub async fn clone(name: &str) -> TestServer {
     serve(clone_with(name, Arc::new(MemorySessions::new()))).await
 }
 
@@ -117,14 +116,14 @@ pub async fn free_port() -> TcpListener {
 }
 
 /// A balancer on a free port. It runs until the end of the test.
-pub struct Front {
+pub struct TestBalancer {
     pub addr: SocketAddr,
     pub balancer: Arc<Balancer>,
     task: JoinHandle<()>,
 }
 
-impl Front {
-    /// Dies as a process does, with all that it has.
+impl TestBalancer {
+    /// Dies like a killed process.
     pub async fn die(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
@@ -136,20 +135,20 @@ impl Front {
 }
 
 /// Balances over clones named `clone-1`, `clone-2`, …
-pub async fn balance(clones: &[SocketAddr]) -> Front {
+pub async fn balance(clones: &[SocketAddr]) -> TestBalancer {
     balance_with(Timeouts::default(), clones).await
 }
 
-/// The same with other time-outs.
-pub async fn balance_with(timeouts: Timeouts, clones: &[SocketAddr]) -> Front {
+/// A balancer with other time-outs.
+pub async fn balance_with(timeouts: Timeouts, clones: &[SocketAddr]) -> TestBalancer {
     balance_over(|balancer| balancer.with_timeouts(timeouts), clones).await
 }
 
-/// The same with a balancer that is changed in any way.
+/// A balancer that `change` has configured.
 pub async fn balance_over(
     change: impl FnOnce(Balancer) -> Balancer,
     clones: &[SocketAddr],
-) -> Front {
+) -> TestBalancer {
     let upstreams = (1..)
         .zip(clones)
         .map(|(n, addr)| Upstream::new(format!("clone-{n}"), *addr))
@@ -162,7 +161,7 @@ pub async fn balance_over(
         Arc::clone(&balancer),
         std::future::pending(),
     ));
-    Front {
+    TestBalancer {
         addr,
         balancer,
         task,
@@ -185,27 +184,30 @@ pub fn header<'a>(response: &'a reqwest::Response, name: &str) -> &'a str {
         .map_or("", |value| value.to_str().unwrap())
 }
 
-/// Logs in at `POST /login` of some server and gives back the cookie as a browser would send it.
+/// Logs in at `url`. Returns the cookie in the form in which a browser sends it.
 pub async fn log_in(url: &str, user: &str, cookie: Option<&str>) -> String {
     let mut request = client().post(url).json(&json!({ "user": user }));
     if let Some(cookie) = cookie {
         request = request.header("cookie", cookie);
     }
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    header(&answer, "set-cookie")
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    header(&response, "set-cookie")
         .split(';')
         .next()
         .unwrap()
         .to_owned()
 }
 
-/// That the answer is a problem document with this status, which tells its reader this much at
-/// least.
-pub async fn assert_problem(answer: reqwest::Response, status: u16, hint: &str) {
-    assert_eq!(answer.status(), status);
-    assert_eq!(header(&answer, "content-type"), "application/problem+json");
-    let problem: Value = answer.json().await.unwrap();
+/// Asserts that the response is a problem document with this status, and that its detail contains
+/// `hint`.
+pub async fn assert_problem(response: reqwest::Response, status: u16, hint: &str) {
+    assert_eq!(response.status(), status);
+    assert_eq!(
+        header(&response, "content-type"),
+        "application/problem+json"
+    );
+    let problem: Value = response.json().await.unwrap();
     assert_eq!(problem["type"], "about:blank");
     assert_eq!(problem["status"], json!(status));
     assert!(problem["title"].is_string());
@@ -215,13 +217,13 @@ pub async fn assert_problem(answer: reqwest::Response, status: u16, hint: &str) 
     );
 }
 
-/// Sends these bytes and reads until the server closes. Put `Connection: close` into the request.
-pub async fn raw(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
+/// Sends these bytes and reads until the server closes. The request needs `Connection: close`.
+pub async fn send_raw(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.write_all(request.as_ref()).await.unwrap();
     let mut response = Vec::new();
-    soon(
-        "the answer and the end of the connection",
+    within_deadline(
+        "the response and the end of the connection",
         stream.read_to_end(&mut response),
     )
     .await
@@ -229,11 +231,11 @@ pub async fn raw(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
     String::from_utf8_lossy(&response).into_owned()
 }
 
-/// Reads a message's head, up to the empty line. Empty if the other side closed before.
+/// Reads the head of a message, up to the empty line. Empty if the other side closes first.
 pub async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        match soon("a message's head", stream.read_u8()).await {
+        match within_deadline("a message's head", stream.read_u8()).await {
             Ok(byte) => head.push(byte),
             Err(_) => return String::new(),
         }
@@ -241,8 +243,8 @@ pub async fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// A clone that misbehaves as `script` says, for each connection anew. The script gets the
-/// connection's number, from 0.
+/// A clone that runs `script` for each connection. The script gets the number of the connection,
+/// counted from 0.
 pub async fn scripted<F>(script: impl Fn(usize, TcpStream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
@@ -258,10 +260,10 @@ where
     addr
 }
 
-/// Tells when it is dropped, and so when whatever owned it was.
-pub struct TellsWhenDropped(pub tokio::sync::mpsc::UnboundedSender<()>);
+/// Sends a message when it is dropped.
+pub struct DropNotifier(pub tokio::sync::mpsc::UnboundedSender<()>);
 
-impl Drop for TellsWhenDropped {
+impl Drop for DropNotifier {
     fn drop(&mut self) {
         let _ = self.0.send(());
     }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
 
-use crate::support::{balance, balance_with, read_head, scripted, soon, until};
+use crate::support::{balance, balance_with, read_head, scripted, until, within_deadline};
 
 /// A clone that echoes all messages, and tells the test when a client has left.
 async fn echo() -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
@@ -35,7 +35,7 @@ async fn echo() -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
 async fn open(front: SocketAddr) -> WebSocketStream<TcpStream> {
     let stream = TcpStream::connect(front).await.unwrap();
     let opening = client_async(format!("ws://{front}/chat"), stream);
-    let (socket, answer) = soon("a WebSocket to open", opening)
+    let (socket, answer) = within_deadline("a WebSocket to open", opening)
         .await
         .expect("the clone's 101 did not reach the client: does the balancer set `Connection` and `Upgrade`?");
     assert_eq!(answer.status(), 101);
@@ -64,7 +64,7 @@ async fn frames_come_back_in_order() {
             assert_eq!(frame.into_text().unwrap().as_str(), format!("frame {n}"));
         }
     };
-    soon("all frames", async { tokio::join!(sending, receiving) }).await;
+    within_deadline("all frames", async { tokio::join!(sending, receiving) }).await;
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn clone_notices_closed_websocket_client() {
     let (clone, mut leavers) = echo().await;
     let front = balance(&[clone]).await;
     drop(open(front.addr).await);
-    soon("the clone to notice that the client left", leavers.recv())
+    within_deadline("the clone to notice that the client left", leavers.recv())
         .await
         .unwrap();
 }
@@ -82,7 +82,7 @@ async fn client_notices_dead_websocket_clone() {
     let clone =
         scripted(|_, stream| async move { drop(accept_async(stream).await.unwrap()) }).await;
     let front = balance(&[clone]).await;
-    let end = soon("the end", open(front.addr).await.next()).await;
+    let end = within_deadline("the end", open(front.addr).await.next()).await;
     assert!(
         !matches!(end, Some(Ok(_))),
         "the clone is dead, and the client gets {end:?}"
@@ -107,7 +107,7 @@ async fn drain_waits_for_open_websockets() {
         "the drain ended although a WebSocket is open"
     );
     drop(socket);
-    soon("the drain to end with the WebSocket", draining)
+    within_deadline("the drain to end with the WebSocket", draining)
         .await
         .unwrap();
 }
@@ -137,9 +137,9 @@ async fn only_idle_websockets_are_closed() {
         last = tokio::time::Instant::now();
         tokio::task::yield_now().await;
     }
-    let end = soon("the idle WebSocket to be closed", socket.next()).await;
+    let end = within_deadline("the idle WebSocket to be closed", socket.next()).await;
     assert!(!matches!(end, Some(Ok(_))), "{end:?}");
-    soon("the clone to notice it too", leavers.recv())
+    within_deadline("the clone to notice it too", leavers.recv())
         .await
         .unwrap();
 }
@@ -150,7 +150,7 @@ async fn no_websocket_outlives_its_balancer() {
     let front = balance(&[clone]).await;
     let _socket = open(front.addr).await;
     front.die().await;
-    soon("the clone to notice that the balancer died", leavers.recv())
+    within_deadline("the clone to notice that the balancer died", leavers.recv())
         .await
         .unwrap();
 }
@@ -171,10 +171,12 @@ async fn ask(fields: &str, answer: &'static str) -> (String, String) {
     let mut client = TcpStream::connect(front.addr).await.unwrap();
     let request = format!("GET /chat HTTP/1.1\r\nHost: shop\r\n{fields}\r\n");
     client.write_all(request.as_bytes()).await.unwrap();
-    let seen = soon("the clone to see it", seen.recv()).await.unwrap();
+    let seen = within_deadline("the clone to see it", seen.recv())
+        .await
+        .unwrap();
     let mut got = read_head(&mut client).await;
     client.shutdown().await.unwrap();
-    soon("the rest", client.read_to_string(&mut got))
+    within_deadline("the rest", client.read_to_string(&mut got))
         .await
         .unwrap();
     (seen.to_lowercase(), got)
@@ -260,7 +262,7 @@ async fn bytes_right_after_the_101_arrive() {
     client.write_all(request.as_bytes()).await.unwrap();
     assert!(read_head(&mut client).await.starts_with("HTTP/1.1 101"));
     let mut words = String::new();
-    soon("the clone's first bytes", client.read_to_string(&mut words))
+    within_deadline("the clone's first bytes", client.read_to_string(&mut words))
         .await
         .unwrap();
     assert_eq!(words, "first words");

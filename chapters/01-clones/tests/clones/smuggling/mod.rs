@@ -13,7 +13,7 @@ use axum::extract::{Request, State};
 use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{balance, serve, soon};
+use crate::support::{balance, serve, within_deadline};
 
 mod cases;
 mod client;
@@ -125,7 +125,7 @@ async fn deceives_unchecked_proxy(case: &Case, trusts: Trusts) -> bool {
         answered += 1;
     }
     // The proxy keeps the order, so a request that is hidden in the case comes first.
-    let last = soon("the valid request after it", Client::get(front, "/last")).await;
+    let last = within_deadline("the valid request after it", Client::get(front, "/last")).await;
     let seen = clone.log.lock().unwrap().len();
     seen != answered + 1 || last.as_deref() != Some("200 /last")
 }

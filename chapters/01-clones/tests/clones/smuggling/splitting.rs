@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::client::Client;
 use super::unchecked_proxy;
-use crate::support::{balance, read_head, scripted, soon};
+use crate::support::{balance, read_head, scripted, within_deadline};
 
 /// The name, the method, the clone's bytes, and what the client gets. `nothing` means that the
 /// connection ends in the middle.
@@ -139,7 +139,7 @@ async fn unrequested_bytes_close_the_connection() {
 
     say.send(true).unwrap();
     assert_eq!(
-        soon("the balancer to close the connection", closed.recv()).await,
+        within_deadline("the balancer to close the connection", closed.recv()).await,
         Some(0)
     );
 
