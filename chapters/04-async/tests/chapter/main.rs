@@ -1,6 +1,7 @@
 //! The chapter's tests: queues, workers, events and pre-rendered pages. One binary, because each
 //! binary costs link time.
 
+mod acknowledgement;
 mod contracts;
 mod memory_queue;
 mod notifications;
