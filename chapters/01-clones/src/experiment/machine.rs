@@ -20,7 +20,7 @@ pub fn facts() -> String {
 pub fn warn_of_debug_build() {
     if cfg!(debug_assertions) {
         eprintln!(
-            "This is a debug build, so its numbers mean nothing; add `--release` to `cargo run`."
+            "This is a debug build, so its numbers are not useful; add `--release` to `cargo run`."
         );
     }
 }

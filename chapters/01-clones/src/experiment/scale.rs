@@ -60,13 +60,13 @@ impl Plan {
 /// Measures both parts and prints the results.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let plan = Plan::of(settings);
-    println!("How much does one more clone bring?");
+    println!("Throughput of 1 to 8 clones");
     println!("Machine: {}\n", machine::facts());
     let most = *plan.counts.last().context("there are counts")?;
     let rounds = rounds_in(WORK);
 
     println!(
-        "1. Each request burns {WORK:?} in its clone, which has {CPUS} of a processor. Nothing is shared.\n"
+        "1. Each request burns {WORK:?} in its clone. Each clone has a CPU quota of {CPUS}. The clones share nothing.\n"
     );
     let own = container_clones::start("clone", &vec![CPUS; most], rounds, None).await?;
     let free = Curve::measure(&plan, &own).await?;
@@ -74,7 +74,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     drop(own);
 
     println!(
-        "2. Each request also burns {SHARED:?} in a Redis that all share, which has {SHARED_CPUS} of a processor.\n"
+        "2. Each request also burns {SHARED:?} in one shared Redis with a CPU quota of {SHARED_CPUS}.\n"
     );
     let redis = Server::builder(Service::Redis)
         .role("shared-bottleneck")
@@ -164,47 +164,47 @@ impl Curve {
         Spread::of(ratios)
     }
 
-    fn law(&self) -> anyhow::Result<UslModel> {
+    fn model(&self) -> anyhow::Result<UslModel> {
         let points: Vec<_> = self
             .spreads()
             .map(|(count, rate)| (count as f64, rate.median))
             .collect();
-        UslModel::fit(&points).context("no law can be fitted")
+        UslModel::fit(&points).context("no model can be fitted")
     }
 
     fn print(&self) {
-        let law = self.law();
+        let model = self.model();
         println!(
             "   {:>6}  {:>24}  {:>20}  {:>8}",
-            "clones", "requests/s", "times one clone", "the law"
+            "clones", "requests/s", "ratio to one", "model"
         );
         for (count, rate) in self.spreads() {
             let times = self
                 .times_one(count)
                 .map_or(String::new(), |times| times.to_string());
-            let fitted = law.as_ref().map_or(f64::NAN, |law| law.at(count as f64));
+            let fitted = model
+                .as_ref()
+                .map_or(f64::NAN, |model| model.at(count as f64));
             println!(
                 "   {count:>6}  {:>24}  {times:>20}  {fitted:>8.0}",
                 format!("{rate:.0}")
             );
         }
-        match &law {
-            Ok(law) => println!(
-                "\n   The law: one clone {:.0} requests/s, contention {:.3}, crosstalk {:.4}; R² {:.4}",
-                law.one, law.contention, law.crosstalk, law.r_squared
+        match &model {
+            Ok(model) => println!(
+                "\n   Model: one clone {:.0} requests/s, contention {:.3}, crosstalk {:.4}; R² {:.4}",
+                model.one, model.contention, model.crosstalk, model.r_squared
             ),
-            Err(error) => println!("\n   The law: inconclusive, {error:#}"),
+            Err(error) => println!("\n   Model: inconclusive, {error:#}"),
         }
         let most = self.counts.iter().copied().max().unwrap_or_default() as f64;
-        let best = law.ok().as_ref().and_then(UslModel::best);
+        let best = model.ok().as_ref().and_then(UslModel::best);
         // An extrapolation would be a guess.
         if let Some(best) = best.filter(|best| *best <= most) {
-            println!(
-                "   By it, throughput is greatest with {best:.0} clones, and more are no use."
-            );
+            println!("   The model predicts the highest throughput with {best:.0} clones.");
         }
         match self.all.failures() {
-            0 => println!("   {} requests, all answered.\n", self.all.requests),
+            0 => println!("   {} requests, all succeeded.\n", self.all.requests),
             failures => println!(
                 "   inconclusive: {failures} of {} requests failed.\n",
                 self.all.requests
@@ -217,7 +217,7 @@ fn print_summary(free: &Curve, bound: &Curve) {
     for count in [4, 8] {
         if let (Some(free), Some(bound)) = (free.times_one(count), bound.times_one(count)) {
             println!(
-                "{count} clones: {free} times one clone; {bound} times where all wait for one Redis."
+                "{count} clones: {free} times one clone; {bound} times with one shared Redis."
             );
         }
     }
@@ -239,10 +239,10 @@ fn draw(free: &Curve, bound: &Curve) -> Result<String, loadgen::plots::PlotError
         .fold(1.0, f64::max);
     let last = free.counts.last().copied().unwrap_or(1) as f64;
     let line = |curve: &Curve| {
-        let law = curve.law().ok();
+        let model = curve.model().ok();
         let places = (0..=100).map(|step| 1.0 + (last - 1.0) * f64::from(step) / 100.0);
         places
-            .filter_map(|at| Some(Point::exact(at, law?.at(at))))
+            .filter_map(|at| Some(Point::exact(at, model?.at(at))))
             .collect::<Vec<_>>()
     };
     let series = |name, points, look, colour| Series {
@@ -260,9 +260,9 @@ fn draw(free: &Curve, bound: &Curve) -> Result<String, loadgen::plots::PlotError
         y: Axis::new("requests/s", 0.0..most * 1.15),
         series: vec![
             series("nothing shared", dots(free), Look::Dots, 0),
-            series("… the law", line(free), Look::Line, 0),
-            series("all ask one Redis", dots(bound), Look::Dots, 1),
-            series("… the law", line(bound), Look::Dashed, 1),
+            series("… model", line(free), Look::Line, 0),
+            series("one shared Redis", dots(bound), Look::Dots, 1),
+            series("… model", line(bound), Look::Dashed, 1),
         ],
     }
     .svg()

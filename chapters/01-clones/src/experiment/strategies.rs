@@ -51,17 +51,15 @@ const GAMES: u64 = 1_000;
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let (rounds, window) = if settings.quick { (1, 200) } else { (3, 4_000) };
     let window = Duration::from_millis(window);
-    println!(
-        "Four clones, of which one has a tenth of the others' processor time. Who waits for it?"
-    );
+    println!("Latency with four clones, one of which has a tenth of the others' CPU quota");
     println!("Machine: {}\n", machine::facts());
     let clone_set = CloneSet::start().await?;
     let of_one = clone_set.throughput_of_one(window).await?;
     let capacity = of_one * (CLONES as f64 - 1.0 + SLOW / FAST);
     let rate = (capacity * LOAD).round() as u32;
     println!(
-        "One fast clone does {of_one:.0} requests/s, so all four do {capacity:.0}. We send {rate}, which is {:.0} %, for {} s to each\n\
-         strategy, {rounds} interleaved rounds. A visitor leaves after {} s.\n",
+        "One fast clone serves {of_one:.0} requests/s, so all four can serve {capacity:.0}. Rate: {rate}/s, which is {:.0} %, for {} s per\n\
+         strategy, {rounds} interleaved rounds. A client gives up after {} s.\n",
         100.0 * LOAD,
         window.as_secs_f64(),
         CLIENT_TIMEOUT.as_secs()
@@ -78,10 +76,10 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     println!(
         "   {:<15} {:>18} {:>10} {:>22} {:>24} {:>9} {:>7}",
-        "strategy", "slow one's share %", "answered/s", "p50 ms", "p99 ms", "left", "late"
+        "strategy", "slow clone's %", "success/s", "p50 ms", "p99 ms", "gave up", "late"
     );
     rows.iter().for_each(Row::print);
-    println!("\n   late: sends that the generator itself began more than 1 ms after their time.");
+    println!("\n   late: requests that the load generator itself sent more than 1 ms too late.");
     print_summary(&rows);
     println!("Machine at the end: {}", machine::facts());
     settings.draw("ch01-strategies.svg", || draw(&rows))
@@ -324,12 +322,8 @@ fn draw(rows: &[Row]) -> anyhow::Result<String> {
         x: Axis::of_names("strategy", names.iter().map(String::as_str).collect()),
         y: milliseconds,
         series: vec![
-            series("p50: half wait longer", dots(|row| &row.p50), 0),
-            series(
-                "p99: one in a hundred waits longer",
-                dots(|row| &row.p99),
-                1,
-            ),
+            series("p50", dots(|row| &row.p50), 0),
+            series("p99", dots(|row| &row.p99), 1),
         ],
     };
     plot.svg().context("the strategies could not be drawn")

@@ -28,7 +28,7 @@ pub struct UslModel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FitError {
     /// Three parameters fit any three points.
-    #[error("a law with three unknown numbers needs at least four different numbers of clones")]
+    #[error("a model with three unknown numbers needs at least four different numbers of clones")]
     TooFewPoints,
     /// A number of clones or a throughput is not a positive finite number.
     #[error("every number of clones and every throughput must be greater than zero")]
@@ -88,14 +88,14 @@ impl UslModel {
         }
         let [one, by_contention, by_crosstalk] = solve(matrix, right)?;
         let is_valid = one > 0.0 && by_contention >= 0.0 && by_crosstalk >= 0.0;
-        let mut law = UslModel {
+        let mut model = UslModel {
             one: 1.0 / one,
             contention: by_contention / one,
             crosstalk: by_crosstalk / one,
             r_squared: 0.0,
         };
-        law.r_squared = law.r_squared_of(points);
-        is_valid.then_some(law)
+        model.r_squared = model.r_squared_of(points);
+        is_valid.then_some(model)
     }
 
     /// The throughput of this number of clones, in requests per second.
@@ -150,11 +150,11 @@ mod tests {
 
     const COUNTS: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0];
 
-    fn points(law: &UslModel) -> Vec<(f64, f64)> {
-        COUNTS.map(|n| (n, law.at(n))).to_vec()
+    fn points(model: &UslModel) -> Vec<(f64, f64)> {
+        COUNTS.map(|n| (n, model.at(n))).to_vec()
     }
 
-    fn law(one: f64, contention: f64, crosstalk: f64) -> UslModel {
+    fn model(one: f64, contention: f64, crosstalk: f64) -> UslModel {
         UslModel {
             one,
             contention,
@@ -168,7 +168,7 @@ mod tests {
 
         #[test]
         fn fit_recovers_the_parameters(one in 1.0_f64..1e5, contention in 0.0_f64..0.9, crosstalk in 0.0_f64..0.1) {
-            let fitted = UslModel::fit(&points(&law(one, contention, crosstalk))).unwrap();
+            let fitted = UslModel::fit(&points(&model(one, contention, crosstalk))).unwrap();
             prop_assert!((fitted.one / one - 1.0).abs() < 1e-6, "{fitted:?}");
             prop_assert!((fitted.contention - contention).abs() < 1e-6, "{fitted:?}");
             prop_assert!((fitted.crosstalk - crosstalk).abs() < 1e-6, "{fitted:?}");
@@ -177,7 +177,7 @@ mod tests {
 
         #[test]
         fn noise_does_not_make_a_number_negative(noise in proptest::collection::vec(0.9_f64..1.1, 6)) {
-            let noisy: Vec<_> = points(&law(100.0, 0.0, 0.0)).into_iter().zip(noise).map(|((n, x), by)| (n, x * by)).collect();
+            let noisy: Vec<_> = points(&model(100.0, 0.0, 0.0)).into_iter().zip(noise).map(|((n, x), by)| (n, x * by)).collect();
             let fitted = UslModel::fit(&noisy).unwrap();
             prop_assert!(fitted.contention >= 0.0 && fitted.crosstalk >= 0.0, "{fitted:?}");
         }
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn three_points_prove_nothing() {
-        let few = &points(&law(100.0, 0.1, 0.0))[..3];
+        let few = &points(&model(100.0, 0.1, 0.0))[..3];
         assert_eq!(UslModel::fit(few), Err(FitError::TooFewPoints));
         let same = [few[0], few[0], few[1], few[2]];
         assert_eq!(
@@ -201,8 +201,8 @@ mod tests {
 
     #[test]
     fn throughput_never_falls_without_crosstalk() {
-        assert_eq!(law(100.0, 0.3, 0.0).best(), None);
-        let best = law(100.0, 0.0, 0.01).best().unwrap();
+        assert_eq!(model(100.0, 0.3, 0.0).best(), None);
+        let best = model(100.0, 0.0, 0.01).best().unwrap();
         assert!((best - 10.0).abs() < 1e-9, "{best}");
     }
 }

@@ -43,9 +43,9 @@ async fn scale_experiment_fits_both_curves() {
         ["1", "2", "3", "4", "1", "2", "3", "4"],
         "{printed}"
     );
-    assert_eq!(printed.matches("The law: ").count(), 2, "{printed}");
+    assert_eq!(printed.matches("Model: ").count(), 2, "{printed}");
     assert_eq!(
-        printed.matches("all answered").count(),
+        printed.matches("all succeeded").count(),
         2,
         "do the clones reach the shared server?\n{printed}"
     );
@@ -77,8 +77,8 @@ async fn strategies_experiment_has_a_row_each() {
 async fn cost_experiment_measures_installed_proxies() {
     let (printed, _) = experiment("proxy-cost", "ch01-proxy-cost.svg").await;
     assert_eq!(
-        rows(&printed, &["ours", "direct"]),
-        ["ours", "direct"].repeat(3),
+        rows(&printed, &["this", "direct"]),
+        ["this", "direct"].repeat(3),
         "{printed}"
     );
     for other in ["nginx", "HAProxy"] {

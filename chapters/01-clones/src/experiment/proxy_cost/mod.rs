@@ -70,22 +70,18 @@ const CLOSING: Load = Load {
 };
 
 const VARIANTS: [(&str, Variant, bool); 6] = [
-    ("all of it", Variant::Default, false),
+    ("default", Variant::Default, false),
     ("no probes", Variant::NoProbes, false),
-    ("nothing kept for sending again", Variant::NoRetries, false),
-    ("the client brings the request id", Variant::Default, true),
-    (
-        "strategy peak-ewma, not round-robin",
-        Variant::PeakEwma,
-        false,
-    ),
+    ("no retries, no kept bodies", Variant::NoRetries, false),
+    ("request id from the client", Variant::Default, true),
+    ("strategy peak-ewma", Variant::PeakEwma, false),
     ("strategy least-requests", Variant::LeastRequests, false),
 ];
 
 /// Measures all cases and prints the results.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let settings = &arguments.settings;
-    println!("What does a request cost in a proxy?");
+    println!("CPU time per request in a proxy");
     println!("Machine: {}\n", machine::facts());
     let program = std::env::current_exe()
         .context("the operating system does not tell the path of this program")?;
@@ -95,13 +91,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .chain(&ports)
         .map(ToString::to_string)
         .collect();
-    let (backend, clones) = MeasuredProcess::start(
-        "direct (the backend's own)",
-        &program,
-        &process_arguments,
-        3,
-    )
-    .await?;
+    let (backend, clones) =
+        MeasuredProcess::start("direct (backend only)", &program, &process_arguments, 3).await?;
 
     if let Some(other) = &arguments.against {
         let proxies = [
@@ -111,7 +102,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         compare(SMALL.shortened(settings), &proxies, &backend).await?;
         return Ok(());
     }
-    let mut proxies = vec![balancer("ours", &program, &clones).await?];
+    let mut proxies = vec![balancer("this balancer", &program, &clones).await?];
     for (name, started) in [
         ("nginx", nginx_haproxy::nginx(&clones).await?),
         ("HAProxy", nginx_haproxy::haproxy(&clones).await?),
@@ -132,7 +123,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ));
     }
     drop(proxies);
-    println!("What differs:");
+    println!("Differences:");
     for line in nginx_haproxy::DIFFERENCES {
         println!("   {line}");
     }
@@ -196,17 +187,17 @@ async fn compare(
         .join(" and ");
     match ratio(&rows[0], others) {
         Some(ratio) => println!(
-            "   {}, to the mean of {names} in the same round: {ratio}\n",
+            "   {} / mean of {names}, in the same round: {ratio}\n",
             rows[0].name
         ),
-        None => println!("   nothing to compare with\n"),
+        None => println!("   no other proxy to compare with\n"),
     }
     Ok(rows)
 }
 
 async fn measure_variants(load: Load, program: &Path, clones: &[SocketAddr]) -> anyhow::Result<()> {
     println!(
-        "What do the parts of ours cost? {}, {} requests/s, {} rounds.",
+        "CPU time of single features: {}, {} requests/s, {} rounds.",
         load.what, load.rate, load.rounds
     );
     let mut rows = Vec::new();
@@ -226,12 +217,12 @@ async fn measure_variants(load: Load, program: &Path, clones: &[SocketAddr]) -> 
             row.measure(*load, proxy, proxy.address).await?;
         }
     }
-    print_head("our balancer");
+    print_head("variant");
     for (row, ..) in &rows {
         row.print();
     }
     println!(
-        "   The difference to all of it, in the same round (where the range has both signs, there is none to speak of):"
+        "   Difference to the default in the same round (a range that includes zero is inconclusive):"
     );
     let whole = &rows[0].0.micros;
     for (row, ..) in &rows[1..] {
@@ -291,6 +282,6 @@ fn draw(tables: &[(&'static str, Vec<Row>)]) -> Result<String, loadgen::plots::P
 fn print_head(what: &str) {
     println!(
         "   {what:<36} {:>20} {:>8} {:>8}",
-        "CPU µs a request", "p50 ms", "p99 ms"
+        "CPU µs/request", "p50 ms", "p99 ms"
     );
 }

@@ -13,9 +13,9 @@ use super::measured_process::{MeasuredProcess, free_address};
 
 /// The remaining differences between the three, one line each.
 pub const DIFFERENCES: [&str; 3] = [
-    "Health: HAProxy and ours probe each clone twice a second, nginx has no active checks",
-    "Request ids: ours are UUIDs of version 7, HAProxy's of version 4, nginx's 16 random bytes",
-    "Memory: ours keeps a latency average for each clone, and what it takes to send a request again within a budget",
+    "Health checks: HAProxy and this balancer probe each clone twice per second, nginx does not",
+    "Request ids: UUID version 7 here, UUID version 4 in HAProxy, 16 random bytes in nginx",
+    "State: this balancer keeps a latency average per clone, and request bodies for retries",
 ];
 
 /// The command that installs both on Debian.
