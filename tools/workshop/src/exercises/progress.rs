@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::repository::Repository;
+use super::repository::{Repository, read_text};
 
 /// The state of one exercise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Progress {
     /// Reads the file. A missing file means that no exercise is started.
     pub fn load(repository: &Repository) -> anyhow::Result<Progress> {
         let file = progress_file(repository);
-        let text = match fs::read_to_string(&file) {
+        let text = match read_text(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => {
@@ -210,6 +210,19 @@ mod tests {
             checkout.text(".workshop/progress"),
             text.replace("round_robin started", "round_robin solved")
         );
+    }
+
+    #[test]
+    fn byte_order_mark_hides_no_line() {
+        let checkout = TempCheckout::new();
+        checkout.write(".workshop/progress", "\u{feff}a solved\r\nb skipped\r\n");
+
+        let progress = Progress::update(&checkout.repository(), "b", |exercise| {
+            exercise.state = State::Solved;
+        });
+
+        assert_eq!(progress.unwrap().of("a").state, State::Solved);
+        assert_eq!(checkout.text(".workshop/progress"), "a solved\nb solved\n");
     }
 
     #[test]

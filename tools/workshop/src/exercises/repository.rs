@@ -56,9 +56,9 @@ impl Repository {
         path.display().to_string().replace('\\', "/")
     }
 
-    /// Reads a text file.
+    /// Reads a text file of the repository. See [`read_text`].
     pub fn read(&self, path: &Path) -> anyhow::Result<String> {
-        fs::read_to_string(path).with_context(|| {
+        read_text(path).with_context(|| {
             let path = self.display_path(path);
             format!("cannot read {path}. If the file is missing, run `git checkout -- {path}`")
         })
@@ -83,9 +83,41 @@ impl Repository {
     }
 }
 
+/// Reads a text file that a learner may have edited. Windows editors may write a byte order mark
+/// and `\r\n`; the text has neither.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] names the line that is not UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let bytes = fs::read(path)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        let message = format!("line {line} is not UTF-8; save the file with the encoding UTF-8");
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    })?;
+    Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::fixture::TempCheckout;
+
+    #[test]
+    fn text_of_windows_editors_is_read() {
+        let checkout = TempCheckout::new();
+        checkout.write("notes", "\u{feff}one\r\ntwo\r\n");
+        let file = checkout.repository().root().join("notes");
+        assert_eq!(read_text(&file).unwrap(), "one\ntwo\n");
+
+        fs::write(&file, b"one\ncaf\xe9\n").unwrap();
+        let error = format!("{:#}", checkout.repository().read(&file).unwrap_err());
+        assert!(
+            error.contains("notes") && error.contains("line 2 is not UTF-8; save the file"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn repository_is_found_from_the_package() {

@@ -1,6 +1,5 @@
 //! Runs the test binary of an exercise once: [`run_tests`].
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread::available_parallelism;
@@ -8,6 +7,7 @@ use std::thread::available_parallelism;
 use anyhow::Context;
 
 use super::exercise::Exercise;
+use super::repository::read_text;
 use crate::run::cargo;
 use crate::run::libtest::TestReport;
 use crate::run::machine::Machine;
@@ -49,7 +49,7 @@ pub fn run_tests(
         .with_context(|| format!("cannot run the test binary {}", binary.display()))?;
     let mut report = TestReport::parse(&output.stdout);
     // Without the source, the failures stay in alphabetical order.
-    report.sort_by_source(&fs::read_to_string(exercise.test_file()).unwrap_or_default());
+    report.sort_by_source(&read_text(&exercise.test_file()).unwrap_or_default());
     let (success, status) = match output.end {
         ProcessEnd::Cancelled => return Ok(TestOutcome::Cancelled),
         ProcessEnd::TimedOut => {

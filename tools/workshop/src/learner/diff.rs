@@ -59,12 +59,12 @@ pub(super) fn show(
         return Ok(false);
     }
     let repository = &app.repository;
-    let read = |file: &_| -> anyhow::Result<String> {
-        // On Windows, git and an editor may write different line endings.
-        Ok(repository.read(file)?.replace("\r\n", "\n"))
-    };
     let (source_file, solution_file) = (exercise.source_file(), exercise.solution_file());
-    let (source, solution) = (read(&source_file)?, read(&solution_file)?);
+    // On Windows, git and an editor may write different line endings; `read` removes these.
+    let (source, solution) = (
+        repository.read(&source_file)?,
+        repository.read(&solution_file)?,
+    );
     if source == solution {
         writeln!(output, "Your code and our solution are identical.")?;
         return Ok(true);

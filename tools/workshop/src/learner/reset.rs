@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::exercise_list::ExerciseList;
 use crate::exercises::progress::{ExerciseProgress, Progress};
+use crate::exercises::repository::read_text;
 
 /// Resets one exercise.
 pub fn run(argument: &ExerciseArgument) -> anyhow::Result<ExitCode> {
@@ -37,7 +38,7 @@ fn reset(app: &App, argument: &ExerciseArgument, output: &mut impl Write) -> any
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).with_context(|| format!("cannot read {source_path}")),
     };
-    if source.as_deref() == Some(stub.as_bytes()) {
+    if read_text(&source_file).is_ok_and(|text| text == stub) {
         writeln!(output, "{source_path} is the stub already.")?;
     } else {
         if let Some(source) = source {

@@ -1,10 +1,13 @@
 //! Which of the two outputs show colours: [`ColourSupport`].
 
-use std::env;
-use std::ffi::OsStr;
-use std::io::{self, IsTerminal};
+use std::io;
 
-/// Terminals show colours. Files and pipes do not.
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
+
+/// Terminals show colours. Files and pipes do not, nor a terminal with `TERM=dumb`, and the
+/// variables `NO_COLOR` (<https://no-color.org>) and `CLICOLOR=0`, `CLICOLOR_FORCE=1`
+/// (<https://bixense.com/clicolors>) decide first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ColourSupport {
     /// The standard output, where tests report.
@@ -16,51 +19,80 @@ pub struct ColourSupport {
 impl ColourSupport {
     /// The colour support of this process.
     pub fn detect() -> Self {
-        let no_colour = env::var_os("NO_COLOR");
-        ColourSupport::new(
-            no_colour.as_deref(),
-            io::stdout().is_terminal(),
-            io::stderr().is_terminal(),
-        )
-    }
-
-    fn new(no_colour: Option<&OsStr>, stdout: bool, stderr: bool) -> Self {
-        // https://no-color.org: NO_COLOR counts only if it is not empty.
-        let is_disabled = no_colour.is_some_and(|value| !value.is_empty());
         ColourSupport {
-            stdout: stdout && !is_disabled,
-            stderr: stderr && !is_disabled,
+            stdout: shows_colours(&io::stdout()),
+            stderr: shows_colours(&io::stderr()),
         }
     }
 }
 
-#[cfg(test)]
+fn shows_colours(output: &impl RawStream) -> bool {
+    AutoStream::choice(output) != ColorChoice::Never
+}
+
+// `script` runs a command in a terminal. Other systems have other options for it.
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::env;
+    use std::process::{Command, Stdio};
+
     use super::*;
 
-    fn support(no_colour: Option<&str>, stdout: bool, stderr: bool) -> [bool; 2] {
-        let support = ColourSupport::new(no_colour.map(OsStr::new), stdout, stderr);
-        [support.stdout, support.stderr]
+    /// Not a test by itself: the test below runs it in a terminal.
+    #[test]
+    fn print_colour_support() {
+        let support = ColourSupport::detect();
+        println!("support: {} {}", support.stdout, support.stderr);
+    }
+
+    /// What a new process detects. `redirect` is shell text.
+    fn detect_in_a_terminal(redirect: &str, variables: &[(&str, &str)]) -> String {
+        let program = env::current_exe().unwrap();
+        let test = "terminal::colour::tests::print_colour_support";
+        let command = format!(
+            "'{}' --exact {test} --nocapture {redirect}",
+            program.display()
+        );
+        let mut script = Command::new("script");
+        script
+            .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .stdin(Stdio::null())
+            .env("TERM", "xterm-256color");
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
+            script.env_remove(name);
+        }
+        let output = script.envs(variables.iter().copied()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let found = text.lines().find_map(|line| line.split_once("support: "));
+        found
+            .unwrap_or_else(|| panic!("the process printed no result: {text}"))
+            .1
+            .trim()
+            .to_owned()
     }
 
     #[test]
     fn terminals_get_colours_and_pipes_do_not() {
-        assert_eq!(support(None, true, true), [true, true]);
+        assert_eq!(detect_in_a_terminal("", &[]), "true true");
         assert_eq!(
-            support(None, false, true),
-            [false, true],
+            detect_in_a_terminal("| cat", &[]),
+            "false true",
             "standard output is a pipe, as in `cargo workshop list | less`"
         );
-        assert_eq!(support(None, true, false), [true, false]);
+        assert_eq!(detect_in_a_terminal("2>/dev/null", &[]), "true false");
     }
 
     #[test]
-    fn no_color_variable_disables_colours() {
-        assert_eq!(support(Some("1"), true, true), [false, false]);
-        assert_eq!(
-            support(Some(""), true, true),
-            [true, true],
-            "an empty NO_COLOR does not count"
-        );
+    fn environment_variables_disable_colours() {
+        for (name, value, colours) in [
+            ("TERM", "dumb", "false false"),
+            ("NO_COLOR", "1", "false false"),
+            // An empty NO_COLOR does not count.
+            ("NO_COLOR", "", "true true"),
+            ("CLICOLOR", "0", "false false"),
+        ] {
+            let detected = detect_in_a_terminal("", &[(name, value)]);
+            assert_eq!(detected, colours, "with {name}={value:?}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::source_scan;
 use crate::exercises::exercise::{Exercise, ExerciseFolder};
 use crate::exercises::hints::Hints;
-use crate::exercises::repository::Repository;
+use crate::exercises::repository::{Repository, read_text};
 
 /// A hint may contain shorter lines of the solution, such as a brace or a word.
 const MIN_SECRET_CHARS: usize = 12;
@@ -92,8 +92,8 @@ impl FileChecker<'_> {
 
     /// The file's text. A missing file is a problem.
     fn read(&mut self, file: &Path) -> Option<String> {
-        match fs::read_to_string(file) {
-            Ok(text) => Some(text.replace("\r\n", "\n")),
+        match read_text(file) {
+            Ok(text) => Some(text),
             Err(error) => {
                 self.add_problem(
                     file,
@@ -186,7 +186,7 @@ impl FileChecker<'_> {
         if let Err(error) = Hints::parse(&text) {
             self.add_problem(&file, &error);
         }
-        let read = |file: &Path| fs::read_to_string(file).unwrap_or_default();
+        let read = |file: &Path| read_text(file).unwrap_or_default();
         let (solution, stub) = (read(&exercise.solution_file()), read(&exercise.stub_file()));
         let known: BTreeSet<&str> = stub.lines().map(str::trim).collect();
         let mut secret = solution
@@ -321,7 +321,7 @@ impl FileChecker<'_> {
     fn check_learners_file(&mut self, exercise: &Exercise, is_pristine: bool) -> Option<String> {
         let (source, stub) = (exercise.source_file(), exercise.stub_file());
         let text = self.read(&source)?;
-        if fs::read_to_string(&stub).is_ok_and(|stub| stub.replace("\r\n", "\n") == text) {
+        if read_text(&stub).is_ok_and(|stub| stub == text) {
             return None;
         }
         let difference = format!("it differs from {}", self.repository.display_path(&stub));

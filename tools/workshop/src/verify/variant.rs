@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
-use crate::exercises::repository::Repository;
+use crate::exercises::repository::{Repository, read_text};
 use crate::exercises::test_run::{self, TestOutcome};
 use crate::run::build::{BuildResult, Diagnostic};
 use crate::run::libtest::{TODO_MESSAGE, TestFailure, TestReport};
@@ -73,7 +73,7 @@ pub fn find_variants(repository: &Repository, exercise: &Exercise) -> (Vec<Varia
         ));
     }
     for source in files {
-        let text = fs::read_to_string(&source).unwrap_or_default();
+        let text = read_text(&source).unwrap_or_default();
         let name = source.file_stem().unwrap_or_default().to_string_lossy();
         let name = format!("wrong_{name}");
         match expected_message(&text) {

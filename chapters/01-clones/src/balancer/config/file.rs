@@ -101,7 +101,7 @@ impl Default for Config {
 pub enum ConfigError {
     /// The file does not exist, or this program may not read it.
     #[error(
-        "cannot read {}; it must be a TOML file that this program may read",
+        "cannot read {}; it must be a TOML file in UTF-8 that this program may read",
         path.display()
     )]
     Unreadable {

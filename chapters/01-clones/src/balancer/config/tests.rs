@@ -15,6 +15,23 @@ fn names(balancer: &Balancer) -> Vec<(String, u32)> {
 }
 
 #[test]
+fn file_of_a_windows_editor_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("balancer.toml");
+    let text = format!("\u{feff}{}", TWO.replace('\n', "\r\n"));
+    std::fs::write(&file, text).unwrap();
+    let config = Config::read(&file).unwrap();
+    assert_eq!(config.upstreams.len(), 2);
+
+    std::fs::write(&file, b"# caf\xe9\n").unwrap();
+    let error = common::error_chain(&Config::read(&file).unwrap_err());
+    assert!(
+        error.contains("balancer.toml") && error.contains("UTF-8"),
+        "{error}"
+    );
+}
+
+#[test]
 fn invalid_configuration_is_explained() {
     for (text, hint) in [
         ("", "`[[upstream]]`"),

@@ -3,6 +3,7 @@
 //! It compares modification times and lengths. This works on every file system, also where the
 //! system sends no change notifications (mounted drives, WSL 2).
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -39,16 +40,21 @@ fn file_state(path: &Path) -> FileState {
 fn add_files(dir: &Path, files: &mut Vec<FileState>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
-        // Editors create other files next to the source.
-        let is_source = path
-            .extension()
-            .is_some_and(|extension| extension == "rs" || extension == "sql");
         if path.is_dir() {
             add_files(&path, files);
-        } else if is_source {
+        } else if is_source(&path) {
             files.push(file_state(&path));
         }
     }
+}
+
+/// Whether the name is one of a Rust or SQL file. Editors create other files next to the source,
+/// such as `.#lib.rs`, `#lib.rs#`, `.lib.rs.swp` and `lib.rs~`.
+fn is_source(path: &Path) -> bool {
+    let has_extension = |wanted| path.extension().is_some_and(|it| it == wanted);
+    let is_name_char = |char: char| char.is_alphanumeric() || char == '_' || char == '-';
+    let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+    (has_extension("rs") || has_extension("sql")) && stem.chars().all(is_name_char)
 }
 
 #[cfg(test)]
@@ -63,10 +69,27 @@ mod tests {
         let list = ExerciseList::load(&workspace.repository()).unwrap();
         let before = FileSnapshot::take(&list.exercises[0]);
 
-        workspace.write("exercises/01_chapter/01_counter/src/.lib.rs.swp", "x");
-        assert_eq!(FileSnapshot::take(&list.exercises[0]), before);
+        for name in [
+            ".#lib.rs",               // Emacs: a lock
+            "#lib.rs#",               // Emacs: a save in between
+            "lib.rs~",                // Emacs, gedit: the version before
+            ".lib.rs.swp",            // Vim, nano: a lock
+            "4913",                   // Vim: whether the folder is writable
+            "lib.rs___jb_tmp___",     // JetBrains: the text before it replaces the file
+            ".lib.rs",                // atomic savers
+            "lib.tmp.rs",             // atomic savers
+            ".goutputstream-X2Y3.rs", // GNOME: the text before it replaces the file
+        ] {
+            workspace.write(&format!("exercises/01_chapter/01_counter/src/{name}"), "x");
+            let now = FileSnapshot::take(&list.exercises[0]);
+            assert_eq!(now, before, "{name} is taken for a save");
+        }
 
-        workspace.write("exercises/01_chapter/01_counter/src/more.rs", "x");
-        assert_ne!(FileSnapshot::take(&list.exercises[0]), before);
+        for name in ["more.rs", "sub/deep_1.rs", "0001_create-table.sql"] {
+            let before = FileSnapshot::take(&list.exercises[0]);
+            workspace.write(&format!("exercises/01_chapter/01_counter/src/{name}"), "x");
+            let now = FileSnapshot::take(&list.exercises[0]);
+            assert_ne!(now, before, "{name} is not seen");
+        }
     }
 }
