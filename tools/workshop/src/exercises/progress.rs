@@ -3,7 +3,6 @@
 //! Each started exercise has a line such as `round_robin solved` or `cache_aside started hints=2`:
 //! the id, the state and the shown hints. Learners may edit the file, so unknown text is kept.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -163,6 +162,8 @@ fn unknown_words(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::app::fixture::TempCheckout;
 

@@ -92,7 +92,7 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     let bytes = fs::read(path)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        let line = valid.split(|byte| *byte == b'\n').count();
         let message = format!("line {line} is not UTF-8; save the file with the encoding UTF-8");
         io::Error::new(io::ErrorKind::InvalidData, message)
     })?;

@@ -62,10 +62,12 @@ mod tests {
             script.env_remove(name);
         }
         let output = script.envs(variables.iter().copied()).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let found = text.lines().find_map(|line| line.split_once("support: "));
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let found = printed
+            .lines()
+            .find_map(|line| line.split_once("support: "));
         found
-            .unwrap_or_else(|| panic!("the process printed no result: {text}"))
+            .unwrap_or_else(|| panic!("the process printed no result: {printed}"))
             .1
             .trim()
             .to_owned()
