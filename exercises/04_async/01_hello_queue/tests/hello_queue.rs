@@ -5,6 +5,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use hello_queue::{CAPACITY, QUEUE, QueueError, Sender, Worker, channel, connect};
+use lapin::message::BasicGetMessage;
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions,
 };
@@ -41,7 +42,7 @@ impl Broker {
         // A new quorum queue first elects its leader, and rejects messages until then.
         let ready = async {
             while !broker.accepts_a_message().await {}
-            while !broker.delivers_the_message().await {}
+            while broker.take_message().await.is_none() {}
         };
         within_deadline("the new queue is not ready", ready).await;
         broker
@@ -55,13 +56,10 @@ impl Broker {
         publish.await.unwrap().await.unwrap().is_ack()
     }
 
-    async fn delivers_the_message(&self) -> bool {
+    async fn take_message(&self) -> Option<BasicGetMessage> {
         let without_ack = BasicGetOptions { no_ack: true };
-        self.channel
-            .basic_get(QUEUE.into(), without_ack)
-            .await
-            .unwrap()
-            .is_some()
+        let message = self.channel.basic_get(QUEUE.into(), without_ack);
+        message.await.unwrap()
     }
 
     async fn sender(&self) -> Sender {
@@ -127,6 +125,29 @@ async fn job_without_a_queue_is_an_error() {
         "the queue does not exist and the job is lost, but `send` returned {sent:?}. The broker \
          confirms such a message too. Do you publish with `mandatory`, and check whether the \
          confirmation has a returned message?"
+    );
+}
+
+#[tokio::test]
+async fn jobs_are_persistent_messages() {
+    let broker = Broker::start().await;
+    broker.sender().await.send("export 1").await.unwrap();
+
+    let message = within_deadline("the job is not in the queue", async {
+        loop {
+            if let Some(message) = broker.take_message().await {
+                return message;
+            }
+        }
+    })
+    .await;
+
+    let mode = *message.delivery.properties.delivery_mode();
+    assert_eq!(
+        mode,
+        Some(2),
+        "the job's delivery mode is {mode:?}, but a persistent message has 2. Which properties do \
+         you publish it with?"
     );
 }
 

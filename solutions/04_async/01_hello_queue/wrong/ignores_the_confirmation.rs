@@ -66,7 +66,7 @@ impl Sender {
             mandatory: true,
             ..BasicPublishOptions::default()
         };
-        let properties = BasicProperties::default();
+        let properties = BasicProperties::default().with_delivery_mode(2);
         let publish = self.channel.basic_publish(
             "".into(),
             QUEUE.into(),

@@ -63,7 +63,7 @@ impl Sender {
 
     pub async fn send(&mut self, job: &str) -> Result<(), QueueError> {
         let options = BasicPublishOptions::default();
-        let properties = BasicProperties::default();
+        let properties = BasicProperties::default().with_delivery_mode(2);
         let publish = self.channel.basic_publish(
             "".into(),
             QUEUE.into(),

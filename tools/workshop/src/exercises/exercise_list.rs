@@ -180,6 +180,48 @@ mod tests {
     }
 
     #[test]
+    fn pages_quote_the_descriptions() {
+        let repository = Repository::detect();
+        let list = ExerciseList::load(&repository).unwrap();
+        let read = |path: &str| repository.read(&repository.root().join(path)).unwrap();
+        let (page, readme) = (read("book/src/exercises.md"), read("exercises/README.md"));
+        for exercise in &list.exercises {
+            let row = |text: &str| {
+                let id = format!("`{}`", exercise.id);
+                let row = text
+                    .lines()
+                    .find(|line| line.starts_with('|') && line.contains(&id));
+                row.unwrap_or_else(|| panic!("a page has no row for {id}"))
+                    .to_owned()
+            };
+            let minutes = format!("| {} |", exercise.minutes);
+            let link = format!("]({})", exercise.page);
+            assert!(row(&page).contains(&minutes) && row(&page).contains(&link));
+            assert!(row(&readme).contains(&minutes), "{}", row(&readme));
+        }
+        let total = format!("exercises take {} minutes", list.total_minutes());
+        let guide = read("book/src/how-to-use.md").replace('\n', " ");
+        assert!(guide.contains(&total), "`{total}` is not in how-to-use.md");
+        for (chapter, page) in [
+            ("01_clones", "clones"),
+            ("02_database", "database"),
+            ("03_cache", "cache"),
+            ("04_async", "async"),
+        ] {
+            let of_chapter = list
+                .exercises
+                .iter()
+                .filter(|it| it.folder.chapter == chapter);
+            let minutes: i64 = of_chapter.map(|it| it.minutes).sum();
+            let text = read(&format!("book/src/{page}/index.md"));
+            let is_quoted = ["take", "takes"]
+                .iter()
+                .any(|verb| text.contains(&format!("{verb} {minutes} more")));
+            assert!(is_quoted, "{page}/index.md must say `{minutes} more`");
+        }
+    }
+
+    #[test]
     fn default_is_the_current_folder_or_first_open() {
         let checkout = TempCheckout::with_exercises(&["first", "second", "third"]);
         let list = ExerciseList::load(&checkout.repository()).unwrap();
