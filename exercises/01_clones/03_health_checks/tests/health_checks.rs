@@ -31,9 +31,11 @@ impl Simulation {
         self.start + Duration::from_millis(millis)
     }
 
+    /// Records these results of probes, at the time 0.
     fn probe(&mut self, clone: usize, results: &[bool]) {
         for is_success in results {
-            self.tracker.record_probe(clone, *is_success);
+            let now = self.at(0);
+            self.tracker.record_probe(clone, *is_success, now);
         }
     }
 
@@ -242,29 +244,30 @@ fn long_recovery_resets_the_ejection_time() {
 }
 
 #[test]
-fn at_most_half_are_ejected() {
+fn at_least_half_stay() {
     for (clones, most) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2), (10, 5)] {
-        let mut simulation = Simulation::with_clones(clones);
-        (0..clones).for_each(|clone| simulation.fail(clone, 20, 0));
+        for cause in ["requests", "probes"] {
+            let mut simulation = Simulation::with_clones(clones);
+            for clone in 0..clones {
+                match cause {
+                    "requests" => simulation.fail(clone, 20, 0),
+                    _ => simulation.probe(clone, &[BAD; 20]),
+                }
+            }
 
-        let candidates = simulation.candidates(0);
-        // If all clones were ejected, all would be candidates (fail open), as if none were ejected.
-        assert!(
-            most == 0 || candidates.len() < clones,
-            "all {clones} clones fail, and all of them are candidates. Were all ejected, so that \
-             the balancer fails open?"
-        );
-        assert!(
-            candidates.len() >= clones - most,
-            "{} of {clones} clones are ejected, which is more than half. Do you count the clone \
-             that is about to be ejected?",
-            clones - candidates.len()
-        );
-        let expected: Vec<usize> = (most..clones).collect();
-        assert_eq!(
-            candidates, expected,
-            "the clones fail one after the other, so the first {most} should be ejected"
-        );
+            let candidates = simulation.candidates(0);
+            let out = clones - candidates.len();
+            assert!(
+                out <= most,
+                "{out} of {clones} clones are out after failed {cause}, which is more than half. \
+                 Do you count the clone that is about to leave?"
+            );
+            let expected: Vec<usize> = (most..clones).collect();
+            assert_eq!(
+                candidates, expected,
+                "the {cause} of one clone after the other fail, so the first {most} should be out"
+            );
+        }
     }
 }
 
@@ -281,12 +284,20 @@ fn clones_that_are_down_count_as_out() {
         "2 of 4 clones are down, so clone 2 must not be ejected: a clone that is down is out too"
     );
 
-    // Failed probes may take down more than half.
-    simulation.probe(2, &[BAD, BAD, BAD]);
+    simulation.probe(3, &[BAD, BAD, BAD]);
     assert_eq!(
         simulation.candidates(0),
-        [3],
-        "the probes of 3 of 4 clones fail, so they should be down: rule 4 is only for ejections"
+        [2, 3],
+        "2 of 4 clones are down, so clone 3 must stay although its probes fail: does rule 4 hold \
+         for probes too?"
+    );
+    simulation.probe(0, &[GOOD, GOOD]);
+    simulation.probe(3, &[BAD]);
+    assert_eq!(
+        simulation.candidates(0),
+        [0, 2],
+        "clone 0 is up and another probe of clone 3 failed, so clone 3 should be down: does a \
+         clone that has to stay keep its count?"
     );
 }
 
@@ -309,45 +320,5 @@ fn spared_clone_is_ejected_later() {
         [0, 1, 3],
         "clones 0 and 1 are back and clone 2 failed again, so clone 2 should be ejected: do \
          ejections that are over still count as out?"
-    );
-}
-
-#[test]
-fn all_clones_out_fails_open() {
-    let mut simulation = Simulation::with_clones(3);
-    for clone in 0..3 {
-        simulation.probe(clone, &[BAD, BAD, BAD]);
-    }
-    assert_eq!(
-        simulation.candidates(0),
-        [0, 1, 2],
-        "all clones are down, so all should be candidates (fail open), or the health check takes \
-         the whole store down"
-    );
-    simulation.probe(1, &[GOOD, GOOD]);
-    assert_eq!(
-        simulation.candidates(0),
-        [1],
-        "clone 1 is up again, so it should be the only candidate"
-    );
-
-    // One clone ejected and the other one down: all are out.
-    let mut simulation = Simulation::with_clones(2);
-    simulation.fail(0, 3, 0);
-    assert_eq!(
-        simulation.candidates(0),
-        [1],
-        "clone 0 should be ejected after 3 failures in a row"
-    );
-    simulation.probe(1, &[BAD, BAD, BAD]);
-    assert_eq!(
-        simulation.candidates(0),
-        [0, 1],
-        "clone 0 is ejected and clone 1 is down, so both should be candidates (fail open)"
-    );
-    assert_eq!(
-        simulation.candidates(1_000),
-        [0],
-        "the ejection of clone 0 is over, so it should be the only candidate"
     );
 }

@@ -10,8 +10,9 @@
 //!
 //! ## Rules
 //!
-//! 1. When [`Sender::send`] returns `Ok`, the broker (RabbitMQ) has the job on disk. So the job is a
-//!    *persistent* message (delivery mode 2), and the broker has confirmed it (*publisher confirm*).
+//! 1. When [`Sender::send`] returns `Ok`, the broker (RabbitMQ) has the job on disk. So the job is
+//!    a *persistent* message (delivery mode 2), and the broker has confirmed it (*publisher
+//!    confirm*).
 //! 2. If there is no queue for a job, or the queue rejects it, `send` returns an error. The sender
 //!    can then tell the customer.
 //! 3. A worker acknowledges a job after the work, not before. If the worker dies during the work,

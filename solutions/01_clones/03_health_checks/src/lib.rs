@@ -24,17 +24,16 @@
 //!    long as the one before, but never longer than [`HealthPolicy::max_ejection`]. When
 //!    `max_ejection` has passed since the end of the last ejection, the next one counts as the
 //!    first again.
-//! 4. The balancer does not eject a clone if more than half of all clones would then be out (down
-//!    or ejected). A clone that is not ejected for this reason keeps its failure count, so the
-//!    balancer checks again at the clone's next failure.
-//! 5. If all clones are out, all of them are candidates (*fail open*). A request that may fail is
-//!    better than no service at all.
+//! 4. At least half of all clones stay. The balancer neither ejects a clone nor takes it down if
+//!    more than half of all clones would then be out (down or ejected). A clone that stays for this
+//!    reason keeps its counts, so the balancer checks again at the clone's next failed request or
+//!    probe.
 //!
 //! ## Predict
 //!
 //! There are ten clones, and their database is unavailable for a minute. How many clones get
 //! requests at the end of that minute without rule 4, and how many with it? With three clones, how
-//! many may be ejected at the same time? Write the numbers down.
+//! many may be out at the same time? Write the numbers down.
 //!
 //! ## What to do
 //!
@@ -44,8 +43,9 @@
 //! expected.
 //!
 //! Left out: sending the probes, slow start after a recovery, and a single trial request to an
-//! ejected clone. The balancer of chapter 1 has all three, in
-//! `chapters/01-clones/src/balancer/`.
+//! ejected clone. Clones do not come and go here, so half of them always stay; where they do, all
+//! the others may be out, and the balancer tries these (*fail open*). The balancer of chapter 1 has
+//! all of this, in `chapters/01-clones/src/balancer/`.
 
 #![warn(missing_docs)]
 
@@ -124,8 +124,11 @@ impl HealthTracker {
         HealthTracker { policy, clones }
     }
 
-    /// Records the result of a probe of this clone.
-    pub fn record_probe(&mut self, clone: usize, is_success: bool) {
+    /// Records the result of a probe of this clone, which ended at `now`. `now` never decreases
+    /// from one call of a method to the next.
+    pub fn record_probe(&mut self, clone: usize, is_success: bool, now: Instant) {
+        // Before the mutable borrow, because this reads the other clones.
+        let may_leave = self.may_leave(clone, now);
         let health = &mut self.clones[clone];
         if is_success != health.is_down {
             // The probe agrees with the present state, so the row of contradictions ends.
@@ -133,24 +136,23 @@ impl HealthTracker {
             return;
         }
         health.contradicting_probes += 1;
-        // The threshold is the only difference between going down and coming up.
-        let threshold = if health.is_down {
-            self.policy.rise
+        // A clone may always come up.
+        let (threshold, may_change) = if health.is_down {
+            (self.policy.rise, true)
         } else {
-            self.policy.fall
+            (self.policy.fall, may_leave)
         };
-        if health.contradicting_probes >= threshold {
+        // `>=`, because the count of a clone that had to stay is above the threshold.
+        if health.contradicting_probes >= threshold && may_change {
             health.is_down = !health.is_down;
             health.contradicting_probes = 0;
         }
         // A probe does not change an ejection, because failed requests caused it.
     }
 
-    /// Records that a client's request to this clone ended at `now`. `now` never decreases from
-    /// one call to the next.
+    /// Records that a client's request to this clone ended at `now`.
     pub fn record_request(&mut self, clone: usize, is_success: bool, now: Instant) {
-        // Before the mutable borrow, because this reads the other clones.
-        let may_eject = self.may_eject(clone, now);
+        let may_leave = self.may_leave(clone, now);
         let health = &mut self.clones[clone];
         if health.is_ejected(now) {
             // The request was sent before the ejection, so its result says nothing new.
@@ -161,29 +163,20 @@ impl HealthTracker {
             return;
         }
         health.failures_in_a_row += 1;
-        // `>=`, because the count of a clone that could not be ejected is above the threshold.
-        if health.failures_in_a_row >= self.policy.max_failures && may_eject {
+        if health.failures_in_a_row >= self.policy.max_failures && may_leave {
             health.eject(&self.policy, now);
         }
     }
 
     /// The clones that may get a request at `now`, in ascending order.
     pub fn candidates(&self, now: Instant) -> Vec<usize> {
-        let all = 0..self.clones.len();
-        let healthy: Vec<usize> = all
-            .clone()
+        (0..self.clones.len())
             .filter(|clone| !self.clones[*clone].is_out(now))
-            .collect();
-        // Fail open: probably not all clones are unhealthy, and a failed request costs little.
-        if healthy.is_empty() {
-            all.collect()
-        } else {
-            healthy
-        }
+            .collect()
     }
 
-    /// Whether at most half of all clones would be out after the ejection of this one.
-    fn may_eject(&self, clone: usize, now: Instant) -> bool {
+    /// Whether at most half of all clones would be out if this one was.
+    fn may_leave(&self, clone: usize, now: Instant) -> bool {
         let others = self
             .clones
             .iter()

@@ -24,17 +24,16 @@
 //!    long as the one before, but never longer than [`HealthPolicy::max_ejection`]. When
 //!    `max_ejection` has passed since the end of the last ejection, the next one counts as the
 //!    first again.
-//! 4. The balancer does not eject a clone if more than half of all clones would then be out (down
-//!    or ejected). A clone that is not ejected for this reason keeps its failure count, so the
-//!    balancer checks again at the clone's next failure.
-//! 5. If all clones are out, all of them are candidates (*fail open*). A request that may fail is
-//!    better than no service at all.
+//! 4. At least half of all clones stay. The balancer neither ejects a clone nor takes it down if
+//!    more than half of all clones would then be out (down or ejected). A clone that stays for this
+//!    reason keeps its counts, so the balancer checks again at the clone's next failed request or
+//!    probe.
 //!
 //! ## Predict
 //!
 //! There are ten clones, and their database is unavailable for a minute. How many clones get
 //! requests at the end of that minute without rule 4, and how many with it? With three clones, how
-//! many may be ejected at the same time? Write the numbers down.
+//! many may be out at the same time? Write the numbers down.
 //!
 //! ## What to do
 //!
@@ -44,8 +43,9 @@
 //! expected.
 //!
 //! Left out: sending the probes, slow start after a recovery, and a single trial request to an
-//! ejected clone. The balancer of chapter 1 has all three, in
-//! `chapters/01-clones/src/balancer/`.
+//! ejected clone. Clones do not come and go here, so half of them always stay; where they do, all
+//! the others may be out, and the balancer tries these (*fail open*). The balancer of chapter 1 has
+//! all of this, in `chapters/01-clones/src/balancer/`.
 
 #![warn(missing_docs)]
 #![allow(dead_code, unused_variables, reason = "delete when finished")]
@@ -87,16 +87,16 @@ impl HealthTracker {
         HealthTracker { policy, clones }
     }
 
-    /// Records the result of a probe of this clone.
-    pub fn record_probe(&mut self, clone: usize, is_success: bool) {
+    /// Records the result of a probe of this clone, which ended at `now`. `now` never decreases
+    /// from one call of a method to the next.
+    pub fn record_probe(&mut self, clone: usize, is_success: bool, now: Instant) {
         todo!(
-            "take the clone down after `fall` failed probes in a row, and bring it up again after \
-             `rise` successful ones in a row"
+            "take the clone down after `fall` failed probes in a row, unless more than half of all \
+             clones would then be out, and bring it up after `rise` successful ones in a row"
         )
     }
 
-    /// Records that a client's request to this clone ended at `now`. `now` never decreases from
-    /// one call to the next.
+    /// Records that a client's request to this clone ended at `now`.
     pub fn record_request(&mut self, clone: usize, is_success: bool, now: Instant) {
         todo!(
             "eject the clone after `max_failures` failed requests in a row, unless more \
@@ -106,6 +106,6 @@ impl HealthTracker {
 
     /// The clones that may get a request at `now`, in ascending order.
     pub fn candidates(&self, now: Instant) -> Vec<usize> {
-        todo!("return the clones that are neither down nor ejected, or all if there are none")
+        todo!("return the clones that are neither down nor ejected")
     }
 }

@@ -60,26 +60,27 @@ impl HealthTracker {
         HealthTracker { policy, clones }
     }
 
-    pub fn record_probe(&mut self, clone: usize, is_success: bool) {
+    pub fn record_probe(&mut self, clone: usize, is_success: bool, now: Instant) {
+        let may_leave = self.may_leave(clone, now);
         let health = &mut self.clones[clone];
         if is_success != health.is_down {
             health.contradicting_probes = 0;
             return;
         }
         health.contradicting_probes += 1;
-        let threshold = if health.is_down {
-            self.policy.rise
+        let (threshold, may_change) = if health.is_down {
+            (self.policy.rise, true)
         } else {
-            self.policy.fall
+            (self.policy.fall, may_leave)
         };
-        if health.contradicting_probes >= threshold {
+        if health.contradicting_probes >= threshold && may_change {
             health.is_down = !health.is_down;
             health.contradicting_probes = 0;
         }
     }
 
     pub fn record_request(&mut self, clone: usize, is_success: bool, now: Instant) {
-        let may_eject = self.may_eject(clone, now);
+        let may_leave = self.may_leave(clone, now);
         let health = &mut self.clones[clone];
         if health.is_ejected(now) {
             return;
@@ -89,25 +90,18 @@ impl HealthTracker {
             return;
         }
         health.failures_in_a_row += 1;
-        if health.failures_in_a_row >= self.policy.max_failures && may_eject {
+        if health.failures_in_a_row >= self.policy.max_failures && may_leave {
             health.eject(&self.policy, now);
         }
     }
 
     pub fn candidates(&self, now: Instant) -> Vec<usize> {
-        let all = 0..self.clones.len();
-        let healthy: Vec<usize> = all
-            .clone()
+        (0..self.clones.len())
             .filter(|clone| !self.clones[*clone].is_out(now))
-            .collect();
-        if healthy.is_empty() {
-            all.collect()
-        } else {
-            healthy
-        }
+            .collect()
     }
 
-    fn may_eject(&self, clone: usize, now: Instant) -> bool {
+    fn may_leave(&self, clone: usize, now: Instant) -> bool {
         let others = self
             .clones
             .iter()

@@ -1,5 +1,5 @@
-// Wrong: when all clones look unhealthy it returns none, so a broken health check stops the store.
-// Says: or the health check takes the whole store down
+// Wrong: probes may take down any number of clones, so a broken probe takes the whole store down.
+// Says: does rule 4 hold for probes too?
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::time::{Duration, Instant};
@@ -62,7 +62,7 @@ impl HealthTracker {
         HealthTracker { policy, clones }
     }
 
-    pub fn record_probe(&mut self, clone: usize, is_success: bool) {
+    pub fn record_probe(&mut self, clone: usize, is_success: bool, _now: Instant) {
         let health = &mut self.clones[clone];
         if is_success != health.is_down {
             health.contradicting_probes = 0;
@@ -81,7 +81,7 @@ impl HealthTracker {
     }
 
     pub fn record_request(&mut self, clone: usize, is_success: bool, now: Instant) {
-        let may_eject = self.may_eject(clone, now);
+        let may_leave = self.may_leave(clone, now);
         let health = &mut self.clones[clone];
         if health.is_ejected(now) {
             return;
@@ -91,21 +91,18 @@ impl HealthTracker {
             return;
         }
         health.failures_in_a_row += 1;
-        if health.failures_in_a_row >= self.policy.max_failures && may_eject {
+        if health.failures_in_a_row >= self.policy.max_failures && may_leave {
             health.eject(&self.policy, now);
         }
     }
 
     pub fn candidates(&self, now: Instant) -> Vec<usize> {
-        let all = 0..self.clones.len();
-        let healthy: Vec<usize> = all
-            .clone()
+        (0..self.clones.len())
             .filter(|clone| !self.clones[*clone].is_out(now))
-            .collect();
-        healthy
+            .collect()
     }
 
-    fn may_eject(&self, clone: usize, now: Instant) -> bool {
+    fn may_leave(&self, clone: usize, now: Instant) -> bool {
         let others = self
             .clones
             .iter()
