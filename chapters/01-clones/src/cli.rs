@@ -11,6 +11,7 @@ use ch01_clones::balancer::strategy::StrategyName;
 use ch01_clones::balancer::{Config, UpstreamConfig};
 use ch01_clones::{AvatarStore, MemorySessions, RedisSessions, SessionStore};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use common::address::parse_address;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
@@ -44,7 +45,7 @@ pub enum Command {
 #[derive(Args)]
 pub struct CloneArguments {
     /// The address to listen on; port 0 takes a free port
-    #[arg(long, default_value = "127.0.0.1:8081")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081", value_parser = parse_address)]
     pub listen: SocketAddr,
     /// The name in `x-served-by`
     #[arg(long, default_value = "clone-1")]
@@ -87,10 +88,10 @@ pub enum Defect {
 #[derive(Args)]
 pub struct BalancerArguments {
     /// The address to listen on; port 0 takes a free port
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub listen: SocketAddr,
     /// The address of the admin API: `GET /upstreams`, `GET /metrics` and more [default: none]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_address)]
     pub admin: Option<SocketAddr>,
     /// A TOML file with all settings; a change of the file or SIGHUP reloads it
     #[arg(long, value_name = "FILE")]
@@ -118,10 +119,10 @@ pub struct BalancerArguments {
 #[derive(Args)]
 pub struct ServeArguments {
     /// The address of the balancer; port 0 takes a free port
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub listen: SocketAddr,
     /// The address of the admin API: `GET /clones`, `POST /deploy`, `GET /metrics`
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9901")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9901", value_parser = parse_address)]
     pub admin: SocketAddr,
     /// The number of clones
     #[arg(long, default_value = "3", value_parser = clap::value_parser!(u32).range(1..=32))]
@@ -151,7 +152,7 @@ pub struct DeployArguments {
     /// The artefact's folder, as printed by `pack`
     pub artifact: PathBuf,
     /// The address of the admin API of the running application
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9901")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9901", value_parser = parse_address)]
     pub admin: SocketAddr,
 }
 
@@ -181,7 +182,7 @@ fn weighted(upstream: &str) -> Result<(SocketAddr, u32), String> {
         .parse()
         .ok()
         .filter(|weight| (1..=1000).contains(weight));
-    match (addr.parse(), weight) {
+    match (parse_address(addr), weight) {
         (Ok(addr), Some(weight)) => Ok((addr, weight)),
         _ => Err(
             "take an address with an optional weight from 1 to 1000: `127.0.0.1:8081` or `127.0.0.1:8081=3`".to_owned(),

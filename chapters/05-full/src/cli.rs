@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use ch02_database::seed::SeedRequest;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use common::address::parse_address;
 
 /// The whole game store: balancer, clones, workers and publisher.
 #[derive(Debug, Parser)]
@@ -43,7 +44,7 @@ pub enum Command {
 #[derive(Args, Debug, Default)]
 pub struct ServeArgs {
     /// The address of the balancer; port 0 picks a free port [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_address)]
     pub listen: Option<SocketAddr>,
     /// How many clones [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -88,10 +89,10 @@ pub enum ServiceSource {
 #[derive(Args, Debug)]
 pub struct BalancerArgs {
     /// The address of the balancer
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub listen: SocketAddr,
     /// The address of a clone; repeat the flag for several clones
-    #[arg(long = "upstream", value_name = "ADDR:PORT", required = true)]
+    #[arg(long = "upstream", value_name = "ADDR:PORT", required = true, value_parser = parse_address)]
     pub upstreams: Vec<SocketAddr>,
 }
 
@@ -111,7 +112,7 @@ pub struct RoleArgs {
 #[derive(Args, Debug)]
 pub struct CloneArgs {
     /// The address of the clone; port 0 picks a free port
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081", value_parser = parse_address)]
     pub listen: SocketAddr,
     /// The name in `x-served-by`
     #[arg(long, default_value = "clone-1")]

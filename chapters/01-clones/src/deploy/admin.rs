@@ -53,7 +53,7 @@ struct CloneList {
 }
 
 async fn clones(State(supervisor): State<Arc<Supervisor>>) -> Json<CloneList> {
-    let items = supervisor.running().await;
+    let items = supervisor.running();
     Json(CloneList { items })
 }
 
@@ -73,10 +73,10 @@ async fn deploy(
     let artifact = opening
         .map_err(|_| Problem::unavailable("cannot read the artefact; try again in a second"))?
         .map_err(|error| Problem::unprocessable(error_chain(&error)))?;
-    if supervisor.try_lock().is_none() {
+    if supervisor.is_deploying() {
         return Err(Problem::new(
             StatusCode::CONFLICT,
-            "another deploy or a restart is in progress; `GET /clones` responds when it is over",
+            "another deploy is in progress; try again when it is over",
         ));
     }
     let (sender, lines) = mpsc::unbounded_channel::<String>();
@@ -92,9 +92,7 @@ async fn deploy(
             DeployOutcome::RollbackFailed { reason } => {
                 format!("the rollback failed, look at `GET /clones`: {reason}")
             }
-            DeployOutcome::Busy => {
-                "not started: another deploy or a restart is in progress".to_owned()
-            }
+            DeployOutcome::Busy => "not started: another deploy is in progress".to_owned(),
         });
     });
     let lines = stream::unfold(lines, async |mut lines| {

@@ -9,6 +9,7 @@
 pub mod admin;
 mod artifact;
 mod clone_process;
+mod restart;
 mod rollout;
 mod supervisor;
 

@@ -17,8 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
 use super::supervisor::{
-    CHECK_TIMEOUT, Clones, READY_TIMEOUT, STOP_TIMEOUT, SupervisedClone, Supervisor,
-    SupervisorError,
+    CHECK_TIMEOUT, READY_TIMEOUT, STOP_TIMEOUT, SupervisedClone, Supervisor, SupervisorError,
 };
 use crate::balancer::{HealthState, probe_once};
 
@@ -64,7 +63,7 @@ pub enum DeployOutcome {
         /// Why both releases failed.
         reason: String,
     },
-    /// Another deploy or a restart is in progress. Nothing was changed.
+    /// Another deploy is in progress. Nothing was changed.
     Busy,
 }
 
@@ -80,31 +79,29 @@ impl Supervisor {
         policy: &RolloutPolicy,
         report: impl Fn(String),
     ) -> DeployOutcome {
-        let Some(mut clones) = self.try_lock() else {
+        let Ok(_deploying) = self.deploying.try_lock() else {
             return DeployOutcome::Busy;
         };
-        for index in 0..clones.running.len() {
-            let replaced = self.replace(&mut clones, index, next, policy, &report);
+        let count = self.clones().running.len();
+        for index in 0..count {
+            let replaced = self.replace(index, next, policy, &report);
             if let Err(error) = replaced.await {
-                return self
-                    .roll_back(&mut clones, index, policy, &report, &error)
-                    .await;
+                return self.roll_back(index, policy, &report, &error).await;
             }
         }
-        clones.release = next.clone();
+        self.clones().release = next.clone();
         DeployOutcome::Deployed
     }
 
     /// Replaces the first `deployed` clones by clones of the current release, in reverse order.
     async fn roll_back(
         &self,
-        clones: &mut Clones,
         deployed: usize,
         policy: &RolloutPolicy,
         report: &impl Fn(String),
         error: &SupervisorError,
     ) -> DeployOutcome {
-        let current = clones.release.clone();
+        let current = self.clones().release.clone();
         let reason = error.to_string();
         let version = &current.release().version;
         report(format!("{reason}; rolling back to {version}"));
@@ -114,7 +111,7 @@ impl Supervisor {
             ..*policy
         };
         for index in (0..deployed).rev() {
-            let replaced = self.replace(clones, index, &current, &policy, report);
+            let replaced = self.replace(index, &current, &policy, report);
             if let Err(error) = replaced.await {
                 let reason = format!("{reason}; then the rollback failed: {error}");
                 return DeployOutcome::RollbackFailed { reason };
@@ -128,13 +125,12 @@ impl Supervisor {
     /// old one has served requests all the time.
     async fn replace(
         &self,
-        clones: &mut Clones,
         index: usize,
         release: &Artifact,
         policy: &RolloutPolicy,
         report: &impl Fn(String),
     ) -> Result<(), SupervisorError> {
-        let name = clones.next_name();
+        let name = self.clones().next_name();
         let version = release.release().version.clone();
         let mut new = self
             .start_ready(&name, release, policy.ready_timeout)
@@ -150,7 +146,7 @@ impl Supervisor {
             self.drain_from_balancer(new, policy.drain_timeout).await;
             return Err(error);
         }
-        let old = std::mem::replace(&mut clones.running[index], new);
+        let old = std::mem::replace(&mut self.clones().running[index], new);
         let (name, version) = (
             old.process.name.clone(),
             old.release.release().version.clone(),

@@ -1,27 +1,23 @@
 //! The supervisor of a number of clones behind one balancer.
 //!
-//! Like systemd, Docker or Kubernetes, it starts clones, restarts dead ones, and replaces them for
-//! a deploy ([`rollout`](super::rollout)). A task that changes the set of clones holds the lock on
-//! it from the first step to the last. A supervisor that is killed takes its clones with it.
+//! Like systemd, Docker or Kubernetes, it starts clones, restarts dead ones
+//! ([`restart`](super::restart)), and replaces them for a deploy ([`rollout`](super::rollout)). The
+//! list of clones is locked only for moments, never while a clone starts or stops. So a deploy
+//! begins at once although a dead clone cannot restart: the deploy may be the repair. A supervisor
+//! that is killed takes its clones with it.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
-use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
 use super::clone_process::{ChildError, CloneProcess};
 use crate::balancer::{Balancer, Upstream, probe_once};
-
-/// How often the supervisor checks whether its clones are alive.
-const CHECK_INTERVAL: Duration = Duration::from_millis(200);
-
-/// The pause after a failed restart.
-const RESTART_DELAY: Duration = Duration::from_secs(1);
 
 /// The time for one response to the supervisor's own checks.
 pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -36,6 +32,8 @@ pub struct Supervisor {
     /// The arguments of every clone of every release, such as `--sessions`.
     common_arguments: Vec<OsString>,
     clones: Mutex<Clones>,
+    /// A deploy holds this from its first step to its last.
+    pub(super) deploying: tokio::sync::Mutex<()>,
 }
 
 /// The current set of clones.
@@ -131,6 +129,7 @@ impl Supervisor {
                 running: Vec::new(),
                 started: clones,
             }),
+            deploying: tokio::sync::Mutex::new(()),
         };
         let names: Vec<String> = (1..=clones)
             .map(|number| format!("clone-{number}"))
@@ -141,14 +140,13 @@ impl Supervisor {
         let running = futures_util::future::try_join_all(starting).await?;
         let upstreams = running.iter().map(SupervisedClone::upstream).collect();
         supervisor.balancer.add_all(upstreams).expect(UNIQUE_NAMES);
-        supervisor.clones.lock().await.running = running;
+        supervisor.clones.lock().running = running;
         Ok(supervisor)
     }
 
     /// The running clones.
-    pub async fn running(&self) -> Vec<RunningClone> {
-        let clones = self.clones.lock().await;
-        clones
+    pub fn running(&self) -> Vec<RunningClone> {
+        self.clones()
             .running
             .iter()
             .map(SupervisedClone::running_clone)
@@ -160,9 +158,14 @@ impl Supervisor {
         &self.balancer
     }
 
-    /// Locks the set of clones; `None` while another task changes it.
-    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Clones>> {
-        self.clones.try_lock().ok()
+    /// Whether a deploy is in progress.
+    pub fn is_deploying(&self) -> bool {
+        self.deploying.try_lock().is_err()
+    }
+
+    /// Locks the list of clones. The caller must not wait for anything while it holds the lock.
+    pub(super) fn clones(&self) -> MutexGuard<'_, Clones> {
+        self.clones.lock()
     }
 
     /// Starts a clone and waits until it is ready. The balancer does not know it yet.
@@ -220,32 +223,6 @@ impl Supervisor {
         clone.process.stop(STOP_TIMEOUT).await && has_finished
     }
 
-    /// Restarts dead clones, for ever. It reports each step to `report`, as a line of text.
-    pub async fn supervise(&self, report: impl Fn(String)) {
-        loop {
-            sleep(CHECK_INTERVAL).await;
-            let mut clones = self.clones.lock().await;
-            for index in 0..clones.running.len() {
-                let Some(ended) = clones.running[index].ended_error() else {
-                    continue;
-                };
-                let (name, release) = (clones.next_name(), clones.release.clone());
-                report(format!("{ended}; {name} replaces it"));
-                let _ = self.balancer.remove(&clones.running[index].process.name);
-                match self.start_ready(&name, &release, READY_TIMEOUT).await {
-                    Ok(clone) => {
-                        self.add_to_balancer(&clone);
-                        clones.running[index] = clone;
-                    }
-                    Err(error) => {
-                        report(format!("{error}; trying again"));
-                        sleep(RESTART_DELAY).await;
-                    }
-                }
-            }
-        }
-    }
-
     /// Stops all clones in parallel. The balancer should have stopped before.
     pub async fn stop(self) {
         let stopping = self
@@ -268,6 +245,13 @@ impl Clones {
     pub(super) fn next_name(&mut self) -> String {
         self.started += 1;
         format!("clone-{}", self.started)
+    }
+
+    /// The position of the clone of this name. `None` if another clone has replaced it.
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.running
+            .iter()
+            .position(|clone| clone.process.name == name)
     }
 }
 

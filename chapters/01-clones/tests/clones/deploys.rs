@@ -19,15 +19,15 @@ use crate::program::{PROGRAM, Role, error, run, shown};
 use crate::support::{DEADLINE, client, header, log_in, read_head, until};
 
 /// A running application with three clones of v1, and a folder for releases.
-struct Application {
-    role: Role,
+pub struct Application {
+    pub role: Role,
     balancer: SocketAddr,
     admin: SocketAddr,
     releases: TempDir,
 }
 
 impl Application {
-    async fn start(sessions: &str) -> Self {
+    pub async fn start(sessions: &str) -> Self {
         let mut role = Role::start(&[
             "serve",
             "--listen",
@@ -70,7 +70,7 @@ impl Application {
     }
 
     /// The name, release and process id of each clone.
-    async fn clones(&self) -> Vec<(String, String, u64)> {
+    pub async fn clones(&self) -> Vec<(String, String, u64)> {
         let list = client()
             .get(format!("http://{}/clones", self.admin))
             .send()
@@ -235,6 +235,9 @@ async fn drained_clone_finishes_its_uploads() {
                 .contains(&"draining".into())
         })
         .await;
+        let clones = tokio::time::timeout(DEADLINE, application.clones()).await;
+        let clones = clones.expect("the list of clones must not wait for the end of a deploy");
+        assert_eq!(clones.len(), 3);
         for stream in &mut uploads {
             stream.write_all(rest).await.unwrap();
             let response = read_head(stream).await;
@@ -295,29 +298,35 @@ async fn release_that_fails_under_load_is_rolled_back() {
     );
 }
 
+pub fn pack(releases: &TempDir, version: &str, arguments: &[&str]) -> Artifact {
+    let release = Release {
+        version: version.to_owned(),
+        arguments: arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect(),
+    };
+    Artifact::pack(PROGRAM.as_ref(), &release, releases.path()).unwrap()
+}
+
+/// A supervisor of two clones of v1.
+pub async fn supervise_two(releases: &TempDir) -> (Arc<Balancer>, deploy::Supervisor) {
+    let balancer = Arc::new(Balancer::new(Vec::new()));
+    let release = pack(releases, "v1", &[]);
+    let supervisor = deploy::Supervisor::start(Arc::clone(&balancer), release, 2, Vec::new());
+    (balancer, supervisor.await.unwrap())
+}
+
 #[tokio::test]
 async fn release_that_is_never_ready_gets_no_request() {
     let releases = tempfile::tempdir().unwrap();
-    let pack = |version: &str, arguments: &[&str]| {
-        let release = Release {
-            version: version.to_owned(),
-            arguments: arguments
-                .iter()
-                .map(|&argument| argument.to_owned())
-                .collect(),
-        };
-        Artifact::pack(PROGRAM.as_ref(), &release, releases.path()).unwrap()
-    };
-    let balancer = Arc::new(Balancer::new(Vec::new()));
-    let supervisor =
-        deploy::Supervisor::start(Arc::clone(&balancer), pack("v1", &[]), 2, Vec::new());
-    let supervisor = supervisor.await.unwrap();
+    let (balancer, supervisor) = supervise_two(&releases).await;
     let short_timeout = RolloutPolicy {
         ready_timeout: Duration::from_millis(500),
         ..RolloutPolicy::default()
     };
 
-    let failing = pack("v2", &["--defect", "never-ready"]);
+    let failing = pack(&releases, "v2", &["--defect", "never-ready"]);
     let deployed = supervisor.deploy(&failing, &short_timeout, |line| {
         assert!(!line.contains("gets requests"), "{line}");
     });
@@ -396,28 +405,5 @@ async fn deploy_without_application_says_how_to_start() {
     assert!(
         output.contains("cargo run -p ch01-clones -- serve"),
         "{output}"
-    );
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn killed_clone_is_restarted() {
-    let mut application = Application::start("local").await;
-    let killed = application.clones().await.remove(0);
-    let pid = rustix::process::Pid::from_raw(i32::try_from(killed.2).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    let output = application.role.line("replaces it").await;
-    assert!(
-        output.contains(&killed.0) && output.contains("SIGKILL"),
-        "{output}"
-    );
-    let clones = application.clones().await;
-    assert_eq!(clones.len(), 3);
-    // A process that has ended has the id 0.
-    assert!(
-        clones
-            .iter()
-            .all(|clone| clone.0 != killed.0 && clone.1 == "v1" && clone.2 != 0),
-        "{clones:?}"
     );
 }

@@ -23,6 +23,8 @@ mod processes;
 mod program;
 mod redis_away;
 mod redis_sessions;
+#[cfg(unix)]
+mod restarts;
 mod retries;
 mod server;
 mod serving;

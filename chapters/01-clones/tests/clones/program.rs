@@ -203,7 +203,7 @@ async fn invalid_arguments_are_rejected_before_start() {
     for (arguments, hint) in [
         (balancer(&[]), "--upstream <ADDR[=WEIGHT]>"),
         (
-            balancer(&["--upstream", "localhost:8081"]),
+            balancer(&["--upstream", "shop.example:8081"]),
             "127.0.0.1:8081=3",
         ),
         (
@@ -230,6 +230,10 @@ async fn invalid_arguments_are_rejected_before_start() {
             "choose another address",
         ),
         (vec!["serve", "--clones", "0"], "1..=32"),
+        (
+            vec!["clone", "--listen", "shop.example:80"],
+            "`127.0.0.1:8080`",
+        ),
         (vec!["pack", "../v1"], "such as `v2`"),
         (vec!["pack", "v1", "--to", path], "cannot create"),
         (vec!["deploy", nowhere], "is not a folder"),
@@ -269,10 +273,8 @@ async fn admin_api_manages_clones_and_shows_metrics() {
     let upstream = one.addr.to_string();
     let mut balancer = Role::start(&[
         "balancer",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin",
-        "127.0.0.1:0",
+        "--listen=127.0.0.1:0",
+        "--admin=127.0.0.1:0",
         "--upstream",
         &upstream,
     ]);
@@ -358,6 +360,18 @@ async fn admin_api_manages_clones_and_shows_metrics() {
             "{method} {path} {body}"
         );
     }
+}
+
+#[tokio::test]
+async fn admin_api_refuses_web_pages() {
+    let mut balancer = Role::start(&[
+        "balancer",
+        "--listen=127.0.0.1:0",
+        "--admin=127.0.0.1:0",
+        "--upstream=127.0.0.1:1",
+    ]);
+    balancer.address("balancer listens").await;
+    let door = balancer.address("admin API").await;
     let from_a_page = [("origin", "http://elsewhere.example")];
     assert_eq!(
         ask(door, "POST", "/upstreams/clone-1/drain", "", &from_a_page)
@@ -366,6 +380,19 @@ async fn admin_api_manages_clones_and_shows_metrics() {
         403,
         "a web page of another origin must not be able to drain clones"
     );
+    for (host, status) in [
+        ("elsewhere.example:9901", 421),
+        ("127.0.0.1.elsewhere.example", 421),
+        ("caf\u{e9}:9901", 421),
+        ("localhost:9901", 200),
+        ("[::1]:9901", 200),
+    ] {
+        let (answer, _) = ask(door, "GET", "/upstreams", "", &[("host", host)]).await;
+        assert_eq!(
+            answer, status,
+            "DNS rebinding: a page under the name {host} must not read the admin API"
+        );
+    }
 }
 
 /// A path as text, for the tests of deploys.

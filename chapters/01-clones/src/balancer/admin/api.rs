@@ -4,7 +4,7 @@
 //! because it can remove all clones. So it has its own address, and it refuses requests from
 //! browsers: a web page from anywhere could make a browser send a request to `127.0.0.1`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use axum::extract::{Request, State};
 use axum::middleware::map_request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use http::StatusCode;
-use http::header::{CONTENT_TYPE, LOCATION, ORIGIN};
+use http::header::{CONTENT_TYPE, HOST, LOCATION, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::metrics::{METRICS_CONTENT_TYPE, UpstreamMetrics};
@@ -44,18 +45,37 @@ pub(crate) fn routes(balancer: Arc<Balancer>) -> Router {
         .with_state(balancer)
 }
 
-/// Makes a router refuse requests from web pages. Browsers send `Origin` with them, and
-/// command-line tools do not.
+/// Makes a router refuse requests from web pages.
 pub(crate) fn refuse_browsers(router: Router) -> Router {
-    router.layer(map_request(refuse_origin))
+    router.layer(map_request(refuse_web_page))
 }
 
-async fn refuse_origin(request: Request) -> Result<Request, Problem> {
+/// Refuses a request with `Origin`, which browsers send and command-line tools do not.
+///
+/// A page can avoid `Origin` by *DNS rebinding*: its own name suddenly means `127.0.0.1`. But then
+/// the browser sends that name in `Host`. So `Host` must be an IP address or `localhost`.
+async fn refuse_web_page(request: Request) -> Result<Request, Problem> {
     if request.headers().contains_key(ORIGIN) {
         let detail = "the admin API refuses web pages; use `curl`, and send no `Origin` header";
         return Err(Problem::forbidden(detail));
     }
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    let authority = host.map(Authority::try_from);
+    // HTTP/1.0 needs no `Host`, and no browser sends HTTP/1.0.
+    if authority.is_some_and(|authority| !authority.is_ok_and(|host| is_this_machine(&host))) {
+        return Err(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "the admin API answers under an IP address or `localhost` only; \
+             send a `Host` such as `127.0.0.1:9901`",
+        ));
+    }
     Ok(request)
+}
+
+fn is_this_machine(host: &Authority) -> bool {
+    let name = host.host();
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
 }
 
 /// All clones. Lists of the workshop have this shape; this one has no pages.

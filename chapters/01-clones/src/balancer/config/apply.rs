@@ -3,6 +3,8 @@
 //! A configuration is applied as a whole or not at all. Requests in flight keep the settings with
 //! which they began, and a removed clone finishes its requests.
 
+use tokio::time::Instant;
+
 use super::file::{Config, ConfigError, UpstreamConfig};
 use crate::balancer::load_balancer::Balancer;
 use crate::balancer::strategy::StrategyName;
@@ -22,11 +24,6 @@ impl Config {
 impl UpstreamConfig {
     fn build(&self) -> Upstream {
         Upstream::new(&self.name, self.addr).with_weight(self.weight)
-    }
-
-    /// Whether both entries mean the same running clone.
-    fn is_same_clone(&self, other: &UpstreamConfig) -> bool {
-        (&self.name, self.addr) == (&other.name, other.addr)
     }
 }
 
@@ -50,28 +47,33 @@ impl Balancer {
         Ok(changes)
     }
 
+    /// Makes the clones of the file the balancer's clones, also those that an operator has removed.
+    /// Clones that only the operator has added stay.
     fn reconfigure_upstreams(&self, old: &[UpstreamConfig], new: &[UpstreamConfig]) -> Vec<String> {
-        let contains = |list: &[UpstreamConfig], upstream: &UpstreamConfig| {
-            list.iter().any(|other| other.is_same_clone(upstream))
-        };
+        let (mut upstreams, now) = (self.upstreams(), Instant::now());
         let mut changes = Vec::new();
-        for removed in old.iter().filter(|upstream| !contains(new, upstream)) {
-            // An error means that the operator has already removed the clone.
-            if self.remove(&removed.name).is_ok() {
-                let UpstreamConfig { name, addr, .. } = removed;
+        let is_gone = |name: &str| new.iter().all(|upstream| upstream.name != name);
+        for UpstreamConfig { name, addr, .. } in old.iter().filter(|old| is_gone(&old.name)) {
+            if upstreams.remove(name) {
                 changes.push(format!("{name} at {addr} was removed"));
             }
         }
         for upstream in new {
             let UpstreamConfig { name, addr, weight } = upstream;
-            if !contains(old, upstream) {
-                // An error means that the operator has already added the clone.
-                if self.add(upstream.build()).is_ok() {
-                    changes.push(format!("{name} at {addr} was added"));
+            let running = upstreams.addr(name);
+            if running == Some(*addr) {
+                if upstreams.set_weight(name, *weight) {
+                    changes.push(format!("{name} has the weight {weight}"));
                 }
-            } else if self.upstreams().set_weight(name, *weight) {
-                changes.push(format!("{name} has the weight {weight}"));
+                continue;
             }
+            if let Some(former) = running {
+                upstreams.remove(name);
+                changes.push(format!("{name} at {former} was removed"));
+            }
+            let added = upstreams.add(vec![upstream.build()], now);
+            added.expect("the name is free: a clone of this name was just removed");
+            changes.push(format!("{name} at {addr} was added"));
         }
         changes
     }

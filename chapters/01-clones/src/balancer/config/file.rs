@@ -1,9 +1,8 @@
-//! The contents of the configuration file, and their checks.
+//! The contents of the configuration file.
 //!
 //! The file is TOML. It holds all settings that may change while the balancer runs. The address on
 //! which the balancer listens cannot change, so it is a command-line flag.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -14,9 +13,6 @@ use crate::balancer::retry::RetryPolicy;
 use crate::balancer::strategy::StrategyName;
 use crate::balancer::upstream::Timeouts;
 use crate::web::limits::Limits;
-
-/// hyper panics if its buffer for a head is smaller.
-const MIN_HEAD_BYTES: usize = 8192;
 
 /// A balancer's configuration. Durations are written `"500ms"` or `"1m 30s"`. All keys have
 /// defaults.
@@ -134,67 +130,6 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         Config::parse(&read_text(path)?)
     }
-
-    /// Checks that a balancer can work with these values.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        self.check_upstreams()?;
-        let probe = &self.probe;
-        let is_path =
-            probe.path.starts_with('/') && probe.path.parse::<http::uri::PathAndQuery>().is_ok();
-        require(self.max_in_flight > 0, || {
-            "`max_in_flight = 0` would refuse all requests; use 1 or more".to_owned()
-        })?;
-        require(is_path, || {
-            let path = &probe.path;
-            format!("`{path}` is not a path; set `probe.path` to one such as `/readyz`")
-        })?;
-        require(
-            !probe.interval.is_zero() && !probe.timeout.is_zero(),
-            || {
-                "`probe` needs an `interval` and a `timeout` above zero, such as \"500ms\""
-                    .to_owned()
-            },
-        )?;
-        let limits = &self.limits;
-        require(
-            limits.connections > 0 && limits.connections_per_client > 0 && limits.headers > 0,
-            || "`limits` of 0 would refuse all clients; use 1 or more".to_owned(),
-        )?;
-        require(limits.head_bytes >= MIN_HEAD_BYTES, || {
-            format!("`limits.head_bytes` must be {MIN_HEAD_BYTES} or more")
-        })?;
-        require((0.0..=10.0).contains(&self.retries.budget), || {
-            "`retries.budget` must be a part of all requests from 0 to 10, such as 0.2".to_owned()
-        })
-    }
-
-    fn check_upstreams(&self) -> Result<(), ConfigError> {
-        let (mut names, mut addrs) = (BTreeSet::new(), BTreeSet::new());
-        for UpstreamConfig { name, addr, weight } in &self.upstreams {
-            require(names.insert(name), || {
-                format!("two clones are called `{name}`; give one of them another `name`")
-            })?;
-            require(addrs.insert(addr), || {
-                format!(
-                    "two clones are at {addr}; write it once, with a `weight` if it has more \
-                     capacity"
-                )
-            })?;
-            require((1..=1000).contains(weight), || {
-                format!("`{name}` has the weight {weight}; use 1 to 1000")
-            })?;
-        }
-        require(!self.upstreams.is_empty(), || {
-            "there is no clone; add a `[[upstream]]` with its `addr`, or use `--upstream`"
-                .to_owned()
-        })
-    }
-}
-
-fn require(is_met: bool, message: impl FnOnce() -> String) -> Result<(), ConfigError> {
-    is_met
-        .then_some(())
-        .ok_or_else(|| ConfigError::Invalid(message()))
 }
 
 pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {

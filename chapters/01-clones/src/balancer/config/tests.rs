@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::watch::POLL_INTERVAL;
 use super::*;
-use crate::balancer::Balancer;
+use crate::balancer::{Balancer, Upstream};
 
 const TWO: &str =
     "[[upstream]]\naddr = '127.0.0.1:1'\n[[upstream]]\naddr = '127.0.0.1:2'\nweight = 3\n";
@@ -49,48 +49,106 @@ fn invalid_configuration_is_explained() {
             "[[upstream]]\naddr = '127.0.0.1:1'\nname = 'clone-2'\n[[upstream]]\naddr = '127.0.0.1:2'\n",
             "another `name`",
         ),
+    ] {
+        assert_refused(text, hint);
+    }
+}
+
+#[test]
+fn value_out_of_range_is_explained() {
+    for (section, value, hint) in [
+        ("probe", "path = 'readyz'", "`/readyz`"),
         (
-            "max_in_flight = 0\n[[upstream]]\naddr = '127.0.0.1:1'\n",
-            "1 or more",
+            "probe",
+            "interval = '0s'",
+            "`probe.interval` must be above zero",
         ),
         (
-            "[[upstream]]\naddr = '127.0.0.1:1'\n[probe]\npath = 'readyz'\n",
-            "`/readyz`",
+            "probe",
+            "timeout = '0s'",
+            "`probe.timeout` must be above zero",
+        ),
+        ("timeouts", "connect = 5", "line 4"),
+        ("timeouts", "conect = '5s'", "unknown field `conect`"),
+        (
+            "timeouts",
+            "response = '0s'",
+            "`timeouts.response` must be above zero",
         ),
         (
-            "[[upstream]]\naddr = '127.0.0.1:1'\n[probe]\ninterval = '0s'\n",
-            "above zero",
+            "timeouts",
+            "total = '0s'",
+            "`timeouts.total` must be above zero",
         ),
         (
-            "[[upstream]]\naddr = '127.0.0.1:1'\n[timeouts]\nconnect = 5\n",
-            "line 4",
+            "timeouts",
+            "tunnel = '1000000years'",
+            "`timeouts.tunnel` is longer than 30 days",
         ),
         (
-            "[[upstream]]\naddr = '127.0.0.1:1'\n[timeouts]\nconect = '5s'\n",
-            "unknown field `conect`",
+            "health",
+            "failures = 0",
+            "`health.max_failures = 0` is out of range; use 1 or more",
         ),
         (
-            "[[upstream]]\naddr = '127.0.0.1:1'\n[limits]\nconnections = 0\n",
-            "1 or more",
+            "health",
+            "fall = 0",
+            "`health.fall = 0` is out of range; use 1 or more",
         ),
         (
-            "[[upstream]]\naddr = '127.0.0.1:1'\n[limits]\nhead_bytes = 100\n",
-            "8192 or more",
+            "health",
+            "rise = 0",
+            "`health.rise = 0` is out of range; use 1 or more",
         ),
         (
-            "[[upstream]]\naddr = '127.0.0.1:1'\n[retries]\nbudget = -1.0\n",
-            "such as 0.2",
+            "health",
+            "ejection = '0s'",
+            "`health.base_ejection` must be above zero",
+        ),
+        (
+            "health",
+            "longest = '10ms'",
+            "longer than `health.max_ejection`",
+        ),
+        (
+            "limits",
+            "connections = 0",
+            "`limits.connections = 0` is out of range; use 1 or more",
+        ),
+        ("limits", "head_bytes = 100", "8192 or more"),
+        (
+            "limits",
+            "head = '0s'",
+            "`limits.head_timeout` must be above zero",
+        ),
+        (
+            "limits",
+            "rate = 0",
+            "`limits.body_rate = 0` is out of range; use 1 or more",
+        ),
+        ("retries", "budget = -1.0", "such as 0.2"),
+        ("retries", "budget = nan", "such as 0.2"),
+        (
+            "retries",
+            "sends = 0",
+            "`retries.max_attempts = 0` is out of range; use 1 to 100",
         ),
     ] {
-        let error = Config::parse(text)
-            .and_then(|config| config.build())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains(hint),
-            "the error for `{text}` must contain `{hint}`:\n{error}"
+        assert_refused(
+            &format!("[[upstream]]\naddr = '127.0.0.1:1'\n[{section}]\n{value}\n"),
+            hint,
         );
     }
+    assert_refused(&format!("max_in_flight = 0\n{TWO}"), "use 1 or more");
+}
+
+fn assert_refused(text: &str, hint: &str) {
+    let built = Config::parse(text).and_then(|config| config.build());
+    let error = built.expect_err(text).to_string();
+    assert!(
+        error.contains(hint),
+        "the error for `{text}` must contain `{hint}`:\n{error}"
+    );
 }
 
 #[tokio::test]
@@ -127,6 +185,31 @@ async fn clone_at_a_new_address_is_replaced() {
         2,
         "the clone has its old name and must have its new address"
     );
+}
+
+#[tokio::test]
+async fn reload_restores_the_clones_of_the_file() {
+    let config = Config::parse(TWO).unwrap();
+    let balancer = config.build().unwrap();
+    balancer.remove("clone-1").unwrap();
+    balancer.remove("clone-2").unwrap();
+    let elsewhere = "127.0.0.1:9".parse().unwrap();
+    balancer.add(Upstream::new("clone-2", elsewhere)).unwrap();
+    balancer.add(Upstream::new("by-hand", elsewhere)).unwrap();
+
+    let changes = balancer.reconfigure(&config, &config).unwrap();
+
+    assert_eq!(
+        changes,
+        [
+            "clone-1 at 127.0.0.1:1 was added",
+            "clone-2 at 127.0.0.1:9 was removed",
+            "clone-2 at 127.0.0.1:2 was added"
+        ],
+        "a reload must not call a set of clones the same that differs from the file"
+    );
+    let names: Vec<_> = names(&balancer).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["by-hand", "clone-1", "clone-2"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The set of clones: who is in it, and what each attempt and each probe changes.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +94,11 @@ impl UpstreamSet {
     pub(crate) fn set_weight(&self, name: &str, weight: u32) -> bool {
         self.by_name(name)
             .is_some_and(|member| member.upstream.set_weight(weight))
+    }
+
+    /// The address of the clone of this name.
+    pub(crate) fn addr(&self, name: &str) -> Option<SocketAddr> {
+        self.by_name(name).map(|member| member.upstream.addr())
     }
 
     /// True if there was a clone of this name.
