@@ -131,7 +131,9 @@ const DELETE: &str = r"
 
 /// Deletes all sessions in a user's index, and the index.
 const END_ALL: &str = r"
-    for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', 'session:' .. id) end
+    for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+        redis.call('DEL', 'session:' .. id)
+    end
     return redis.call('DEL', KEYS[1])
 ";
 // ANCHOR_END: scripts

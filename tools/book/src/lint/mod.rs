@@ -1,12 +1,13 @@
 //! The lint finds mistakes in the book that mdBook accepts.
 //!
 //! [`lint`] reads the repository once and builds the book once. Then each rule runs, one per file:
-//! [`summary`], [`includes`], [`fences`], [`links`], [`images`], [`sessions`], and [`names`] of
-//! paths, tests, packages and commands. [`outside`] checks the Markdown files outside the book,
-//! such as the README.
+//! [`summary`], [`includes`], [`fences`], [`columns`], [`links`], [`images`], [`sessions`], and
+//! [`names`] of paths, tests, packages and commands. [`outside`] checks the Markdown files outside
+//! the book, such as the README.
 //!
 //! A test of this package lints this repository's book, so `cargo test` finds mistakes too.
 
+pub mod columns;
 pub mod fences;
 pub mod findings;
 pub mod images;
@@ -68,6 +69,7 @@ pub fn lint(repository: &Repository) -> anyhow::Result<Report> {
     let included = includes::check(pages, &source, &mut findings);
     summary::check_orphans(repository, &source, &listed, &included, &mut findings)?;
     fences::check(pages, &mut findings);
+    columns::check(pages, &mut findings);
     links::check(pages, &site, &mut findings);
     images::check(pages, repository, &source, &mut findings)?;
     sessions::check(repository, &source, &mut findings)?;

@@ -38,6 +38,16 @@ fn missing_anchor_of_rustdoc_include_is_found() {
 }
 
 #[test]
+fn indented_code_is_found() {
+    let fixture = Fixture::new().replace_in(CODE, "fn turn() {}", "    fn turn() {}");
+
+    fixture.finds(
+        "book/src/clones/index.md:3",
+        "begins with 4 spaces; write `dedent4` after `rust`",
+    );
+}
+
+#[test]
 fn an_anchor_that_is_never_closed_is_found() {
     let fixture = Fixture::new().replace_in(CODE, "// ANCHOR_END: turn\n", "");
 
