@@ -36,8 +36,9 @@ pub async fn balancer(args: &BalancerArgs) -> anyhow::Result<()> {
         .enumerate()
         .map(|(index, addr)| (format!("clone-{}", index + 1), *addr))
         .collect();
+    let balancer = roles::balancer::balancer(&clones)?;
     print_ready(&format!("http://{}", listener.local_addr()?));
-    roles::balancer::run(listener, roles::balancer::balancer(&clones), stop).await;
+    roles::balancer::run(listener, balancer, stop).await;
     Ok(())
 }
 

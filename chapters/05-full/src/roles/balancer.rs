@@ -8,9 +8,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use ch01_clones::Balancer;
 pub use ch01_clones::balancer::run;
+use ch01_clones::balancer::{Config, UpstreamConfig};
 use ch01_clones::web::{problem, server};
-use ch01_clones::{Balancer, Upstream};
 use ch02_database::Orders;
 use tokio::net::TcpListener;
 
@@ -29,13 +30,19 @@ pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// A balancer for these clones, each with its name.
-pub fn balancer(clones: &[(String, SocketAddr)]) -> Arc<Balancer> {
-    let upstreams = clones
-        .iter()
-        .map(|(name, addr)| Upstream::new(name, *addr))
-        .collect();
-    Arc::new(Balancer::new(upstreams))
+/// A balancer for these clones, each with its name. Its settings are the defaults of chapter 1:
+/// probes, ejection, time-outs, retries, and a limit of requests in flight.
+pub fn balancer(clones: &[(String, SocketAddr)]) -> anyhow::Result<Arc<Balancer>> {
+    let upstreams = clones.iter().map(|(name, addr)| UpstreamConfig {
+        name: name.clone(),
+        addr: *addr,
+        weight: 1,
+    });
+    let config = Config {
+        upstreams: upstreams.collect(),
+        ..Config::default()
+    };
+    Ok(Arc::new(config.build()?))
 }
 
 /// Serves `GET /metrics` of the balancer on its own port. Clones in other processes do not have

@@ -1,6 +1,7 @@
 //! `serve --services docker`: servers in containers, and a process for each clone and worker.
 
 use std::process::Command;
+use std::time::Instant;
 
 use reqwest::StatusCode;
 
@@ -35,8 +36,30 @@ async fn store_in_containers_survives_kill_and_cleans_up() {
             "request {request} after the kill: {}",
             me.body
         );
-        assert_ne!(me.header("x-served-by"), "clone-1");
     }
+    for name in ["clone-1", "worker-1"] {
+        poll_until(async || running_child(store.child.id(), name).then_some(())).await;
+    }
+    poll_until(async || {
+        let answer = ada.get("/whoami").await;
+        (answer.header("x-served-by") == "clone-1").then_some(())
+    })
+    .await;
+
+    let hung = child(&tour, "clone-2");
+    signal(hung, "STOP");
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        let begin = Instant::now();
+        assert_eq!(ada.get("/games/7").await.status, StatusCode::OK);
+        waits.push(begin.elapsed());
+    }
+    signal(hung, "CONT");
+    let long = waits.iter().filter(|wait| wait.as_millis() > 2_500).count();
+    assert!(
+        long <= 1,
+        "{long} of 12 requests waited for a hung clone: {waits:?}"
+    );
     let job = ada
         .post("/work?job=order-export", serde_json::json!({}))
         .await;
@@ -104,6 +127,21 @@ fn child(tour: &[String], name: &str) -> u32 {
     let (_, after) = text.split_once(&format!("{name} ")).unwrap();
     let (_, after) = after.split_once('(').unwrap();
     after.split_once(')').unwrap().0.parse().unwrap()
+}
+
+/// Whether a child process of the store runs the role with this name.
+fn running_child(store: u32, name: &str) -> bool {
+    let list = Command::new("pgrep")
+        .args([
+            "--parent",
+            &store.to_string(),
+            "--full",
+            "--",
+            &format!("--name {name} "),
+        ])
+        .output()
+        .unwrap();
+    list.status.success()
 }
 
 fn is_alive(pid: u32) -> bool {

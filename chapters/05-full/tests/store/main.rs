@@ -13,6 +13,7 @@ mod commands;
 mod containers;
 mod disconnects;
 mod embedded;
+mod hung_clone;
 mod interfaces;
 mod lifecycle;
 mod startup_errors;

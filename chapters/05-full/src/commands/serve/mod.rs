@@ -61,11 +61,9 @@ async fn serve_in_several_processes(args: &ServeArgs) -> anyhow::Result<()> {
         () = &mut stop => return Ok(()),
     };
     Tour::of_several_processes(&store).print();
-    loop {
-        tokio::select! {
-            () = &mut stop => break,
-            exit = store.next_exit() => eprintln!("{exit}; the other processes continue"),
-        }
+    tokio::select! {
+        () = &mut stop => {}
+        () = store.keep_running(|line| eprintln!("{line}")) => {}
     }
     eprintln!("\nstopping: finishing the requests in flight, then removing the containers");
     store.stop().await;

@@ -1,7 +1,8 @@
 //! A store with servers in containers and one process for each clone, worker and publisher.
 //!
-//! The balancer runs in this process. A learner can `kill -9` any other process. Stopping the store
-//! removes the containers with their data. If this process is killed, its child processes exit
+//! The balancer runs in this process. A learner can `kill -9` any other process: the store starts
+//! it again ([`keep_running`](MultiProcessStore::keep_running)). Stopping the store removes the
+//! containers with their data. If this process is killed, its child processes exit
 //! ([`role_process`](super::role_process)), and the next program that uses the testbed removes the
 //! containers.
 
@@ -11,12 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use ch01_clones::{Balancer, Upstream};
 use ch02_database::seed::SeedRequest;
-use futures_util::future::{join_all, select_all, try_join_all};
+use futures_util::future::{join, join_all, try_join_all};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout_at};
 
-use super::role_process::RoleProcess;
+use super::role_process::{RoleEvent, RoleProcess};
 use crate::cli::ServeArgs;
 use crate::commands::progress::seeding_progress;
 use crate::http::metrics::Metrics;
@@ -35,15 +37,16 @@ pub struct MultiProcessStore {
     pub address: SocketAddr,
     /// Where this process serves the metrics of the balancer, `GET /metrics`.
     pub metrics_address: SocketAddr,
-    /// The clones, each with its address.
-    pub clones: Vec<(RoleProcess, SocketAddr)>,
+    /// The clones.
+    pub clones: Vec<RoleProcess>,
     /// The workers.
     pub workers: Vec<RoleProcess>,
     /// The publisher.
     pub publisher: RoleProcess,
     /// The addresses of the servers.
     pub addresses: Addresses,
-    balancer: RoleTask,
+    balancer: Arc<Balancer>,
+    balancer_task: RoleTask,
     metrics: RoleTask,
     servers: Arc<ExternalServers>,
     // Fields are dropped in this order: the folder and the containers last.
@@ -82,11 +85,11 @@ impl MultiProcessStore {
         let workers = (1..=args.workers()).map(|number| start_worker(number, &addresses, &path));
         let (clones, workers) = tokio::try_join!(try_join_all(clones), try_join_all(workers))?;
 
-        let upstreams: Vec<_> = clones
+        let upstreams = clones
             .iter()
-            .map(|(process, addr)| (process.name().to_owned(), *addr))
-            .collect();
-        let balancer = roles::balancer::balancer(&upstreams);
+            .map(|clone| Ok((clone.name().to_owned(), clone.address()?)))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let balancer = roles::balancer::balancer(&upstreams)?;
         let metrics = Metrics::default();
         metrics.set_balancer(balancer.clone());
         let metrics_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
@@ -101,7 +104,8 @@ impl MultiProcessStore {
             workers,
             publisher,
             addresses,
-            balancer: RoleTask::start(|stop| roles::balancer::run(listener, balancer, stop)),
+            balancer: balancer.clone(),
+            balancer_task: RoleTask::start(|stop| roles::balancer::run(listener, balancer, stop)),
             metrics: RoleTask::start(|stop| {
                 roles::balancer::serve_metrics(metrics_listener, metrics, orders, stop)
             }),
@@ -116,18 +120,34 @@ impl MultiProcessStore {
         self.containers.name_prefix()
     }
 
-    /// Waits until a child process exits, and describes the exit. Never returns if none exits.
-    pub async fn next_exit(&mut self) -> String {
-        let clones = self.clones.iter_mut().map(|(process, _)| process);
-        let processes = clones.chain(&mut self.workers).chain([&mut self.publisher]);
-        let exits: Vec<_> = processes
-            .filter(|process| !process.has_exited())
-            .map(|process| Box::pin(process.wait()))
-            .collect();
-        if exits.is_empty() {
-            return std::future::pending().await;
-        }
-        select_all(exits).await.0
+    /// Starts each process again whenever it exits, for ever. It reports each step to `report`, as
+    /// a line of text. The balancer forgets a dead clone at once, and gets the new one with its new
+    /// address.
+    pub async fn keep_running(&mut self, report: impl Fn(String)) {
+        let report_event = |process: &RoleProcess, event: &RoleEvent| {
+            let (name, pid) = (process.name(), process.pid());
+            report(match event {
+                RoleEvent::Exited(reason) => {
+                    format!("{name} has exited ({reason}); it is started again")
+                }
+                RoleEvent::Restarted => format!("{name} runs again, as process {pid}"),
+            });
+        };
+        let balancer = &self.balancer;
+        let clones = self.clones.iter_mut().map(|clone| {
+            clone.keep_running(|clone, event| {
+                // It fails if the clone was removed before.
+                let _ = balancer.remove(clone.name());
+                if let (RoleEvent::Restarted, Ok(address)) = (&event, clone.address()) {
+                    let _ = balancer.add(Upstream::new(clone.name(), address));
+                }
+                report_event(clone, &event);
+            })
+        });
+        let others = self.workers.iter_mut().chain([&mut self.publisher]);
+        let others =
+            others.map(|process| process.keep_running(|role, event| report_event(role, &event)));
+        join(join_all(clones), join_all(others)).await;
     }
 
     /// Stops all roles, then removes the containers.
@@ -136,8 +156,8 @@ impl MultiProcessStore {
     pub async fn stop(self) {
         let deadline = Instant::now() + STOP_TIMEOUT;
         self.metrics.begin_stop();
-        self.balancer.stop(deadline).await;
-        let clones = self.clones.into_iter().map(|(process, _)| process);
+        self.balancer_task.stop(deadline).await;
+        let clones = self.clones.into_iter();
         let processes = clones.chain(self.workers).chain([self.publisher]);
         join_all(processes.map(|process| process.stop(deadline))).await;
         let _ = timeout_at(deadline, self.servers.close()).await;
@@ -150,12 +170,10 @@ async fn start_clone(
     number: u16,
     addresses: &Addresses,
     folder: &Path,
-) -> anyhow::Result<(RoleProcess, SocketAddr)> {
+) -> anyhow::Result<RoleProcess> {
     let name = format!("clone-{number}");
     let arguments = ["clone", "--listen", "127.0.0.1:0", "--name", &name];
-    let process = RoleProcess::start(&name, &arguments, addresses, folder).await?;
-    let address = process.address()?;
-    Ok((process, address))
+    RoleProcess::start(&name, &arguments, addresses, folder).await
 }
 
 async fn start_worker(

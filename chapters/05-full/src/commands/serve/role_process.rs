@@ -1,21 +1,37 @@
-//! A role in a child process that runs this program again.
+//! A role in a child process that runs this program again, and that is started again when it exits.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use common::child::{Child, EXIT_ON_STDIN_CLOSE};
+use common::error_chain;
 use tokio::process::Command;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::services::external::Addresses;
 
+/// The pause before the first restart in a row. Each further pause is twice as long.
+const MIN_RESTART_DELAY: Duration = Duration::from_millis(100);
+
+/// The longest pause before a restart. A role that ran for longer than this starts a new row.
+const MAX_RESTART_DELAY: Duration = Duration::from_secs(3);
+
 /// A child process that runs one role.
 pub struct RoleProcess {
-    /// The process id, for `kill`.
-    pub pid: u32,
+    arguments: Vec<String>,
+    addresses: Addresses,
+    folder: PathBuf,
     child: Child,
-    has_exited: bool,
+}
+
+/// What happens to a role.
+pub enum RoleEvent {
+    /// The process has exited, with this description.
+    Exited(String),
+    /// A new process runs the role.
+    Restarted,
 }
 
 impl RoleProcess {
@@ -26,42 +42,61 @@ impl RoleProcess {
         addresses: &Addresses,
         folder: &Path,
     ) -> anyhow::Result<RoleProcess> {
-        let program = std::env::current_exe().context("the path of this program is unknown")?;
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .args([EXIT_ON_STDIN_CLOSE, "--data-dir"])
-            .arg(folder)
-            .envs(addresses.to_env());
-        let child = Child::start(name, &mut command).await?;
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let child = start_child(name, &arguments, addresses, folder).await?;
         Ok(RoleProcess {
-            pid: child.id().unwrap_or_default(),
+            arguments,
+            addresses: addresses.clone(),
+            folder: folder.to_owned(),
             child,
-            has_exited: false,
         })
     }
 
-    /// The name of the role, such as `clone-2`.
+    /// The name of the role, such as `clone-2`. A restart does not change it.
     pub fn name(&self) -> &str {
         self.child.name()
     }
 
-    /// The address that the role printed in its first line.
+    /// The process id, for `kill`. 0 if the process has exited.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
+    /// The address that the role printed in its first line. A restart changes it.
     pub fn address(&self) -> anyhow::Result<SocketAddr> {
         Ok(self.child.address()?)
     }
 
-    /// Whether [`wait`](Self::wait) has returned.
-    pub fn has_exited(&self) -> bool {
-        self.has_exited
+    /// Starts the process again whenever it exits, for ever. `on_event` learns of each change.
+    ///
+    /// The pauses between restarts grow, so that a role that cannot run does not occupy a
+    /// processor.
+    pub async fn keep_running(&mut self, on_event: impl Fn(&RoleProcess, RoleEvent)) {
+        let (mut delay, mut started) = (MIN_RESTART_DELAY, Instant::now());
+        loop {
+            let status = self.child.wait().await;
+            let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+            on_event(self, RoleEvent::Exited(status));
+            if started.elapsed() > MAX_RESTART_DELAY {
+                delay = MIN_RESTART_DELAY;
+            }
+            loop {
+                sleep(delay).await;
+                delay = MAX_RESTART_DELAY.min(delay * 2);
+                match self.restart().await {
+                    Ok(()) => break,
+                    Err(error) => on_event(self, RoleEvent::Exited(error_chain(&*error))),
+                }
+            }
+            started = Instant::now();
+            on_event(self, RoleEvent::Restarted);
+        }
     }
 
-    /// Waits until the process exits, and describes the exit.
-    pub async fn wait(&mut self) -> String {
-        let status = self.child.wait().await;
-        self.has_exited = true;
-        let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-        format!("{} has exited ({status})", self.child.name())
+    async fn restart(&mut self) -> anyhow::Result<()> {
+        let name = self.child.name();
+        self.child = start_child(name, &self.arguments, &self.addresses, &self.folder).await?;
+        Ok(())
     }
 
     /// Tells the process to stop and waits for it. Kills it at the deadline.
@@ -70,4 +105,20 @@ impl RoleProcess {
             .stop(deadline.saturating_duration_since(Instant::now()))
             .await;
     }
+}
+
+async fn start_child(
+    name: &str,
+    arguments: &[String],
+    addresses: &Addresses,
+    folder: &Path,
+) -> anyhow::Result<Child> {
+    let program = std::env::current_exe().context("the path of this program is unknown")?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .args([EXIT_ON_STDIN_CLOSE, "--data-dir"])
+        .arg(folder)
+        .envs(addresses.to_env());
+    Ok(Child::start(name, &mut command).await?)
 }

@@ -147,7 +147,7 @@ impl SingleProcessStore {
             .collect();
         let events = services.events.clone();
         let publisher = RoleTask::start(|stop| roles::publisher::run(publisher, events, stop));
-        let balancer = roles::balancer::balancer(&clones);
+        let balancer = roles::balancer::balancer(&clones)?;
         metrics.set_balancer(balancer.clone());
         let balancer = RoleTask::start(|stop| roles::balancer::run(listener, balancer, stop));
         Ok(SingleProcessStore {

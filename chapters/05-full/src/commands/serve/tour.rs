@@ -50,21 +50,27 @@ impl Tour {
     pub(super) fn of_several_processes(store: &MultiProcessStore) -> Tour {
         let clones = store.clones.iter();
         let clones: Vec<_> = clones
-            .map(|(process, addr)| format!("{} {} ({})", process.name(), addr.port(), process.pid))
+            .map(|clone| {
+                let port = clone.address().map_or(0, |address| address.port());
+                format!("{} {port} ({})", clone.name(), clone.pid())
+            })
             .collect();
         let workers = store.workers.iter();
         let workers: Vec<_> = workers
-            .map(|process| format!("{} ({})", process.name(), process.pid))
+            .map(|process| format!("{} ({})", process.name(), process.pid()))
             .collect();
         let mut extra = vec![format!(
             "cargo run -p ch05-full -- inspect --url http://{}",
             store.metrics_address
         )];
-        if let (Some((clone, _)), Some(worker)) = (store.clones.first(), store.workers.first()) {
+        if let (Some(clone), Some(worker)) = (store.clones.first(), store.workers.first()) {
             extra.push(String::new());
-            extra.push("Break it; users stay logged in, and no job is lost:".to_owned());
-            extra.push(format!("kill -9 {}    # {}", clone.pid, clone.name()));
-            extra.push(format!("kill -9 {}    # {}", worker.pid, worker.name()));
+            extra.push(
+                "Break it; users stay logged in, no job is lost, and the process starts again:"
+                    .to_owned(),
+            );
+            extra.push(format!("kill -9 {}    # {}", clone.pid(), clone.name()));
+            extra.push(format!("kill -9 {}    # {}", worker.pid(), worker.name()));
             extra.push(format!(
                 "docker ps --filter name={}",
                 store.container_prefix()
