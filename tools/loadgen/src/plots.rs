@@ -10,15 +10,21 @@ use std::ops::Range;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::ValueFormatter;
 use plotters::coord::types::RangedCoordf64;
+use plotters::element::DashedPathElement;
 use plotters::prelude::{
     BLACK, Cartesian2d, ChartBuilder, ChartContext, Circle, DashedLineSeries, DrawingArea,
-    IntoDrawingArea, IntoLogRange, LineSeries, PathElement, RGBColor, Ranged, SVGBackend, WHITE,
+    IntoDrawingArea, IntoDynElement, IntoLogRange, LineSeries, PathElement, RGBColor, Ranged,
+    SVGBackend, WHITE,
 };
 use plotters::series::PointSeries;
 use plotters::style::{Color, ShapeStyle};
 
 /// The size of every plot, in pixels.
 const SIZE: (u32, u32) = (800, 460);
+
+/// The lengths of a dashed line's dashes, and of the gaps between them, in pixels.
+const DASH: i32 = 6;
+const GAP: i32 = 4;
 
 const COLOURS: [RGBColor; 4] = [
     RGBColor(0, 114, 178),
@@ -216,7 +222,9 @@ impl Plot<'_> {
             let places = || series.points.iter().map(|point| (point.x, point.y));
             let drawn = match series.look {
                 Look::Line => chart.draw_series(LineSeries::new(places(), line))?,
-                Look::Dashed => chart.draw_series(DashedLineSeries::new(places(), 6, 4, line))?,
+                Look::Dashed => {
+                    chart.draw_series(DashedLineSeries::new(places(), DASH, GAP, line))?
+                }
                 Look::Dots => {
                     let spread =
                         |point: &Point| vec![(point.x, point.spread.0), (point.x, point.spread.1)];
@@ -233,14 +241,16 @@ impl Plot<'_> {
                     ))?
                 }
             };
-            let is_dots = series.look == Look::Dots;
+            let look = series.look;
             drawn.label(series.name).legend(move |(x, y)| {
-                let half = if is_dots { 3 } else { 9 };
-                let width = if is_dots { 7 } else { 2 };
-                PathElement::new(
-                    vec![(x + 10 - half, y), (x + 10 + half, y)],
-                    ShapeStyle::from(&colour).stroke_width(width),
-                )
+                let ends = |half| vec![(x + 10 - half, y), (x + 10 + half, y)];
+                match look {
+                    Look::Line => PathElement::new(ends(9), line).into_dyn(),
+                    Look::Dashed => {
+                        DashedPathElement::new(ends(8).into_iter(), DASH, GAP, line).into_dyn()
+                    }
+                    Look::Dots => PathElement::new(ends(3), line.stroke_width(7)).into_dyn(),
+                }
             });
         }
         chart
@@ -281,7 +291,11 @@ mod tests {
             description: "A line that rises.",
             x: Axis::new("clones", 0.0..9.0),
             y,
-            series: vec![series("measured", Look::Dots), series("fitted", Look::Line)],
+            series: vec![
+                series("measured", Look::Dots),
+                series("fitted", Look::Line),
+                series("predicted", Look::Dashed),
+            ],
         };
         plot.svg().unwrap()
     }
@@ -308,6 +322,17 @@ mod tests {
             assert!(svg.contains("<polyline"), "the curve is missing");
             assert!(svg.contains("requests/s") && svg.contains("measured"));
         }
+    }
+
+    #[test]
+    fn legend_shows_each_look() {
+        let svg = plot(false);
+        let (_, legend) = svg.rsplit_once("</text>").unwrap();
+        let lines = legend.matches("<polyline").count();
+        assert_eq!(
+            lines, 4,
+            "one line for the dots, one for the line, two dashes for the dashed line: {legend}"
+        );
     }
 
     #[test]
