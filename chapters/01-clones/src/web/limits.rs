@@ -35,9 +35,9 @@ pub struct Limits {
     /// The maximum number of open connections from one client: an IPv4 address or an IPv6 /64
     /// network. One more gets a 429. A proxy counts as one client.
     pub connections_per_client: usize,
-    /// The maximum size of a request head, in bytes. hyper sends a 431 for a larger one.
+    /// The maximum size of a request head, in bytes. A larger one gets a 431.
     pub head_bytes: usize,
-    /// The maximum number of header fields in a request. hyper sends a 431 for more.
+    /// The maximum number of header fields in a request. More get a 431.
     ///
     /// The balancer adds fields, so it must accept fewer than the clones behind it: see
     /// [`balancer::run`](crate::balancer::run).

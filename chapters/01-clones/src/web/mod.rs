@@ -8,6 +8,7 @@ pub mod etag;
 pub mod extract;
 pub mod identity;
 pub mod limits;
+mod parse_error;
 pub mod problem;
 pub mod request_body;
 pub mod server;

@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -29,6 +29,7 @@ use tower::{Service, ServiceExt};
 
 use super::connection_limiter::{self, ConnectionLimiter};
 use super::limits::Limits;
+use super::parse_error::{Exchange, ExplainParseErrors, TrackedBody, track};
 use super::request_body::RequestBody;
 use super::write_timeout::WriteTimeout;
 
@@ -48,7 +49,7 @@ where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     run_with(Limits::default(), listener, service, shutdown).await;
 }
@@ -63,7 +64,7 @@ pub async fn run_with<S, B>(
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     // The kernel may have completed connections that the server has not accepted yet, and hyper
     // closes a connection at once if it has read nothing from it. Both get a little more time.
@@ -119,10 +120,10 @@ fn serve<C, S, B>(
     peer: SocketAddr,
     service: S,
 ) -> UpgradeableConnection<
-    TokioIo<WriteTimeout<C>>,
+    TokioIo<ExplainParseErrors<WriteTimeout<C>>>,
     impl hyper::service::Service<
         Request<Incoming>,
-        Response = Response<B>,
+        Response = Response<TrackedBody<B>>,
         Error = Infallible,
         Future: Send,
     >,
@@ -132,22 +133,27 @@ where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
+    let exchange = Exchange::default();
+    let stream = WriteTimeout::new(stream, limits.write_timeout);
+    let stream = ExplainParseErrors::new(stream, exchange.clone(), limits);
     let service = service_fn(move |request| {
+        exchange.begin();
         let mut request = RequestBody::wrap(request, limits.body_timeout, limits.body_rate);
         request.extensions_mut().insert(PeerAddr(peer));
-        service.clone().oneshot(request)
+        let exchange = exchange.clone();
+        service
+            .clone()
+            .oneshot(request)
+            .map_ok(|response| track(response, exchange))
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_headers(limits.headers)
         .max_header_size(limits.head_bytes)
-        .serve_connection(
-            TokioIo::new(WriteTimeout::new(stream, limits.write_timeout)),
-            service,
-        )
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
 }
 
