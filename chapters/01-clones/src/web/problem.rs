@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -129,8 +129,10 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Adds problem documents for unmatched requests to a router: 404 for an unknown path, 405 for a
-/// wrong method.
+/// Adds responses for unmatched requests to a router: problem documents for an unknown path (404)
+/// and a wrong method (405), and 204 for OPTIONS, also for `OPTIONS *` (RFC 9110, section 9.3.7).
+///
+/// Health checks send OPTIONS: it is the default of HAProxy's `option httpchk`.
 ///
 /// Call it after the last route: axum adds the 405 handler only to the existing routes.
 pub fn fallbacks<S>(router: Router<S>) -> Router<S>
@@ -142,18 +144,25 @@ where
         .method_not_allowed_fallback(wrong_method)
 }
 
-async fn unknown_path(request: Request) -> Problem {
-    Problem::not_found(format!(
-        "there is nothing at `{}`; begin at `GET /`",
-        request.uri().path()
-    ))
+async fn unknown_path(request: Request) -> Result<StatusCode, Problem> {
+    let path = request.uri().path();
+    // The star means the server itself.
+    if request.method() == Method::OPTIONS && path == "*" {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::not_found(format!(
+        "there is nothing at `{path}`; begin at `GET /`"
+    )))
 }
 
 /// axum adds the `Allow` header to this response.
-async fn wrong_method(request: Request) -> Problem {
+async fn wrong_method(request: Request) -> Result<StatusCode, Problem> {
     let (method, path) = (request.method(), request.uri().path());
-    Problem::new(
+    if method == Method::OPTIONS {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("`{path}` exists, but not for {method}; the header `Allow` names what it takes"),
-    )
+    ))
 }

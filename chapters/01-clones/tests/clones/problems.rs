@@ -6,7 +6,7 @@ use ch01_clones::web::extract::{Json, Path, Query};
 use ch01_clones::web::problem;
 use serde_json::{Value, json};
 
-use crate::support::{assert_problem, client, clone, header, serve};
+use crate::support::{assert_problem, balance, client, clone, header, send_raw, serve};
 
 #[tokio::test]
 async fn unknown_path_is_404_and_wrong_method_405() {
@@ -27,6 +27,86 @@ async fn unknown_path_is_404_and_wrong_method_405() {
     let answer = client().post(clone.url("/me")).send().await.unwrap();
     assert_eq!(header(&answer, "allow"), "GET,HEAD");
     assert_problem(answer, 405, "Allow").await;
+}
+
+/// RFC 9110, section 9.3.7. HAProxy's `option httpchk` sends `OPTIONS /`.
+#[tokio::test]
+async fn options_names_the_methods() {
+    let clone = clone("clone-1").await;
+    let balancer = balance(&[clone.addr]).await;
+    for addr in [clone.addr, balancer.addr] {
+        for (target, allow) in [
+            ("/", "allow: GET,HEAD\r\n"),
+            ("/login", "allow: POST\r\n"),
+            ("*", ""),
+        ] {
+            let request =
+                format!("OPTIONS {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let answer = send_raw(addr, request).await;
+            assert!(answer.starts_with("HTTP/1.1 204 "), "{target}: {answer}");
+            assert!(answer.contains(allow), "{target}: {answer}");
+        }
+        let request = "OPTIONS /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let answer = send_raw(addr, request).await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn unreadable_request_gets_a_problem_document() {
+    let clone = clone("clone-1").await;
+    let balancer = balance(&[clone.addr]).await;
+    let path = "a".repeat(66_000);
+    let good = "GET /whoami HTTP/1.1\r\nHost: a\r\n\r\n";
+    let table = [
+        ("nonsense\r\n\r\n".to_owned(), 400, "`GET /whoami HTTP/1.1`"),
+        (
+            "GET / HTTP/9.9\r\n\r\n".to_owned(),
+            400,
+            "`GET /whoami HTTP/1.1`",
+        ),
+        (
+            "GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(),
+            400,
+            "`Name: value`",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{}\r\n", "x: 1\r\n".repeat(200)),
+            431,
+            "header fields",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nx: {path}\r\n\r\n"),
+            431,
+            "cookies",
+        ),
+    ];
+    for addr in [clone.addr, balancer.addr] {
+        for (request, status, hint) in &table {
+            for before in ["", good] {
+                let answers = send_raw(addr, format!("{before}{request}")).await;
+                assert_eq!(answers.contains("200 OK"), !before.is_empty(), "{answers}");
+                let start = format!("HTTP/1.1 {status} ");
+                let answer = answers
+                    .split_once(&start)
+                    .unwrap_or_else(|| panic!("{answers}"));
+                let (head, body) = answer.1.split_once("\r\n\r\n").unwrap();
+                assert!(
+                    head.contains("content-type: application/problem+json"),
+                    "{head}"
+                );
+                assert!(
+                    head.contains(&format!("content-length: {}", body.len())),
+                    "{head}"
+                );
+                assert!(head.contains("connection: close"), "{head}");
+                let problem: Value = serde_json::from_str(body).expect(body);
+                assert_eq!(problem["status"], *status);
+                let detail = problem["detail"].as_str().unwrap();
+                assert!(detail.contains(hint), "{detail}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
