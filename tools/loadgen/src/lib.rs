@@ -43,4 +43,4 @@ pub use limit::{Limit, MAX_RUN, RESPONSE_TIMEOUT};
 pub use open_loop::open_loop;
 pub use report::Report;
 pub use request::Request;
-pub use target::{Target, TargetError};
+pub use target::{Target, TargetError, base_url};

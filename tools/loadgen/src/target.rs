@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::Uri;
 use http::header::HeaderValue;
+use http::uri::Authority;
 
 use crate::limit::RESPONSE_TIMEOUT;
 
@@ -23,7 +24,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads a base address such as `http://127.0.0.1:8080`. Without a port it means port 80.
+    /// Reads an address such as `http://127.0.0.1:8080`, as [`base_url`] does. Without a port it
+    /// means port 80.
     ///
     /// # Errors
     /// [`TargetError`] unless it is plain HTTP to a loopback address (127.0.0.0/8, `::1`,
@@ -36,25 +38,10 @@ impl Target {
     /// assert!(Target::parse("http://192.0.2.1:8080").is_err());
     /// ```
     pub fn parse(url: &str) -> Result<Self, TargetError> {
-        let uri: Uri = url
-            .parse()
-            .map_err(|_| TargetError::Unreadable(url.to_owned()))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(TargetError::Https(url.to_owned())),
-            _ => return Err(TargetError::Unreadable(url.to_owned())),
-        }
-        if uri
-            .path_and_query()
-            .is_some_and(|path| path.as_str() != "/")
-        {
-            return Err(TargetError::HasPath(url.to_owned()));
-        }
+        let authority = authority(url)?;
         // `host()` skips a user name, so the host of `http://127.0.0.1@example.com` is example.com.
-        let host = uri
-            .host()
-            .ok_or_else(|| TargetError::Unreadable(url.to_owned()))?;
-        let port = uri.port_u16().unwrap_or(80);
+        let host = authority.host();
+        let port = authority.port_u16().unwrap_or(80);
         let addresses = loopback_addresses(host, port)?;
         let host = HeaderValue::from_str(&format!("{host}:{port}"))
             .expect("every host of a URI is a valid header value");
@@ -72,6 +59,46 @@ impl Target {
             response_timeout,
             ..self
         }
+    }
+}
+
+/// The URL of a server that a person typed, without a slash at the end: `127.0.0.1:8080`,
+/// `http://127.0.0.1:8080` and `http://127.0.0.1:8080/` mean the same.
+///
+/// # Errors
+/// [`TargetError`] if it has a path, asks for TLS, or is no address.
+///
+/// ```
+/// assert_eq!(loadgen::base_url("localhost:8080").unwrap(), "http://localhost:8080");
+/// ```
+pub fn base_url(url: &str) -> Result<String, TargetError> {
+    Ok(format!("http://{}", authority(url)?))
+}
+
+/// The host and port of a URL.
+fn authority(url: &str) -> Result<Authority, TargetError> {
+    let unreadable = || TargetError::Unreadable(url.to_owned());
+    let has_scheme = url.contains("://");
+    let full = if has_scheme {
+        url.to_owned()
+    } else {
+        format!("http://{url}")
+    };
+    let uri: Uri = full.parse().map_err(|_| unreadable())?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => return Err(TargetError::Https(url.to_owned())),
+        _ => return Err(unreadable()),
+    }
+    if uri.path_and_query().is_some_and(|path| path != "/") {
+        return Err(TargetError::HasPath(url.to_owned()));
+    }
+    let authority = uri.authority().ok_or_else(unreadable)?;
+    // `Authority` accepts any text as a port, and then has no port.
+    if authority.as_str().ends_with(authority.host()) || authority.port_u16().is_some() {
+        Ok(authority.clone())
+    } else {
+        Err(unreadable())
     }
 }
 
@@ -106,7 +133,7 @@ pub enum TargetError {
     Elsewhere(String),
     /// The address asks for TLS.
     #[error(
-        "{0} asks for TLS, which the load generator does not support; use the server's http:// address"
+        "{0} asks for TLS, which this program does not support; use the server's http:// address"
     )]
     Https(String),
     /// The address has a path.

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use loadgen::base_url;
 
 use super::run_file::RunningStore;
 use crate::cli::InspectArgs;
@@ -22,7 +23,7 @@ const BAR_WIDTH: u64 = 40;
 /// Prints the clones and the distribution of the orders.
 pub async fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     if let Some(url) = &args.url {
-        return inspect_running(url, &BTreeMap::new()).await;
+        return inspect_running(&base_url(url)?, &BTreeMap::new()).await;
     }
     let dir = DataDir::resolve(args.data_dir.as_deref())?;
     if let Some(store) = RunningStore::read(&dir) {
@@ -43,10 +44,7 @@ async fn inspect_running(
         .timeout(REQUEST_TIMEOUT)
         .no_proxy()
         .build()?;
-    let response = client
-        .get(format!("{}/metrics", url.trim_end_matches('/')))
-        .send()
-        .await;
+    let response = client.get(format!("{url}/metrics")).send().await;
     let metrics = response
         .and_then(reqwest::Response::error_for_status)
         .with_context(|| format!("no store answers at {url}; `cargo run -p ch05-full` starts one"))?

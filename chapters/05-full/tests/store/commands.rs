@@ -74,6 +74,25 @@ async fn inspect_shows_running_and_stopped_stores() {
             );
         }
     }
+    let address = process.url.trim_start_matches("http://");
+    for url in [
+        address,
+        &format!("{address}/"),
+        &format!("http://{address}/"),
+    ] {
+        let output = run(&["inspect", "--url", url]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "--url {url}: {errors}");
+    }
+    for url in [
+        &format!("{address}/metrics"),
+        "http://",
+        "ftp://127.0.0.1",
+        "127.0.0.1:x",
+    ] {
+        let expected = "such as http://127.0.0.1:8080";
+        assert_rejected(&run(&["inspect", "--url", url]), expected);
+    }
     drop(process);
     let shown = String::from_utf8(run(&["inspect", "--data-dir", path]).stdout).unwrap();
     assert!(

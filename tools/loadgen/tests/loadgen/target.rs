@@ -6,6 +6,9 @@ use loadgen::{Target, TargetError};
 fn only_loopback_is_a_target() {
     for url in [
         "http://127.0.0.1:8080",
+        "127.0.0.1:8080",
+        "localhost:8080/",
+        "[::1]:8080",
         "http://127.9.9.9:1/",
         "http://[::1]:8080",
         "http://localhost:8080",
@@ -19,6 +22,7 @@ fn only_loopback_is_a_target() {
     }
     for url in [
         "http://192.0.2.1:8080",
+        "192.0.2.1:8080",
         "http://example.com",
         "http://0.0.0.0:8080",
         "http://[2001:db8::1]:8080",
@@ -44,7 +48,8 @@ fn refused_address_gets_a_hint() {
             "http://127.0.0.1:8080/games/7",
             "each request brings its path",
         ),
-        ("127.0.0.1:8080", "such as http://127.0.0.1:8080"),
+        ("127.0.0.1:8080/games/7", "each request brings its path"),
+        ("127.0.0.1:x", "such as http://127.0.0.1:8080"),
         ("ftp://127.0.0.1", "such as http://127.0.0.1:8080"),
         ("", "such as http://127.0.0.1:8080"),
     ] {
