@@ -5,6 +5,7 @@
 mod avatar_store;
 mod avatars;
 mod balancing;
+mod behind_proxies;
 mod deploys;
 mod experiments;
 mod flapping;

@@ -1,0 +1,192 @@
+//! The real HAProxy and the real nginx in front of the balancer.
+//!
+//! Both must be installed (`apt-get install haproxy nginx-light`), so `cargo test` leaves these
+//! tests out unless it gets `--ignored`. CI runs them. All programs listen on 127.0.0.1 only.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use axum::Router;
+use axum::routing::get;
+use http::HeaderMap;
+use tokio::process::{Child, Command};
+
+use crate::support::{balance, balance_over, client, clone, free_port, serve, until};
+
+/// A proxy in its own process. Dropping the value kills the process and removes its folder.
+struct Proxy {
+    _process: Child,
+    _folder: tempfile::TempDir,
+}
+
+/// Starts a program with a configuration file as the argument after `arguments`.
+fn start(program: &str, arguments: &[&str], config: &str) -> Proxy {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    std::fs::write(&file, config).unwrap();
+    // Debian installs servers in a folder that may be missing in `PATH`.
+    let in_sbin = format!("/usr/sbin/{program}");
+    let found = Path::new(&in_sbin).exists();
+    let process = Command::new(if found { &in_sbin } else { program })
+        .args(arguments)
+        .arg(&file)
+        .current_dir(folder.path())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot run {program}; is it installed? {error}"));
+    Proxy {
+        _process: process,
+        _folder: folder,
+    }
+}
+
+async fn free_address() -> SocketAddr {
+    free_port().await.local_addr().unwrap()
+}
+
+fn haproxy(front: SocketAddr, statistics: SocketAddr, balancer: SocketAddr) -> Proxy {
+    let config = format!(
+        "defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+frontend front
+    bind {front}
+    option forwardfor
+    http-request set-header X-Forwarded-Proto https
+    default_backend balancer
+backend balancer
+    option httpchk
+    server balancer {balancer} check inter 100ms rise 1 fall 1
+frontend statistics
+    bind {statistics}
+    stats enable
+    stats uri /
+"
+    );
+    start("haproxy", &["-db", "-f"], &config)
+}
+
+fn nginx(front: SocketAddr, balancer: SocketAddr) -> Proxy {
+    let config = format!(
+        "daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr crit;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {{
+        listen {front};
+        location / {{
+            proxy_pass http://{balancer};
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto https;
+        }}
+    }}
+}}
+"
+    );
+    start("nginx", &["-p", ".", "-e", "stderr", "-c"], &config)
+}
+
+/// Waits until the proxy answers with a response of the clone.
+async fn is_reachable(front: SocketAddr) {
+    let url = format!("http://{front}/");
+    until("the clone's response through the proxy", || async {
+        let response = client().get(&url).send().await;
+        response.is_ok_and(|response| response.status().is_success())
+    })
+    .await;
+}
+
+/// A clone that sends back what it learns about the client.
+async fn echo() -> crate::support::TestServer {
+    let handler = async |headers: HeaderMap| {
+        let names = ["host", "x-forwarded-for", "x-forwarded-proto"];
+        let value = |name| {
+            headers
+                .get(name)
+                .map_or("-", |value| value.to_str().unwrap())
+        };
+        names.map(value).join(" | ")
+    };
+    serve(Router::new().route("/", get(handler))).await
+}
+
+async fn what_the_clone_sees(front: SocketAddr) -> String {
+    let request = client()
+        .get(format!("http://{front}/"))
+        .header("host", "shop.example")
+        .header("x-forwarded-for", "203.0.113.9");
+    request.send().await.unwrap().text().await.unwrap()
+}
+
+/// Without further settings, the check is `OPTIONS / HTTP/1.0` without a `Host`.
+#[tokio::test]
+#[ignore = "needs HAProxy"]
+async fn haproxy_finds_the_balancer_healthy() {
+    let clone = clone("clone-1").await;
+    let balancer = balance(&[clone.addr]).await;
+    let (front, statistics) = (free_address().await, free_address().await);
+    let _haproxy = haproxy(front, statistics, balancer.addr);
+    let url = format!("http://{statistics}/;csv");
+    // The column `check_status` of the server is `L7OK` after a check with 2xx or 3xx.
+    until("a successful check by HAProxy", || async {
+        let Ok(response) = client().get(&url).send().await else {
+            return false;
+        };
+        let table = response.text().await.unwrap();
+        let server = table
+            .lines()
+            .find(|line| line.starts_with("balancer,balancer,"));
+        let server = server.expect("HAProxy lists its server");
+        assert!(
+            !server.contains(",L7STS,"),
+            "HAProxy refuses the status: {server}"
+        );
+        server.contains(",UP,") && server.contains(",L7OK,")
+    })
+    .await;
+    is_reachable(front).await;
+}
+
+#[tokio::test]
+#[ignore = "needs HAProxy and nginx"]
+async fn clone_learns_the_client_behind_a_trusted_proxy() {
+    let clone = echo().await;
+    let local: IpAddr = [127, 0, 0, 1].into();
+    let trusting = balance_over(|it| it.with_trusted_proxies(&[local]), &[clone.addr]).await;
+    let wary = balance(&[clone.addr]).await;
+
+    let (front, statistics) = (free_address().await, free_address().await);
+    let through_nginx = nginx(front, trusting.addr);
+    is_reachable(front).await;
+    // The client's own entry, the client as nginx sees it, nginx as the balancer sees it.
+    let expected = "shop.example | 203.0.113.9, 127.0.0.1, 127.0.0.1 | https";
+    assert_eq!(what_the_clone_sees(front).await, expected);
+    drop(through_nginx);
+
+    let haproxy_front = free_address().await;
+    let _through_haproxy = haproxy(haproxy_front, statistics, trusting.addr);
+    is_reachable(haproxy_front).await;
+    // HAProxy adds a second line, and the balancer joins the lines.
+    assert_eq!(what_the_clone_sees(haproxy_front).await, expected);
+
+    let untrusted_front = free_address().await;
+    let _untrusted = nginx(untrusted_front, wary.addr);
+    is_reachable(untrusted_front).await;
+    assert_eq!(
+        what_the_clone_sees(untrusted_front).await,
+        "shop.example | 127.0.0.1 | http",
+        "the balancer believes a proxy that it does not trust"
+    );
+}
