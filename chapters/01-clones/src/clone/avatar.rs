@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use object_store::{ObjectStore, ObjectStoreExt, path};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -192,9 +193,18 @@ where
         .routes(routes!(avatar))
 }
 
+/// The bytes of a picture.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(
+    dead_code,
+    reason = "describes a body in the OpenAPI document; the handlers use `Avatar`"
+)]
+struct Picture(Vec<u8>);
+
 /// Stores the picture of the user who is logged in. The body is the file, at most 256 KiB.
 #[utoipa::path(put, path = "/me/avatar", tag = "avatars", request_body(content(
-    (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/gif"),
+    (Picture = "image/png"), (Picture = "image/jpeg"), (Picture = "image/webp"), (Picture = "image/gif"),
 )), responses(
     (status = 204, description = "Stored, and every clone serves it"),
     (status = 401, description = "No user is logged in", body = Problem, content_type = "application/problem+json"),
@@ -219,8 +229,8 @@ async fn put_avatar(
 
 /// A user's picture.
 #[utoipa::path(get, path = "/users/{id}/avatar", tag = "avatars",
-    params(("id" = String, Path, description = "The user's name", example = "ada")), responses(
-    (status = 200, description = "The picture", content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/gif"))),
+    params(("id" = UserName, Path, description = "The user's name")), responses(
+    (status = 200, description = "The picture", content((Picture = "image/png"), (Picture = "image/jpeg"), (Picture = "image/webp"), (Picture = "image/gif"))),
     (status = 304, description = "The picture has not changed: `If-None-Match` lists its `ETag`"),
     (status = 400, description = "The id is not a valid user name", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "The user has no picture", body = Problem, content_type = "application/problem+json"),

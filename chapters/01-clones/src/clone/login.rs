@@ -41,8 +41,8 @@ where
 /// The body of `POST /login`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Login {
-    /// 1 to 32 of `a-z`, `0-9`, `_` and `-`, starting with a letter or a digit.
-    #[schema(example = "ada", pattern = "^[a-z0-9][a-z0-9_-]{0,31}$")]
+    /// The user's name.
+    #[schema(value_type = UserName)]
     user: String,
     /// Forms only: the local path to redirect to.
     #[schema(example = "/games/7")]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::web::problem::Problem;
@@ -136,8 +137,9 @@ impl fmt::Debug for SessionId {
 /// A user's name: 1 to 32 of `a-z`, `0-9`, `_` and `-`, starting with a letter or a digit.
 ///
 /// It is part of URLs, cache keys and shard maps, so it must need no escaping.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(example = "ada", pattern = "^[a-z0-9][a-z0-9_-]{0,31}$")]
 pub struct UserName(String);
 
 /// The text is not a valid user name: HTTP 422 in a login, 400 in a path.

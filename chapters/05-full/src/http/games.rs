@@ -12,6 +12,7 @@ use ch04_async::prerender::pages;
 use http::HeaderMap;
 use http::header::CACHE_CONTROL;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::Object;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -20,7 +21,9 @@ use super::negotiation::wants_html;
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
 use super::response::{page, viewer};
 use super::state::CloneState;
-use super::validation::{Id, plain_text, search_term};
+use super::validation::{
+    Genre, Id, Integer, SearchTerm, genre, not_null, plain_text, plain_text_schema, search_term,
+};
 use crate::views;
 
 /// The greatest page number. A large offset makes a slow query.
@@ -34,11 +37,11 @@ pub(super) struct ListParams {
     /// The page number, from 1.
     #[param(minimum = 1, maximum = 100_000)]
     page: Option<u32>,
-    /// Only games of this genre.
-    #[param(max_length = 100)]
+    /// Only games of this genre. Empty means all genres.
+    #[param(value_type = Genre, inline, required = false)]
     genre: String,
     /// Only games with this text in the title.
-    #[param(max_length = 100)]
+    #[param(value_type = SearchTerm, inline, required = false)]
     q: String,
 }
 
@@ -73,7 +76,7 @@ pub(super) async fn list(
     }
     let query = GameQuery {
         page: number,
-        genre: search_term("genre", params.genre)?,
+        genre: genre(params.genre)?,
         text: search_term("q", params.q)?,
         sort: GameSort::Id,
     };
@@ -142,13 +145,20 @@ pub(super) async fn show(
 /// The body of `PATCH /games/{id}`: at least one of the two fields.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
 pub(super) struct ChangeGame {
     /// 0 to 1,000,000.
-    #[schema(example = 1999, minimum = 0, maximum = 1_000_000)]
-    price_cents: Option<i64>,
-    /// 1 to 5,000 characters of plain text.
-    #[schema(min_length = 1, max_length = 5_000)]
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(example = 1999, minimum = 0, maximum = 1_000_000, nullable = false)]
+    #[schema(value_type = Option<i64>)]
+    price_cents: Option<Integer<i64>>,
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(schema_with = description_schema, required = false)]
     description: Option<String>,
+}
+
+fn description_schema() -> Object {
+    plain_text_schema(MAX_DESCRIPTION_CHARS, "A puzzle game for rainy days.")
 }
 
 /// Changes the price or the description. After the response, no cache and no page shows the old
@@ -189,7 +199,7 @@ impl ChangeGame {
             .description
             .map(|text| plain_text("description", &text, MAX_DESCRIPTION_CHARS));
         let change = GameChange {
-            price_cents: self.price_cents,
+            price_cents: self.price_cents.map(|Integer(price)| price),
             description: description.transpose()?,
         };
         if change == GameChange::default() {

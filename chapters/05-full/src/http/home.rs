@@ -9,6 +9,7 @@ use ch02_database::catalog::{GameQuery, GameSort};
 use ch02_database::model::Listing;
 use http::HeaderMap;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::error::ApiError;
 use super::negotiation::wants_html;
@@ -61,12 +62,23 @@ async fn first_games(state: &CloneState, sort: GameSort) -> Result<Vec<Listing>,
 }
 
 /// The query of `GET /login`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LoginParams {
+    /// The local path to redirect to after the login.
+    #[param(example = "/games/7")]
     next: Option<String>,
 }
 
-/// `GET /login`: the login form.
+/// The login form.
+#[utoipa::path(
+    get, path = "/login", operation_id = "login_page", tag = "sessions",
+    params(LoginParams),
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn login_page(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
@@ -79,8 +91,15 @@ pub(super) async fn login_page(
     ))
 }
 
-/// `GET /account`: redirects to the orders or to the login. Pre-rendered pages link here, because
-/// they do not know whether their reader is logged in.
+/// Redirects to the orders or to the login. Pre-rendered pages link here, because they do not know
+/// whether their reader is logged in.
+#[utoipa::path(
+    get, path = "/account", tag = "sessions",
+    responses(
+        (status = 303, description = "To `/orders`, or to `/login` without a session"),
+        (status = 503, description = UNAVAILABLE),
+    ),
+)]
 pub(super) async fn account(MaybeUser(user): MaybeUser) -> Response {
     Redirect::to(if user.is_some() {
         "/orders"

@@ -15,8 +15,8 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::broadcast::{self, error::RecvError};
-use utoipa::IntoParams;
-use utoipa::openapi::{Object, ObjectBuilder, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use super::error::ApiError;
@@ -32,16 +32,23 @@ use crate::views::{self, JobView};
 #[into_params(parameter_in = Query)]
 pub(super) struct WorkParams {
     /// The name of the job.
-    #[param(schema_with = job_name_schema)]
+    #[param(value_type = JobName, inline)]
     job: String,
 }
 
-fn job_name_schema() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(NAMES))
-        .build()
+/// The name of a job in the OpenAPI document.
+struct JobName;
+
+impl PartialSchema for JobName {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(NAMES))
+            .into()
+    }
 }
+
+impl ToSchema for JobName {}
 
 /// Submits a job. The response comes when the queue has confirmed the job.
 #[utoipa::path(
@@ -135,8 +142,8 @@ pub(super) async fn show(
     get, path = "/jobs/{id}/events", operation_id = "follow_job", tag = "jobs",
     params(("id" = String, Path, format = "uuid")),
     responses(
-        (status = 200, description = "Events named `job`; the data of each is the job as JSON",
-            body = String, content_type = "text/event-stream"),
+        (status = 200, description = "A stream of events", body = JobEvent,
+            content_type = "text/event-stream"),
         (status = 401, description = NOT_LOGGED_IN),
         (status = 404, description = "There is no such job, or it is not the user's"),
         (status = 503, description = UNAVAILABLE),
@@ -153,6 +160,20 @@ pub(super) async fn events(
     let stopping = state.stopping.clone();
     let events = job_events(state, job, changes).take_until(stopping.cancelled_owned());
     Ok(private(Sse::new(events).keep_alive(KeepAlive::default())))
+}
+
+/// One event of the stream.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes an event in the OpenAPI document; axum's `Event` writes it"
+)]
+struct JobEvent {
+    /// Always `job`.
+    #[schema(example = "job")]
+    event: String,
+    /// The job as JSON, the same as in `GET /jobs/{id}`.
+    data: String,
 }
 
 /// The next step of an event stream.

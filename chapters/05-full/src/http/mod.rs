@@ -43,6 +43,7 @@ pub use state::CloneState;
         title = "The game store",
         description = "The HTTP interface of the game store in the scalability workshop."
     ),
+    paths(operations::openapi),
     components(schemas(Problem))
 )]
 struct Document;
@@ -54,6 +55,8 @@ pub fn router(state: CloneState) -> Router {
         .merge(login::routes())
         .merge(avatar::routes())
         .routes(routes!(home::home))
+        .routes(routes!(home::login_page))
+        .routes(routes!(home::account))
         .routes(routes!(games::list))
         .routes(routes!(games::show, games::change))
         .routes(routes!(reviews::add))
@@ -66,23 +69,19 @@ pub fn router(state: CloneState) -> Router {
         .routes(routes!(rsvp::accept))
         .routes(routes!(static_files::game_page))
         .routes(routes!(static_files::image))
+        .routes(routes!(static_files::style))
+        .routes(routes!(static_files::icon))
+        .routes(routes!(static_files::job_script))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
         .split_for_parts();
     let document = openapi::complete(document)
         .to_pretty_json()
         .expect("the document can always be written as JSON");
-    let router = router
-        .route(
-            "/openapi.json",
-            get(|| async { operations::openapi(document) }),
-        )
-        // These routes are for browsers only, so they are not in the document.
-        .route("/login", get(home::login_page))
-        .route("/account", get(home::account))
-        .route("/static/style.css", get(static_files::style))
-        .route("/static/icon.svg", get(static_files::icon))
-        .route("/static/job.js", get(static_files::job_script));
+    let router = router.route(
+        "/openapi.json",
+        get(|| async { operations::openapi(document) }),
+    );
     let [security_policy, no_sniff] = middleware::security_headers();
     let router = problem::fallbacks(router)
         // A request passes the layers from the last to the first.

@@ -36,7 +36,14 @@ pub(super) async fn metrics(State(state): State<CloneState>) -> Result<Response,
     Ok(state.metrics.response(&orders))
 }
 
-/// `GET /openapi.json`
+/// The description of this interface for programs.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "operations",
+    responses(
+        (status = 200, description = "An OpenAPI 3.1 document", body = Object,
+            content_type = "application/json"),
+    ),
+)]
 pub(super) fn openapi(document: String) -> Response {
     ([(CONTENT_TYPE, "application/json")], document).into_response()
 }

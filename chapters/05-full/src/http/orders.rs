@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::{Redirect, Response};
 use ch01_clones::Problem;
 use ch01_clones::clone::login::{CurrentUser, MaybeUser};
+use ch01_clones::clone::session::UserName;
 use ch01_clones::web::extract::{Json, Path, Payload, Query};
 use ch02_database::model::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_QUANTITY, NewOrder, PlaceOutcome};
 use ch02_database::seed::generator::SAMPLE_ORDERS;
@@ -18,7 +19,7 @@ use super::negotiation::wants_html;
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
 use super::response::{page, private, viewer};
 use super::state::CloneState;
-use super::validation::Id;
+use super::validation::{Id, Integer};
 use crate::views;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -30,21 +31,24 @@ const ORDERS_PER_PAGE: usize = 20;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlaceOrder {
-    #[schema(example = 7)]
-    game_id: GameId,
+    #[schema(example = 7, minimum = 1, value_type = i64)]
+    game_id: Integer<GameId>,
     /// 1 to 100.
-    #[schema(example = 1, minimum = 1, maximum = 100)]
-    quantity: u32,
+    #[schema(example = 1, minimum = 1, maximum = 100, value_type = u32)]
+    quantity: Integer<u32>,
     /// For HTML forms, which cannot set a header.
+    #[schema(ignore)]
     idempotency_key: Option<String>,
 }
 
 /// Places an order. A second request with the same key gets the same order.
 #[utoipa::path(
     post, path = "/orders", operation_id = "place_order", tag = "orders",
-    params(("idempotency-key" = Option<String>, Header,
+    params(("idempotency-key" = String, Header, pattern = "^[!-~]{1,255}$",
+        example = "6d1f2a9c",
         description = "The client's own name for this order, 1 to 255 visible ASCII characters. \
-                       Required unless the form has one")),
+                       The store's pages cannot set a header, so their form has the field \
+                       `idempotency_key` instead")),
     request_body(content(
         (PlaceOrder = "application/json"),
         (PlaceOrder = "application/x-www-form-urlencoded"),
@@ -67,8 +71,8 @@ pub(super) async fn place(
     payload: Payload<PlaceOrder>,
 ) -> Result<Response, ApiError> {
     let PlaceOrder {
-        game_id,
-        quantity,
+        game_id: Integer(game_id),
+        quantity: Integer(quantity),
         idempotency_key,
     } = payload.value;
     let idempotency_key = validate_key(&headers, idempotency_key)?;
@@ -116,6 +120,7 @@ pub(super) struct FindParams {
     /// The order with this id, as in `GET /orders/{id}`.
     id: Option<OrderId>,
     /// The orders of this customer. It must be the user, who is also the default.
+    #[param(value_type = Option<UserName>)]
     customer: Option<String>,
     /// Only orders with a lower id. The last id of a page leads to the next page.
     before: Option<OrderId>,

@@ -12,26 +12,26 @@ use http::StatusCode;
 use http::header::LOCATION;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
 use super::error::{ApiError, game_not_found};
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
 use super::state::CloneState;
-use super::validation::{Id, plain_text};
+use super::validation::{Id, Integer, plain_text, plain_text_schema};
 
 /// The body of `POST /games/{id}/reviews`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WriteReview {
     /// 1 to 5.
-    #[schema(example = 5, minimum = 1, maximum = 5)]
-    stars: u8,
-    /// 1 to 2,000 characters of plain text.
-    #[schema(
-        example = "My whole family plays it now.",
-        min_length = 1,
-        max_length = 2_000
-    )]
+    #[schema(example = 5, minimum = 1, maximum = 5, value_type = u8)]
+    stars: Integer<u8>,
+    #[schema(schema_with = text_schema)]
     text: String,
+}
+
+fn text_schema() -> Object {
+    plain_text_schema(MAX_REVIEW_CHARS, "My whole family plays it now.")
 }
 
 /// Adds a review and updates the game's rating.
@@ -57,7 +57,10 @@ pub(super) async fn add(
     Path(Id(id)): Path<Id>,
     payload: Payload<WriteReview>,
 ) -> Result<Response, ApiError> {
-    let WriteReview { stars, text } = payload.value;
+    let WriteReview {
+        stars: Integer(stars),
+        text,
+    } = payload.value;
     if !(1..=5).contains(&stars) {
         let detail = format!("`stars` is 1 to 5, so it cannot be {stars}");
         return Err(Problem::unprocessable(detail).into());

@@ -22,7 +22,8 @@ const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 /// The pre-rendered page of a game. Without one, the clone renders the page for this request.
 #[utoipa::path(
     get, path = "/static/games/{page}", operation_id = "game_page", tag = "pages",
-    params(("page" = String, Path, description = "The game's id and `.html`", example = "7.html")),
+    params(("page" = String, Path, description = "The game's id and `.html`", example = "7.html",
+        pattern = r"^[0-9]+\.html$")),
     responses(
         (status = 200, description = "The page, the same for all users", body = String,
             content_type = "text/html"),
@@ -103,17 +104,29 @@ pub(super) async fn image(Path((Id(id), name)): Path<(Id, String)>) -> Result<Re
     Ok(file("image/svg+xml", "public, max-age=86400", svg))
 }
 
-/// `GET /static/style.css`
+/// The style sheet of the pages.
+#[utoipa::path(
+    get, path = "/static/style.css", operation_id = "style", tag = "pages",
+    responses((status = 200, description = "The file", body = String, content_type = "text/css")),
+)]
 pub(super) async fn style() -> Response {
     file("text/css; charset=utf-8", "public, max-age=60", STYLE_CSS)
 }
 
-/// `GET /static/icon.svg`
+/// The icon of the pages.
+#[utoipa::path(
+    get, path = "/static/icon.svg", operation_id = "icon", tag = "pages",
+    responses((status = 200, description = "The file", body = String, content_type = "image/svg+xml")),
+)]
 pub(super) async fn icon() -> Response {
     file("image/svg+xml", "public, max-age=86400", artwork::ICON_SVG)
 }
 
-/// `GET /static/job.js`
+/// The script of a job's page.
+#[utoipa::path(
+    get, path = "/static/job.js", operation_id = "job_script", tag = "pages",
+    responses((status = 200, description = "The file", body = String, content_type = "text/javascript")),
+)]
 pub(super) async fn job_script() -> Response {
     file(
         "text/javascript; charset=utf-8",

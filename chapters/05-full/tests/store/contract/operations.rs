@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{snapshot, start};
-use crate::support::send;
+use crate::support::{DEADLINE, send};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn every_response_names_its_clone_and_request() {
@@ -131,6 +133,88 @@ async fn openapi_document_matches_the_interface() {
         listed.insert(name);
     }
     snapshot::json("openapi_document_matches_the_interface", &json!(listed));
+}
+
+/// `Allow` comes from the routes, so this test compares the document with the routes.
+#[tokio::test]
+async fn allow_header_names_the_documented_methods() {
+    let store = start().await;
+    let client = store.anonymous_client();
+    let document = client.get("/openapi.json").await.json();
+    let paths = document["paths"].as_object().unwrap();
+    for path in ["/login", "/account", "/openapi.json", "/static/style.css"] {
+        assert!(paths.contains_key(path), "{path} is not in the document");
+    }
+    for (path, item) in paths {
+        let real_path = path.replace(['{', '}'], "");
+        let methods = item.as_object().unwrap().keys();
+        let mut documented: BTreeSet<_> = methods.map(|name| name.to_uppercase()).collect();
+        // axum answers HEAD wherever it answers GET.
+        if documented.contains("GET") {
+            documented.insert("HEAD".to_owned());
+        }
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
+            if documented.contains(method) {
+                continue;
+            }
+            let request = client.request(method.parse().unwrap(), &real_path);
+            let answer = send(request).await;
+            let expected = if method == "OPTIONS" { 204 } else { 405 };
+            let about = format!("{method} {path} is not in the document");
+            assert_eq!(answer.status, expected, "{about}");
+            let allowed = answer
+                .header("allow")
+                .split(',')
+                .map(|name| name.trim().to_owned());
+            assert_eq!(allowed.collect::<BTreeSet<_>>(), documented, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn options_of_the_server_is_answered() {
+    let store = start().await;
+    let address = store.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("OPTIONS * HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let reading = stream.read_to_string(&mut answer);
+    tokio::time::timeout(DEADLINE, reading)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+}
+
+/// The rules that the handlers check stand in the document too: a program can read them
+/// before it sends a request.
+#[tokio::test]
+async fn openapi_document_states_the_rules_of_values() {
+    let store = start().await;
+    let document = store.anonymous_client().get("/openapi.json").await.json();
+    let rule = |pointer: &str| {
+        let found = document.pointer(pointer);
+        found.unwrap_or_else(|| panic!("{pointer} is missing"))
+    };
+    assert_eq!(
+        rule("/components/schemas/UserName/pattern"),
+        "^[a-z0-9][a-z0-9_-]{0,31}$"
+    );
+    let user = "#/components/schemas/UserName";
+    assert_eq!(rule("/components/schemas/Login/properties/user/$ref"), user);
+    let id = rule("/paths/~1users~1{id}~1avatar/get/parameters/0/schema");
+    assert_eq!(id["$ref"], user);
+    let parameters = rule("/paths/~1games/get/parameters").as_array().unwrap();
+    let genre = parameters.iter().find(|it| it["name"] == "genre").unwrap();
+    let genres = genre["schema"]["enum"].as_array().unwrap();
+    assert!(genres.contains(&json!("puzzle")) && genres.contains(&json!("")));
+    assert_eq!(rule("/paths/~1work/post/parameters/0/required"), true);
+    assert_eq!(rule("/paths/~1orders/post/parameters/0/required"), true);
+    assert_eq!(rule("/components/schemas/ChangeGame/minProperties"), 1);
+    let price = rule("/components/schemas/ChangeGame/properties/price_cents/type");
+    assert_eq!(price, "integer", "a price cannot be null");
+    assert!(rule("/components/schemas/WriteReview/properties/text/pattern").is_string());
 }
 
 #[tokio::test]
