@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
-use super::health::{HealthPolicy, ProbePolicy, probe_once};
+use super::health::{HealthPolicy, ProbePolicy, ProbeResult, probe_once};
 use super::retry::{RetryBudget, RetryPolicy};
 use super::strategy::Strategy;
 use super::upstream::{Timeouts, Tunnels, Upstream, UpstreamSet, UpstreamStatus};
@@ -120,8 +120,11 @@ impl Balancer {
             .all()
             .into_iter()
             .map(async |(id, upstream)| {
-                let succeeded = probe_once(upstream.addr(), &policy.path, policy.timeout).await;
-                self.upstreams().record_probe(id, succeeded, Instant::now());
+                let result = probe_once(upstream.addr(), &policy.path, policy.timeout).await;
+                if result != ProbeResult::Inconclusive {
+                    let succeeded = result == ProbeResult::Success;
+                    self.upstreams().record_probe(id, succeeded, Instant::now());
+                }
             });
         join_all(probes).await;
     }

@@ -12,14 +12,15 @@ mod config;
 mod health;
 mod load_balancer;
 mod membership;
+mod own_shortage;
 mod proxy;
 mod retry;
 pub mod strategy;
 mod upstream;
 
 pub use config::{Config, ConfigError, UpstreamConfig};
-pub(crate) use health::probe_once;
 pub use health::{HealthPolicy, HealthState, ProbePolicy};
+pub(crate) use health::{ProbeResult, probe_once};
 pub use load_balancer::Balancer;
 pub use membership::MembershipError;
 pub use proxy::{ResponseBody, ResponseBodyError, UpstreamBody, run, run_with};

@@ -19,7 +19,7 @@ use super::artifact::Artifact;
 use super::supervisor::{
     CHECK_TIMEOUT, READY_TIMEOUT, STOP_TIMEOUT, SupervisedClone, Supervisor, SupervisorError,
 };
-use crate::balancer::{HealthState, probe_once};
+use crate::balancer::{HealthState, ProbeResult, probe_once};
 
 /// The time-outs of a deploy, and how many errors it accepts.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,8 @@ impl Supervisor {
         let mut new = self
             .start_ready(&name, release, policy.ready_timeout)
             .await?;
-        if !probe_once(new.process.address, "/", CHECK_TIMEOUT).await {
+        let smoke_test = probe_once(new.process.address, "/", CHECK_TIMEOUT).await;
+        if smoke_test != ProbeResult::Success {
             new.process.stop(STOP_TIMEOUT).await;
             let release = version;
             return Err(SupervisorError::SmokeTest { name, release });

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::artifact::Artifact;
 use super::clone_process::{ChildError, CloneProcess};
-use crate::balancer::{Balancer, Upstream, probe_once};
+use crate::balancer::{Balancer, ProbeResult, Upstream, probe_once};
 
 /// The time for one response to the supervisor's own checks.
 pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -188,7 +188,8 @@ impl Supervisor {
             release: release.clone(),
         };
         let begin = Instant::now();
-        while !probe_once(clone.process.address, "/readyz", CHECK_TIMEOUT).await {
+        let address = clone.process.address;
+        while probe_once(address, "/readyz", CHECK_TIMEOUT).await != ProbeResult::Success {
             if let Some(ended) = clone.ended_error() {
                 return Err(ended);
             }

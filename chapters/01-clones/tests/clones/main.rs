@@ -6,6 +6,7 @@ mod avatar_store;
 mod avatars;
 mod balancing;
 mod behind_proxies;
+mod blame;
 mod deploys;
 mod experiments;
 mod flapping;

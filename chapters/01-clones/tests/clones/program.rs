@@ -21,8 +21,21 @@ pub struct Role {
 
 impl Role {
     pub fn start(arguments: &[&str]) -> Self {
-        let mut process = Command::new(PROGRAM)
-            .args(arguments)
+        Role::spawn(Command::new(PROGRAM).args(arguments))
+    }
+
+    /// Starts the program with at most this many open files.
+    pub fn start_with_descriptors(limit: usize, arguments: &[&str]) -> Self {
+        let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+        Role::spawn(
+            Command::new("sh")
+                .args(["-c", &script, PROGRAM])
+                .args(arguments),
+        )
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -12,8 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::balancing::unused_address;
 use crate::support::{
-    balance, balance_with, client, clone, header, read_head, scripted, serve, within_deadline,
+    assert_problem, balance, balance_with, client, clone, header, read_head, scripted, serve,
+    within_deadline,
 };
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -144,6 +146,20 @@ async fn broken_get_is_retried_at_another_clone() {
         taken.load(Ordering::SeqCst) > 0,
         "the broken clone got no request, so this test proves nothing"
     );
+}
+
+#[tokio::test]
+async fn broken_then_refused_is_502() {
+    let (sick, _) = breaks_off().await;
+    // The port is bound and does not listen, so it refuses connections.
+    let refusing = unused_address();
+    let refusing = refusing.local_addr().unwrap();
+    for clones in [[sick, refusing], [refusing, sick]] {
+        let front = balance(&clones).await;
+        let answer = client().put(front.url("/")).send().await.unwrap();
+        // 503 would say that no clone got the request.
+        assert_problem(answer, 502, "may have acted on the request").await;
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ mod tests;
 
 pub use policy::HealthPolicy;
 pub use probe::ProbePolicy;
-pub(crate) use probe::probe_once;
+pub(crate) use probe::{ProbeResult, probe_once};
 pub use state::HealthState;
 pub(crate) use state::Outcome;
 pub(crate) use tracker::HealthTracker;

@@ -8,17 +8,20 @@
 //! healthy clones.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Empty;
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::balancer::own_shortage::is_own_shortage;
 
 /// What the balancer requests from its clones to check their health, and how often.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -46,28 +49,73 @@ impl Default for ProbePolicy {
     }
 }
 
-/// Sends one probe to a server. True if a 2xx response comes within the time limit.
-pub(crate) async fn probe_once(server: SocketAddr, path: &str, limit: Duration) -> bool {
-    timeout(limit, responds_with_success(server, path))
-        .await
-        .unwrap_or(false)
+/// What one probe says about a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProbeResult {
+    /// A 2xx response came within the time limit.
+    Success,
+    /// Another response came, or none.
+    Failure,
+    /// This process could not send the probe, which says nothing about the server.
+    Inconclusive,
 }
 
-async fn responds_with_success(server: SocketAddr, path: &str) -> bool {
-    let probe = async {
-        let stream = TcpStream::connect(server).await?;
-        let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-        let mut request = Request::new(Empty::<Bytes>::new());
-        *request.uri_mut() = path.parse()?;
-        request
-            .headers_mut()
-            .insert(HOST, HeaderValue::try_from(server.to_string())?);
-        // The connection is polled here and not in a task, so it ends together with the probe.
-        let response = tokio::select! {
-            response = sender.send_request(request) => response?,
-            ended = connection => return Err(ended.err().map_or_else(|| "closed".into(), Into::into)),
-        };
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(response.status().is_success())
+/// Sends one probe to a server.
+pub(crate) async fn probe_once(server: SocketAddr, path: &str, limit: Duration) -> ProbeResult {
+    match timeout(limit, request_status(server, path)).await {
+        Ok(Ok(status)) if status.is_success() => ProbeResult::Success,
+        Ok(Err(error)) if is_own_shortage(&*error) => ProbeResult::Inconclusive,
+        _ => ProbeResult::Failure,
+    }
+}
+
+async fn request_status(
+    server: SocketAddr,
+    path: &str,
+) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
+    let stream = TcpStream::connect(server).await?;
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
+    let mut request = Request::new(Empty::<Bytes>::new());
+    *request.uri_mut() = path.parse()?;
+    request
+        .headers_mut()
+        .insert(HOST, HeaderValue::try_from(server.to_string())?);
+    let mut response = pin!(sender.send_request(request));
+    // The connection is polled here and not in a task, so it ends together with the probe.
+    let response = tokio::select! {
+        response = &mut response => response?,
+        // A server may close the connection right after its response. Then the response is there.
+        _ = connection => response.await?,
     };
-    probe.await.unwrap_or(false)
+    Ok(response.status())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn response_before_close_counts() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 1024]).await.unwrap();
+                let response = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(response).await.unwrap();
+            }
+        });
+        // Which of the two futures is polled first is random.
+        for _ in 0..50 {
+            assert_eq!(
+                probe_once(server, "/", Duration::from_secs(10)).await,
+                ProbeResult::Success,
+                "response and end of the connection came together: does the response count?"
+            );
+        }
+    }
 }

@@ -58,6 +58,8 @@ fn classify(result: &Result<UpstreamResponse, SendError>, deadline: Deadline) ->
         // The request's own deadline passed before the clone had time to accept the connection.
         Err(SendError::NotSent(_)) if deadline.has_passed() => Outcome::Inconclusive,
         Err(SendError::NotSent(_)) => Outcome::ConnectFailed,
+        // The balancer's or the client's failure, or a response that is only too large for us.
+        Err(SendError::OwnShortage | SendError::HeadTooLarge) => Outcome::Inconclusive,
         Err(SendError::Broken(error)) if error.is_user() => Outcome::Inconclusive,
         Err(SendError::Broken(_) | SendError::TimedOut) => Outcome::NoResponse,
     }

@@ -36,6 +36,21 @@ pub(super) fn not_sent_in_time(total_timeout: Duration) -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, detail)
 }
 
+pub(super) fn own_shortage() -> Problem {
+    Problem::unavailable(
+        "the balancer has no file descriptors, ports or memory left; the request was not sent to a \
+         clone, try again in a second",
+    )
+}
+
+pub(super) fn head_too_large() -> Problem {
+    Problem::new(
+        StatusCode::BAD_GATEWAY,
+        "the head of the clone's response is too large for the balancer; the clone has carried out \
+         the request",
+    )
+}
+
 pub(super) fn no_upstream(reason: NoUpstream) -> Problem {
     Problem::unavailable(match reason {
         NoUpstream::AllTried => "no clone can be reached; try again in a second",

@@ -29,6 +29,7 @@ pub(crate) struct RetryState<'a> {
     /// The next retry has already been taken from the budget.
     is_reserved: bool,
     is_retry: bool,
+    /// The failure of the last attempt that may have reached a clone.
     last_failure: Option<Problem>,
 }
 
@@ -78,7 +79,6 @@ impl<'a> RetryState<'a> {
     /// Records that this clone gets the request. True if the attempt is a retry.
     pub(crate) fn begin_attempt(&mut self, upstream_id: u64) -> bool {
         self.tried.push(upstream_id);
-        self.last_failure = None;
         self.is_retry
     }
 
@@ -100,8 +100,10 @@ impl<'a> RetryState<'a> {
     ) -> Result<Request<ReplayBody>, Problem> {
         match failure {
             SendError::NotSent(_) if self.deadline.has_passed() => {
-                Err(problems::not_sent_in_time(self.total_timeout))
+                Err(self.failure_or(problems::not_sent_in_time(self.total_timeout)))
             }
+            SendError::OwnShortage => Err(self.failure_or(problems::own_shortage())),
+            SendError::HeadTooLarge => Err(problems::head_too_large()),
             // No clone has seen the request, so the next attempt needs no budget.
             SendError::NotSent(request) => Ok(*request),
             SendError::Broken(error) if error.is_user() => {
@@ -125,11 +127,14 @@ impl<'a> RetryState<'a> {
         Ok(Request::from_parts(head, body))
     }
 
-    /// The problem that the client gets if no clone can take the request: the last failure, if
-    /// there was one.
+    /// The problem that the client gets if no clone can take the request.
     pub(crate) fn no_upstream(&mut self, reason: NoUpstream) -> Problem {
-        self.last_failure
-            .take()
-            .unwrap_or_else(|| problems::no_upstream(reason))
+        self.failure_or(problems::no_upstream(reason))
+    }
+
+    /// `problem` says that the request was not sent. That is true only if no earlier attempt
+    /// reached a clone; otherwise the client gets the failure of that attempt.
+    fn failure_or(&mut self, problem: Problem) -> Problem {
+        self.last_failure.take().unwrap_or(problem)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -18,6 +18,10 @@ use super::deadline::Deadline;
 use super::replay_body::{ReplayBody, UploadProgress};
 use super::server::Upstream;
 use super::timeouts::Timeouts;
+use crate::balancer::own_shortage::is_own_shortage;
+
+/// The maximum number of header fields in a response. hyper's default is 100.
+const MAX_RESPONSE_HEADERS: usize = 256;
 
 /// Why an attempt got no response.
 #[derive(Debug)]
@@ -25,6 +29,11 @@ pub(crate) enum SendError {
     /// The request did not reach the clone. It is unchanged, and may go to another clone whatever
     /// its method is.
     NotSent(Box<Request<ReplayBody>>),
+    /// The balancer itself cannot open a connection to any clone. The request was not sent.
+    OwnShortage,
+    /// The clone's response has more header fields than [`MAX_RESPONSE_HEADERS`], or a head larger
+    /// than hyper's buffer of about 400 KiB. The clone works, and another attempt gets the same.
+    HeadTooLarge,
     /// The connection broke after a part of the request was sent. The clone may have acted on it.
     Broken(hyper::Error),
     /// The request was sent, and no response came in time.
@@ -56,6 +65,10 @@ impl Upstream {
         }
         match timeout_at(deadline.end_of_step(timeouts.connect), self.connect()).await {
             Ok(Ok(sender)) => send_over(sender, request, timeouts.response, deadline).await,
+            Ok(Err(error)) if is_own_shortage(&*error) => {
+                tracing::warn!(%error, "the balancer itself cannot open connections");
+                Err(SendError::OwnShortage)
+            }
             refused_or_timed_out => {
                 let reason = refused_or_timed_out.map(Result::err);
                 tracing::warn!(upstream = self.name(), ?reason, "cannot connect");
@@ -69,7 +82,10 @@ impl Upstream {
     ) -> Result<SendRequest<ReplayBody>, Box<dyn std::error::Error + Send + Sync>> {
         let stream = TcpStream::connect(self.addr()).await?;
         stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        let (sender, connection) = Builder::new()
+            .max_headers(MAX_RESPONSE_HEADERS)
+            .handshake(TokioIo::new(stream))
+            .await?;
         // This task moves the connection's bytes until the connection is upgraded. It ends when the
         // clone closes the connection, or when the sender is dropped and no response is expected.
         tokio::spawn(connection.with_upgrades());
@@ -93,7 +109,10 @@ async fn send_over(
         }),
         Some(Err(mut error)) => Err(match error.take_message() {
             Some(request) => SendError::NotSent(Box::new(request)),
-            None => SendError::Broken(error.into_error()),
+            None => match error.into_error() {
+                error if error.is_parse_too_large() => SendError::HeadTooLarge,
+                error => SendError::Broken(error),
+            },
         }),
         None => Err(SendError::TimedOut),
     }
