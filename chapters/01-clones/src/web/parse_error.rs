@@ -134,11 +134,7 @@ impl<S: AsyncWrite + Unpin> ExplainParseErrors<S> {
         context: &mut Context<'_>,
         length: usize,
     ) -> Poll<io::Result<usize>> {
-        while let Some(rest) = self
-            .replacement
-            .as_mut()
-            .filter(|rest| rest.has_remaining())
-        {
+        while let Some(rest) = self.replacement.as_mut().filter(Buf::has_remaining) {
             let written = ready!(Pin::new(&mut self.stream).poll_write(context, rest))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));

@@ -113,6 +113,9 @@ pub async fn run_with<S, B>(
     }
 }
 
+/// The layers between hyper and a socket.
+type HyperStream<C> = TokioIo<ExplainParseErrors<WriteTimeout<C>>>;
+
 /// Serves all requests of one connection, until it is closed or upgraded to another protocol.
 fn serve<C, S, B>(
     limits: Limits,
@@ -120,7 +123,7 @@ fn serve<C, S, B>(
     peer: SocketAddr,
     service: S,
 ) -> UpgradeableConnection<
-    TokioIo<ExplainParseErrors<WriteTimeout<C>>>,
+    HyperStream<C>,
     impl hyper::service::Service<
         Request<Incoming>,
         Response = Response<TrackedBody<B>>,
