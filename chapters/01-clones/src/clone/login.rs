@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use cookie::{Cookie, SameSite};
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 
 use super::session::{SESSION_TTL, Session, SessionError, SessionId, SessionStore, UserName};
 use crate::web::extract::{Json, Payload, is_form};
+use crate::web::header_list::cookie_values;
 use crate::web::problem::Problem;
 
 /// The name of the session cookie.
@@ -193,14 +194,7 @@ where
 
 /// The session id in the cookie. An invalid value counts as no cookie.
 fn session_id(headers: &HeaderMap) -> Option<SessionId> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(Cookie::split_parse)
-        .flatten()
-        .filter(|cookie| cookie.name() == SESSION_COOKIE)
-        .find_map(|cookie| SessionId::parse(cookie.value()))
+    cookie_values(headers, SESSION_COOKIE).find_map(|value| SessionId::parse(&value))
 }
 
 /// `HttpOnly`: no script can read the cookie. `SameSite=Lax`: a POST from another site does not

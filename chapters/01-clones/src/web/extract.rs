@@ -139,14 +139,14 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Raw<MAX> {
 
 /// Whether the content type is an HTML form. Parameters such as `; charset=utf-8` are ignored.
 pub fn is_form(headers: &HeaderMap) -> bool {
-    headers
+    let media_type = headers
         .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| {
-            kind.trim()
-                .eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        })
+        .and_then(|value| value.as_bytes().split(|byte| *byte == b';').next());
+    media_type.is_some_and(|media_type| {
+        media_type
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    })
 }
 
 impl From<JsonRejection> for Problem {

@@ -6,6 +6,7 @@
 mod connection_limiter;
 pub mod etag;
 pub mod extract;
+pub mod header_list;
 pub mod identity;
 pub mod limits;
 mod parse_error;

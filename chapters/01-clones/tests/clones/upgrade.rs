@@ -194,6 +194,10 @@ async fn only_websocket_upgrades_reach_the_clone() {
             "Connection: keep-alive, UPGRADE\r\nUpgrade: WebSocket\r\n",
             true,
         ),
+        (
+            "Connection: x-latin-\u{e9}, Upgrade\r\nUpgrade: websocket\r\n",
+            true,
+        ),
         // With this upgrade, the balancer could not check the later requests.
         (
             "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",

@@ -5,6 +5,7 @@ use axum::response::Response;
 use ch01_clones::Problem;
 use ch01_clones::clone::login::{CurrentUser, MaybeUser};
 use ch01_clones::web::extract::{Json, Path, Query};
+use ch01_clones::web::header_list::{Quotes, members};
 use ch02_database::catalog::{GameChange, GameQuery, GameSort};
 use ch02_database::model::{Game, Listing, MAX_DESCRIPTION_CHARS, MAX_PRICE_CENTS, Product};
 use ch02_database::{GameId, Node};
@@ -218,11 +219,8 @@ impl ChangeGame {
 
 /// Whether `Cache-Control` contains `no-cache`. The header is a list of directives.
 fn has_no_cache(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(CACHE_CONTROL).iter();
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|directive| directive.trim().eq_ignore_ascii_case("no-cache"))
+    members(headers, &CACHE_CONTROL, Quotes::Escaped)
+        .any(|directive| directive.eq_ignore_ascii_case(b"no-cache"))
 }
 
 fn page_url(query: &GameQuery, number: u32) -> String {

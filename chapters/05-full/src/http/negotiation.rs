@@ -5,19 +5,14 @@
 
 use std::cmp::Reverse;
 
+use ch01_clones::web::header_list::{Quotes, split, text_members};
 use http::HeaderMap;
 use http::header::ACCEPT;
 
 /// Whether the client prefers HTML to JSON. `curl` sends `*/*` and gets JSON.
 pub(super) fn wants_html(headers: &HeaderMap) -> bool {
-    let accept = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let ranges: Vec<_> = accept
-        .flat_map(|value| value.split(','))
-        .map(MediaRange::parse)
-        .collect();
+    let accept = text_members(headers, &ACCEPT, Quotes::Escaped);
+    let ranges: Vec<_> = accept.map(MediaRange::parse).collect();
     let html = Preference::of(["text/html", "text/*", "*/*"], &ranges);
     let json = Preference::of(["application/json", "application/*", "*/*"], &ranges);
     html.weight > 0.0 && html > json
@@ -33,7 +28,8 @@ struct MediaRange<'a> {
 impl<'a> MediaRange<'a> {
     /// An invalid weight counts as 0.
     fn parse(text: &'a str) -> Self {
-        let mut parts = text.split(';').map(str::trim);
+        let mut parts = split(text.as_bytes(), b';', Quotes::Escaped)
+            .map(|part| str::from_utf8(part).unwrap_or_default().trim());
         let name = parts.next().unwrap_or_default();
         let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
         let weight = weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
@@ -127,5 +123,25 @@ mod tests {
             "the most specific range counts"
         );
         assert!(!wants_html(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn unknown_media_range_hides_no_other() {
+        for accept in [
+            b"text/html, x/\xe9".as_slice(),
+            b"x/\xe9, text/html",
+            b"x/y;a=\", application/json, \", text/html",
+            b"x/y;a=\"\\\", application/json\", text/html",
+            b"text/html;a=\";q=0\"",
+            b"x/y;a=\", text/html",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_bytes(accept).unwrap());
+            assert!(wants_html(&headers), "{}", accept.escape_ascii());
+        }
+        let mut headers = HeaderMap::new();
+        headers.append(ACCEPT, HeaderValue::from_static("text/html;q=0.5"));
+        headers.append(ACCEPT, HeaderValue::from_static("application/json"));
+        assert!(!wants_html(&headers), "several lines are one list");
     }
 }

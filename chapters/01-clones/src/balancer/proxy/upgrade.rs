@@ -22,6 +22,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::response_body::ResponseBody;
 use crate::balancer::upstream::{InFlightGuard, Tunnels};
+use crate::web::header_list::{Quotes, members};
 use crate::web::request_body::RequestBody;
 
 /// The only protocol to which a connection may be upgraded.
@@ -76,12 +77,7 @@ fn names_websocket(headers: &HeaderMap) -> bool {
     let mut protocols = headers.get_all(UPGRADE).iter();
     let is_websocket = matches!((protocols.next(), protocols.next()), (Some(only), None)
         if only.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes()));
-    let options = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
     is_websocket
-        && options
-            .flat_map(|value| value.split(','))
-            .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
+        && members(headers, &CONNECTION, Quotes::None)
+            .any(|option| option.eq_ignore_ascii_case(b"upgrade"))
 }

@@ -11,12 +11,12 @@
 
 use cookie::{Cookie, SameSite};
 use http::HeaderValue;
-use http::header::COOKIE;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::candidate::{Candidate, RequestInfo};
 use super::interface::Strategy;
 use super::round_robin::RoundRobin;
+use crate::web::header_list::cookie_values;
 
 /// The name of the cookie.
 pub const STICKY_COOKIE: &str = "clone";
@@ -60,19 +60,13 @@ fn clone_tag(name: &str) -> String {
 
 /// The value of the request's cookie.
 fn cookie_tag(request: &RequestInfo<'_>) -> Option<String> {
-    let values = request
-        .headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut cookies = values.flat_map(Cookie::split_parse).flatten();
-    let sticky = cookies.find(|cookie| cookie.name() == STICKY_COOKIE)?;
-    Some(sticky.value().to_owned())
+    cookie_values(request.headers, STICKY_COOKIE).next()
 }
 
 #[cfg(test)]
 mod tests {
     use http::HeaderMap;
+    use http::header::COOKIE;
     use proptest::prelude::*;
 
     // Named, because proptest has a trait of this name too.
@@ -90,6 +84,21 @@ mod tests {
             jar.insert(COOKIE, pair.parse().unwrap());
         }
         picked.id
+    }
+
+    #[test]
+    fn foreign_cookie_loses_no_clone() {
+        let (mut strategy, clones) = (Sticky::default(), candidates(3));
+        let mut jar = HeaderMap::new();
+        let first = send(&mut strategy, &clones, &mut jar);
+        let pair = jar[COOKIE].as_bytes();
+        for line in [[pair, b"; theme=caf\xe9"], [b"theme=caf\xe9; ", pair]] {
+            let mut jar = HeaderMap::new();
+            jar.insert(COOKIE, HeaderValue::from_bytes(&line.concat()).unwrap());
+            for _ in 0..3 {
+                assert_eq!(send(&mut strategy, &clones, &mut jar), first);
+            }
+        }
     }
 
     proptest! {

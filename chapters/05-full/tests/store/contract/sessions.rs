@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::start;
+use crate::support::send;
 
 #[tokio::test]
 async fn session_works_on_every_clone() {
@@ -28,6 +30,39 @@ async fn session_works_on_every_clone() {
         BTreeSet::from(all),
         "the balancer did not use all clones"
     );
+}
+
+/// A field value is bytes (RFC 9110, section 5.5). Browsers send cookies that other sites of the
+/// same domain have set.
+#[tokio::test]
+async fn foreign_member_hides_no_other_member() {
+    let store = start().await;
+    let login = store
+        .anonymous_client()
+        .post("/login", json!({ "user": "ada" }))
+        .await;
+    let session = login.header("set-cookie").split(';').next().unwrap();
+    let client = store.anonymous_client();
+    let get = async |path: &str, name: &str, members: [&[u8]; 2], separator: &[u8]| {
+        let value = HeaderValue::from_bytes(&members.join(separator)).unwrap();
+        send(client.request(Method::GET, path).header(name, value)).await
+    };
+    let page = client.get_html("/games/7").await;
+    let foreign = b"theme=caf\xe9".as_slice();
+
+    for both in [[session.as_bytes(), foreign], [foreign, session.as_bytes()]] {
+        let me = get("/me", "cookie", both, b"; ").await;
+        assert_eq!(me.status, StatusCode::OK, "{}", me.body);
+    }
+    for both in [
+        [b"text/html".as_slice(), b"x/\xe9"],
+        [b"x/\xe9", b"text/html"],
+    ] {
+        let game = get("/games/7", "accept", both, b", ").await;
+        assert_eq!(game.header("content-type"), page.header("content-type"));
+    }
+    let fresh = get("/games/7", "cache-control", [b"\xe9", b"no-cache"], b", ").await;
+    assert_eq!(fresh.header("x-cache"), "bypass");
 }
 
 #[tokio::test]
