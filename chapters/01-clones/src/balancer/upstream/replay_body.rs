@@ -7,8 +7,8 @@
 //!
 //! A client that stops sending ends its body with [`BodyError::Stalled`].
 //!
-//! Left out: keeping trailers, and replaying a body that is larger than [`MAX_REPLAY_BYTES`] or has
-//! not come completely.
+//! Left out: keeping trailers, and replaying a body that is larger than [`MAX_REPLAY_BYTES`], has
+//! more pieces than [`MAX_REPLAY_PIECES`], or has not come completely.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -26,6 +26,10 @@ use crate::web::request_body::{BodyError, RequestBody};
 /// that a request holds.
 pub(crate) const MAX_REPLAY_BYTES: usize = 64 * 1024;
 
+/// Bodies of up to this many pieces can be replayed. A reference to a piece costs memory too: with
+/// chunks of one byte, 32 times as much as the body.
+const MAX_REPLAY_PIECES: usize = 1024;
+
 /// A request body that records its progress and can be replayed if it is small.
 #[derive(Debug)]
 pub(crate) struct ReplayBody {
@@ -38,7 +42,7 @@ enum Source {
     Empty,
     Client(RequestBody),
     /// The pieces that an earlier attempt kept.
-    Replay(VecDeque<Bytes>),
+    Replay(Pieces),
 }
 
 /// The progress of an upload. All clones of this handle share it. `None` for a request without a
@@ -52,7 +56,38 @@ struct Progress {
     /// `None` for a replayed body: it does not wait for the client.
     last_piece_at: Option<Instant>,
     /// All pieces so far; `None` if they are not kept.
-    kept: Option<VecDeque<Bytes>>,
+    kept: Option<Pieces>,
+}
+
+/// The pieces of a body, and their length as a running count: a sum over all pieces for each new
+/// piece would take quadratic time.
+#[derive(Clone, Debug, Default)]
+struct Pieces {
+    queue: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Pieces {
+    /// Keeps one more piece; false if that is too much.
+    fn push(&mut self, piece: &Bytes) -> bool {
+        let has_room =
+            self.queue.len() < MAX_REPLAY_PIECES && self.bytes + piece.len() <= MAX_REPLAY_BYTES;
+        if has_room {
+            self.bytes += piece.len();
+            self.queue.push_back(piece.clone());
+        }
+        has_room
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let piece = self.queue.pop_front()?;
+        self.bytes -= piece.len();
+        Some(piece)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
 }
 
 impl ReplayBody {
@@ -87,7 +122,7 @@ impl UploadProgress {
         UploadProgress::from(Progress {
             is_complete: false,
             last_piece_at: Some(Instant::now()),
-            kept: is_kept.then(VecDeque::new),
+            kept: is_kept.then(Pieces::default),
         })
     }
 
@@ -128,11 +163,9 @@ impl UploadProgress {
         progress.is_complete = is_complete;
         progress.last_piece_at = progress.last_piece_at.map(|_| Instant::now());
         let Some(piece) = piece else { return };
-        let kept_bytes: usize = progress.kept.iter().flatten().map(Bytes::len).sum();
-        if kept_bytes + piece.len() > MAX_REPLAY_BYTES {
+        let kept = progress.kept.as_mut();
+        if kept.is_some_and(|kept| !kept.push(piece)) {
             progress.kept = None;
-        } else if let Some(kept) = &mut progress.kept {
-            kept.push_back(piece.clone());
         }
     }
 }
@@ -153,7 +186,7 @@ impl Body for ReplayBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let body = match &mut self.source {
             Source::Replay(pieces) => {
-                let piece = pieces.pop_front();
+                let piece = pieces.pop();
                 let is_complete = pieces.is_empty();
                 self.progress.record(is_complete, None);
                 return Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))));
@@ -183,9 +216,74 @@ impl Body for ReplayBody {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Client(body) => body.size_hint(),
-            Source::Replay(pieces) => {
-                SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
-            }
+            Source::Replay(pieces) => SizeHint::with_exact(pieces.bytes as u64),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    /// The progress of an upload of `pieces` pieces of `length` bytes.
+    fn upload(pieces: usize, length: usize) -> UploadProgress {
+        let (progress, piece) = (
+            UploadProgress::started(true),
+            Bytes::from(vec![b'x'; length]),
+        );
+        for number in 1..=pieces {
+            progress.record(number == pieces, Some(&piece));
+        }
+        progress
+    }
+
+    #[test]
+    fn handles_of_pieces_count_towards_the_limit() {
+        let table = [
+            (1, MAX_REPLAY_BYTES, true),
+            (1, MAX_REPLAY_BYTES + 1, false),
+            (
+                MAX_REPLAY_PIECES,
+                MAX_REPLAY_BYTES / MAX_REPLAY_PIECES,
+                true,
+            ),
+            (MAX_REPLAY_PIECES, 1, true),
+            (MAX_REPLAY_PIECES + 1, 1, false),
+            (MAX_REPLAY_BYTES, 1, false),
+        ];
+        for (pieces, length, is_kept) in table {
+            let progress = upload(pieces, length);
+            let kept = progress.0.as_ref().unwrap().lock().kept.clone();
+            let handles = kept.map_or(0, |kept| kept.queue.len());
+            assert_eq!(
+                handles,
+                if is_kept { pieces } else { 0 },
+                "{pieces} pieces of {length} bytes: the balancer must not hold many small pieces"
+            );
+            assert_eq!(progress.replay().is_some(), is_kept);
+        }
+    }
+
+    #[tokio::test]
+    async fn replayed_body_knows_its_length() {
+        let mut body = upload(3, 5).replay().unwrap();
+        for left in [15, 10, 5] {
+            assert_eq!(body.size_hint().exact(), Some(left));
+            let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!(piece.len(), 5);
+        }
+        assert_eq!(
+            (body.size_hint().exact(), body.is_end_stream()),
+            (Some(0), true)
+        );
+        assert_eq!(
+            body.progress()
+                .replay()
+                .map(|body| body.size_hint().exact()),
+            Some(Some(15)),
+            "a body can be replayed several times"
+        );
     }
 }
