@@ -116,7 +116,9 @@ fn loopback_addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, TargetEr
             .map_err(|_| TargetError::Elsewhere(host.to_owned()))?;
         vec![SocketAddr::new(address, port)]
     };
-    match addresses.iter().find(|address| !address.ip().is_loopback()) {
+    // `::ffff:127.0.0.1` is a loopback address too.
+    let is_loopback = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
+    match addresses.iter().find(|address| !is_loopback(address)) {
         Some(address) => Err(TargetError::Elsewhere(address.ip().to_string())),
         None => Ok(addresses),
     }

@@ -11,6 +11,7 @@ fn only_loopback_is_a_target() {
         "[::1]:8080",
         "http://127.9.9.9:1/",
         "http://[::1]:8080",
+        "http://[::ffff:127.0.0.1]:8080",
         "http://localhost:8080",
         "http://localhost",
     ] {
