@@ -36,7 +36,8 @@ use super::write_timeout::WriteTimeout;
 /// How long the server still accepts connections after the shutdown signal.
 const ACCEPT_AFTER_SHUTDOWN: Duration = Duration::from_millis(20);
 
-/// The address of the client, in the extensions of every request.
+/// The address of the client, in the extensions of every request. An IPv4 client always has an IPv4
+/// address, also when the server listens on IPv6 and the kernel says `::ffff:127.0.0.1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
@@ -81,6 +82,7 @@ pub async fn run_with<S, B>(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 // Nagle's algorithm delays a small segment until the previous one is acknowledged:
                 // up to 40 ms for a response in two writes. A failure here only costs time.
                 let _ = stream.set_nodelay(true);

@@ -93,6 +93,8 @@ const UP: &[Row] = &[
     ("9112 C.2.2", "Keep-Alive: timeout=5", "keep-alive", &[]),
     ("9112 C.2.2", "Proxy-Connection: keep-alive", "proxy-connection", &[]),
     ("9110 11.7.2", "Proxy-Authorization: Basic eA==", "proxy-authorization", &[]),
+    // CGI programs would take it for the variable `HTTP_PROXY` (CVE-2016-5385).
+    ("own", "Proxy: evil.example:80", "proxy", &[]),
     ("9110 10.1.4", "TE: trailers", "te", &[]),
     ("9110 6.6.2", "Trailer: x-sum", "trailer", &[]),
     ("9110 7.8", "Connection: upgrade\r\nUpgrade: h2c", "upgrade", &[]),
@@ -105,6 +107,13 @@ const UP: &[Row] = &[
     ("7239 8.1", "Forwarded: for=6.6.6.6", "forwarded", &[]),
     ("own", "X-Forwarded-Host: evil", "x-forwarded-host", &[]),
     ("own", "X-Real-IP: 6.6.6.6", "x-real-ip", &[]),
+    ("own", "X-Forwarded-Port: 443", "x-forwarded-port", &[]),
+    ("own", "X-Forwarded-Prefix: /evil", "x-forwarded-prefix", &[]),
+    ("own", "X-Forwarded-Server: evil", "x-forwarded-server", &[]),
+    ("own", "X-Forwarded-Ssl: on", "x-forwarded-ssl", &[]),
+    ("own", "X-Forwarded: for=6.6.6.6", "x-forwarded", &[]),
+    ("own", "X-Forwarded-Of-Tomorrow: 1", "x-forwarded-of-tomorrow", &[]),
+    ("own", "X-Forwarded_Port: 443", "x-forwarded_port", &[]),
     ("own", "X_Forwarded_For: 6.6.6.6", "x_forwarded_for", &[]),
     ("own", "Content_Length: 7", "content_length", &[]),
     ("own", "X_Colour: red", "x_colour", &["red"]),
@@ -127,6 +136,11 @@ const UP: &[Row] = &[
 const UP_FROM_A_PROXY: &[Row] = &[
     ("own", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7, 8.8.8.8", "x-forwarded-for", &["6.6.6.6, 7.7.7.7, 8.8.8.8, 127.0.0.1"]),
     ("own", "Connection: x-forwarded-for\r\nX-Forwarded-For: 6.6.6.6", "x-forwarded-for", &["6.6.6.6, 127.0.0.1"]),
+    ("9110 5.5", "X-Forwarded-For: \u{e9}, 6.6.6.6\r\nX-Forwarded-For: \u{ff}", "x-forwarded-for", &["\u{e9}, 6.6.6.6, \u{ff}, 127.0.0.1"]),
+    ("own", "Connection: x-forwarded-host\r\nX-Forwarded-Host: shop", "x-forwarded-host", &["shop"]),
+    ("own", "Connection: X-FORWARDED-PORT\r\nX-Forwarded-Port: 443", "x-forwarded-port", &["443"]),
+    ("own", "Connection: x-real-ip\r\nX-Real-IP: 6.6.6.6", "x-real-ip", &["6.6.6.6"]),
+    ("own", "Connection: x-forwarded-of-tomorrow\r\nX-Forwarded-Of-Tomorrow: 1", "x-forwarded-of-tomorrow", &["1"]),
     ("own", "Accept: */*", "x-forwarded-for", &["127.0.0.1"]),
     ("own", "X-Forwarded-Proto: https", "x-forwarded-proto", &["https"]),
     ("own", "Accept: */*", "x-forwarded-proto", &["http"]),
@@ -144,6 +158,8 @@ const DOWN: &[Row] = &[
     ("9112 C.2.2", "Keep-Alive: timeout=5\r\nContent-Length: 2", "keep-alive", &[]),
     ("9112 C.2.2", "Proxy-Connection: close\r\nContent-Length: 2", "proxy-connection", &[]),
     ("9110 11.7.1", "Proxy-Authenticate: Basic\r\nContent-Length: 2", "proxy-authenticate", &[]),
+    ("9110 11.7.3", "Proxy-Authentication-Info: a=1\r\nContent-Length: 2", "proxy-authentication-info", &[]),
+    ("9209 2", "Proxy-Status: cache\r\nContent-Length: 2", "proxy-status", &["cache"]),
     ("9110 6.6.2", "Trailer: x-sum\r\nContent-Length: 2", "trailer", &[]),
     ("9110 7.8", "Upgrade: h2c\r\nContent-Length: 2", "upgrade", &[]),
     ("own", "Content-Length: 2", "via", &[]),
@@ -192,6 +208,32 @@ async fn request_fields_follow_their_rules() {
             );
         }
     }
+}
+
+/// What a clone's `426 Upgrade Required` must keep (RFC 9110, sections 7.8 and 15.5.22).
+#[tokio::test]
+async fn upgrade_required_names_the_protocol() {
+    // The second request is invalid, so the balancer closes the connection after it.
+    let (_, answer) = exchange(
+        false,
+        "GET /chat HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        "HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade, keep-alive\r\n\
+         Upgrade: websocket, TLS/1.2\r\nUpgrade: \u{e9}\r\nKeep-Alive: timeout=5\r\n\
+         Content-Length: 2\r\n\r\nok",
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    assert_eq!(
+        values(&answer, "upgrade"),
+        ["websocket, TLS/1.2", "\u{e9}"],
+        "without `Upgrade` the client cannot know what to speak:\n{answer}"
+    );
+    assert_eq!(
+        values(&answer, "connection"),
+        ["Upgrade"],
+        "`Upgrade` is for the next hop only, so `Connection` must name it:\n{answer}"
+    );
+    assert!(values(&answer, "keep-alive").is_empty(), "{answer}");
 }
 
 #[tokio::test]
@@ -285,8 +327,17 @@ const STARTS: &[Start] = &[
     ("9112 3.2.1", "GET /a?b HTTP/1.1\r\nHost: A.example", ["GET /a?b HTTP/1.1", "A.example", "1.1 workshop"]),
     ("9112 3.2.2", "GET http://a:80/b?c HTTP/1.1\r\nHost: a:80", ["GET /b?c HTTP/1.1", "a:80", "1.1 workshop"]),
     ("9112 3.2.2", "GET http://A HTTP/1.1\r\nHost: a", ["GET / HTTP/1.1", "a", "1.1 workshop"]),
+    ("9110 4.2.3", "GET http://a:80/ HTTP/1.1\r\nHost: a", ["GET / HTTP/1.1", "a", "1.1 workshop"]),
+    ("9110 4.2.3", "GET http://a/ HTTP/1.1\r\nHost: A:80", ["GET / HTTP/1.1", "A:80", "1.1 workshop"]),
+    ("9110 4.2.3", "GET http://a:/ HTTP/1.1\r\nHost: a", ["GET / HTTP/1.1", "a", "1.1 workshop"]),
+    ("9110 4.2.3", "GET http://a/ HTTP/1.1\r\nHost: a:", ["GET / HTTP/1.1", "a:", "1.1 workshop"]),
+    ("9110 4.2.3", "GET https://a:443/ HTTP/1.1\r\nHost: a", ["GET / HTTP/1.1", "a", "1.1 workshop"]),
     ("9112 3.2.4", "OPTIONS * HTTP/1.1\r\nHost: a", ["OPTIONS * HTTP/1.1", "a", "1.1 workshop"]),
     ("9112 2.3", "GET / HTTP/1.0\r\nHost: [::1]:80", ["GET / HTTP/1.1", "[::1]:80", "1.0 workshop"]),
+    // HTTP/1.0 needs no `Host`, but the next hop speaks HTTP/1.1 and does.
+    ("9112 3.2", "GET / HTTP/1.0", ["GET / HTTP/1.1", "localhost", "1.0 workshop"]),
+    ("9112 3.2", "OPTIONS / HTTP/1.0", ["OPTIONS / HTTP/1.1", "localhost", "1.0 workshop"]),
+    ("9112 3.2.2", "GET http://a:8080/b HTTP/1.0", ["GET /b HTTP/1.1", "a:8080", "1.0 workshop"]),
     ("9110 9.1", "BREW / HTTP/1.1\r\nHost: a", ["BREW / HTTP/1.1", "a", "1.1 workshop"]),
 ];
 
@@ -323,6 +374,10 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("9112 3.2", "GET / HTTP/1.1\r\nHost: a:99999", "400"),
     ("9112 3.2.2", "GET http://b/ HTTP/1.1\r\nHost: a", "400"),
     ("9112 3.2.2", "GET http://u@a/ HTTP/1.1\r\nHost: a", "400"),
+    ("9110 4.2.3", "GET http://a:81/ HTTP/1.1\r\nHost: a", "400"),
+    ("9110 4.2.3", "GET https://a:80/ HTTP/1.1\r\nHost: a", "400"),
+    ("9110 4.2.4", "GET http://u@a/ HTTP/1.0", "400"),
+    ("9112 3.2", "GET / HTTP/1.0\r\nHost: a\r\nHost: a", "400"),
     ("9112 3.2.3", "CONNECT a:443 HTTP/1.1\r\nHost: a:443", "400"),
     ("9112 3.2.3", "GET a:443 HTTP/1.1\r\nHost: a:443", "400"),
     ("9112 3.2.4", "GET * HTTP/1.1\r\nHost: a", "400"),
@@ -343,7 +398,7 @@ async fn refused_requests_reach_no_clone() {
         )
         .await;
         assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            answer.starts_with("HTTP/1.") && answer[8..].starts_with(&format!(" {status} ")),
             "[{section}] {start:?} gave\n{answer}"
         );
         assert_eq!(

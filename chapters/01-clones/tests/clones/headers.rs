@@ -1,7 +1,11 @@
 //! Addresses, paths and request ids through the balancer. `header_table` has the rules of each
 //! field.
 
+use std::sync::Arc;
+
+use ch01_clones::{Balancer, Upstream, balancer};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::support::{
@@ -68,6 +72,63 @@ async fn http_1_0_and_head_requests_pass() {
     .await;
     assert_eq!(values(&head, "content-length"), ["8"], "{head}");
     assert!(head.ends_with("\r\n\r\n"), "{head}");
+}
+
+/// The health checks of HAProxy (`option httpchk`) send no `Host`.
+#[tokio::test]
+async fn http_1_0_needs_no_host() {
+    let clone = clone("clone-1").await;
+    let front = balance(&[clone.addr]).await;
+    for addr in [front.addr, clone.addr] {
+        let answer = send_raw(addr, "OPTIONS /healthz HTTP/1.0\r\n\r\n").await;
+        assert!(!answer.contains(" 400 "), "{answer}");
+        let answer = send_raw(addr, "GET /healthz HTTP/1.0\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    }
+}
+
+/// A listener for IPv6 also gets IPv4 connections, from addresses such as `::ffff:127.0.0.1`.
+#[tokio::test]
+async fn mapped_address_is_its_ipv4_address() {
+    for trusted in ["127.0.0.1", "::ffff:127.0.0.1"] {
+        for listen in ["127.0.0.1:0", "[::ffff:127.0.0.1]:0"] {
+            let (record, mut heads) = mpsc::unbounded_channel();
+            let clone = scripted(move |_, mut stream| {
+                let record = record.clone();
+                async move {
+                    let _ = record.send(read_head(&mut stream).await);
+                    let _ = stream.write_all(OK.as_bytes()).await;
+                }
+            })
+            .await;
+            let front = Balancer::new(vec![Upstream::new("clone-1", clone)])
+                .with_trusted_proxies(&[trusted.parse().unwrap()]);
+            let listener = TcpListener::bind(listen).await.unwrap();
+            let addr = listener.local_addr().unwrap();
+            let task = tokio::spawn(balancer::run(
+                listener,
+                Arc::new(front),
+                std::future::pending(),
+            ));
+            let sent = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\
+                Forwarded: for=6.6.6.6\r\nConnection: close\r\n\r\n";
+            send_raw(addr, sent).await;
+            let head = within_deadline("the clone to get the request", heads.recv())
+                .await
+                .unwrap();
+            assert_eq!(
+                values(&head, "x-forwarded-for"),
+                ["6.6.6.6, 127.0.0.1"],
+                "listening on {listen}, trusting {trusted}"
+            );
+            assert_eq!(
+                values(&head, "forwarded"),
+                ["for=6.6.6.6", "for=127.0.0.1"],
+                "listening on {listen}, trusting {trusted}"
+            );
+            task.abort();
+        }
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, Version};
 
 use crate::web::problem::Problem;
 
@@ -110,7 +110,7 @@ fn has_at_most_one_plain_length(headers: &HeaderMap) -> bool {
     };
     match (lengths.next(), lengths.next()) {
         (None, _) => true,
-        (Some(length), None) => length.to_str().is_ok_and(is_plain),
+        (Some(length), None) => str::from_utf8(length.as_bytes()).is_ok_and(is_plain),
         _ => false,
     }
 }
@@ -144,10 +144,15 @@ fn check_target(head: &Parts) -> Result<(), Problem> {
         ));
     }
     let mut hosts = head.headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Problem::bad_request(
-            "send exactly one `Host` header, such as `Host: localhost:8080`",
-        ));
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host,
+        // Only HTTP/1.1 requires a `Host`.
+        (None, _) if head.version == Version::HTTP_10 => return check_authority(&head.uri),
+        _ => {
+            return Err(Problem::bad_request(
+                "send exactly one `Host` header, such as `Host: localhost:8080`",
+            ));
+        }
     };
     let host = Authority::try_from(host.as_bytes())
         .ok()
@@ -158,12 +163,38 @@ fn check_target(head: &Parts) -> Result<(), Problem> {
             )
         })?;
     match head.uri.authority() {
-        Some(other) if *other != host => Err(Problem::bad_request(format!(
-            "the request line names `{other}` and the `Host` header names `{host}`; send only a \
+        Some(other) if !is_same_server(other, &host, head.uri.scheme_str()) => {
+            Err(Problem::bad_request(format!(
+                "the request line names `{other}` and the `Host` header names `{host}`; send only a \
              path, such as `GET /whoami`"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a request line that names a user, as in `http://user@shop/` (RFC 9110, section 4.2.4).
+fn check_authority(target: &Uri) -> Result<(), Problem> {
+    match target.authority() {
+        Some(authority) if !is_name_and_port(authority) => Err(Problem::bad_request(format!(
+            "the request line names `{authority}`, which is not a name with an optional port; send \
+             only a path, such as `GET /whoami`"
         ))),
         _ => Ok(()),
     }
+}
+
+/// Whether both name the same server. Names have no case, and no port means the default port of the
+/// scheme (RFC 9110, section 4.2.3).
+fn is_same_server(target: &Authority, host: &Authority, scheme: Option<&str>) -> bool {
+    let default_port = match scheme {
+        Some("https") => 443,
+        _ => 80,
+    };
+    let port = |authority: &Authority| authority.port_u16().unwrap_or(default_port);
+    is_name_and_port(target)
+        && target.host().eq_ignore_ascii_case(host.host())
+        && port(target) == port(host)
 }
 
 /// `Authority` also accepts a user name before the host, and any text as a port.

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, EXPECT, FORWARDED, TRANSFER_ENCODING, VIA};
+use http::header::{CONNECTION, EXPECT, FORWARDED, HOST, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri, Version};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
 
 use super::framing;
 use super::names::{
@@ -24,7 +24,7 @@ pub(crate) fn prepare_request(
     request_id: &HeaderValue,
 ) -> Result<(), Problem> {
     framing::check_request(head)?;
-    let is_trusted = peer.is_some_and(|peer| trusted_proxies.contains(&peer));
+    let is_trusted = peer.is_some_and(|peer| is_in_list(peer, trusted_proxies));
     // hyper handles `Expect`: it sends `100 Continue` when the balancer begins to read the body.
     remove_fields(&mut head.headers, |name| {
         *name == EXPECT || is_confusable(name) || (!is_trusted && is_only_from_proxies(name))
@@ -46,6 +46,9 @@ pub(crate) fn prepare_request(
         append_peer(&mut head.headers, peer);
     }
 
+    if !head.headers.contains_key(HOST) {
+        head.headers.insert(HOST, host_of(&head.uri));
+    }
     let target = head.uri.path_and_query().cloned();
     head.uri = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
     // hyper's extensions describe the client's connection, not the next one.
@@ -53,11 +56,36 @@ pub(crate) fn prepare_request(
     Ok(())
 }
 
+/// `Host` for a request of HTTP/1.0 without one: the server that the request line names, or a fixed
+/// name (RFC 9112, section 3.3). The next hop speaks HTTP/1.1, which requires the field.
+fn host_of(target: &Uri) -> HeaderValue {
+    let named = target.authority().map(|authority| authority.as_str());
+    named
+        .and_then(|name| HeaderValue::from_str(name).ok())
+        .unwrap_or(HeaderValue::from_static("localhost"))
+}
+
+/// An operator may write `::ffff:10.0.0.7` for `10.0.0.7`.
+fn is_in_list(peer: IpAddr, list: &[IpAddr]) -> bool {
+    list.iter().any(|address| address.to_canonical() == peer)
+}
+
 /// Turns the head of a clone's response into the one for the client. It gets no `Via`: RFC 9110
 /// does not require it of a gateway, and clients need not know what is behind the balancer.
 pub(crate) fn prepare_response(head: &mut http::response::Parts) {
+    // The only response that tells the client a protocol of this connection (RFC 9110, section
+    // 15.5.22).
+    let upgrade = match head.status {
+        StatusCode::UPGRADE_REQUIRED => head.headers.get_all(UPGRADE).iter().cloned().collect(),
+        _ => Vec::new(),
+    };
     // hyper has decoded the body, and chooses the encoding for this client.
     remove_fields(&mut head.headers, |name| *name == TRANSFER_ENCODING);
+    for protocols in upgrade {
+        head.headers
+            .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        head.headers.append(UPGRADE, protocols);
+    }
     head.version = Version::HTTP_11;
     head.extensions = Extensions::new();
 }
@@ -81,16 +109,13 @@ fn remove_fields(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> b
 /// Appends the peer's address to `X-Forwarded-For`, and to `Forwarded` (RFC 7239) if the request
 /// has that field.
 fn append_peer(headers: &mut HeaderMap, peer: IpAddr) {
-    let mut addresses = String::new();
-    for earlier in headers
-        .get_all(X_FORWARDED_FOR)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-    {
-        addresses += earlier;
-        addresses += ", ";
+    let mut addresses = Vec::new();
+    // Byte for byte: an entry that is not text must not hide the entries of the proxies.
+    for earlier in headers.get_all(X_FORWARDED_FOR) {
+        addresses.extend_from_slice(earlier.as_bytes());
+        addresses.extend_from_slice(b", ");
     }
-    addresses += &peer.to_string();
+    addresses.extend_from_slice(peer.to_string().as_bytes());
     let addresses =
         HeaderValue::try_from(addresses).expect("values of header fields and addresses are valid");
     headers.insert(X_FORWARDED_FOR, addresses);
