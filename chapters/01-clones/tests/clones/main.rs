@@ -11,7 +11,6 @@ mod deploys;
 mod experiments;
 mod flapping;
 mod floods;
-mod front_proxies;
 mod gigabyte;
 mod header_table;
 mod headers;
