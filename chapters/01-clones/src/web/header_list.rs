@@ -76,9 +76,9 @@ pub fn split(text: &[u8], separator: u8, mut quotes: Quotes) -> impl Iterator<It
     })
 }
 
-/// A quote that is never closed is an ordinary byte. Otherwise one broken member would hide all that
-/// follow. The search for the end of the quoted part then stops for the rest of the line, so the
-/// number of steps is proportional to the length of the line.
+/// A quote that is never closed is an ordinary byte. Otherwise one broken member would hide all
+/// that follow. The search for the end of the quoted part then stops for the rest of the line, so
+/// the number of steps is proportional to the length of the line.
 fn end_of_part(text: &[u8], separator: u8, quotes: &mut Quotes) -> usize {
     let mut position = 0;
     while position < text.len() {
