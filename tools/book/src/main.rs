@@ -19,13 +19,13 @@ enum Command {
         dir: Option<PathBuf>,
     },
     /// Run the commands of the recorded terminal sessions, and write their output into the book
-    Output(Output),
+    Output(OutputArguments),
     /// Build the book and open it in a browser
     Open,
 }
 
 #[derive(Args)]
-struct Output {
+struct OutputArguments {
     /// Write nothing; fail if the book differs from the commands' output
     #[arg(long)]
     check: bool,
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         |dir: Option<PathBuf>| dir.map_or_else(Repository::current, Repository::around_book);
     let done = match Command::parse() {
         Command::Lint { dir } => lint::run(&repository(dir)),
-        Command::Output(Output { check, book, names }) => {
+        Command::Output(OutputArguments { check, book, names }) => {
             output::run(&repository(book), &names, check)
         }
         Command::Open => open::run(&Repository::current()),

@@ -77,7 +77,7 @@ impl Balancer {
         self
     }
 
-    /// Switches active health checks on, for as long as [`run`](super::run) runs.
+    /// Switches active health checks on. They start and end together with [`run`](super::run).
     #[must_use]
     pub fn with_probes(self, probes: ProbePolicy) -> Self {
         let probes = Some(probes);

@@ -27,7 +27,7 @@ use super::usl::UslModel;
 /// load generator.
 const CPUS: f64 = 0.1;
 /// The processor time of a request in its clone.
-const WORK: Duration = Duration::from_millis(1);
+const WORK_PER_REQUEST: Duration = Duration::from_millis(1);
 /// The CPU quota of the shared server, and the processor time of a request there.
 const SHARED_CPUS: f64 = 0.2;
 const SHARED: Duration = Duration::from_micros(700);
@@ -63,10 +63,10 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     println!("Throughput of 1 to 8 clones");
     println!("Machine: {}\n", machine::facts());
     let most = *plan.counts.last().context("there are counts")?;
-    let rounds = rounds_in(WORK);
+    let rounds = rounds_in(WORK_PER_REQUEST);
 
     println!(
-        "1. Each request burns {WORK:?} in its clone. Each clone has a CPU quota of {CPUS}. The clones share nothing.\n"
+        "1. Each request burns {WORK_PER_REQUEST:?} in its clone. Each clone has a CPU quota of {CPUS}. The clones share nothing.\n"
     );
     let own = container_clones::start("clone", &vec![CPUS; most], rounds, None).await?;
     let free = Curve::measure(&plan, &own).await?;

@@ -32,7 +32,7 @@ const FAST: f64 = 0.15;
 const SLOW: f64 = FAST / 10.0;
 const CLONES: usize = 4;
 /// The processor time of a request.
-const WORK: Duration = Duration::from_millis(1);
+const WORK_PER_REQUEST: Duration = Duration::from_millis(1);
 /// The request rate as a fraction of the total capacity.
 const LOAD: f64 = 0.6;
 /// The time after which a client gives up.
@@ -94,7 +94,8 @@ impl CloneSet {
         let cpus: Vec<f64> = (1..=CLONES)
             .map(|n| if n == CLONES { SLOW } else { FAST })
             .collect();
-        let clones = container_clones::start("clone", &cpus, rounds_in(WORK), None).await?;
+        let clones =
+            container_clones::start("clone", &cpus, rounds_in(WORK_PER_REQUEST), None).await?;
         Ok(CloneSet { clones })
     }
 

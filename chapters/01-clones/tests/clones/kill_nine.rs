@@ -36,7 +36,7 @@ const IGNORES_KEYS: &str = "CLONES_IGNORE_KEYS";
 const ROUNDS: usize = 20;
 
 /// The duration of each request: long enough that a killed clone holds requests of each kind.
-const WORK: Duration = Duration::from_millis(40);
+const WORK_PER_REQUEST: Duration = Duration::from_millis(40);
 
 /// Requests per second of each kind (500 in total), and the maximum number of connections.
 const GETS: (u32, usize) = (300, 30);
@@ -52,7 +52,7 @@ struct Shop {
 
 impl Shop {
     async fn look() -> &'static str {
-        tokio::time::sleep(WORK).await;
+        tokio::time::sleep(WORK_PER_REQUEST).await;
         "games"
     }
 
@@ -62,7 +62,7 @@ impl Shop {
         let writing = tokio::task::spawn_blocking(move || shop.carry_out(&line, has_key));
         writing.await.unwrap().unwrap();
         // The order is executed, but the client does not know: the worst moment to die.
-        tokio::time::sleep(WORK).await;
+        tokio::time::sleep(WORK_PER_REQUEST).await;
         order
     }
 

@@ -107,7 +107,8 @@ fn assert_about_a_third(lost: &BTreeSet<usize>) {
     );
 }
 
-struct Loss {
+/// What the kill of a clone did to the users.
+struct KillResult {
     /// The users whose login the dead clone took.
     users_of_dead_clone: BTreeSet<usize>,
     /// The users whose session no clone knows any more.
@@ -117,7 +118,7 @@ struct Loss {
 }
 
 /// Logs in all users, and kills one of three clones while four users send requests.
-async fn kill_one_of_three(sessions: &str) -> Loss {
+async fn kill_one_of_three(sessions: &str) -> KillResult {
     let (front, mut clones) = three_behind(StrategyName::RoundRobin, sessions).await;
     let users = log_in_all(&front.url("/login")).await;
     let (response_count, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -160,7 +161,7 @@ async fn kill_one_of_three(sessions: &str) -> Loss {
     is_stopped.store(true, Ordering::SeqCst);
     tasks.join_all().await;
 
-    Loss {
+    KillResult {
         users_of_dead_clone: users_of("clone-2", &users),
         lost_sessions: unknown_to_all(&clones, &users).await,
         failed_requests: failed.load(Ordering::SeqCst),

@@ -2,9 +2,10 @@
 //!
 //! No transaction spans several databases, so the order of the steps makes the seeding "all or
 //! nothing". The shards come first; filling a shard twice does no harm. The catalogue comes last,
-//! in one transaction that also writes the rows of the table `meta`. Those rows mean "filled".
-//! After a seeding that was killed, the next start begins again. When several processes start at
-//! the same time, an advisory lock in the catalogue's database lets one of them fill the store.
+//! in one transaction that also writes the rows of the table `meta`. A catalogue with these rows is
+//! complete. After a seeding that was killed, the next start begins again. When several processes
+//! start at the same time, an advisory lock in the catalogue's database lets one of them fill the
+//! store.
 
 use common::hash::fnv1a;
 use sqlx::postgres::{PgConnection, PgPool};

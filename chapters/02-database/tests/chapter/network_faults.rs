@@ -12,8 +12,8 @@ use testbed::{Fault, FaultProxy};
 use tokio::sync::Notify;
 
 use crate::support::{
-    GAMES, LOWER_PRICE, Store, assert_unavailable, open_catalog, poll_until, read_until_all_answer,
-    within_limit,
+    GAMES, LOWER_PRICE, Store, assert_unavailable, open_catalog, poll_until,
+    read_until_every_node_answered, within_limit,
 };
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn silent_server_is_reported_in_time() {
         connect_replica(&url_through(&store.catalog.replica_url(), &replica_proxy)).unwrap();
     let catalog = open_catalog(&primary, &[replica]).await;
     within_limit(catalog.change(7, &LOWER_PRICE)).await.unwrap();
-    read_until_all_answer(&catalog, &[Node::Replica(1)]).await;
+    read_until_every_node_answered(&catalog, &[Node::Replica(1)]).await;
 
     // The connections stay open, so an idle connection still looks healthy.
     primary_proxy.inject(Fault::Blackhole);
@@ -51,7 +51,7 @@ async fn silent_server_is_reported_in_time() {
         within_limit(catalog.change(7, &LOWER_PRICE)).await.ok()
     })
     .await;
-    read_until_all_answer(&catalog, &[Node::Replica(1)]).await;
+    read_until_every_node_answered(&catalog, &[Node::Replica(1)]).await;
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn silent_replica_delays_only_the_first_read() {
         .unwrap();
     let silent = connect_replica(&url_through(&store.catalog.replica_url(), &proxy)).unwrap();
     let catalog = open_catalog(&store.primary, &[silent, store.replica.clone()]).await;
-    read_until_all_answer(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
+    read_until_every_node_answered(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
 
     proxy.inject(Fault::Blackhole);
 
@@ -116,7 +116,7 @@ async fn read_from_silenced_server_is_answered_by_another() {
     let url = url_through(&store.catalog.url(), &proxy);
     // The primary plays the replica here, because a replica cannot lock a table.
     let catalog = open_catalog(&store.primary, &[connect_replica(&url).unwrap()]).await;
-    read_until_all_answer(&catalog, &[Node::Replica(1)]).await;
+    read_until_every_node_answered(&catalog, &[Node::Replica(1)]).await;
     let read = cut_network_during_read(&store.primary, "games", &proxy, catalog.product(7)).await;
     assert_eq!(
         read.unwrap().node,

@@ -11,7 +11,7 @@ use testbed::{PostgresCluster, Server, Service};
 
 use crate::support::{
     LOWER_PRICE, SEED_REQUEST, Store, assert_unavailable, fill_catalog, open_catalog, poll_until,
-    read_until_all_answer, within_limit,
+    read_until_every_node_answered, within_limit,
 };
 
 /// Reads until only these servers answer.
@@ -46,7 +46,7 @@ async fn killed_replica_fails_no_read_and_returns() {
         .collect();
     let catalog = open_catalog(&primary, &replicas).await;
     within_limit(catalog.change(7, &LOWER_PRICE)).await.unwrap();
-    read_until_all_answer(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
+    read_until_every_node_answered(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
 
     // These reads run while the replica dies.
     let (killed, ()) = tokio::join!(cluster.replicas()[0].kill(), async {
@@ -70,7 +70,7 @@ async fn killed_replica_fails_no_read_and_returns() {
         cluster.replicas()[1].start_again()
     );
     one.and(other).unwrap();
-    read_until_all_answer(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
+    read_until_every_node_answered(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn reads_continue_without_the_primary() {
     cluster.primary().start_again().await.unwrap();
     let again = within_limit(catalog.change(7, &LOWER_PRICE)).await;
     again.expect("the pool used a connection that died while it was idle");
-    read_until_all_answer(&catalog, &[Node::Replica(1)]).await;
+    read_until_every_node_answered(&catalog, &[Node::Replica(1)]).await;
 }
 
 #[tokio::test]

@@ -137,7 +137,7 @@ pub fn assert_unavailable<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
 }
 
 /// Reads until each of these servers has answered. A failed read fails the test.
-pub async fn read_until_all_answer(catalog: &PgCatalog, nodes: &[Node]) {
+pub async fn read_until_every_node_answered(catalog: &PgCatalog, nodes: &[Node]) {
     let mut missing: HashSet<String> = nodes.iter().map(Node::to_string).collect();
     poll_until("each server has answered a read", async || {
         let read = within_limit(catalog.product(7))

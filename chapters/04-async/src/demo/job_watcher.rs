@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// How long to wait for an expected change.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The jobs that are watched.
+/// Follows the state of some jobs in the job store.
 pub struct JobWatcher<'s> {
     job_store: &'s PgJobStore,
     changes: Receiver<Uuid>,

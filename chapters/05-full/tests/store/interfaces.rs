@@ -41,6 +41,6 @@ async fn sqlite_orders_keep_the_contract() {
 #[tokio::test]
 async fn sqlite_job_store_keeps_the_contract() {
     let jobs = SqliteJobStore::new(embedded().await.main);
-    // In one process, a second handle is the same job store.
+    // The contract wants two handles to one store. In one process both are the same.
     ch04_async::contract::job_store(&jobs, &jobs).await;
 }

@@ -27,7 +27,8 @@ struct TestDatabase {
     after_commit: Interruption,
 }
 
-/// A task that runs completely when the next change reaches this point.
+/// A task that a test puts into the middle of a database call, to force a race. The call continues
+/// when the task has ended.
 type Interruption = Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>;
 
 #[async_trait]

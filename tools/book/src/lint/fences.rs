@@ -46,7 +46,7 @@ fn check_empty_blocks(page: &Page, expanded: &str, findings: &mut Findings) {
         } else {
             (1, 1)
         };
-        if is_empty_on_page(block) && !findings.is_any_between(&page.file, line, end) {
+        if is_empty_on_page(block) && !findings.has_finding_between(&page.file, line, end) {
             let message = "this code block is empty; fill it, or remove it";
             findings.add(&page.file, line, message.to_owned());
         }
@@ -75,7 +75,7 @@ fn check_unexpanded(page: &Page, text: &str, findings: &mut Findings) {
         // If no line of this page contains the text, an included page does. Then an earlier
         // finding explains it.
         let (first, last) = line.map_or((1, usize::MAX), |line| (line, line));
-        if !findings.is_any_between(&page.file, first, last) {
+        if !findings.has_finding_between(&page.file, first, last) {
             let message = format!(
                 "mdBook does not know `{helper}` and leaves it on the page; correct it (`{{{{#include FILE:ANCHOR}}}}`)"
             );

@@ -18,7 +18,7 @@ impl Findings {
     }
 
     /// Whether an earlier rule has a finding in this file, from line `first` to line `last`.
-    pub fn is_any_between(&self, file: &str, first: usize, last: usize) -> bool {
+    pub fn has_finding_between(&self, file: &str, first: usize, last: usize) -> bool {
         let mut findings = self.0.iter();
         findings.any(|finding| finding.file == file && (first..=last).contains(&finding.line))
     }

@@ -68,8 +68,8 @@ impl Store {
         }
     }
 
-    /// Sends one request for the server's name. A plain socket avoids the build time of an HTTP
-    /// client.
+    /// Sends one `GET /whoami`, like a visitor of the store. It uses a plain socket, because an
+    /// HTTP client would make this crate slower to compile.
     pub fn send_request(&self) -> anyhow::Result<()> {
         let address = self.address();
         let mut stream = TcpStream::connect(address)

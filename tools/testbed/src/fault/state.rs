@@ -1,8 +1,9 @@
 //! What the proxy tells its connections: the current fault, and which connections must end.
 //!
-//! The state goes through a watch channel, which keeps only the last value. A connection may miss a
-//! fault that is healed at once. That is right for most faults, but a reset must not be missed. The
-//! generation makes it visible: every connection of an earlier generation ends.
+//! The state goes through a watch channel, which keeps only the last value. So a connection may
+//! miss a fault that is removed at once. For most faults this is fine, but no connection may miss a
+//! reset. So each reset increases the generation number, and every connection with a lower number
+//! ends.
 
 use tokio::net::TcpStream;
 

@@ -133,7 +133,7 @@ mod tests {
         #![proptest_config(few_cases())]
 
         #[test]
-        fn load_stays_within_the_bound(
+        fn no_clone_gets_more_than_its_bound(
             clones in 1_usize..20,
             // Few paths, so that some of them are very popular.
             paths in proptest::collection::vec(0_u8..6, 500..2_000),

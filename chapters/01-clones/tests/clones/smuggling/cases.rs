@@ -29,7 +29,7 @@ pub struct Case {
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: a\r\nX: 12\r\n\r\n";
 
 impl Case {
-    pub fn bytes(&self) -> Vec<u8> {
+    pub fn request_bytes(&self) -> Vec<u8> {
         let many = "X-More: 1\r\n".repeat(101);
         let sent = self
             .sent

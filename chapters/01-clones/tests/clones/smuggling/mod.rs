@@ -31,7 +31,7 @@ use lenient::{LenientClone, Log, Trusts};
 async fn check_case(front: SocketAddr, log: &Log, case: &Case) -> Result<(), String> {
     log.lock().unwrap().clear();
     let mut client = Client::connect(front).await;
-    client.send(&case.bytes()).await;
+    client.send(&case.request_bytes()).await;
     if case.after == After::Cut {
         client.stream.shutdown().await.unwrap();
     }
@@ -118,7 +118,7 @@ async fn deceives_unchecked_proxy(case: &Case, trusts: Trusts) -> bool {
     let clone = LenientClone::start(trusts).await;
     let front = unchecked_proxy::start(clone.addr).await;
     let mut client = Client::connect(front).await;
-    client.send(&case.bytes()).await;
+    client.send(&case.request_bytes()).await;
     client.stream.shutdown().await.unwrap();
     let mut answered = 0;
     while client.response().await.is_some() {

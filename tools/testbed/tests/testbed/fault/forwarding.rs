@@ -203,7 +203,8 @@ proptest! {
     }
 }
 
-/// Chunks of many sizes, all different, so that a repeated or reordered chunk is noticed.
+/// Chunks of many sizes. No two have the same content, so a test notices a repeated or reordered
+/// one.
 fn chunks() -> impl Strategy<Value = Vec<Vec<u8>>> {
     vec((1..40_000_usize, any::<u64>()), 0..20).prop_map(|chunks| {
         let mut position = 0_u64;
