@@ -247,7 +247,7 @@ impl Plot<'_> {
                 match look {
                     Look::Line => PathElement::new(ends(9), line).into_dyn(),
                     Look::Dashed => {
-                        DashedPathElement::new(ends(8).into_iter(), DASH, GAP, line).into_dyn()
+                        DashedPathElement::new(ends(8), DASH, GAP, line).into_dyn()
                     }
                     Look::Dots => PathElement::new(ends(3), line.stroke_width(7)).into_dyn(),
                 }

@@ -18,8 +18,9 @@ use super::response::{page, viewer};
 use super::state::CloneState;
 use crate::views;
 
-/// How many games each section of the home page shows.
-const GAMES_PER_SECTION: usize = 8;
+/// How many games each section of the home page shows. They fill rows of 2, 3, 4 or 6 cards, as the
+/// style sheet arranges them.
+const GAMES_PER_SECTION: usize = 12;
 
 /// The home page for a browser, one line of text for `curl`.
 #[utoipa::path(

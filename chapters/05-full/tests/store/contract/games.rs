@@ -312,6 +312,34 @@ async fn html_in_a_review_is_escaped() {
 }
 
 #[tokio::test]
+async fn home_page_fills_every_row() {
+    let store = start().await;
+    let client = store.anonymous_client();
+    let home = client.get_html("/").await.body;
+    let sections: Vec<usize> = home
+        .split("<section")
+        .skip(1)
+        .map(|section| section.matches(r#"<article class="card""#).count())
+        .collect();
+    assert_eq!(sections.len(), 2, "{home}");
+
+    let (_, path) = home.split_once(r#"rel="stylesheet" href=""#).unwrap();
+    let style = client.get(path.split('"').next().unwrap()).await.body;
+    let mut rows = 0;
+    for rule in style.split(".cards {").skip(1) {
+        let (_, columns) = rule.split_once("repeat(").unwrap();
+        let columns = columns.split(',').next().unwrap();
+        // `auto-fill` depends on the width, so some widths have a row with a gap.
+        let columns: usize = columns.parse().expect("a fixed number of columns");
+        for cards in &sections {
+            assert_eq!(cards % columns, 0, "{cards} games in rows of {columns}");
+        }
+        rows += 1;
+    }
+    assert!(rows > 1, "no rules for cards in {style}");
+}
+
+#[tokio::test]
 async fn home_page_is_html_for_browsers_only() {
     let store = start().await;
     let client = store.anonymous_client();
