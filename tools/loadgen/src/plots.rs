@@ -246,9 +246,7 @@ impl Plot<'_> {
                 let ends = |half| vec![(x + 10 - half, y), (x + 10 + half, y)];
                 match look {
                     Look::Line => PathElement::new(ends(9), line).into_dyn(),
-                    Look::Dashed => {
-                        DashedPathElement::new(ends(8), DASH, GAP, line).into_dyn()
-                    }
+                    Look::Dashed => DashedPathElement::new(ends(8), DASH, GAP, line).into_dyn(),
                     Look::Dots => PathElement::new(ends(3), line.stroke_width(7)).into_dyn(),
                 }
             });
