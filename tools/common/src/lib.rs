@@ -1,11 +1,12 @@
 //! Small helpers that several chapters and tools share: addresses in flags, error messages,
-//! a stable hash, child processes and shutdown requests.
+//! a stable hash, child processes, pauses before restarts, and shutdown requests.
 
 mod error_chain;
 
 pub mod address;
 pub mod child;
 pub mod hash;
+pub mod restart_delay;
 pub mod shutdown;
 
 pub use error_chain::error_chain;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use common::restart_delay::RestartDelay;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep;
@@ -15,9 +16,6 @@ use super::supervisor::{
 
 /// How often the supervisor checks whether its clones are alive.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
-
-/// The pause after a failed restart.
-const RESTART_DELAY: Duration = Duration::from_secs(1);
 
 /// A clone whose process has ended.
 struct DeadClone {
@@ -65,7 +63,7 @@ impl Supervisor {
         ended: SupervisorError,
         report: &impl Fn(String),
     ) -> String {
-        let mut reason = ended;
+        let (mut reason, mut delay) = (ended, RestartDelay::default());
         while self.clones().position(&dead.name).is_some() {
             let name = self.clones().next_name();
             report(format!("{reason}; {name} replaces it"));
@@ -76,7 +74,7 @@ impl Supervisor {
                 }
                 Err(error) => reason = error,
             }
-            sleep(RESTART_DELAY).await;
+            delay.wait().await;
         }
         dead.name
     }

@@ -13,6 +13,7 @@ use ch01_clones::web::identity::Identity;
 use ch02_database::seed::SeedRequest;
 use common::shutdown;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::seeding_progress;
@@ -83,9 +84,8 @@ pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
     roles::subscribe(&services).await;
     let worker = roles::worker::worker(args.name.clone(), &services);
     let stopping = CancellationToken::new();
-    for notifier in roles::notifier::notifiers(&services, &Metrics::default()) {
-        tokio::spawn(notifier.run(stopping.clone().cancelled_owned()));
-    }
+    let notifiers = roles::notifier::notifiers(&services, &Metrics::default());
+    let notifiers: Vec<_> = notifiers.into_iter().map(roles::notifier::start).collect();
     print_ready(&format!("{} is running", args.name));
     let stop = async {
         stop.await;
@@ -96,6 +96,10 @@ pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
         tokio::time::sleep(JOB_TIMEOUT).await;
     };
     worker.run(stop, give_up).await;
+    // An unfinished notification is sent later.
+    for notifier in notifiers {
+        notifier.stop(Instant::now()).await;
+    }
     servers.close().await;
     Ok(())
 }

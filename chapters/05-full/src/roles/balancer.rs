@@ -1,5 +1,6 @@
 //! The role that clients connect to: the balancer of chapter 1 in front of the clones.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::http::ApiError;
 use crate::http::metrics::Metrics;
+use crate::roles::task::RoleTask;
 
 /// Binds the address. The error says what to do if the port is in use.
 pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -43,6 +45,13 @@ pub fn balancer(clones: &[(String, SocketAddr)]) -> anyhow::Result<Arc<Balancer>
         ..Config::default()
     };
     Ok(Arc::new(config.build()?))
+}
+
+/// Starts the balancer in its own task.
+pub fn start(listener: TcpListener, balancer: Arc<Balancer>) -> io::Result<RoleTask> {
+    RoleTask::start_server("balancer", listener, move |listener, stop| {
+        run(listener, balancer.clone(), stop)
+    })
 }
 
 /// Serves `GET /metrics` of the balancer on its own port. Clones in other processes do not have

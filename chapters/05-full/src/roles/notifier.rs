@@ -12,6 +12,7 @@ use ch04_async::events::rsvp::{
 use uuid::Uuid;
 
 use crate::http::metrics::Metrics;
+use crate::roles::task::RoleTask;
 use crate::services::Services;
 
 /// Creates the queue of each channel, so the broker keeps notifications.
@@ -28,6 +29,12 @@ pub fn notifiers(services: &Services, metrics: &Metrics) -> Vec<Notifier> {
         sender: sender.clone(),
     };
     CHANNELS.into_iter().map(notifier).collect()
+}
+
+/// Starts a notifier in its own task.
+pub fn start(notifier: Notifier) -> RoleTask {
+    let name = format!("notifier of {}", notifier.channel);
+    RoleTask::start(name, move |stop| notifier.clone().run(stop))
 }
 
 /// Logs each notification instead of sending it, and counts it.

@@ -9,6 +9,7 @@ use ch02_database::GameId;
 use ch04_async::{EventBus, PagePublisher, QueueError};
 use tokio::sync::mpsc;
 
+use crate::roles::task::RoleTask;
 use crate::services::{GAME_CHANGED, Services};
 
 /// The name of the publisher's event queue.
@@ -32,6 +33,14 @@ pub async fn subscribe(services: &Services) -> Result<(), QueueError> {
         .subscribe(QUEUE, GAME_CHANGED)
         .await
         .map(drop)
+}
+
+/// Starts the publisher in its own task.
+pub fn start(services: &Services) -> RoleTask {
+    let services = services.clone();
+    RoleTask::start("publisher", move |stop| {
+        run(publisher(&services), services.events.clone(), stop)
+    })
 }
 
 /// Publishes the missing pages, then each page whose game changes, until `shutdown` resolves.

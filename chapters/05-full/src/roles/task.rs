@@ -1,6 +1,13 @@
-//! A role that runs in a task of this process, and how it stops.
+//! A role that runs in a task of this process. It is started again when it ends or panics.
+
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use ch04_async::Worker;
+use common::restart_delay::RestartDelay;
+use futures_util::FutureExt;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -13,13 +20,48 @@ pub struct RoleTask {
 
 impl RoleTask {
     /// Starts the role. `run` gets a future that resolves when the role must stop.
-    pub fn start<F>(run: impl FnOnce(WaitForCancellationFutureOwned) -> F) -> RoleTask
+    ///
+    /// A role that ends before that, or that panics, is started again: `run` is called again after
+    /// a pause. `name` appears in the log.
+    pub fn start<F>(
+        name: impl Into<String>,
+        run: impl FnMut(WaitForCancellationFutureOwned) -> F + Send + 'static,
+    ) -> RoleTask
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let stop = CancellationToken::new();
-        let task = tokio::spawn(run(stop.clone().cancelled_owned()));
+        let task = tokio::spawn(keep_running(name.into(), stop.clone(), run));
         RoleTask { stop, task }
+    }
+
+    /// Starts a role that serves the connections of `listener`. If it is started again, it listens
+    /// at the same address.
+    ///
+    /// Fails if the operating system does not tell the listener's address.
+    pub fn start_server<F>(
+        name: impl Into<String>,
+        listener: TcpListener,
+        run: impl Fn(TcpListener, WaitForCancellationFutureOwned) -> F + Send + Sync + 'static,
+    ) -> io::Result<RoleTask>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let address = listener.local_addr()?;
+        let (mut first, run) = (Some(listener), Arc::new(run));
+        Ok(RoleTask::start(name, move |stop| {
+            let (first, run) = (first.take(), run.clone());
+            async move {
+                let listener = match first {
+                    Some(listener) => Ok(listener),
+                    None => TcpListener::bind(address).await,
+                };
+                match listener {
+                    Ok(listener) => run(listener, stop).await,
+                    Err(error) => tracing::error!(%address, %error, "cannot listen again"),
+                }
+            }
+        }))
     }
 
     /// Tells the role to stop, and does not wait for it.
@@ -36,6 +78,30 @@ impl RoleTask {
     }
 }
 
+/// Runs a role until `stop` is cancelled.
+async fn keep_running<F: Future<Output = ()>>(
+    name: String,
+    stop: CancellationToken,
+    mut run: impl FnMut(WaitForCancellationFutureOwned) -> F,
+) {
+    let mut delay = RestartDelay::default();
+    loop {
+        // The caught role is dropped, and the next one shares only the services with it. Their
+        // locks are released when a panic drops their guards.
+        let role = async { run(stop.clone().cancelled_owned()).await };
+        let ended = AssertUnwindSafe(role).catch_unwind().await;
+        if stop.is_cancelled() {
+            return;
+        }
+        let reason = if ended.is_ok() { "ended" } else { "panicked" };
+        tracing::error!(role = name, "the role has {reason}; it is started again");
+        tokio::select! {
+            () = delay.wait() => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
 /// A worker in its own task. It has two signals: take no other job, and give up the current job.
 pub struct WorkerTask {
     role: RoleTask,
@@ -46,7 +112,11 @@ impl WorkerTask {
     /// Starts the worker.
     pub fn start(worker: Worker) -> WorkerTask {
         let give_up = CancellationToken::new();
-        let role = RoleTask::start(|stop| worker.run(stop, give_up.clone().cancelled_owned()));
+        let interrupt = give_up.clone();
+        let role = RoleTask::start(worker.name.clone(), move |stop| {
+            let interrupt = interrupt.clone().cancelled_owned();
+            worker.clone().run(stop, interrupt)
+        });
         WorkerTask { role, give_up }
     }
 

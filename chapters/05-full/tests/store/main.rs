@@ -16,5 +16,6 @@ mod embedded;
 mod hung_clone;
 mod interfaces;
 mod lifecycle;
+mod role_tasks;
 mod startup_errors;
 mod support;

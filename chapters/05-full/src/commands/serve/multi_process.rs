@@ -105,10 +105,11 @@ impl MultiProcessStore {
             publisher,
             addresses,
             balancer: balancer.clone(),
-            balancer_task: RoleTask::start(|stop| roles::balancer::run(listener, balancer, stop)),
-            metrics: RoleTask::start(|stop| {
-                roles::balancer::serve_metrics(metrics_listener, metrics, orders, stop)
-            }),
+            balancer_task: roles::balancer::start(listener, balancer)?,
+            metrics: RoleTask::start_server("metrics", metrics_listener, move |listener, stop| {
+                let (metrics, orders) = (metrics.clone(), orders.clone());
+                roles::balancer::serve_metrics(listener, metrics, orders, stop)
+            })?,
             servers,
             folder,
             containers,

@@ -2,21 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context;
 use common::child::{Child, EXIT_ON_STDIN_CLOSE};
 use common::error_chain;
+use common::restart_delay::RestartDelay;
 use tokio::process::Command;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::services::external::Addresses;
-
-/// The pause before the first restart in a row. Each further pause is twice as long.
-const MIN_RESTART_DELAY: Duration = Duration::from_millis(100);
-
-/// The longest pause before a restart. A role that ran for longer than this starts a new row.
-const MAX_RESTART_DELAY: Duration = Duration::from_secs(3);
 
 /// A child process that runs one role.
 pub struct RoleProcess {
@@ -72,23 +66,18 @@ impl RoleProcess {
     /// The pauses between restarts grow, so that a role that cannot run does not occupy a
     /// processor.
     pub async fn keep_running(&mut self, on_event: impl Fn(&RoleProcess, RoleEvent)) {
-        let (mut delay, mut started) = (MIN_RESTART_DELAY, Instant::now());
+        let mut delay = RestartDelay::default();
         loop {
             let status = self.child.wait().await;
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
             on_event(self, RoleEvent::Exited(status));
-            if started.elapsed() > MAX_RESTART_DELAY {
-                delay = MIN_RESTART_DELAY;
-            }
             loop {
-                sleep(delay).await;
-                delay = MAX_RESTART_DELAY.min(delay * 2);
+                delay.wait().await;
                 match self.restart().await {
                     Ok(()) => break,
                     Err(error) => on_event(self, RoleEvent::Exited(error_chain(&*error))),
                 }
             }
-            started = Instant::now();
             on_event(self, RoleEvent::Restarted);
         }
     }

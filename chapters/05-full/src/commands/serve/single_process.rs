@@ -133,9 +133,11 @@ impl SingleProcessStore {
                 metrics: metrics.clone(),
                 stopping: stopping.clone(),
             };
-            clone_tasks.push(RoleTask::start(|stop| {
-                roles::clone::run(listener, state, stop)
-            }));
+            clone_tasks.push(RoleTask::start_server(
+                name,
+                listener,
+                move |listener, stop| roles::clone::run(listener, state.clone(), stop),
+            )?);
         }
         let workers = (1..=args.workers())
             .map(|number| roles::worker::worker(format!("worker-{number}"), &services))
@@ -143,13 +145,12 @@ impl SingleProcessStore {
             .collect();
         let notifiers = roles::notifier::notifiers(&services, &metrics)
             .into_iter()
-            .map(|notifier| RoleTask::start(|stop| notifier.run(stop)))
+            .map(roles::notifier::start)
             .collect();
-        let events = services.events.clone();
-        let publisher = RoleTask::start(|stop| roles::publisher::run(publisher, events, stop));
+        let publisher = roles::publisher::start(&services);
         let balancer = roles::balancer::balancer(&clones)?;
         metrics.set_balancer(balancer.clone());
-        let balancer = RoleTask::start(|stop| roles::balancer::run(listener, balancer, stop));
+        let balancer = roles::balancer::start(listener, balancer)?;
         Ok(SingleProcessStore {
             address,
             clones,
