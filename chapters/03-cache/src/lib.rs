@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`cache`] | the interface, and its three implementations |
 //! | [`object_cache`] | cache-aside and invalidation of a product |
-//! | `circuit_breaker` | no waiting for a cache server that has just failed |
+//! | `common::circuit_breaker` | no waiting for a cache server that has just failed |
 //! | [`contract`] | tests for every implementation of [`Cache`] |
 //!
 //! Left out:
@@ -26,7 +26,6 @@
 //! * Cache servers that are slow but answer in time.
 
 pub mod cache;
-mod circuit_breaker;
 pub mod contract;
 pub mod object_cache;
 

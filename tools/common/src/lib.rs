@@ -1,10 +1,11 @@
 //! Small helpers that several chapters and tools share: addresses in flags, error messages,
-//! a stable hash, child processes, pauses before restarts, and shutdown requests.
+//! a stable hash, child processes, pauses before restarts, shutdown requests and a circuit breaker.
 
 mod error_chain;
 
 pub mod address;
 pub mod child;
+pub mod circuit_breaker;
 pub mod hash;
 pub mod restart_delay;
 pub mod shutdown;

@@ -15,7 +15,7 @@ use super::login::{self, MaybeUser};
 use super::readiness::{self, Readiness};
 use super::session::SessionStore;
 use crate::web::identity::{self, Identity};
-use crate::web::problem::{self, Problem};
+use crate::web::problem;
 
 /// The state that the handlers share.
 #[derive(Clone)]
@@ -79,8 +79,7 @@ pub fn router_with(
 }
 
 /// While the session store is unavailable, this page still works, without the user's name.
-async fn home_page(State(identity): State<Identity>, user: Result<MaybeUser, Problem>) -> String {
-    let user = user.ok().and_then(|MaybeUser(user)| user);
+async fn home_page(State(identity): State<Identity>, MaybeUser(user): MaybeUser) -> String {
     let name = user.as_deref().unwrap_or("visitor");
     format!("SERVER {}: welcome, {name}\n", identity.name())
 }

@@ -4,6 +4,8 @@
 //! `Arc<dyn SessionStore>` can merge [`routes()`] and use [`CurrentUser`]. `SameSite=Lax` stops
 //! other sites from using a session. There is no token against forged logins.
 
+use std::convert::Infallible;
+use std::error::Error;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts, State};
@@ -160,7 +162,8 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let MaybeUser(user) = MaybeUser::from_request_parts(parts, state).await?;
+        let sessions = Arc::<dyn SessionStore>::from_ref(state);
+        let user = find_user(&*sessions, &parts.headers).await?;
         user.map(CurrentUser).ok_or_else(|| {
             Problem::unauthorized(
                 r#"you are not logged in, or the session has ended; send `POST /login` with {"user":"ada"} and keep the cookie"#,
@@ -169,8 +172,26 @@ where
     }
 }
 
-/// The user who is logged in, or `None`. Rejects with 503 without a session store; a handler that
-/// works without a name extracts `Result<MaybeUser, Problem>`.
+/// The user who is logged in, or `None`. Fails without a session store.
+///
+/// For a handler whose response to an unknown user would be wrong for the real one, such as "there
+/// is no such order".
+pub async fn find_user(
+    sessions: &dyn SessionStore,
+    headers: &HeaderMap,
+) -> Result<Option<String>, SessionError> {
+    // Most requests have no cookie, and cost the store nothing.
+    let Some(id) = session_id(headers) else {
+        return Ok(None);
+    };
+    let session = sessions.load(&id).await?;
+    Ok(session.map(|session| session.user))
+}
+
+/// The user who is logged in, or `None`, for a page that anyone may see.
+///
+/// While the session store is away, every visitor is unknown and waits for at most
+/// [`LOOKUP_TIMEOUT`](super::session::LOOKUP_TIMEOUT). The cookie stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaybeUser(pub Option<String>);
 
@@ -179,16 +200,24 @@ where
     S: Send + Sync,
     Arc<dyn SessionStore>: FromRef<S>,
 {
-    type Rejection = Problem;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        // Most requests have no cookie, and cost the store nothing.
-        let Some(id) = session_id(&parts.headers) else {
-            return Ok(MaybeUser(None));
-        };
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let sessions = Arc::<dyn SessionStore>::from_ref(state);
-        let session = sessions.load(&id).await?;
-        Ok(MaybeUser(session.map(|session| session.user)))
+        Ok(MaybeUser(guess_user(&*sessions, &parts.headers).await))
+    }
+}
+
+/// The user as [`MaybeUser`] finds it.
+pub async fn guess_user(sessions: &dyn SessionStore, headers: &HeaderMap) -> Option<String> {
+    let id = session_id(headers)?;
+    match sessions.load_quickly(&id).await {
+        Ok(session) => session.map(|session| session.user),
+        Err(error) => {
+            let error = &error as &dyn Error;
+            tracing::warn!(error, "a public page is sent without the user's name");
+            None
+        }
     }
 }
 

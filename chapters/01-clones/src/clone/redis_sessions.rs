@@ -8,17 +8,23 @@
 //! The alternative is a counter for each user, copied into each session. It needs no script, but
 //! every `load` would read two keys, and loads are far more frequent than logins.
 //!
-//! While Redis hangs, each request that has a session waits for [`COMMAND_TIMEOUT`].
+//! While Redis hangs, a request that needs the login waits for [`COMMAND_TIMEOUT`]. A public page
+//! does without the user's name: the first ones wait for [`LOOKUP_TIMEOUT`], the later ones not at
+//! all, because of a circuit breaker.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::Utc;
+use common::circuit_breaker::{CircuitBreaker, CircuitOpen};
 use redis::{Cmd, FromRedisValue, RedisError};
 use redis_connection::{Limits, RedisConnection};
 
-use super::session::{SESSION_TTL, Session, SessionError, SessionId, SessionStore, UserName};
+use super::session::{
+    LOOKUP_TIMEOUT, SESSION_TTL, Session, SessionError, SessionId, SessionStore, UserName,
+};
 
 /// The time for one call of the store, with all its attempts. Then the client gets a 503.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(3);
@@ -36,7 +42,9 @@ const MAX_ID_ATTEMPTS: usize = 3;
 
 /// A [`SessionStore`] in Redis.
 pub struct RedisSessions {
-    connection: RedisConnection,
+    connection: Arc<RedisConnection>,
+    /// Open while Redis does not answer. Only `load_quickly` obeys it.
+    circuit_breaker: Arc<CircuitBreaker>,
 }
 
 /// The URL of a Redis is not valid.
@@ -65,7 +73,10 @@ impl RedisSessions {
     /// Outside of a tokio runtime.
     pub fn new(url: &str) -> Result<Self, InvalidRedisUrl> {
         let connection = RedisConnection::new(url, LIMITS).map_err(InvalidRedisUrl)?;
-        Ok(RedisSessions { connection })
+        Ok(RedisSessions {
+            connection: Arc::new(connection),
+            circuit_breaker: Arc::default(),
+        })
     }
 
     /// Sends a command, and sends it again if the connection breaks. Every command here is safe to
@@ -82,8 +93,26 @@ impl RedisSessions {
         };
         let reply = tokio::time::timeout(COMMAND_TIMEOUT, attempts).await;
         let reply = reply.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        self.circuit_breaker.record(is_answered(&reply));
         reply.map_err(SessionError::unavailable)
     }
+
+    /// Asks an absent Redis again, at most once in the breaker's open time. No request waits for
+    /// the reply.
+    fn try_again_in_background(&self) {
+        if self.circuit_breaker.allow().is_ok() {
+            let (connection, breaker) = (self.connection.clone(), self.circuit_breaker.clone());
+            tokio::spawn(async move {
+                let reply = connection.query::<String>(&redis::cmd("PING")).await;
+                breaker.record(is_answered(&reply));
+            });
+        }
+    }
+}
+
+/// Whether Redis answered. An error message is an answer too.
+fn is_answered<T>(reply: &Result<T, RedisError>) -> bool {
+    !reply.as_ref().is_err_and(RedisError::is_io_error)
 }
 
 /// The key of a session. An id has hexadecimal digits only, so a client cannot name another key.
@@ -172,6 +201,18 @@ impl SessionStore for RedisSessions {
             SessionError::unavailable(InvalidValue { id, source })
         })?;
         Ok(Some(session).filter(|session| !session.is_expired(Utc::now())))
+    }
+
+    async fn load_quickly(&self, id: &SessionId) -> Result<Option<Session>, SessionError> {
+        if self.circuit_breaker.is_open() {
+            self.try_again_in_background();
+            return Err(SessionError::unavailable(CircuitOpen));
+        }
+        let loaded = tokio::time::timeout(LOOKUP_TIMEOUT, self.load(id)).await;
+        loaded.unwrap_or_else(|timeout| {
+            self.circuit_breaker.record(false);
+            Err(SessionError::unavailable(timeout))
+        })
     }
 
     async fn delete(&self, id: &SessionId) -> Result<(), SessionError> {

@@ -17,6 +17,9 @@ use uuid::Uuid;
 
 use crate::web::problem::Problem;
 
+/// How long a page that also works without the user's name waits for the session store.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_millis(250);
+
 /// A session expires 7 days after its login, also if it is in use.
 pub const SESSION_TTL: Duration = Duration::from_hours(7 * 24);
 
@@ -54,6 +57,13 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The session with this id; `None` if it does not exist or is older than [`SESSION_TTL`].
     async fn load(&self, id: &SessionId) -> Result<Option<Session>, SessionError>;
+
+    /// Like `load`, for a page that also works without the user's name: it fails within
+    /// [`LOOKUP_TIMEOUT`].
+    async fn load_quickly(&self, id: &SessionId) -> Result<Option<Session>, SessionError> {
+        let loaded = tokio::time::timeout(LOOKUP_TIMEOUT, self.load(id)).await;
+        loaded.unwrap_or_else(|timeout| Err(SessionError::unavailable(timeout)))
+    }
 
     /// Deletes the session. A session that does not exist is no error.
     async fn delete(&self, id: &SessionId) -> Result<(), SessionError>;

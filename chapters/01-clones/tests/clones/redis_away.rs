@@ -163,6 +163,45 @@ async fn hanging_redis_is_a_503_in_time() {
 }
 
 #[tokio::test]
+async fn public_pages_do_not_wait_for_redis() {
+    let server = Server::start(Service::Redis).await.unwrap();
+    let clone = serve(clone_with("clone-1", in_redis(&server.url()))).await;
+    let cookie = log_in(&clone.url("/login"), "ada", None).await;
+
+    server.pause().await.unwrap();
+    let browsing = async {
+        for visit in 0..20 {
+            let page = client().get(clone.url("/")).header("cookie", &cookie);
+            let page = page.send().await.unwrap();
+            assert_eq!(page.status(), 200, "visit {visit}");
+            assert_eq!(
+                page.headers().get("set-cookie"),
+                None,
+                "the session is still valid, so the cookie must stay"
+            );
+        }
+    };
+    tokio::select! {
+        biased;
+        () = browsing => {}
+        refused = me(&clone, &cookie) => panic!(
+            "20 visits took as long as one time-out of the store ({}): is the lookup limited, and \
+             does the circuit breaker skip it after the first failure?",
+            refused.status()
+        ),
+    }
+    assert_problem(me(&clone, &cookie).await, 503, "session store").await;
+    server.unpause().await.unwrap();
+
+    until("the front page to know the user again", async || {
+        let page = client().get(clone.url("/")).header("cookie", &cookie);
+        let page = page.send().await.unwrap().text().await.unwrap();
+        page.contains("welcome, ada")
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn disconnected_redis_is_found_again() {
     let server = Server::start(Service::Redis).await.unwrap();
     let proxy = FaultProxy::before(server.address()).await.unwrap();

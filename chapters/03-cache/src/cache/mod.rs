@@ -18,7 +18,7 @@ pub use memcached::MemcachedCache;
 pub use memory::MemoryCache;
 pub use redis::RedisCache;
 
-use crate::circuit_breaker::CircuitOpen;
+use common::circuit_breaker::CircuitOpen;
 
 /// The default limit for one command. A working cache answers in less than a millisecond, and the
 /// database needs some milliseconds for a page. A longer wait makes the cache useless.
@@ -81,7 +81,7 @@ fn is_answered<T>(result: &Result<T, CacheError>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::circuit_breaker::CircuitBreaker;
+    use common::circuit_breaker::CircuitBreaker;
 
     #[test]
     fn rejected_command_keeps_the_circuit_closed() {

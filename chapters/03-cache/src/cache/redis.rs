@@ -14,7 +14,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError};
 use redis_connection::{Limits, RedisConnection};
 
 use super::{COMMAND_TIMEOUT, Cache, CacheError, is_answered};
-use crate::circuit_breaker::CircuitBreaker;
+use common::circuit_breaker::CircuitBreaker;
 
 /// The longest time to live. Redis adds it to the milliseconds since 1970 and rejects an overflow.
 const MAX_TTL: Duration = Duration::from_hours(100 * 365 * 24);

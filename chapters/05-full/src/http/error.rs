@@ -4,6 +4,7 @@ use std::error::Error;
 
 use axum::response::{IntoResponse, Response};
 use ch01_clones::Problem;
+use ch01_clones::clone::session::SessionError;
 use ch02_database::{GameId, StoreError};
 
 /// Why a handler cannot answer a request.
@@ -19,6 +20,12 @@ pub(crate) enum ApiError {
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
         ApiError::Problem(problem)
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        ApiError::Problem(error.into())
     }
 }
 

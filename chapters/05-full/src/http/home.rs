@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use ch01_clones::clone::login::MaybeUser;
+use ch01_clones::clone::login::{MaybeUser, find_user};
 use ch01_clones::web::extract::Query;
 use ch02_database::StoreError;
 use ch02_database::catalog::{GameQuery, GameSort};
@@ -101,11 +101,15 @@ pub(super) async fn login_page(
         (status = 503, description = UNAVAILABLE),
     ),
 )]
-pub(super) async fn account(MaybeUser(user): MaybeUser) -> Response {
-    Redirect::to(if user.is_some() {
+pub(super) async fn account(
+    State(state): State<CloneState>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let user = find_user(&*state.services.sessions, &headers).await?;
+    let target = if user.is_some() {
         "/orders"
     } else {
         "/login?next=/orders"
-    })
-    .into_response()
+    };
+    Ok(Redirect::to(target).into_response())
 }

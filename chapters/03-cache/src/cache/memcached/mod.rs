@@ -24,7 +24,7 @@ use bytes::Bytes;
 use memcache::exp::{AsyncMetaClient, Error, Ttl};
 
 use super::{COMMAND_TIMEOUT, Cache, CacheError, is_answered};
-use crate::circuit_breaker::CircuitBreaker;
+use common::circuit_breaker::CircuitBreaker;
 use entry::EntryName;
 
 /// The longest time to live. Memcached interprets a larger number as seconds since 1970. A cache

@@ -1,12 +1,12 @@
-//! A small circuit breaker: after a failure, callers do not ask a cache server for a moment.
+//! A small circuit breaker: after a failure, callers do not ask a server for a moment.
 //!
-//! A cache must not cost more than the database queries that it saves. A server that hangs costs
-//! every reader a whole time-out, and then the reader asks the database anyway. So the first
-//! failure opens the circuit for all readers. Each Redis server and each Memcached node has its own
-//! [`CircuitBreaker`].
+//! A server that hangs costs every caller a whole time-out. A caller that can do without the answer
+//! should not wait: a reader without the cache asks the database, and a public page without the
+//! session store greets a visitor. So the first failure opens the circuit for all such callers.
+//! Each server has its own [`CircuitBreaker`].
 //!
-//! Invalidations ignore the open circuit: a reader without the cache loses a hit, but a skipped
-//! invalidation leaves an old value in the cache.
+//! A command that must be carried out ignores the open circuit. For example, an invalidation that
+//! is skipped leaves an old value in the cache.
 
 use std::time::Duration;
 
@@ -19,20 +19,25 @@ const OPEN_DURATION: Duration = Duration::from_secs(1);
 
 /// Remembers whether the last command to a server failed.
 #[derive(Debug, Default)]
-pub(crate) struct CircuitBreaker {
+pub struct CircuitBreaker {
     /// `Some` from a failure until the next success: the time of the next trial.
     open_until: Mutex<Option<Instant>>,
 }
 
 /// The server failed a moment ago, so the caller must not ask it.
 #[derive(Debug, thiserror::Error)]
-#[error("the cache server failed less than {OPEN_DURATION:?} ago; the circuit breaker is open")]
-pub(crate) struct CircuitOpen;
+#[error("the server failed less than {OPEN_DURATION:?} ago; the circuit breaker is open")]
+pub struct CircuitOpen;
 
 impl CircuitBreaker {
+    /// Whether the last command failed. A caller that must not wait for a trial asks this first.
+    pub fn is_open(&self) -> bool {
+        self.open_until.lock().is_some()
+    }
+
     /// Whether the caller may ask the server now. When the open time ends, one caller may try. The
     /// others must wait for the result of that trial, or for another open time.
-    pub(crate) fn allow(&self) -> Result<(), CircuitOpen> {
+    pub fn allow(&self) -> Result<(), CircuitOpen> {
         let (mut open_until, now) = (self.open_until.lock(), Instant::now());
         match *open_until {
             None => Ok(()),
@@ -45,7 +50,7 @@ impl CircuitBreaker {
     }
 
     /// Records whether the server answered a command. An answer closes the circuit.
-    pub(crate) fn record(&self, is_answered: bool) {
+    pub fn record(&self, is_answered: bool) {
         *self.open_until.lock() = (!is_answered).then(|| Instant::now() + OPEN_DURATION);
     }
 }
