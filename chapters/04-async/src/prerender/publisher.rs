@@ -7,8 +7,10 @@
 //! Left out: catalogue replicas that lag for longer than writes wait for them. A publisher that
 //! reads from such a replica renders the old version again.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ch02_database::catalog::GameVersion;
 use ch02_database::model::Product;
@@ -19,6 +21,9 @@ use tokio::sync::mpsc;
 use super::manifest::Manifest;
 use super::page_store::{PageStore, PublishError, fingerprint};
 use super::pages::{self, Viewer};
+
+/// How long the publisher waits before it tries a page again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Renders pages and puts them into a [`PageStore`].
 pub struct PagePublisher {
@@ -47,14 +52,13 @@ impl PagePublisher {
     /// Call it before the first request is served and before [`PagePublisher::run`]: after a crash
     /// between a commit and the withdrawal, an old page is still there. After an error, too.
     pub async fn withdraw_stale(&self) -> Result<usize, PublishError> {
-        let mut pages = self.pages.lock().await;
         let versions = self.catalog.versions().await?.value;
         let games = versions.into_iter();
         let wanted = Manifest {
             template: template_fingerprint(),
             games: games.map(|game| (game.id, game.updated_at)).collect(),
         };
-        pages.withdraw_stale(&wanted).await
+        self.pages.withdraw_stale(&wanted).await
     }
 
     /// Publishes all missing pages, then every game that `changed` names, until `shutdown` resolves
@@ -85,10 +89,24 @@ impl PagePublisher {
                 tracing::error!(%error, "cannot list the games; missing pages are rendered on demand");
             }
         }
-        while let Some(id) = changed.recv().await {
-            // Without its page the game is rendered on demand, so an error only costs time.
+        // After an error the old page may still be there, so it is published again later.
+        let mut failed = BTreeSet::new();
+        loop {
+            let id = tokio::select! {
+                biased;
+                id = changed.recv() => match id {
+                    Some(id) => id,
+                    None => return,
+                },
+                () = tokio::time::sleep(RETRY_DELAY), if !failed.is_empty() => {
+                    failed.pop_first().expect("it is not empty")
+                }
+            };
             if let Err(error) = self.publish(id).await {
-                tracing::warn!(game = id, %error, "cannot publish a page");
+                tracing::warn!(game = id, %error, "cannot publish a page; it is tried again");
+                failed.insert(id);
+            } else {
+                failed.remove(&id);
             }
         }
     }
@@ -97,18 +115,18 @@ impl PagePublisher {
     /// Renders one game's page and publishes it. A game that does not exist has no page.
     pub async fn publish(&self, id: GameId) -> Result<(), PublishError> {
         // Lock before reading. Otherwise a withdrawal could happen between reading and writing.
-        let mut pages = self.pages.lock().await;
+        let page = self.pages.lock(id).await;
         let Some(product) = self.catalog.product(id).await?.value else {
             return Ok(());
         };
         let rendered_from = product.game.updated_at;
-        pages.put(id, rendered_from, render(&product)).await?;
+        page.put(rendered_from, render(&product)).await?;
         // The lock exists in this process only. Another process may have changed the game after we
         // read it, and withdrawn the page before we wrote it. So read the game once more. The event
         // of that change makes us publish the page again.
         let now = self.catalog.game(id).await?.value;
         if now.is_none_or(|game| game.updated_at != rendered_from) {
-            pages.withdraw(id).await?;
+            page.withdraw().await?;
         }
         Ok(())
     }
@@ -118,7 +136,7 @@ impl PagePublisher {
     pub async fn publish_missing(&self) -> Result<PublishSummary, PublishError> {
         let mut summary = PublishSummary::default();
         for GameVersion { id, updated_at } in self.catalog.versions().await?.value {
-            if self.pages.lock().await.has(id, updated_at) {
+            if self.pages.has(id, updated_at) {
                 continue;
             }
             match self.publish(id).await {
@@ -132,8 +150,7 @@ impl PagePublisher {
 
     /// After an error the next start renders more pages than necessary.
     async fn save_manifest(&self) {
-        let mut pages = self.pages.lock().await;
-        if let Err(error) = pages.save_manifest(template_fingerprint()).await {
+        if let Err(error) = self.pages.save_manifest(template_fingerprint()).await {
             tracing::warn!(%error, "cannot save the manifest of the pages");
         }
     }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use ch02_database::GameId;
 use ch04_async::{PagePublisher, PageStore};
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
+use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::test_catalog::{Gate, TestCatalog};
@@ -351,6 +353,33 @@ async fn page_written_over_remote_withdrawal_is_withdrawn() {
         None,
         "the old page stays: does the publisher read the game again after writing?"
     );
+}
+
+#[tokio::test]
+async fn hanging_write_blocks_no_other_page() {
+    let hanging = ThrottleConfig {
+        wait_put_per_call: Duration::from_hours(1),
+        ..ThrottleConfig::default()
+    };
+    let pages = PageStore::new(Arc::new(ThrottledStore::new(InMemory::new(), hanging)));
+    let publisher = PagePublisher::new(TestCatalog::new(None), pages.clone());
+    let publishing = publisher.publish(1);
+    tokio::pin!(publishing);
+    // The write begins at the first poll.
+    assert!(futures_util::poll!(&mut publishing).is_pending());
+
+    // A change of the price withdraws the page. The page of another game is free at once.
+    let withdrawal = pages.withdraw(2).now_or_never();
+    withdrawal
+        .expect("a price change waits for the page of another game: is one lock held for all?")
+        .unwrap();
+
+    let both = async { tokio::join!(publishing, pages.withdraw(1)) };
+    let (published, withdrawn) = tokio::time::timeout(Duration::from_mins(1), both)
+        .await
+        .expect("a price change waits for a write that hangs: has the write a time limit?");
+    assert!(published.is_err(), "a write that hangs must fail");
+    withdrawn.unwrap();
 }
 
 #[tokio::test]
