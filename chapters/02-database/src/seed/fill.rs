@@ -42,6 +42,26 @@ pub enum SeedError {
         /// The number of shards.
         shards: usize,
     },
+    /// The database of a shard is empty, but the catalogue was filled.
+    #[error(
+        "the database of shard {shard} of {shards} is empty, but the store was filled; restore \
+         that database from a backup, or correct its address"
+    )]
+    EmptyShard {
+        /// Counted from 0.
+        shard: ShardId,
+        /// The number of shards.
+        shards: usize,
+    },
+    /// The catalogue is empty, but a shard holds orders of customers.
+    #[error(
+        "the catalogue's database is empty, but shard {shard} holds orders of customers; restore \
+         the catalogue from a backup, correct its address, or give empty databases for all shards"
+    )]
+    LostCatalog {
+        /// The first shard with orders, counted from 0.
+        shard: ShardId,
+    },
     /// A database does not answer, or holds unexpected data.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -83,6 +103,7 @@ pub async fn seed_store(
         stored
     } else {
         let parameters = SeedParameters::for_new_store(request);
+        check_no_orders(shards).await?;
         let games = GameId::from(parameters.games);
         let generator = Generator::new(parameters.seed);
         for (shard, pool) in shards.iter().enumerate() {
@@ -129,7 +150,25 @@ async fn check_buckets(pool: &PgPool, map: &ShardMap, shard: ShardId) -> Result<
         return Ok(());
     }
     let shards = map.shards();
-    Err(SeedError::WrongShard { shard, shards })
+    Err(if owned.is_empty() {
+        SeedError::EmptyShard { shard, shards }
+    } else {
+        SeedError::WrongShard { shard, shards }
+    })
+}
+
+/// An empty catalogue is new only if no customer has ordered anything.
+async fn check_no_orders(shards: &[PgPool]) -> Result<(), SeedError> {
+    for (shard, pool) in shards.iter().enumerate() {
+        let has_orders = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM orders WHERE id > $1)")
+            .bind(SAMPLE_ORDERS)
+            .fetch_one(pool)
+            .await?;
+        if has_orders {
+            return Err(SeedError::LostCatalog { shard });
+        }
+    }
+    Ok(())
 }
 
 /// The buckets of a shard as PostgreSQL integers.

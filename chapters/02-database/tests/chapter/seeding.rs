@@ -203,6 +203,47 @@ async fn shards_in_wrong_order_are_rejected() {
 }
 
 #[tokio::test]
+async fn lost_database_is_not_filled_again() {
+    let store = Store::filled().await;
+    let new = NewOrder {
+        customer: "ada".to_owned(),
+        game_id: 7,
+        quantity: 1,
+        unit_price_cents: 1,
+        idempotency_key: "key".to_owned(),
+    };
+    let orders = store.pg_orders();
+    orders.place(&new).await.unwrap();
+    sqlx::query("TRUNCATE meta, games, reviews")
+        .execute(&store.primary)
+        .await
+        .unwrap();
+    let expected = orders.shard_of_customer("ada");
+    let refused = seed_store(&store.primary, &store.shards, SEED_REQUEST, |_, _| ()).await;
+    assert!(
+        matches!(refused, Err(SeedError::LostCatalog { shard }) if shard == expected),
+        "the orders remain, so the catalogue is lost and not new: {refused:?}"
+    );
+
+    let store = Store::filled().await;
+    sqlx::query("TRUNCATE orders, bucket_sequences")
+        .execute(&store.shards[2])
+        .await
+        .unwrap();
+    let refused = seed_store(&store.primary, &store.shards, SEED_REQUEST, |_, _| ()).await;
+    assert!(
+        matches!(
+            refused,
+            Err(SeedError::EmptyShard {
+                shard: 2,
+                shards: 4
+            })
+        ),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
 async fn migrations_of_another_chapter_are_ignored() {
     let store = Store::empty().await;
     let other_migrator = Migrator::with_migrations(vec![Migration::new(
