@@ -33,7 +33,6 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use error::ApiError;
 pub use middleware::MAX_BODY_BYTES;
 pub use state::CloneState;
 

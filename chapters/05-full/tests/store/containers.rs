@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use reqwest::StatusCode;
 
-use crate::support::poll_until;
 use crate::support::program::{Process, paste, signal};
+use crate::support::{Client, poll_until};
 
 /// One test covers the whole life of the store, because each start takes a dozen containers.
 #[tokio::test]
@@ -26,6 +26,7 @@ async fn store_in_containers_survives_kill_and_cleans_up() {
 
     let ada = store.client();
     ada.login("ada").await;
+    public_pages_work_while_redis_is_paused(containers, &ada).await;
     signal(pid_to_kill(&tour, "clone-1"), "KILL");
     signal(pid_to_kill(&tour, "worker-1"), "KILL");
     for request in 1..=12 {
@@ -84,6 +85,26 @@ async fn store_in_containers_survives_kill_and_cleans_up() {
     for pid in children {
         assert!(!is_alive(pid), "process {pid} is still running");
     }
+}
+
+async fn public_pages_work_while_redis_is_paused(containers: &str, ada: &Client) {
+    let filter = format!("name={containers}");
+    let names = docker(&["ps", "--format", "{{.Names}}", "--filter", &filter]);
+    let redis = names.lines().find(|name| name.contains("redis")).unwrap();
+    docker(&["pause", redis]);
+    let browsing = async {
+        for path in ["/", "/games", "/games/7", "/login", "/orders/1"] {
+            let page = ada.get_html(path).await;
+            assert_eq!(page.status, StatusCode::OK, "{path}: {}", page.body);
+        }
+    };
+    tokio::select! {
+        biased;
+        () = browsing => {}
+        me = ada.get("/me") => panic!("{}: five pages took as long as one time-out", me.status),
+    }
+    docker(&["unpause", redis]);
+    poll_until(async || (ada.get("/me").await.status == StatusCode::OK).then_some(())).await;
 }
 
 /// A killed parent sends no signal, but the standard input of its child processes closes.

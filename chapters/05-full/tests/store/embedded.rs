@@ -210,6 +210,8 @@ async fn older_store_is_migrated_and_keeps_sessions() {
 async fn interrupt_seeding(path: &Path, sizes: SeedRequest) {
     let dir = DataDir::Folder(path.to_owned());
     open(&dir, sizes).await.close().await;
+    // The manifest is written after the seeding.
+    std::fs::remove_file(path.join("store.json")).unwrap();
     std::fs::remove_file(path.join("store.db")).unwrap();
     SqliteDatabase::open(Some(&path.join("store.db")), &[FIRST_MIGRATION])
         .await

@@ -17,5 +17,7 @@ mod hung_clone;
 mod interfaces;
 mod lifecycle;
 mod role_tasks;
+mod lost_files;
+mod redis_away;
 mod startup_errors;
 mod support;

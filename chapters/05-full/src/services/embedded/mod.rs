@@ -4,9 +4,12 @@
 //! each shard, a map for the cache, a list for the queue and a folder for the pages. The data is
 //! durable.
 
+mod adoption;
 mod catalog;
 mod database;
+mod identity;
 mod job_store;
+mod manifest;
 mod orders;
 mod seed;
 mod seed_parameters;
@@ -17,6 +20,7 @@ mod timestamp;
 pub use catalog::SqliteCatalog;
 pub use database::{OpenDatabaseError, SqliteDatabase};
 pub use job_store::SqliteJobStore;
+pub use manifest::IncompleteStore;
 pub use orders::SqliteOrders;
 pub use sessions::SqliteSessions;
 pub use storage::{EmbeddedError, EmbeddedStorage};

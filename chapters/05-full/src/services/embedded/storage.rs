@@ -6,7 +6,10 @@ use ch02_database::{Orders, StoreError};
 use ch04_async::PageStore;
 use common::error_chain;
 
+use super::adoption;
 use super::database::{OpenDatabaseError, SqliteDatabase};
+use super::identity;
+use super::manifest::{IncompleteStore, Manifest, UPLOADS};
 use super::orders::SqliteOrders;
 use super::seed::seed;
 use super::seed_parameters;
@@ -18,10 +21,14 @@ use crate::services::health::Health;
 const MAIN_MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/store.sql"),
     include_str!("../../../migrations/store-2.sql"),
+    identity::MIGRATION,
 ];
 
 /// The migrations of a shard.
-const SHARD_MIGRATIONS: &[&str] = &[include_str!("../../../migrations/shard.sql")];
+const SHARD_MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/shard.sql"),
+    identity::MIGRATION,
+];
 
 /// The open databases and folders of an embedded store.
 pub struct EmbeddedStorage {
@@ -45,6 +52,9 @@ pub enum EmbeddedError {
     /// A database file cannot be opened.
     #[error(transparent)]
     Database(#[from] OpenDatabaseError),
+    /// A file of a complete store is lost, empty or foreign.
+    #[error(transparent)]
+    Incomplete(#[from] IncompleteStore),
     /// The data directory holds no store, or a store whose seeding was interrupted.
     #[error("{0}; `cargo run -p ch05-full` creates one")]
     NoStore(String),
@@ -69,7 +79,9 @@ pub enum EmbeddedError {
 }
 
 impl EmbeddedStorage {
-    /// Opens the storage in `dir`, and seeds it if it is empty.
+    /// Opens the storage in `dir`, and seeds it if it is new.
+    ///
+    /// A lost file does not make a store new: see [`Manifest`].
     ///
     /// During the seeding, `progress` gets the number of games that are written and the total.
     pub async fn open(
@@ -78,7 +90,11 @@ impl EmbeddedStorage {
         progress: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<EmbeddedStorage, EmbeddedError> {
         let lock = dir.lock()?;
-        let file = dir.join("store.db");
+        let manifest = Manifest::read(dir)?;
+        if let Some(manifest) = manifest {
+            manifest.check(dir).await?;
+        }
+        let file = dir.join(identity::MAIN);
         let main = SqliteDatabase::open(file.as_deref(), MAIN_MIGRATIONS).await?;
         let stored = seed_parameters::read(&main)
             .await
@@ -90,10 +106,14 @@ impl EmbeddedStorage {
                 mismatch,
             })?;
         }
+        match stored {
+            Some(stored) => adoption::check_files(dir, stored.shards)?,
+            None => adoption::check_no_orders(dir).await?,
+        }
         let parameters = stored.unwrap_or_else(|| SeedParameters::for_new_store(request));
         let mut shards = Vec::with_capacity(parameters.shards);
         for number in 0..parameters.shards {
-            let file = dir.join(&shard_file(number));
+            let file = dir.join(&identity::shard(number));
             shards.push(SqliteDatabase::open(file.as_deref(), SHARD_MIGRATIONS).await?);
         }
         if stored.is_none() {
@@ -104,18 +124,26 @@ impl EmbeddedStorage {
             .await
             .map_err(|error| seeding_error(dir, &error))?;
         }
+        let pages = PageStore::new(dir.object_store("pages")?);
+        let avatars = AvatarStore::new(dir.object_store(UPLOADS)?);
+        if manifest.is_none() {
+            adoption::complete(dir, &main, &shards, stored.is_none()).await?;
+        }
         Ok(EmbeddedStorage {
             main,
             shards,
-            pages: PageStore::new(dir.object_store("pages")?),
-            avatars: AvatarStore::new(dir.object_store("uploads")?),
+            pages,
+            avatars,
             _lock: lock,
         })
     }
 
     /// Counts the orders on each shard, also while the store runs. Creates and writes nothing.
     pub async fn count_orders(dir: &DataDir) -> Result<Vec<u64>, EmbeddedError> {
-        let Some(file) = dir.join("store.db").filter(|file| file.exists()) else {
+        if let Some(manifest) = Manifest::read(dir)? {
+            manifest.check(dir).await?;
+        }
+        let Some(file) = dir.join(identity::MAIN).filter(|file| file.exists()) else {
             return Err(EmbeddedError::NoStore(format!(
                 "there is no store in {dir}"
             )));
@@ -132,7 +160,7 @@ impl EmbeddedStorage {
         };
         let mut shards = Vec::with_capacity(parameters.shards);
         for number in 0..parameters.shards {
-            if let Some(file) = dir.join(&shard_file(number)) {
+            if let Some(file) = dir.join(&identity::shard(number)) {
                 shards.push(SqliteDatabase::open_read_only(&file).await?);
             }
         }
@@ -158,10 +186,6 @@ impl Health for EmbeddedStorage {
         }
         Ok(())
     }
-}
-
-fn shard_file(number: usize) -> String {
-    format!("shard-{number}.db")
 }
 
 fn seeding_error(dir: &DataDir, error: &StoreError) -> EmbeddedError {

@@ -60,6 +60,11 @@ impl TestStore {
     /// The shards are schemas of one database, which are created in milliseconds. SQL cannot join
     /// their connections either.
     pub async fn start_external() -> Self {
+        TestStore::start_external_with(|_| ()).await
+    }
+
+    /// The same, with other addresses for some servers.
+    pub async fn start_external_with(change: impl FnOnce(&mut Addresses)) -> Self {
         let (database, redis, memcached, rabbitmq) = tokio::join!(
             testbed::postgres(),
             testbed::redis(),
@@ -68,7 +73,7 @@ impl TestStore {
         );
         let (database, redis) = (database.unwrap(), redis.unwrap());
         let (memcached, rabbitmq) = (memcached.unwrap(), rabbitmq.unwrap());
-        let addresses = Addresses {
+        let mut addresses = Addresses {
             database: database.url(),
             replicas: vec![database.replica_url()],
             shards: schemas(&database.url(), 4).await,
@@ -81,6 +86,7 @@ impl TestStore {
             cache_prefix: memcached.prefix().to_owned(),
             amqp: rabbitmq.url(),
         };
+        change(&mut addresses);
         let folder = tempfile::tempdir().unwrap();
         let args = ServeArgs {
             data_dir: Some(folder.path().to_owned()),
