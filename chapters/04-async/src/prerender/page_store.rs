@@ -121,7 +121,8 @@ impl PageStore {
     }
 
     /// Removes every page that, by the saved manifest, was not rendered as `wanted` says. Returns
-    /// how many. It lists the object store once and reads no page. No page may be written meanwhile.
+    /// how many. It lists the object store once and reads no page. No page may be written
+    /// meanwhile.
     pub(super) async fn withdraw_stale(&self, wanted: &Manifest) -> Result<usize, PublishError> {
         let saved = self.saved_manifest().await?;
         let template_is_current = saved.template == wanted.template;
