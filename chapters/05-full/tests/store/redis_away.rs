@@ -8,7 +8,10 @@ use crate::support::{TestStore, poll_until};
 #[tokio::test]
 async fn public_pages_work_while_redis_hangs() {
     let redis = Server::start(Service::Redis).await.unwrap();
-    let store = TestStore::start_external_with(|addresses| addresses.redis = redis.url()).await;
+    let store = Box::pin(TestStore::start_external_with(|addresses| {
+        addresses.redis = redis.url();
+    }))
+    .await;
     let ada = store.customer("ada").await;
     let order = ada.order(7, 1, "before-the-outage").await;
     let order = order.location().to_owned();

@@ -60,7 +60,7 @@ impl TestStore {
     /// The shards are schemas of one database, which are created in milliseconds. SQL cannot join
     /// their connections either.
     pub async fn start_external() -> Self {
-        TestStore::start_external_with(|_| ()).await
+        Box::pin(TestStore::start_external_with(|_| ())).await
     }
 
     /// The same, with other addresses for some servers.

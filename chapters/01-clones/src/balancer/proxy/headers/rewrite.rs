@@ -59,7 +59,7 @@ pub(crate) fn prepare_request(
 /// `Host` for a request of HTTP/1.0 without one: the server that the request line names, or a fixed
 /// name (RFC 9112, section 3.3). The next hop speaks HTTP/1.1, which requires the field.
 fn host_of(target: &Uri) -> HeaderValue {
-    let named = target.authority().map(|authority| authority.as_str());
+    let named = target.authority().map(http::uri::Authority::as_str);
     named
         .and_then(|name| HeaderValue::from_str(name).ok())
         .unwrap_or(HeaderValue::from_static("localhost"))
