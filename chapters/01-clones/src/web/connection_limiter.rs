@@ -140,6 +140,7 @@ pub(super) async fn reject(reason: LimitReached, stream: TcpStream, _permit: Per
         async move { Ok::<_, Infallible>(problem(reason).into_http()) }
     });
     let connection = http1::Builder::new()
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(REJECT_TIMEOUT)
         .keep_alive(false)

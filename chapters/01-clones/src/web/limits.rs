@@ -26,6 +26,10 @@ pub struct Limits {
     /// Time that a client may read nothing of a response while all buffers are full.
     #[serde(alias = "unread", with = "humantime_serde")]
     pub write_timeout: Duration,
+    /// Time without a byte sent to a client that has closed its side of the connection during a
+    /// request. Such a client still reads (*half-close*) or has left; only a write shows which.
+    #[serde(with = "humantime_serde")]
+    pub half_close_timeout: Duration,
     /// Time for the requests in flight after a shutdown has begun. The server then closes their
     /// connections.
     #[serde(alias = "grace", with = "humantime_serde")]
@@ -51,6 +55,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(10),
             body_rate: 512,
             write_timeout: Duration::from_secs(30),
+            half_close_timeout: Duration::from_secs(3),
             shutdown_timeout: Duration::from_secs(3),
             connections: 8192,
             connections_per_client: 2048,

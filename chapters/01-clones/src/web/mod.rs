@@ -6,6 +6,7 @@
 mod connection_limiter;
 pub mod etag;
 pub mod extract;
+mod half_close;
 pub mod header_list;
 pub mod identity;
 pub mod limits;

@@ -37,6 +37,9 @@ pub enum BodyError {
         "the request body has stopped or is too slow: the server has waited {0:?} for it; send it again"
     )]
     Stalled(Duration),
+    /// A clone has responded without the body (`Expect: 100-continue`). No client sees this.
+    #[error("the clone has responded without the request body")]
+    NotWanted,
 }
 
 /// The body of a request. If it is dropped before its end, a task discards the rest, limited by

@@ -21,13 +21,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::{Service, ServiceExt};
 
 use super::connection_limiter::{self, ConnectionLimiter};
+use super::half_close::HalfCloseTimeout;
 use super::limits::Limits;
 use super::parse_error::{Exchange, ExplainParseErrors, TrackedBody, track};
 use super::request_body::RequestBody;
@@ -116,16 +116,16 @@ pub async fn run_with<S, B>(
 }
 
 /// The layers between hyper and a socket.
-type HyperStream<C> = TokioIo<ExplainParseErrors<WriteTimeout<C>>>;
+type HyperStream = TokioIo<ExplainParseErrors<WriteTimeout<HalfCloseTimeout>>>;
 
 /// Serves all requests of one connection, until it is closed or upgraded to another protocol.
-fn serve<C, S, B>(
+fn serve<S, B>(
     limits: Limits,
-    stream: C,
+    stream: TcpStream,
     peer: SocketAddr,
     service: S,
 ) -> UpgradeableConnection<
-    HyperStream<C>,
+    HyperStream,
     impl hyper::service::Service<
         Request<Incoming>,
         Response = Response<TrackedBody<B>>,
@@ -134,13 +134,13 @@ fn serve<C, S, B>(
     >,
 >
 where
-    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     let exchange = Exchange::default();
+    let stream = HalfCloseTimeout::new(stream, limits.half_close_timeout);
     let stream = WriteTimeout::new(stream, limits.write_timeout);
     let stream = ExplainParseErrors::new(stream, exchange.clone(), limits);
     let service = service_fn(move |request| {
@@ -154,6 +154,8 @@ where
             .map_ok(|response| track(response, exchange))
     });
     http1::Builder::new()
+        // `HalfCloseTimeout` looks for clients that leave.
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_headers(limits.headers)

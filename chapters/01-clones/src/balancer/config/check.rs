@@ -64,6 +64,7 @@ impl Config {
             ("timeouts.connect", timeouts.connect),
             ("timeouts.response", timeouts.response),
             ("timeouts.total", timeouts.total),
+            ("timeouts.expect_continue", timeouts.expect_continue),
             ("timeouts.read", timeouts.read),
             ("timeouts.tunnel", timeouts.tunnel),
             ("health.base_ejection", health.base_ejection),
@@ -80,6 +81,7 @@ impl Config {
         // Zero switches these off.
         require_duration("timeouts.pool_idle", timeouts.pool_idle)?;
         require_duration("health.slow_start", health.slow_start)?;
+        require_duration("limits.half_close_timeout", limits.half_close_timeout)?;
         require_duration("limits.shutdown_timeout", limits.shutdown_timeout)
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use http::header::SET_COOKIE;
+use http::header::{EXPECT, SET_COOKIE};
 use http::{Request, Response, StatusCode, request};
+use http_body::Body;
 use http_body_util::Either;
 use tokio::time::Instant;
 
@@ -64,9 +65,13 @@ impl Balancer {
         if upgrade.is_some() {
             set_upgrade_headers(&mut head.headers);
         }
-        let (attempts, total) = (settings.max_attempts, settings.timeouts.total);
+        // There is nothing to wait for without a body.
+        if body.is_end_stream() {
+            head.headers.remove(EXPECT);
+        }
+        let (attempts, timeouts) = (settings.max_attempts, &settings.timeouts);
         let (mut retries, mut request) =
-            RetryState::new(head, body, attempts, total, &self.retry_budget);
+            RetryState::new(head, body, attempts, timeouts, &self.retry_budget);
         loop {
             let picked = self.pick(&request, &mut retries)?;
             match self.attempt(settings, &picked, request, &mut retries).await {
@@ -125,7 +130,8 @@ impl Balancer {
                     )
                 });
         }
-        headers::check_response(&upstream.response)?;
+        headers::check_response(&upstream.response)
+            .inspect_err(|_| upstream.upload.end_response())?;
         Ok(stream_response(upstream, picked, settings.timeouts.read))
     }
 }

@@ -93,6 +93,13 @@ impl UpstreamBody {
         {
             in_flight.upstream().pool().put_back(sender);
         }
+        self.upload.end_response();
+    }
+}
+
+impl Drop for UpstreamBody {
+    fn drop(&mut self) {
+        self.upload.end_response();
     }
 }
 

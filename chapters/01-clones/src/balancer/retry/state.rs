@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::header::EXPECT;
 use http::{Request, request};
 use http_body::Body;
 use parking_lot::Mutex;
@@ -11,7 +12,7 @@ use super::budget::RetryBudget;
 use super::policy::is_idempotent;
 use super::problems;
 use crate::balancer::upstream::{
-    Deadline, MAX_REPLAY_BYTES, NoUpstream, ReplayBody, SendError, UploadProgress,
+    Deadline, MAX_REPLAY_BYTES, NoUpstream, ReplayBody, SendError, Timeouts, UploadProgress,
 };
 use crate::web::problem::Problem;
 use crate::web::request_body::RequestBody;
@@ -40,17 +41,21 @@ impl<'a> RetryState<'a> {
         head: request::Parts,
         body: RequestBody,
         max_attempts: u32,
-        total_timeout: Duration,
+        timeouts: &Timeouts,
         budget: &'a Mutex<RetryBudget>,
     ) -> (Self, Request<ReplayBody>) {
         budget.lock().record_request(Instant::now());
         let is_small = body.size_hint().lower() <= MAX_REPLAY_BYTES as u64;
         let is_retryable = max_attempts > 1 && is_idempotent(&head) && is_small;
-        let body = ReplayBody::new(body, is_retryable);
+        let body = if head.headers.contains_key(EXPECT) {
+            ReplayBody::held(body, is_retryable, timeouts.expect_continue)
+        } else {
+            ReplayBody::new(body, is_retryable)
+        };
         let state = RetryState {
             budget,
-            deadline: Deadline::after(total_timeout),
-            total_timeout,
+            deadline: Deadline::after(timeouts.total),
+            total_timeout: timeouts.total,
             head: is_retryable.then(|| head.clone()),
             upload: body.progress(),
             retries_left: max_attempts - 1,
@@ -88,7 +93,7 @@ impl<'a> RetryState<'a> {
         let is_possible = self.is_retryable()
             && self.retries_left > 0
             && !self.deadline.has_passed()
-            && self.upload.replay().is_some();
+            && self.upload.can_replay();
         self.is_reserved = is_possible && self.budget.lock().take_retry(Instant::now());
         self.is_reserved
     }
@@ -120,6 +125,9 @@ impl<'a> RetryState<'a> {
         else {
             return Err(failure);
         };
+        if body.is_held() {
+            self.upload = body.progress();
+        }
         self.is_reserved = false;
         self.is_retry = true;
         self.retries_left -= 1;

@@ -3,6 +3,7 @@
 //! [`UpstreamSet`] picks an [`Upstream`] for a request. `send` makes one attempt over a connection
 //! of its pool. The request body is a [`ReplayBody`], which a retry can send again.
 
+mod continue_gate;
 mod deadline;
 mod in_flight;
 mod pool;

@@ -14,12 +14,14 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::continue_gate::{ContinueGate, Permission};
 use crate::web::request_body::{BodyError, RequestBody};
 
 /// Bodies of up to this many bytes can be replayed (as in Linkerd's proxy). This limits the memory
@@ -41,6 +43,8 @@ pub(crate) struct ReplayBody {
 enum Source {
     Empty,
     Client(RequestBody),
+    /// The client's body, which waits in [`Progress::held`] for the clone's `100 Continue`.
+    Held(Permission, SizeHint),
     /// The pieces that an earlier attempt kept.
     Replay(Pieces),
 }
@@ -57,6 +61,8 @@ struct Progress {
     last_piece_at: Option<Instant>,
     /// All pieces so far; `None` if they are not kept.
     kept: Option<Pieces>,
+    gate: Option<ContinueGate>,
+    held: Option<HeldBody>,
 }
 
 /// The pieces of a body, and their length as a running count: a sum over all pieces for each new
@@ -90,6 +96,14 @@ impl Pieces {
     }
 }
 
+/// A body of which nothing was read, because the client waits for `100 Continue`.
+#[derive(Debug)]
+struct HeldBody {
+    body: RequestBody,
+    /// How long the clone may leave the client without a decision.
+    limit: Duration,
+}
+
 impl ReplayBody {
     /// Wraps a client's body. If `is_kept`, and if the body is small, [`UploadProgress::replay`]
     /// can send it again.
@@ -104,11 +118,32 @@ impl ReplayBody {
         }
     }
 
+    /// Wraps the body of a client that waits for `100 Continue`. The body is not read before the
+    /// clone agrees or `limit` has passed.
+    pub(crate) fn held(body: RequestBody, is_kept: bool, limit: Duration) -> Self {
+        let (gate, size) = (ContinueGate::new(), body.size_hint());
+        let progress = UploadProgress::started(is_kept);
+        if let Some(shared) = &progress.0 {
+            let mut progress = shared.lock();
+            progress.gate = Some(gate.clone());
+            progress.held = Some(HeldBody { body, limit });
+        }
+        ReplayBody {
+            source: Source::Held(gate.permission(limit), size),
+            progress,
+        }
+    }
+
     pub(crate) fn empty() -> Self {
         ReplayBody {
             source: Source::Empty,
             progress: UploadProgress(None),
         }
+    }
+
+    /// Whether the body waits for the clone's `100 Continue`.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.source, Source::Held(..))
     }
 
     pub(crate) fn progress(&self) -> UploadProgress {
@@ -123,6 +158,8 @@ impl UploadProgress {
             is_complete: false,
             last_piece_at: Some(Instant::now()),
             kept: is_kept.then(Pieces::default),
+            gate: None,
+            held: None,
         })
     }
 
@@ -139,18 +176,56 @@ impl UploadProgress {
         self.0.as_ref()?.lock().last_piece_at
     }
 
-    /// The same body again, if the client has sent all of it and all of it was kept.
+    /// What allows the upload, if the client waits for `100 Continue`.
+    pub(super) fn gate(&self) -> Option<ContinueGate> {
+        self.0.as_ref()?.lock().gate.clone()
+    }
+
+    /// Records the clone's final response: a body that still waits is not needed any more.
+    pub(super) fn refuse_held(&self) {
+        let unread = self.take_held();
+        if let (Some(_), Some(gate)) = (&unread, self.gate()) {
+            gate.refuse();
+        }
+    }
+
+    fn take_held(&self) -> Option<HeldBody> {
+        self.0.as_ref()?.lock().held.take()
+    }
+
+    /// Records that the clone's response has ended. A connection whose upload was refused closes.
+    pub(crate) fn end_response(&self) {
+        if let Some(gate) = self.gate() {
+            gate.end();
+        }
+    }
+
+    /// Whether [`replay`](Self::replay) would return a body.
+    pub(crate) fn can_replay(&self) -> bool {
+        self.0.as_ref().is_none_or(|shared| {
+            let progress = shared.lock();
+            progress.held.is_some() || (progress.is_complete && progress.kept.is_some())
+        })
+    }
+
+    /// The same body again: if nothing of it was read, or if the client has sent all of it and all
+    /// of it was kept.
     pub(crate) fn replay(&self) -> Option<ReplayBody> {
         let Some(shared) = &self.0 else {
             return Some(ReplayBody::empty());
         };
-        let progress = shared.lock();
+        let mut progress = shared.lock();
+        if let Some(HeldBody { body, limit }) = progress.held.take() {
+            return Some(ReplayBody::held(body, progress.kept.is_some(), limit));
+        }
         let kept = progress.kept.clone().filter(|_| progress.is_complete)?;
         Some(ReplayBody {
             progress: UploadProgress::from(Progress {
                 is_complete: kept.is_empty(),
                 last_piece_at: None,
                 kept: Some(kept.clone()),
+                gate: None,
+                held: None,
             }),
             source: Source::Replay(kept),
         })
@@ -184,6 +259,13 @@ impl Body for ReplayBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Source::Held(permission, _) = &mut self.source {
+            ready!(permission.poll(context));
+            let Some(held) = self.progress.take_held() else {
+                return Poll::Ready(Some(Err(BodyError::NotWanted)));
+            };
+            self.source = Source::Client(held.body);
+        }
         let body = match &mut self.source {
             Source::Replay(pieces) => {
                 let piece = pieces.pop();
@@ -191,7 +273,7 @@ impl Body for ReplayBody {
                 self.progress.record(is_complete, None);
                 return Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))));
             }
-            Source::Empty => return Poll::Ready(None),
+            Source::Empty | Source::Held(..) => return Poll::Ready(None),
             Source::Client(body) => body,
         };
         let frame = ready!(Pin::new(&mut *body).poll_frame(context));
@@ -208,6 +290,7 @@ impl Body for ReplayBody {
         match &self.source {
             Source::Empty => true,
             Source::Client(body) => body.is_end_stream(),
+            Source::Held(..) => false,
             Source::Replay(pieces) => pieces.is_empty(),
         }
     }
@@ -216,6 +299,7 @@ impl Body for ReplayBody {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Client(body) => body.size_hint(),
+            Source::Held(_, size) => size.clone(),
             Source::Replay(pieces) => SizeHint::with_exact(pieces.bytes as u64),
         }
     }

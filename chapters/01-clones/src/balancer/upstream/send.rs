@@ -7,9 +7,10 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::ext::on_informational;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -95,18 +96,28 @@ impl Upstream {
 
 async fn send_over(
     mut sender: SendRequest<ReplayBody>,
-    request: Request<ReplayBody>,
+    mut request: Request<ReplayBody>,
     limit: Duration,
     deadline: Deadline,
 ) -> Result<UpstreamResponse, SendError> {
     let upload = request.body().progress();
+    if let Some(gate) = upload.gate() {
+        on_informational(&mut request, move |response| {
+            if response.status() == StatusCode::CONTINUE {
+                gate.allow();
+            }
+        });
+    }
     let sending = sender.try_send_request(request);
     match wait_for_response(limit, deadline, &upload, sending).await {
-        Some(Ok(response)) => Ok(UpstreamResponse {
-            response,
-            sender,
-            upload,
-        }),
+        Some(Ok(response)) => {
+            upload.refuse_held();
+            Ok(UpstreamResponse {
+                response,
+                sender,
+                upload,
+            })
+        }
         Some(Err(mut error)) => Err(match error.take_message() {
             Some(request) => SendError::NotSent(Box::new(request)),
             None => match error.into_error() {

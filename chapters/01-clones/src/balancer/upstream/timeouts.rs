@@ -20,6 +20,11 @@ pub struct Timeouts {
     /// client sends a body does not count.
     #[serde(with = "humantime_serde")]
     pub total: Duration,
+    /// For the clone's `100 Continue`, if the client waits for it (`Expect: 100-continue`). Then the
+    /// balancer sends the body anyway: the clone may not know this expectation (RFC 9110, section
+    /// 10.1.1).
+    #[serde(with = "humantime_serde")]
+    pub expect_continue: Duration,
     /// Between two pieces of a response body. Then the balancer cuts the response off. An event
     /// stream needs heartbeats more often than this.
     #[serde(with = "humantime_serde", alias = "gap")]
@@ -35,13 +40,14 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// 1 s to connect, 30 s to respond, 45 s for all attempts, 60 s between pieces of a response,
-    /// 5 s in the pool, 10 min for a silent WebSocket.
+    /// 1 s to connect, 30 s to respond, 45 s for all attempts, 1 s for `100 Continue`, 60 s between
+    /// pieces of a response, 5 s in the pool, 10 min for a silent WebSocket.
     fn default() -> Self {
         Timeouts {
             connect: Duration::from_secs(1),
             response: Duration::from_secs(30),
             total: Duration::from_secs(45),
+            expect_continue: Duration::from_secs(1),
             read: Duration::from_mins(1),
             pool_idle: Duration::from_secs(5),
             tunnel: Duration::from_mins(10),

@@ -115,7 +115,7 @@ fn has_at_most_one_plain_length(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Refuses all expectations but `100-continue`, which hyper handles (RFC 9110, section 10.1.1).
+/// Refuses all expectations but `100-continue`, which the clone decides (RFC 9110, section 10.1.1).
 /// HTTP/1.0 had no expectations.
 fn check_expectation(head: &Parts) -> Result<(), Problem> {
     let mut expectations = head.headers.get_all(EXPECT).iter();

@@ -7,8 +7,8 @@
 //! differently.
 //!
 //! Left out: networks in the list of trusted proxies (it holds addresses only), trailers,
-//! `Max-Forwards`, and passing on 1xx responses (hyper itself handles `Expect: 100-continue`, and
-//! drops a clone's 103).
+//! `Max-Forwards`, and passing on a clone's 103 (its `100 Continue` allows the upload:
+//! `upstream::continue_gate`).
 
 mod framing;
 mod names;

@@ -25,9 +25,13 @@ pub(crate) fn prepare_request(
 ) -> Result<(), Problem> {
     framing::check_request(head)?;
     let is_trusted = peer.is_some_and(|peer| is_in_list(peer, trusted_proxies));
-    // hyper handles `Expect`: it sends `100 Continue` when the balancer begins to read the body.
+    // The clone decides about `Expect: 100-continue`. HTTP/1.0 has no such field (RFC 9110, section
+    // 10.1.1).
+    let is_old = head.version == Version::HTTP_10;
     remove_fields(&mut head.headers, |name| {
-        *name == EXPECT || is_confusable(name) || (!is_trusted && is_only_from_proxies(name))
+        (is_old && *name == EXPECT)
+            || is_confusable(name)
+            || (!is_trusted && is_only_from_proxies(name))
     });
 
     let via = match head.version {
