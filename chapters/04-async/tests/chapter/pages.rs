@@ -363,10 +363,10 @@ async fn hanging_write_blocks_no_other_page() {
     };
     let pages = PageStore::new(Arc::new(ThrottledStore::new(InMemory::new(), hanging)));
     let publisher = PagePublisher::new(TestCatalog::new(None), pages.clone());
-    let publishing = publisher.publish(1);
-    tokio::pin!(publishing);
+    let first_write = publisher.publish(1);
+    tokio::pin!(first_write);
     // The write begins at the first poll.
-    assert!(futures_util::poll!(&mut publishing).is_pending());
+    assert!(futures_util::poll!(&mut first_write).is_pending());
 
     // A change of the price withdraws the page. The page of another game is free at once.
     let withdrawal = pages.withdraw(2).now_or_never();
@@ -374,11 +374,11 @@ async fn hanging_write_blocks_no_other_page() {
         .expect("a price change waits for the page of another game: is one lock held for all?")
         .unwrap();
 
-    let both = async { tokio::join!(publishing, pages.withdraw(1)) };
-    let (published, withdrawn) = tokio::time::timeout(Duration::from_mins(1), both)
+    let both = async { tokio::join!(first_write, pages.withdraw(1)) };
+    let (result, withdrawn) = tokio::time::timeout(Duration::from_mins(1), both)
         .await
         .expect("a price change waits for a write that hangs: has the write a time limit?");
-    assert!(published.is_err(), "a write that hangs must fail");
+    assert!(result.is_err(), "a write that hangs must fail");
     withdrawn.unwrap();
 }
 

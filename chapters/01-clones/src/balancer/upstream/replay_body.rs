@@ -299,7 +299,7 @@ impl Body for ReplayBody {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Client(body) => body.size_hint(),
-            Source::Held(_, size) => size.clone(),
+            Source::Held(_, size) => *size,
             Source::Replay(pieces) => SizeHint::with_exact(pieces.bytes as u64),
         }
     }
