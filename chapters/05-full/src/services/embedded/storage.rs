@@ -81,7 +81,7 @@ pub enum EmbeddedError {
 impl EmbeddedStorage {
     /// Opens the storage in `dir`, and seeds it if it is new.
     ///
-    /// A lost file does not make a store new: see [`Manifest`].
+    /// A lost file does not make a store new: see `manifest.rs`.
     ///
     /// During the seeding, `progress` gets the number of games that are written and the total.
     pub async fn open(
