@@ -100,8 +100,8 @@ async fn connection_closed_while_sending_fails_no_post() {
         let connection = within_deadline("the clone to answer", connections.recv())
             .await
             .unwrap();
-        // In this order: otherwise a busy kernel may deliver the end of the connection too late, and
-        // the clone might have got the request.
+        // In this order: otherwise a busy kernel may deliver the end of the connection too late,
+        // and the clone might have got the request.
         drop(connection);
         post(&client);
         assert_ok(

@@ -20,9 +20,9 @@ pub struct Timeouts {
     /// client sends a body does not count.
     #[serde(with = "humantime_serde")]
     pub total: Duration,
-    /// For the clone's `100 Continue`, if the client waits for it (`Expect: 100-continue`). Then the
-    /// balancer sends the body anyway: the clone may not know this expectation (RFC 9110, section
-    /// 10.1.1).
+    /// For the clone's `100 Continue`, if the client waits for it (`Expect: 100-continue`). Then
+    /// the balancer sends the body anyway: the clone may not know this expectation (RFC 9110,
+    /// section 10.1.1).
     #[serde(with = "humantime_serde")]
     pub expect_continue: Duration,
     /// Between two pieces of a response body. Then the balancer cuts the response off. An event
