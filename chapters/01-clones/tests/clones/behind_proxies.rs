@@ -119,7 +119,9 @@ async fn echo() -> crate::support::TestServer {
         };
         names.map(value).join(" | ")
     };
-    serve(Router::new().route("/", get(handler))).await
+    // HAProxy's check is `OPTIONS /`. Without an answer it takes the balancer for broken.
+    let route = get(handler).options(async || ());
+    serve(Router::new().route("/", route)).await
 }
 
 async fn what_the_clone_sees(front: SocketAddr) -> String {
