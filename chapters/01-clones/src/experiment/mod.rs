@@ -3,8 +3,8 @@
 //!
 //! [`scale`] measures the throughput of 1 to 8 clones, [`strategies`] the latency with one slow
 //! clone, [`proxy_cost`] the processor time of the balancer. Each prints a table with medians and
-//! spreads, and draws a plot with `--svg`. Rounds are interleaved (A B C, A B C, …), so that other
-//! load on the machine affects all cases equally.
+//! spreads, and draws a plot with `--svg`. Rounds are interleaved (A B C, A B C, …), so that
+//! other load on the machine affects all cases equally.
 //!
 //! Left out: other machines. Load goes to loopback, and generator, balancer and clones share the
 //! same cores.

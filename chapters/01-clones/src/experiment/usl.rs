@@ -1,10 +1,10 @@
 //! The Universal Scalability Law describes the throughput of `n` clones with three numbers.
 //!
-//! X(n) = λn / (1 + σ(n − 1) + κn(n − 1)). λ is the throughput of one clone. σ, the *contention*,
-//! is the share of the work that waits for one shared resource. With σ alone the curve never rises
-//! above λ/σ (Amdahl's law). κ, the *crosstalk*, is the work to keep each clone in agreement with
-//! each other one. With κ the curve falls from n = √((1 − σ)/κ) on. Source: Neil Gunther,
-//! "Guerrilla Capacity Planning", chapter 4.
+//! X(n) = λn / (1 + σ(n − 1) + κn(n − 1)). λ is the throughput of one clone. σ, the
+//! *contention*, is the share of the work that waits for one shared resource. With σ alone the
+//! curve never rises above λ/σ (Amdahl's law). κ, the *crosstalk*, is the work to keep each
+//! clone in agreement with each other one. With κ the curve falls from n = √((1 − σ)/κ) on.
+//! Source: Neil Gunther, "Guerrilla Capacity Planning", chapter 4.
 //!
 //! n/X(n) is linear in 1/λ, σ/λ and κ/λ, so linear least squares find them. The fit minimises
 //! relative errors.

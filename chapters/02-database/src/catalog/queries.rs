@@ -44,8 +44,8 @@ pub(super) async fn select_versions(server: &PgPool) -> Result<Vec<GameVersion>,
 }
 
 pub(super) async fn select_page(server: &PgPool, query: &GameQuery) -> Result<GamePage, Error> {
-    // An unset filter is not part of the statement. `$1 IS NULL OR …` would hide the index from the
-    // planner. The statement contains only fixed text; the client's values are bound.
+    // An unset filter is not part of the statement. `$1 IS NULL OR …` would hide the index from
+    // the planner. The statement contains only fixed text; the client's values are bound.
     let mut sql =
         QueryBuilder::<Postgres>::new(format!("SELECT {GAME_COLUMNS} FROM games WHERE true"));
     if let Some(genre) = &query.genre {

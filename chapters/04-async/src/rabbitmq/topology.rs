@@ -7,12 +7,14 @@
 //! (<https://www.rabbitmq.com/docs/parameters#policies>).
 //!
 //! ```text
-//!  publish ──(default exchange)──▶ jobs ──▶ workers                    point-to-point
-//!                                   └─ rejected ─▶ jobs.dead
+//! point-to-point:
+//!   publish -> (default exchange) -> jobs -> workers
+//!                                    rejected -> jobs.dead
 //!
-//!  publish ──▶ events ──rsvp.*──▶ email ──▶ its consumers              publish/subscribe outside,
-//!             (topic)   rsvp.*──▶ push  ──▶ its consumers              point-to-point inside
-//!                                   └─ rejected, too many ─▶ events.dead
+//! publish/subscribe outside, point-to-point inside:
+//!   publish -> events (topic) -> rsvp.* -> email -> its consumers
+//!                                rsvp.* -> push  -> its consumers
+//!                                          rejected, too many -> events.dead
 //! ```
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};

@@ -151,8 +151,8 @@ fn shared_libraries(program: &Path) -> Result<Vec<PathBuf>, Error> {
     )))
 }
 
-/// The files in the output of `ldd`: `libc.so.6 => /lib/libc.so.6 (0x…)`, or the path alone for the
-/// loader. `linux-vdso.so.1` is no file.
+/// The files in the output of `ldd`: `libc.so.6 => /lib/libc.so.6 (0x…)`, or the path alone for
+/// the loader. `linux-vdso.so.1` is no file.
 fn paths_in_ldd_output(text: &str) -> Vec<PathBuf> {
     let path = |line: &str| {
         let file = line.split_once("=>").map_or(line, |(_, file)| file);

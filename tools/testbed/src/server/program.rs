@@ -199,7 +199,8 @@ impl ProgramBuilder {
 }
 
 /// Makes the image of this program if necessary. Returns its name, such as
-/// `workshop/ch01-clones:5f2a…`. Starting a [`Program`] does the same; call this to do it earlier.
+/// `workshop/ch01-clones:5f2a…`. Starting a [`Program`] does the same; call this to do it
+/// earlier.
 pub async fn build_program_image(program: impl AsRef<Path>) -> Result<String, Error> {
     let program = program.as_ref().to_owned();
     docker::run(async move {

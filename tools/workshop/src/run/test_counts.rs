@@ -1,8 +1,8 @@
 //! Counts tests from the output of test binaries: [`TestCounts`] reads each line.
 //!
-//! A test binary, and rustdoc for doctests, prints `running 12 tests` at its start and
-//! `test result: ok. 12 passed; 0 failed; …` at its end. A binary without a result has crashed, or
-//! a test called `exit`. Cargo does not notice `exit(0)`, so the starts are counted too.
+//! A test binary, and rustdoc for doctests, prints `running 12 tests` at its start. At its end it
+//! prints `test result: ok. 12 passed; 0 failed; …`. A binary without a result has crashed, or a
+//! test called `exit`. Cargo does not notice `exit(0)`, so the starts are counted too.
 //!
 //! A test that prints exactly such a line is counted as well: the output does not tell the two
 //! apart.
