@@ -54,7 +54,7 @@ async fn lack_of_descriptors_ejects_no_clone() {
     use serde_json::Value;
     use tokio::net::TcpStream;
 
-    use crate::program::Role;
+    use crate::role::Role;
     use crate::support::within_deadline;
 
     const DESCRIPTORS: usize = 40;

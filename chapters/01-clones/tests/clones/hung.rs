@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 use crate::losses::signal;
 use crate::process;
-use crate::program::PROGRAM;
+use crate::role::PROGRAM;
 use crate::serving::Serving;
 use crate::support::{scripted, until};
 

@@ -2,6 +2,8 @@
 //!
 //! Clones run as tasks where that is enough, and as processes where one of them is killed.
 
+mod admin_api;
+mod application;
 mod avatar_store;
 mod avatars;
 mod balancing;
@@ -19,6 +21,7 @@ mod headers;
 mod hung;
 mod kill_nine;
 mod killed_orders;
+mod login;
 mod losses;
 mod membership;
 mod problems;
@@ -30,6 +33,7 @@ mod redis_sessions;
 #[cfg(unix)]
 mod restarts;
 mod retries;
+mod role;
 mod server;
 mod serving;
 mod session_loss;

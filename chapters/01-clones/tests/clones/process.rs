@@ -4,7 +4,7 @@ use std::path::Path;
 
 pub use ch01_clones::deploy::CloneProcess;
 
-use crate::program::PROGRAM;
+use crate::role::PROGRAM;
 
 /// Starts a clone on a free port, and returns when it listens. `sessions` is `local`, `sticky` or
 /// the URL of a Redis.

@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 use crate::avatars::PNG;
 use crate::process::{self, CloneProcess};
-use crate::program::PROGRAM;
+use crate::role::PROGRAM;
 use crate::support::{TestBalancer, balance, balance_over, client, log_in};
 
 /// Three clones behind a balancer. `folder` returns the avatar folder of a clone.

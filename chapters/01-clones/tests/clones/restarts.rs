@@ -2,7 +2,7 @@
 
 use ch01_clones::deploy::{DeployOutcome, RolloutPolicy};
 
-use crate::deploys::{Application, pack, supervise_two};
+use crate::application::{Application, pack, supervise_two};
 use crate::support::{DEADLINE, until};
 
 fn kill_nine(pid: u64) {
