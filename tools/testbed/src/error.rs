@@ -10,8 +10,6 @@ use std::io;
 use common::error_chain;
 use testcontainers::bollard::errors::Error as DockerError;
 
-use crate::service::Service;
-
 /// Why there is no server.
 #[derive(thiserror::Error)]
 pub enum Error {
@@ -43,13 +41,13 @@ pub enum Error {
     DiskFull(String),
     /// An image is missing, and both pulling and building it failed.
     #[error(
-        "there is no image for {service}: pulling {image} failed ({pull}), and building it from \
+        "there is no image for {server}: pulling {image} failed ({pull}), and building it from \
          Debian packages failed too ({build}). Connect to a network once and run \
          `cargo workshop images`, or load a file of images with `cargo workshop images --load FILE`"
     )]
     NoImage {
         /// The server that needs the image.
-        service: Service,
+        server: &'static str,
         /// The image that could not be pulled.
         image: String,
         /// Why pulling failed.

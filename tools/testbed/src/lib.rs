@@ -5,7 +5,8 @@
 //! [`memcached()`] and [`rabbitmq()`] each return a database, a key prefix or a virtual host that
 //! no other test uses, within milliseconds. *Dedicated* servers ([`Server`], [`PostgresCluster`])
 //! belong to one test, which may kill, pause or disconnect them. A [`Program`] is one of our own
-//! programs in a container with limited processor time. [`FaultProxy`] breaks the network in front
+//! programs in a container with limited processor time. A [`Proxy`] is a real HAProxy or nginx in
+//! front of a test's servers. [`FaultProxy`] breaks the network in front
 //! of a server. Missing images are pulled or built ([`images`]). All ports are published on
 //! 127.0.0.1 only.
 //!
@@ -37,8 +38,9 @@ pub use namespace::redis::{Redis, redis};
 pub use server::dedicated::{Server, ServerBuilder};
 pub use server::postgres_cluster::{PostgresCluster, PostgresClusterBuilder};
 pub use server::program::{Program, ProgramBuilder, build_program_image};
+pub use server::proxy::Proxy;
 pub use server::shared::{Shared, shared, up};
-pub use service::Service;
+pub use service::{ProxyKind, Service};
 
 /// Gets the images of all servers, and copies them to machines without a registry.
 pub mod images {

@@ -1,50 +1,22 @@
 //! The real HAProxy and the real nginx in front of the balancer.
 //!
-//! Both must be installed (`apt-get install haproxy nginx-light`), so `cargo test` leaves these
-//! tests out unless it gets `--ignored`. CI runs them. All programs listen on 127.0.0.1 only.
+//! They run in containers with the network of this machine, which only Linux has. All programs
+//! listen on 127.0.0.1 only.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 use axum::Router;
 use axum::routing::get;
 use http::HeaderMap;
-use tokio::process::{Child, Command};
+use testbed::{Proxy, ProxyKind};
 
 use crate::support::{balance, balance_over, client, clone, free_port, serve, until};
-
-/// A proxy in its own process. Dropping the value kills the process and removes its folder.
-struct Proxy {
-    _process: Child,
-    _folder: tempfile::TempDir,
-}
-
-/// Starts a program with a configuration file as the argument after `arguments`.
-fn start(program: &str, arguments: &[&str], config: &str) -> Proxy {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("config");
-    std::fs::write(&file, config).unwrap();
-    // Debian installs servers in a folder that may be missing in `PATH`.
-    let in_sbin = format!("/usr/sbin/{program}");
-    let found = Path::new(&in_sbin).exists();
-    let process = Command::new(if found { &in_sbin } else { program })
-        .args(arguments)
-        .arg(&file)
-        .current_dir(folder.path())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot run {program}; is it installed? {error}"));
-    Proxy {
-        _process: process,
-        _folder: folder,
-    }
-}
 
 async fn free_address() -> SocketAddr {
     free_port().await.local_addr().unwrap()
 }
 
-fn haproxy(front: SocketAddr, statistics: SocketAddr, balancer: SocketAddr) -> Proxy {
+async fn haproxy(front: SocketAddr, statistics: SocketAddr, balancer: SocketAddr) -> Proxy {
     let config = format!(
         "defaults
     mode http
@@ -65,10 +37,11 @@ frontend statistics
     stats uri /
 "
     );
-    start("haproxy", &["-db", "-f"], &config)
+    let started = Proxy::start(ProxyKind::HaProxy, &config, front).await;
+    started.unwrap()
 }
 
-fn nginx(front: SocketAddr, balancer: SocketAddr) -> Proxy {
+async fn nginx(front: SocketAddr, balancer: SocketAddr) -> Proxy {
     let config = format!(
         "daemon off;
 master_process off;
@@ -95,7 +68,8 @@ http {{
 }}
 "
     );
-    start("nginx", &["-p", ".", "-e", "stderr", "-c"], &config)
+    let started = Proxy::start(ProxyKind::Nginx, &config, front).await;
+    started.unwrap()
 }
 
 /// Waits until the proxy answers with a response of the clone.
@@ -134,12 +108,11 @@ async fn what_the_clone_sees(front: SocketAddr) -> String {
 
 /// Without further settings, the check is `OPTIONS / HTTP/1.0` without a `Host`.
 #[tokio::test]
-#[ignore = "needs HAProxy"]
 async fn haproxy_finds_the_balancer_healthy() {
     let clone = clone("clone-1").await;
     let balancer = balance(&[clone.addr]).await;
     let (front, statistics) = (free_address().await, free_address().await);
-    let _haproxy = haproxy(front, statistics, balancer.addr);
+    let _haproxy = haproxy(front, statistics, balancer.addr).await;
     let url = format!("http://{statistics}/;csv");
     // The column `check_status` of the server is `L7OK` after a check with 2xx or 3xx.
     until("a successful check by HAProxy", || async {
@@ -162,7 +135,6 @@ async fn haproxy_finds_the_balancer_healthy() {
 }
 
 #[tokio::test]
-#[ignore = "needs HAProxy and nginx"]
 async fn clone_learns_the_client_behind_a_trusted_proxy() {
     let clone = echo().await;
     let local: IpAddr = [127, 0, 0, 1].into();
@@ -170,7 +142,7 @@ async fn clone_learns_the_client_behind_a_trusted_proxy() {
     let wary = balance(&[clone.addr]).await;
 
     let (front, statistics) = (free_address().await, free_address().await);
-    let through_nginx = nginx(front, trusting.addr);
+    let through_nginx = nginx(front, trusting.addr).await;
     is_reachable(front).await;
     // The client's own entry, the client as nginx sees it, nginx as the balancer sees it.
     let expected = "shop.example | 203.0.113.9, 127.0.0.1, 127.0.0.1 | https";
@@ -178,13 +150,13 @@ async fn clone_learns_the_client_behind_a_trusted_proxy() {
     drop(through_nginx);
 
     let haproxy_front = free_address().await;
-    let _through_haproxy = haproxy(haproxy_front, statistics, trusting.addr);
+    let _through_haproxy = haproxy(haproxy_front, statistics, trusting.addr).await;
     is_reachable(haproxy_front).await;
     // HAProxy adds a second line, and the balancer joins the lines.
     assert_eq!(what_the_clone_sees(haproxy_front).await, expected);
 
     let untrusted_front = free_address().await;
-    let _untrusted = nginx(untrusted_front, wary.addr);
+    let _untrusted = nginx(untrusted_front, wary.addr).await;
     is_reachable(untrusted_front).await;
     assert_eq!(
         what_the_clone_sees(untrusted_front).await,

@@ -7,6 +7,7 @@ mod application;
 mod avatar_store;
 mod avatars;
 mod balancing;
+#[cfg(target_os = "linux")]
 mod behind_proxies;
 mod blame;
 mod deploys;

@@ -112,16 +112,7 @@ pub(crate) async fn wait_for(name: &str, probe: &Probe<'_>) -> Result<SocketAddr
     let docker = docker::client().await?;
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
-        let container = docker.inspect_container(name, None).await;
-        let container =
-            container.map_err(|error| Error::docker(format!("inspect {name}"), &error))?;
-        let is_running = container.state.and_then(|state| state.running) == Some(true);
-        if !is_running {
-            return Err(Error::Ended {
-                server: name.to_owned(),
-                log: last_log_lines(&docker, name).await,
-            });
-        }
+        check_is_running(name).await?;
         if let Some(address) = published_port(&docker, name, probe.port()).await?
             && probe.succeeds(address).await
         {
@@ -136,6 +127,20 @@ pub(crate) async fn wait_for(name: &str, probe: &Probe<'_>) -> Result<SocketAddr
         }
         tokio::time::sleep(PROBE_INTERVAL).await;
     }
+}
+
+/// Fails with the last lines of the container's log if it has ended.
+pub(crate) async fn check_is_running(name: &str) -> Result<(), Error> {
+    let docker = docker::client().await?;
+    let container = docker.inspect_container(name, None).await;
+    let container = container.map_err(|error| Error::docker(format!("inspect {name}"), &error))?;
+    if container.state.and_then(|state| state.running) == Some(true) {
+        return Ok(());
+    }
+    Err(Error::Ended {
+        server: name.to_owned(),
+        log: last_log_lines(&docker, name).await,
+    })
 }
 
 /// The address on 127.0.0.1 at which a container's port is published, if it is.

@@ -19,11 +19,13 @@ use tokio::io::AsyncWriteExt;
 
 use crate::docker::{self, is_missing, lease};
 use crate::error::Error;
-use crate::service::Service;
+use crate::service::{ProxyKind, Service};
 
 /// One image.
-#[derive(Clone, Copy)]
-struct Image {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Image {
+    /// The server's name, for messages.
+    server: &'static str,
     /// Its name in a registry.
     pulled: &'static str,
     /// The name that the testbed gives it after building it.
@@ -32,27 +34,56 @@ struct Image {
     packages: &'static [&'static str],
 }
 
-fn image(service: Service) -> Image {
+/// All images: those of the services and of the proxies.
+fn all() -> impl Iterator<Item = Image> {
+    let services = Service::ALL.map(image).into_iter();
+    services.chain(ProxyKind::ALL.map(proxy_image))
+}
+
+/// The image of a service.
+pub(crate) fn image(service: Service) -> Image {
     match service {
         Service::Postgres => Image {
+            server: "PostgreSQL",
             pulled: "postgres:17",
             built: "workshop/postgres:17",
             packages: &["postgresql-17"],
         },
         Service::Redis => Image {
+            server: "Redis",
             pulled: "redis:8.0",
             built: "workshop/redis:8.0",
             packages: &["redis-server"],
         },
         Service::Memcached => Image {
+            server: "Memcached",
             pulled: "memcached:1.6",
             built: "workshop/memcached:1.6",
             packages: &["memcached"],
         },
         Service::RabbitMq => Image {
+            server: "RabbitMQ",
             pulled: "rabbitmq:4.0",
             built: "workshop/rabbitmq:4.0",
             packages: &["rabbitmq-server"],
+        },
+    }
+}
+
+/// The image of a proxy.
+pub(crate) fn proxy_image(kind: ProxyKind) -> Image {
+    match kind {
+        ProxyKind::HaProxy => Image {
+            server: "HAProxy",
+            pulled: "haproxy:3.0",
+            built: "workshop/haproxy:3.0",
+            packages: &["haproxy"],
+        },
+        ProxyKind::Nginx => Image {
+            server: "nginx",
+            pulled: "nginx:1.26",
+            built: "workshop/nginx:1.26",
+            packages: &["nginx-light"],
         },
     }
 }
@@ -86,11 +117,10 @@ impl Image {
     }
 }
 
-/// The name of a local image for this service. Pulls or builds it if necessary, which may take a
+/// The name of this image on this machine. Pulls or builds it if necessary, which may take a
 /// minute, and says so on the standard error.
-pub(crate) async fn get(service: Service) -> Result<String, Error> {
+pub(crate) async fn get(image: Image) -> Result<String, Error> {
     let docker = docker::client().await?;
-    let image = image(service);
     if let Some(name) = image.local_name(&docker).await? {
         return Ok(name);
     }
@@ -115,7 +145,7 @@ pub(crate) async fn get(service: Service) -> Result<String, Error> {
         Ok(()) => Ok(image.built.to_owned()),
         Err(build) if build.contains("No space left") => Err(Error::DiskFull(build)),
         Err(build) => Err(Error::NoImage {
-            service,
+            server: image.server,
             image: name,
             pull: pull.to_string(),
             build,
@@ -161,8 +191,8 @@ fn build(image: Image) -> Result<(), String> {
 /// Gets all images, and returns their names.
 pub async fn get_all() -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
-    for service in Service::ALL {
-        names.push(get(service).await?);
+    for image in all() {
+        names.push(get(image).await?);
     }
     Ok(names)
 }
@@ -216,9 +246,9 @@ pub async fn load(file: &Path) -> Result<Vec<String>, Error> {
         step.map_err(|error| bundle_error(file, error))?;
     }
     let mut names = Vec::new();
-    for service in Service::ALL {
-        let name = image(service).local_name(&docker).await?;
-        let missing = || bundle_error(file, format!("it has no image for {service}"));
+    for image in all() {
+        let name = image.local_name(&docker).await?;
+        let missing = || bundle_error(file, format!("it has no image for {}", image.server));
         names.push(name.ok_or_else(missing)?);
     }
     Ok(names)

@@ -87,7 +87,7 @@ impl ServerBuilder {
         let mut spec = ContainerSpec {
             name: name.clone(),
             service,
-            image: image::get(service).await?,
+            image: image::get(image::image(service)).await?,
             script,
             port: None,
             lease: Some(lease.id.clone()),

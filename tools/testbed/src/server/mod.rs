@@ -3,4 +3,5 @@
 pub(crate) mod dedicated;
 pub(crate) mod postgres_cluster;
 pub(crate) mod program;
+pub(crate) mod proxy;
 pub(crate) mod shared;

@@ -121,7 +121,7 @@ impl SharedServer {
 
     async fn container_spec(self) -> Result<ContainerSpec, Error> {
         let service = self.service();
-        let image = image::get(service).await?;
+        let image = image::get(image::image(service)).await?;
         let mut source = image.clone();
         let script = match self {
             SharedServer::Primary => start_script(service, &postgres_settings()),

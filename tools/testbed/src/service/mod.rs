@@ -1,10 +1,24 @@
-//! The four kinds of servers: ports, users and URLs.
+//! The kinds of servers: ports, users and URLs.
 
 pub(crate) mod probe;
 pub(crate) mod script;
 
 use std::fmt;
 use std::net::SocketAddr;
+
+/// A kind of reverse proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyKind {
+    /// HAProxy.
+    HaProxy,
+    /// nginx.
+    Nginx,
+}
+
+impl ProxyKind {
+    /// Both kinds.
+    pub const ALL: [ProxyKind; 2] = [ProxyKind::HaProxy, ProxyKind::Nginx];
+}
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
