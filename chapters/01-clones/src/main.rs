@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use cli::{Arguments, Command};
 
@@ -13,8 +12,7 @@ mod demo;
 mod experiment;
 
 fn main() -> ExitCode {
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
-    log.with_env_filter(EnvFilter::from_default_env()).init();
+    common::log::start("error");
     match commands::runtime::start(|| run(Arguments::parse().command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

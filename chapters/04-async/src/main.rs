@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use cli::{Arguments, Command};
 
@@ -12,8 +11,7 @@ mod demo;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
-    log.with_env_filter(EnvFilter::from_default_env()).init();
+    common::log::start("error");
     match run(Arguments::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -8,17 +8,11 @@ use ch05_full::cli::{Cli, Command};
 use ch05_full::commands::{inspect, load, role, serve};
 use clap::Parser;
 use tokio::runtime::Runtime;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // Logs go to standard error, because scripts read standard output. RUST_LOG=info logs more.
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    common::log::start("warn");
     let result = Runtime::new()
         .context("the threads of the runtime cannot be started")
         .and_then(|runtime| {

@@ -7,6 +7,8 @@ pub mod address;
 pub mod child;
 pub mod circuit_breaker;
 pub mod hash;
+#[cfg(feature = "log")]
+pub mod log;
 pub mod restart_delay;
 pub mod shutdown;
 

@@ -9,10 +9,10 @@
 
 pub mod admin;
 mod config;
+mod connect;
 mod health;
 mod load_balancer;
 mod membership;
-mod own_shortage;
 mod proxy;
 mod retry;
 pub mod strategy;

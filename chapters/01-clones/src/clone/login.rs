@@ -204,12 +204,14 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let sessions = Arc::<dyn SessionStore>::from_ref(state);
-        Ok(MaybeUser(guess_user(&*sessions, &parts.headers).await))
+        Ok(MaybeUser(
+            find_user_quickly(&*sessions, &parts.headers).await,
+        ))
     }
 }
 
 /// The user as [`MaybeUser`] finds it.
-pub async fn guess_user(sessions: &dyn SessionStore, headers: &HeaderMap) -> Option<String> {
+pub async fn find_user_quickly(sessions: &dyn SessionStore, headers: &HeaderMap) -> Option<String> {
     let id = session_id(headers)?;
     match sessions.load_quickly(&id).await {
         Ok(session) => session.map(|session| session.user),

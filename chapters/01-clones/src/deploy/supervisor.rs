@@ -32,7 +32,7 @@ pub struct Supervisor {
     /// The arguments of every clone of every release, such as `--sessions`.
     common_arguments: Vec<OsString>,
     clones: Mutex<Clones>,
-    /// A deploy holds this from its first step to its last.
+    /// A deploy locks this from its first step to its last, so two deploys never overlap.
     pub(super) deploying: tokio::sync::Mutex<()>,
 }
 

@@ -41,7 +41,7 @@ impl HalfCloseTimeout {
     }
 
     /// Resolves when the client has reset the connection, or has probably left.
-    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+    fn poll_disconnect(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         if self.timer.is_none() {
             let mut byte = [0];
             match ready!(self.stream.poll_peek(context, &mut ReadBuf::new(&mut byte))) {
@@ -97,7 +97,7 @@ impl AsyncWrite for HalfCloseTimeout {
     // hyper flushes each time when it works on the connection, also while it waits for a response.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.is_end_read
-            && let Poll::Ready(error) = self.poll_left(context)
+            && let Poll::Ready(error) = self.poll_disconnect(context)
         {
             return Poll::Ready(Err(error));
         }

@@ -9,10 +9,10 @@ mod avatars;
 mod balancing;
 #[cfg(target_os = "linux")]
 mod behind_proxies;
-mod blame;
 mod deploys;
 mod expectations;
 mod experiments;
+mod failure_causes;
 mod flapping;
 mod floods;
 mod gigabyte;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{Redirect, Response};
 use ch01_clones::Problem;
-use ch01_clones::clone::login::{CurrentUser, find_user, guess_user};
+use ch01_clones::clone::login::{CurrentUser, find_user, find_user_quickly};
 use ch01_clones::clone::session::UserName;
 use ch01_clones::web::extract::{Json, Path, Payload, Query};
 use ch02_database::model::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_QUANTITY, NewOrder, PlaceOutcome};
@@ -236,7 +236,7 @@ async fn one(state: &CloneState, headers: &HeaderMap, id: OrderId) -> Result<Res
     // Sample orders are public. For another order, a customer whom the session store cannot name
     // gets a 503 and not a 404.
     let user = if id <= SAMPLE_ORDERS {
-        guess_user(&*services.sessions, headers).await
+        find_user_quickly(&*services.sessions, headers).await
     } else {
         find_user(&*services.sessions, headers).await?
     };

@@ -43,9 +43,9 @@
 //! expected.
 //!
 //! Left out: sending the probes, slow start after a recovery, and a single trial request to an
-//! ejected clone. Clones do not come and go here, so half of them always stay; where they do, all
-//! the others may be out, and the balancer tries these (*fail open*). The balancer of chapter 1 has
-//! all of this, in `chapters/01-clones/src/balancer/`.
+//! ejected clone. The number of clones is fixed here, so at least half of them always stay. If
+//! clones can be removed, all that remain may be out. Then the balancer uses them (*fail open*).
+//! The balancer of chapter 1 has all of this, in `chapters/01-clones/src/balancer/`.
 
 #![warn(missing_docs)]
 #![allow(dead_code, unused_variables, reason = "delete when finished")]

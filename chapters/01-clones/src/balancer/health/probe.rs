@@ -15,13 +15,10 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Empty;
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::balancer::own_shortage::is_own_shortage;
+use crate::balancer::connect::{connect, is_local_error};
 
 /// What the balancer requests from its clones to check their health, and how often.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -64,7 +61,7 @@ pub(crate) enum ProbeResult {
 pub(crate) async fn probe_once(server: SocketAddr, path: &str, limit: Duration) -> ProbeResult {
     match timeout(limit, request_status(server, path)).await {
         Ok(Ok(status)) if status.is_success() => ProbeResult::Success,
-        Ok(Err(error)) if is_own_shortage(&*error) => ProbeResult::Inconclusive,
+        Ok(Err(error)) if is_local_error(&*error) => ProbeResult::Inconclusive,
         _ => ProbeResult::Failure,
     }
 }
@@ -73,8 +70,7 @@ async fn request_status(
     server: SocketAddr,
     path: &str,
 ) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect(server).await?;
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = connect(server).await?;
     let mut request = Request::new(Empty::<Bytes>::new());
     *request.uri_mut() = path.parse()?;
     request

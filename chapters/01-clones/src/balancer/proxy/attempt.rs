@@ -59,7 +59,7 @@ fn classify(result: &Result<UpstreamResponse, SendError>, deadline: Deadline) ->
         Err(SendError::NotSent(_)) if deadline.has_passed() => Outcome::Inconclusive,
         Err(SendError::NotSent(_)) => Outcome::ConnectFailed,
         // The balancer's or the client's failure, or a response that is only too large for us.
-        Err(SendError::OwnShortage | SendError::HeadTooLarge) => Outcome::Inconclusive,
+        Err(SendError::LocalError | SendError::HeadTooLarge) => Outcome::Inconclusive,
         Err(SendError::Broken(error)) if error.is_user() => Outcome::Inconclusive,
         Err(SendError::Broken(_) | SendError::TimedOut) => Outcome::NoResponse,
     }

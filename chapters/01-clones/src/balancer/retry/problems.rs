@@ -36,7 +36,7 @@ pub(super) fn not_sent_in_time(total_timeout: Duration) -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, detail)
 }
 
-pub(super) fn own_shortage() -> Problem {
+pub(super) fn local_error() -> Problem {
     Problem::unavailable(
         "the balancer has no file descriptors, ports or memory left; the request was not sent to a \
          clone, try again in a second",

@@ -107,7 +107,7 @@ impl<'a> RetryState<'a> {
             SendError::NotSent(_) if self.deadline.has_passed() => {
                 Err(self.failure_or(problems::not_sent_in_time(self.total_timeout)))
             }
-            SendError::OwnShortage => Err(self.failure_or(problems::own_shortage())),
+            SendError::LocalError => Err(self.failure_or(problems::local_error())),
             SendError::HeadTooLarge => Err(problems::head_too_large()),
             // No clone has seen the request, so the next attempt needs no budget.
             SendError::NotSent(request) => Ok(*request),

@@ -9,20 +9,15 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::client::conn::http1::SendRequest;
 use hyper::ext::on_informational;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::deadline::Deadline;
 use super::replay_body::{ReplayBody, UploadProgress};
 use super::server::Upstream;
 use super::timeouts::Timeouts;
-use crate::balancer::own_shortage::is_own_shortage;
-
-/// The maximum number of header fields in a response. hyper's default is 100.
-const MAX_RESPONSE_HEADERS: usize = 256;
+use crate::balancer::connect::{connect, is_local_error};
 
 /// Why an attempt got no response.
 #[derive(Debug)]
@@ -31,9 +26,9 @@ pub(crate) enum SendError {
     /// its method is.
     NotSent(Box<Request<ReplayBody>>),
     /// The balancer itself cannot open a connection to any clone. The request was not sent.
-    OwnShortage,
-    /// The clone's response has more header fields than [`MAX_RESPONSE_HEADERS`], or a head larger
-    /// than hyper's buffer of about 400 KiB. The clone works, and another attempt gets the same.
+    LocalError,
+    /// The clone's response has more than 256 header fields, or a head larger than hyper's buffer
+    /// of about 400 KiB. The clone works, and another attempt gets the same.
     HeadTooLarge,
     /// The connection broke after a part of the request was sent. The clone may have acted on it.
     Broken(hyper::Error),
@@ -66,9 +61,9 @@ impl Upstream {
         }
         match timeout_at(deadline.end_of_step(timeouts.connect), self.connect()).await {
             Ok(Ok(sender)) => send_over(sender, request, timeouts.response, deadline).await,
-            Ok(Err(error)) if is_own_shortage(&*error) => {
+            Ok(Err(error)) if is_local_error(&*error) => {
                 tracing::warn!(%error, "the balancer itself cannot open connections");
-                Err(SendError::OwnShortage)
+                Err(SendError::LocalError)
             }
             refused_or_timed_out => {
                 let reason = refused_or_timed_out.map(Result::err);
@@ -81,12 +76,7 @@ impl Upstream {
     async fn connect(
         &self,
     ) -> Result<SendRequest<ReplayBody>, Box<dyn std::error::Error + Send + Sync>> {
-        let stream = TcpStream::connect(self.addr()).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = Builder::new()
-            .max_headers(MAX_RESPONSE_HEADERS)
-            .handshake(TokioIo::new(stream))
-            .await?;
+        let (sender, connection) = connect(self.addr()).await?;
         // This task moves the connection's bytes until the connection is upgraded. It ends when the
         // clone closes the connection, or when the sender is dropped and no response is expected.
         tokio::spawn(connection.with_upgrades());

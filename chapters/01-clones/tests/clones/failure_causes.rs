@@ -1,14 +1,14 @@
-//! Failures that are not the clone's: they must not eject it.
+//! Failures whose cause is the balancer and not the clone: they must not eject the clone.
 
 use std::fmt::Write;
 
-use ch01_clones::balancer::HealthState;
+use ch01_clones::balancer::{HealthState, ProbePolicy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{assert_problem, balance, client, read_head, scripted, send_raw};
 
 /// A clone whose every response has this many header fields.
-async fn talkative(fields: usize) -> std::net::SocketAddr {
+async fn clone_with_fields(fields: usize) -> std::net::SocketAddr {
     scripted(move |_, mut stream| async move {
         let mut response = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n".to_owned();
         for field in 1..fields {
@@ -24,7 +24,14 @@ async fn talkative(fields: usize) -> std::net::SocketAddr {
 
 #[tokio::test]
 async fn many_response_fields_are_forwarded() {
-    let front = balance(&[talkative(151).await]).await;
+    let front = balance(&[clone_with_fields(151).await]).await;
+    front.balancer.probe_all(&ProbePolicy::default()).await;
+    front.balancer.probe_all(&ProbePolicy::default()).await;
+    assert_eq!(
+        front.balancer.status()[0].state,
+        HealthState::Up,
+        "probes accept as many fields"
+    );
     // reqwest accepts only 100 fields.
     let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let answer = send_raw(front.addr, request).await;
@@ -34,7 +41,7 @@ async fn many_response_fields_are_forwarded() {
 
 #[tokio::test]
 async fn too_large_head_ejects_no_clone() {
-    let front = balance(&[talkative(300).await, talkative(300).await]).await;
+    let front = balance(&[clone_with_fields(300).await, clone_with_fields(300).await]).await;
     for _ in 0..12 {
         let answer = client().get(front.url("/")).send().await.unwrap();
         assert_problem(answer, 502, "too large for the balancer").await;
