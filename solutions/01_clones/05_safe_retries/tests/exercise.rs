@@ -1,3 +1,3 @@
 // The exercise's own tests, on the solution.
 extern crate sol_safe_retries as safe_retries;
-include!("../../../../exercises/01_clones/04_safe_retries/tests/safe_retries.rs");
+include!("../../../../exercises/01_clones/05_safe_retries/tests/safe_retries.rs");
