@@ -1,17 +1,21 @@
 //! Runs the test binary of an exercise once: [`run_tests`].
 
+use std::cell::LazyCell;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::thread::available_parallelism;
+use std::time::Instant;
 
 use anyhow::Context;
 
 use super::exercise::Exercise;
 use super::repository::read_text;
 use crate::run::cargo;
-use crate::run::libtest::TestReport;
+use crate::run::libtest::{TestReport, test_name_as_words};
 use crate::run::machine::Machine;
-use crate::run::process::{self, ProcessEnd};
+use crate::run::process::{self, ProcessEnd, StopReason};
+use crate::run::status_line::StatusLine;
 use crate::terminal::text::last_lines;
 
 /// How a run of the tests ended.
@@ -19,8 +23,10 @@ use crate::terminal::text::last_lines;
 pub enum TestOutcome {
     /// The test binary ended with a complete report.
     Completed(TestReport),
-    /// The time limit was reached.
-    TimedOut {
+    /// The test binary was killed.
+    Stopped {
+        /// Why.
+        reason: StopReason,
         /// The tests that were running.
         running: Vec<String>,
         /// The results until then.
@@ -33,34 +39,57 @@ pub enum TestOutcome {
         /// The last lines of its standard error.
         last_lines: String,
     },
-    /// The caller cancelled the run.
-    Cancelled,
 }
 
-/// Runs a test binary within the exercise's time limit.
+/// Runs a test binary within the exercise's limits. `messages` gets a status line.
 pub fn run_tests(
     machine: &Machine,
     exercise: &Exercise,
     binary: &Path,
+    messages: &mut dyn Write,
     is_cancelled: &mut dyn FnMut() -> bool,
 ) -> anyhow::Result<TestOutcome> {
+    let list = LazyCell::new(|| list_tests(machine, exercise, binary));
+    let mut status = StatusLine::new(messages, machine.is_terminal);
+    let start = Instant::now();
+    // A file of messages needs no line about a quick run.
+    let mut next_second = if machine.is_terminal { 1 } else { 10 };
+    let mut wait = |stdout: &[u8]| {
+        let seconds = start.elapsed().as_secs();
+        if seconds >= next_second {
+            next_second = seconds + 1;
+            // The results come first. What failed tests printed may be long.
+            let results = &stdout[..stdout.len().min(64 << 10)];
+            let report = TestReport::parse(&String::from_utf8_lossy(results));
+            let tests = running_tests(&list, &report);
+            let names: Vec<String> = tests.iter().map(|test| test_name_as_words(test)).collect();
+            // A closed output ends the check later.
+            let _ = status.show(format!("testing for {seconds} s: {}", names.join(", ")));
+        }
+        is_cancelled()
+    };
     let mut command = test_command(machine, exercise, binary);
-    let output = process::run_with_limit(&mut command, exercise.time_limit, is_cancelled)
+    let output = process::run_with_limits(&mut command, exercise.time_limit, &mut wait)
         .with_context(|| format!("cannot run the test binary {}", binary.display()))?;
     let mut report = TestReport::parse(&output.stdout);
-    // Without the source, the failures stay in alphabetical order.
-    report.sort_by_source(&read_text(&exercise.test_file()).unwrap_or_default());
     let (success, status) = match output.end {
-        ProcessEnd::Cancelled => return Ok(TestOutcome::Cancelled),
-        ProcessEnd::TimedOut => {
-            let mut running = list_tests(machine, exercise, binary);
-            running.retain(|test| !report.finished_tests.contains(test));
-            // The binary starts tests in this order. Later tests have not started.
-            running.truncate(test_threads());
-            return Ok(TestOutcome::TimedOut { running, report });
+        ProcessEnd::Stopped(reason) => {
+            let mut running = running_tests(&list, &report);
+            if running.is_empty() {
+                // libtest prints the outputs of failed tests after all results.
+                let printing = report.failures.iter().rfind(|it| !it.message().is_empty());
+                running.extend(printing.map(|failure| failure.test.clone()));
+            }
+            return Ok(TestOutcome::Stopped {
+                reason,
+                running,
+                report,
+            });
         }
         ProcessEnd::Exited { success, status } => (success, status),
     };
+    // Without the source, the failures stay in alphabetical order.
+    report.sort_by_source(&read_text(&exercise.test_file()).unwrap_or_default());
     // The exit code and the report have to agree: a test that calls `exit(0)` is no success.
     let agrees = report.is_complete && success == report.failures.is_empty();
     let has_no_tests = success && report.total() == 0 && output.stdout.contains("running 0 tests");
@@ -72,6 +101,13 @@ pub fn run_tests(
             last_lines: last_lines(output.stderr.trim_end(), 8).join("\n"),
         }
     })
+}
+
+/// The first tests without a result, in the order in which the binary starts them.
+fn running_tests(list: &[String], report: &TestReport) -> Vec<String> {
+    let has_no_result = |test: &&String| !report.finished_tests.contains(test);
+    let running = list.iter().filter(has_no_result).take(test_threads());
+    running.cloned().collect()
 }
 
 /// The command that runs a test binary as cargo would run it.
@@ -109,7 +145,7 @@ fn test_threads() -> usize {
 fn list_tests(machine: &Machine, exercise: &Exercise, binary: &Path) -> Vec<String> {
     let mut command = test_command(machine, exercise, binary);
     command.args(["--list", "--format", "terse"]);
-    let output = process::run_with_limit(&mut command, machine.command_timeout, &mut || false);
+    let output = process::run_with_limits(&mut command, machine.command_timeout, &mut |_| false);
     let stdout = output.map(|output| output.stdout).unwrap_or_default();
     let lines = stdout.lines();
     lines

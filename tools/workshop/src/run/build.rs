@@ -3,7 +3,7 @@
 //! The caller decides when to show the compiler's messages. Only the progress of a long build is
 //! shown at once.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -11,6 +11,9 @@ use anyhow::{Context, bail};
 use cargo_metadata::diagnostic::{self, DiagnosticLevel};
 use cargo_metadata::{Message, PackageId};
 
+use super::build_progress::{self, BuildProgress};
+use super::child_group::ChildGroup;
+use super::machine::Machine;
 use super::process;
 use crate::terminal::text::strip_escapes;
 
@@ -129,37 +132,47 @@ fn package_name(id: &PackageId) -> &str {
 /// progress is written to `messages`.
 pub fn build(
     mut command: Command,
-    colour: bool,
+    machine: &Machine,
     is_quick: impl Fn(&str) -> bool,
-    messages: &mut impl Write,
+    messages: &mut dyn Write,
 ) -> anyhow::Result<BuildResult> {
-    let format = if colour {
-        "json-diagnostic-rendered-ansi"
+    if machine.colour.stderr {
+        command.args([
+            "--message-format=json-diagnostic-rendered-ansi",
+            "--color=always",
+        ]);
     } else {
-        "json"
-    };
-    command.arg(format!("--message-format={format}"));
-    if colour {
-        command.args(["--color", "always"]);
+        command.arg("--message-format=json");
     }
     command
+        // Cargo writes into our pipe, and prints its progress bar there only on request.
+        .envs([
+            ("CARGO_TERM_PROGRESS_WHEN", "always"),
+            ("CARGO_TERM_PROGRESS_WIDTH", "80"),
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = command.spawn().with_context(|| {
+    let mut child = ChildGroup::spawn(&mut command).with_context(|| {
         format!("cannot run {program}. Is Rust installed and on the PATH? See https://rustup.rs")
     })?;
     let json = process::read_in_background(child.stdout.take().expect("stdout is piped"));
     let stderr = child.stderr.take().expect("stderr is piped");
-    let cargo_errors = forward_progress(stderr, is_quick, messages);
-    if cargo_errors.is_err() {
-        // Nothing reads our messages any more, so the build is useless.
-        let _ = child.kill();
+    let name = "building the libraries that the tests use (once)";
+    let mut progress = BuildProgress::new(name, is_quick, messages, machine.is_terminal);
+    let mut cargo_errors = String::new();
+    for line in build_progress::lines(stderr) {
+        let line = line?;
+        if !progress.read(&line)? && !is_summary(&strip_escapes(&line)) {
+            cargo_errors.push_str(&line);
+            cargo_errors.push('\n');
+        }
     }
+    drop(progress);
     let mut result = BuildResult {
         success: child.wait()?.success(),
-        cargo_errors: cargo_errors?,
+        cargo_errors,
         ..BuildResult::default()
     };
     let json = json.join().unwrap_or_default();
@@ -169,91 +182,26 @@ pub fn build(
     Ok(result)
 }
 
-/// Writes the progress of a long build to `messages`. Returns the errors that cargo reports itself.
-fn forward_progress(
-    stderr: impl Read,
-    is_quick: impl Fn(&str) -> bool,
-    messages: &mut impl Write,
-) -> io::Result<String> {
-    let mut is_announced = false;
-    let mut errors = String::new();
-    for line in BufReader::new(stderr).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        let plain = strip_escapes(&line);
-        let text = plain.trim_start();
-        let mut words = text.split_whitespace();
-        let first_word = words.next().unwrap_or_default();
-        // Cargo indents its status messages.
-        let is_status = text.len() < plain.len();
-        match first_word {
-            "Compiling" | "Downloading" | "Downloaded" | "Updating" if is_status => {
-                if words.next().is_some_and(&is_quick) {
-                    continue;
-                }
-                if !is_announced {
-                    is_announced = true;
-                    writeln!(
-                        messages,
-                        "building the libraries that the tests use (once)…"
-                    )?;
-                }
-                writeln!(messages, "{line}")?;
-            }
-            "Blocking" if is_status => writeln!(messages, "{line}")?,
-            "Finished" | "Executable" | "Locking" | "Adding" if is_status => continue,
-            // Summaries of the compiler's messages.
-            "error:" if text.starts_with("error: could not compile") => continue,
-            "warning:"
-                if text.contains(" generated ") || text.starts_with("warning: build failed") =>
-            {
-                continue;
-            }
-            _ => {
-                errors.push_str(&line);
-                errors.push('\n');
-            }
-        }
-        messages.flush()?;
-    }
-    Ok(errors)
+/// Whether cargo only counts the compiler's messages.
+fn is_summary(line: &str) -> bool {
+    line.starts_with("error: could not compile")
+        || line.starts_with("warning: build failed")
+        || (line.starts_with("warning: ") && line.contains(" generated "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn forwarded(text: &str) -> (String, String) {
-        let mut messages = Vec::new();
-        let is_quick = |name: &str| name == "round_robin";
-        let errors = forward_progress(text.as_bytes(), is_quick, &mut messages).unwrap();
-        (String::from_utf8(messages).unwrap(), errors)
-    }
-
     #[test]
-    fn quick_builds_print_nothing() {
-        let text = "   Compiling round_robin v0.1.0 (/w/exercises/x)\n\
-                    warning: `round_robin` (lib) generated 1 warning\n\
-                    error: could not compile `round_robin` (lib) due to 1 previous error\n\
-                    \u{1b}[1m    Finished\u{1b}[0m `test` profile\n  \
-                    Executable tests/x.rs (target/x)\n";
-        assert_eq!(forwarded(text), (String::new(), String::new()));
-    }
-
-    #[test]
-    fn long_builds_are_announced_once() {
-        let libraries = "   Compiling libc v0.2.180\n   Compiling redis v1.8.1\n";
-        let (messages, _) = forwarded(&format!("{libraries}   Compiling round_robin v0.1.0\n"));
-        assert_eq!(
-            messages,
-            format!("building the libraries that the tests use (once)…\n{libraries}")
-        );
-    }
-
-    #[test]
-    fn errors_of_cargo_are_kept() {
-        let text =
-            "error: failed to parse manifest at `/w/Cargo.toml`\n\nCaused by:\n  something\n";
-        assert_eq!(forwarded(text), (String::new(), text.to_owned()));
+    fn summaries_are_no_errors() {
+        assert!(is_summary(
+            "error: could not compile `x` (lib) due to 1 previous error"
+        ));
+        assert!(is_summary(
+            "warning: `round_robin` (lib) generated 1 warning"
+        ));
+        assert!(!is_summary("error: failed to parse manifest"));
     }
 
     /// A JSON message of cargo about a built artifact.

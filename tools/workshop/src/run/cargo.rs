@@ -6,11 +6,13 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::Context;
 
+use super::build_progress::{self, BuildProgress};
+use super::child_group::ChildGroup;
 use super::machine::Machine;
 use super::process;
 use crate::terminal::text::strip_escapes;
@@ -19,20 +21,20 @@ use crate::terminal::text::strip_escapes;
 #[derive(Debug)]
 pub struct HelperProgram {
     package: &'static str,
-    /// The name in messages.
-    name: &'static str,
+    /// What the learner reads while cargo builds it.
+    build: &'static str,
 }
 
 /// Starts and removes the real servers, and gets their images.
 pub const TESTBED: HelperProgram = HelperProgram {
     package: "testbed",
-    name: "the testbed",
+    build: "building the testbed (once, about a minute)",
 };
 
 /// Builds, opens and checks the book.
 pub const BOOK: HelperProgram = HelperProgram {
     package: "book",
-    name: "the book's tools",
+    build: "building the book's tools (once, about a minute)",
 };
 
 /// A cargo command.
@@ -79,10 +81,10 @@ pub fn run_helper_with<A: AsRef<OsStr>>(
     helper: &HelperProgram,
     arguments: &[A],
     stdout: Stdio,
-    messages: &mut impl Write,
+    messages: &mut dyn Write,
 ) -> anyhow::Result<(ExitStatus, String)> {
     let mut command = cargo_command(machine);
-    // Without `--quiet`, so that a learner sees the progress of the build.
+    // Without `--quiet`, because its messages become the status line.
     command.args(["run", "--package", helper.package]);
     // Cargo writes into our pipe, so it cannot detect the terminal.
     if machine.colour.stderr {
@@ -93,37 +95,40 @@ pub fn run_helper_with<A: AsRef<OsStr>>(
         .args(arguments)
         .stdout(stdout)
         .stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
+    let mut child = ChildGroup::spawn(command.stdin(Stdio::null()))
         .with_context(|| format!("cannot run {}", machine.cargo.display()))?;
     let stdout = child.stdout.take().map(process::read_in_background);
     let stderr = child.stderr.take().expect("stderr is piped");
-    forward_messages(stderr, helper.name, messages)?;
+    forward_messages(stderr, helper.build, machine.is_terminal, messages)?;
     let stdout = stdout.and_then(|thread| thread.join().ok());
     Ok((child.wait()?, stdout.unwrap_or_default()))
 }
 
-/// Forwards messages at once, without cargo's `Finished` and `Running`.
-fn forward_messages(stderr: impl Read, name: &str, output: &mut impl Write) -> io::Result<()> {
-    let mut is_building = false;
-    let mut is_running = false;
-    for line in BufReader::new(stderr).split(b'\n') {
+/// Forwards messages at once. Cargo's own messages become a status line.
+fn forward_messages(
+    stderr: impl Read,
+    name: &str,
+    is_terminal: bool,
+    messages: &mut dyn Write,
+) -> io::Result<()> {
+    let mut lines = build_progress::lines(stderr);
+    let mut progress = BuildProgress::new(name, |_| false, messages, is_terminal);
+    let mut errors = String::new();
+    for line in &mut lines {
         let line = line?;
-        let text = strip_escapes(&String::from_utf8_lossy(&line));
-        let text = text.trim_start();
-        if !is_running {
-            is_running = text.starts_with("Running ");
-            if is_running || text.starts_with("Finished ") {
-                continue;
-            }
-            if !is_building && text.starts_with("Compiling ") {
-                is_building = true;
-                writeln!(output, "building {name} (about a minute, once)…")?;
-            }
+        if strip_escapes(&line).trim_start().starts_with("Running ") {
+            break;
         }
-        output.write_all(&line)?;
-        output.write_all(b"\n")?;
-        output.flush()?;
+        if !progress.read(&line)? {
+            errors += &(line + "\n");
+        }
+    }
+    drop(progress);
+    messages.write_all(errors.as_bytes())?;
+    messages.flush()?;
+    for line in lines {
+        writeln!(messages, "{}", line?)?;
+        messages.flush()?;
     }
     Ok(())
 }
@@ -148,36 +153,25 @@ mod tests {
 
     fn forwarded(messages: &str) -> String {
         let mut output = Vec::new();
-        forward_messages(messages.as_bytes(), TESTBED.name, &mut output).unwrap();
+        forward_messages(messages.as_bytes(), TESTBED.build, false, &mut output).unwrap();
         String::from_utf8(output).unwrap()
     }
 
     #[test]
-    fn build_is_announced_once_and_shown() {
-        let compiling =
-            "\u{1b}[1m\u{1b}[92m   Compiling\u{1b}[0m libc v0.2.180\n   Compiling testbed v0.1.0\n";
-        let messages = format!(
-            "{compiling}    Finished `dev` profile in 58.11s\n     Running `target/debug/testbed up`\n"
-        );
+    fn build_is_one_line() {
+        let messages = "   Compiling libc v0.2.180\n   Compiling testbed v0.1.0\n    \
+            Finished `dev` profile in 58.11s\n     Running `target/debug/testbed up`\n";
         assert_eq!(
-            forwarded(&messages),
-            format!("building the testbed (about a minute, once)…\n{compiling}")
+            forwarded(messages),
+            "building the testbed (once, about a minute)…\n"
         );
-    }
-
-    #[test]
-    fn without_a_build_only_the_program_reports() {
-        let messages = "    Finished `dev` profile in 0.11s\n     Running `target/debug/testbed images`\ntestbed: pulling redis:8.0\n";
-        assert_eq!(forwarded(messages), "testbed: pulling redis:8.0\n");
     }
 
     #[test]
     fn messages_of_the_program_are_kept() {
-        let messages = "     Running `target/debug/testbed up`\nFinished too early\nRunning late\nCompiling nothing\n";
-        assert_eq!(
-            forwarded(messages),
-            "Finished too early\nRunning late\nCompiling nothing\n"
-        );
+        let program = "Finished too early\nRunning late\n   Compiling nothing\n\n";
+        let messages = format!("    Finished `dev` profile\n     Running `testbed up`\n{program}");
+        assert_eq!(forwarded(&messages), program);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 
+use super::child_group::ChildGroup;
 use super::test_counts::TestCounts;
 
 /// The result of `cargo test`.
@@ -26,19 +27,9 @@ pub struct CargoTestResult {
 /// If the command cannot be started, or if writing to `output` fails, as in
 /// `cargo workshop test | head`. In this case the command is killed.
 pub fn run(command: &mut Command, output: &mut impl Write) -> io::Result<CargoTestResult> {
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut child = ChildGroup::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let mut stdout = child.stdout.take().expect("stdout is piped");
-
-    let counts = match forward_and_count(&mut stdout, output) {
-        Ok(counts) => counts,
-        Err(error) => {
-            // The write error is the one to report, not an error of ending the command.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(error);
-        }
-    };
-
+    let counts = forward_and_count(&mut stdout, output)?;
     let status = child.wait()?;
     Ok(CargoTestResult {
         counts,

@@ -52,7 +52,7 @@ impl GeneratedWorkspace {
             .arg("--target-dir")
             .arg(&app.target_dir);
         let is_quick = |package: &str| variants.iter().any(|it| it.package == package);
-        let build = build::build(command, app.machine.colour.stderr, is_quick, messages)?;
+        let build = build::build(command, &app.machine, is_quick, messages)?;
         build.check_cargo("the exercises")?;
         Ok(build)
     }

@@ -2,6 +2,7 @@
 //! exercise's tests on it.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -134,8 +135,14 @@ impl Variant {
                 ));
             }
         }
-        let outcome = test_run::run_tests(&app.machine, &self.exercise, binary, &mut || false)
-            .with_context(|| file.clone())?;
+        let outcome = test_run::run_tests(
+            &app.machine,
+            &self.exercise,
+            binary,
+            &mut io::sink(),
+            &mut || false,
+        )
+        .with_context(|| file.clone())?;
         let result = match &self.kind {
             VariantKind::Stub => self.verify_stub(&outcome),
             VariantKind::Solution => self.verify_solution(&outcome),
@@ -151,7 +158,7 @@ impl Variant {
     fn report<'a>(&self, outcome: &'a TestOutcome) -> Result<&'a TestReport, String> {
         match outcome {
             TestOutcome::Completed(report) => Ok(report),
-            TestOutcome::TimedOut { running, .. } => Err(self.explain_timeout(running)),
+            TestOutcome::Stopped { .. } => Err(self.explain_stop(outcome).unwrap_or_default()),
             TestOutcome::Crashed { status, last_lines } => {
                 let separator = if last_lines.is_empty() { "" } else { ":\n" };
                 Err(format!(
@@ -159,17 +166,22 @@ impl Variant {
                      pass{separator}{last_lines}"
                 ))
             }
-            TestOutcome::Cancelled => Err("the tests were cancelled".to_owned()),
         }
     }
 
-    fn explain_timeout(&self, running: &[String]) -> String {
-        format!(
-            "{} did not end within {} s; a test must end by itself, or exercise.toml needs a larger \
-             limit_seconds",
+    /// Why the tests were stopped, if they were.
+    fn explain_stop(&self, outcome: &TestOutcome) -> Option<String> {
+        let TestOutcome::Stopped {
+            reason, running, ..
+        } = outcome
+        else {
+            return None;
+        };
+        Some(format!(
+            "{} {}; a test must end by itself, or exercise.toml needs a larger limit_seconds",
             running.join(", "),
-            self.exercise.time_limit.as_secs()
-        )
+            reason.describe(self.exercise.time_limit)
+        ))
     }
 
     fn verify_stub(&self, outcome: &TestOutcome) -> Result<(), String> {
@@ -224,9 +236,8 @@ impl Variant {
     fn verify_wrong_answer(&self, outcome: &TestOutcome, expected: &str) -> Result<(), String> {
         let is_expected =
             |message: &str| normalise_spaces(message).contains(&normalise_spaces(expected));
-        if let TestOutcome::TimedOut { running, .. } = outcome {
+        if let Some(message) = self.explain_stop(outcome) {
             // A time-out is right only if the file expects it.
-            let message = self.explain_timeout(running);
             return if is_expected(&message) {
                 Ok(())
             } else {

@@ -9,6 +9,7 @@ use crate::exercises::exercise::Exercise;
 use crate::exercises::test_run::{self, TestOutcome};
 use crate::run::build::{self, Diagnostic};
 use crate::run::cargo;
+use crate::run::process::StopReason;
 use crate::setup::test_servers;
 
 /// The outcome of a check.
@@ -40,7 +41,10 @@ impl CheckOutcome {
         matches!(
             self,
             CheckOutcome::Tested {
-                outcome: TestOutcome::Cancelled,
+                outcome: TestOutcome::Stopped {
+                    reason: StopReason::Cancelled,
+                    ..
+                },
                 ..
             }
         )
@@ -65,7 +69,7 @@ pub fn build_and_test(
         .args(["test", "--package", id, "--no-run", "--target-dir"])
         .arg(&app.target_dir);
     let is_quick = |package: &str| package == id;
-    let build = build::build(command, machine.colour.stderr, is_quick, messages)?;
+    let build = build::build(command, machine, is_quick, messages)?;
     build.check_cargo("this exercise")?;
     if !build.success {
         return Ok(CheckOutcome::CompileError(build.diagnostics));
@@ -90,6 +94,6 @@ pub fn build_and_test(
         warnings: warnings
             .map(|diagnostic| diagnostic.rendered().to_owned())
             .collect(),
-        outcome: test_run::run_tests(machine, exercise, binary, is_cancelled)?,
+        outcome: test_run::run_tests(machine, exercise, binary, messages, is_cancelled)?,
     })
 }

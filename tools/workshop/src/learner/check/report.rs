@@ -13,10 +13,13 @@ use crate::exercises::hints::HINT_COUNT;
 use crate::exercises::test_run::TestOutcome;
 use crate::run::build::Diagnostic;
 use crate::run::libtest::{self, TestFailure, TestReport};
+use crate::run::process::StopReason;
 use crate::terminal::progress_bar::progress_bar;
 use crate::terminal::style::Styles;
 use crate::terminal::text::last_lines;
 
+/// How many lines of a test's message are shown.
+const MESSAGE_LINES: usize = 40;
 /// How many lines of a test's own output are shown.
 const OUTPUT_LINES: usize = 12;
 
@@ -44,8 +47,11 @@ impl CheckReport<'_> {
             CheckOutcome::Tested { outcome, warnings } => (outcome, warnings),
         };
         match outcome {
-            TestOutcome::Cancelled => Ok(()),
-            TestOutcome::TimedOut { running, report } => self.timed_out(running, report, output),
+            TestOutcome::Stopped {
+                reason,
+                running,
+                report,
+            } => self.stopped(*reason, running, report, output),
             TestOutcome::Crashed { status, last_lines } => self.crashed(status, last_lines, output),
             TestOutcome::Completed(report) => match report.failures.first() {
                 Some(failure) => self.failed(failure, report, output),
@@ -70,7 +76,7 @@ impl CheckReport<'_> {
             "" => "(no message)",
             message => message,
         };
-        writeln!(output, "\n{}\n", indent(message))?;
+        writeln!(output, "\n{}\n", indent(&start_of(message)))?;
         if failure.is_todo() {
             writeln!(output, "{}\n", explain_todo(report, self.hints))?;
         } else if !failure.output.is_empty() && failure.panic().is_some() {
@@ -98,8 +104,9 @@ impl CheckReport<'_> {
         )
     }
 
-    fn timed_out(
+    fn stopped(
         &self,
+        reason: StopReason,
         running: &[String],
         report: &TestReport,
         output: &mut impl Write,
@@ -107,20 +114,28 @@ impl CheckReport<'_> {
         for test in running {
             self.failed_test(test, output)?;
         }
-        let subject = match running {
-            [] => "The tests",
-            [_] => "This test",
-            _ => "These tests",
+        let (subject, verb) = match running {
+            [] => ("The tests", "were"),
+            [_] => ("This test", "was"),
+            _ => ("These tests", "were"),
         };
-        let verb = if running.len() == 1 { "was" } else { "were" };
-        let limit = self.exercise.time_limit.as_secs();
+        let explanation = match reason {
+            StopReason::Time => {
+                "The code waits for ever. Possible reasons:\n  a lock that is never released, a \
+                 channel that is never closed, a message that never\n  arrives, or an endless loop."
+            }
+            StopReason::Memory | StopReason::Output => {
+                "Your code prints without end,\n  or collects values without end. Which loop does \
+                 not stop?"
+            }
+            StopReason::Cancelled => return Ok(()),
+        };
+        let description = reason.describe(self.exercise.time_limit);
         writeln!(
             output,
-            "\n  {subject} did not end within {limit} s and {verb} stopped. The code waits for \
-             ever. Possible reasons:\n  a lock that is never released, a channel that is never \
-             closed, a message that never\n  arrives, or an endless loop.\n"
+            "\n  {subject} {description} and {verb} stopped. {explanation}\n"
         )?;
-        if !self.exercise.services.is_empty() {
+        if reason == StopReason::Time && !self.exercise.services.is_empty() {
             writeln!(
                 output,
                 "  Or a server was still starting: `cargo workshop up` waits until all servers \
@@ -266,6 +281,16 @@ fn indent(text: &str) -> String {
         .lines()
         .map(|line| format!("  {line}").trim_end().to_owned())
         .collect();
+    lines.join("\n")
+}
+
+fn start_of(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().take(MESSAGE_LINES).collect();
+    let hidden = text.lines().count() - lines.len();
+    let note = format!("({hidden} more lines)");
+    if hidden > 0 {
+        lines.push(&note);
+    }
     lines.join("\n")
 }
 

@@ -130,6 +130,46 @@ fn hanging_test_is_stopped_and_named() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn endless_output_is_stopped_and_named() {
+    let workspace = SampleWorkspace::new();
+    let endless = "if last == 1 { loop { println!(\"again\") } } last + 1";
+    workspace.edit(&SOLVED.replace("last + 1", endless));
+
+    let (is_solved, output, _) = run_check(&workspace);
+
+    assert!(!is_solved);
+    assert!(
+        output.starts_with("✗ next number is one more\n"),
+        "{output}"
+    );
+    assert!(
+        output.contains("used more than 512 MiB of memory and was stopped. Your code prints"),
+        "{output}"
+    );
+}
+
+#[test]
+fn huge_messages_are_cut() {
+    let workspace = SampleWorkspace::new();
+    for (text, cut) in [
+        ("x".repeat(1 << 10), "… (a line of 104857600 bytes)"),
+        (
+            "again\\n".repeat(1 << 7),
+            "This test printed more than 4 MiB and was stopped",
+        ),
+    ] {
+        // The second message is too long for all output, so its test is stopped.
+        let panic = format!("panic!(\"{{}}\", \"{text}\".repeat(100 << 10))");
+        workspace.edit(&SOLVED.replace("last + 1", &panic));
+
+        let (_, output, _) = run_check(&workspace);
+
+        assert!(output.len() < 10_000 && output.contains(cut), "{output}");
+    }
+}
+
 #[test]
 fn call_of_exit_is_no_success() {
     let workspace = SampleWorkspace::new();

@@ -52,6 +52,7 @@ impl FakeMachine {
             command_timeout: Duration::from_mins(1),
             docker_start_timeout: Duration::from_mins(1),
             colour: ColourSupport::default(),
+            is_terminal: false,
             docker_host: None,
         }
     }

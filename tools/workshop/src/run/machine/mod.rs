@@ -10,7 +10,7 @@ mod tests;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub struct Machine {
     pub(crate) docker_start_timeout: Duration,
     /// Whether our own outputs show colours.
     pub(crate) colour: ColourSupport,
+    /// Whether the standard error is a terminal that can replace a line.
+    pub(crate) is_terminal: bool,
     /// The value of `DOCKER_HOST`, if it is set.
     pub(crate) docker_host: Option<String>,
 }
@@ -75,6 +77,8 @@ impl Machine {
             command_timeout: Duration::from_secs(10),
             docker_start_timeout: Duration::from_mins(1),
             colour: ColourSupport::detect(),
+            is_terminal: io::stderr().is_terminal()
+                && env::var_os("TERM").is_none_or(|it| it != "dumb"),
             docker_host: env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()),
         }
     }
@@ -101,7 +105,7 @@ impl Machine {
     pub fn run(&self, program: &str, arguments: &[&str]) -> CommandResult {
         let mut command = self.command(program);
         command.args(arguments);
-        match process::run_with_limit(&mut command, self.command_timeout, &mut || false) {
+        match process::run_with_limits(&mut command, self.command_timeout, &mut |_| false) {
             Ok(ProcessOutput {
                 end: ProcessEnd::Exited { success, .. },
                 stdout,
