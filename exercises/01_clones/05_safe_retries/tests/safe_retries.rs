@@ -1,14 +1,24 @@
-// The tests of `safe_retries`: which requests are sent how often. The tests pass the time as a
-// number, so no test waits.
+// The tests of `safe_retries`: which requests are retried, where, and until when. The tests pass
+// the time as an argument, so no test waits.
 
 use std::time::{Duration, Instant};
 
 use http::Method;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use safe_retries::{Failure, NoRetry, Request, Retrier, WINDOW};
+use safe_retries::{Failure, NoRetry, Request, Retrier};
 
 const CLONES: usize = 4;
+
+const IDEMPOTENT: [Method; 5] = [
+    Method::GET,
+    Method::HEAD,
+    Method::OPTIONS,
+    Method::PUT,
+    Method::DELETE,
+];
+
+const FAILURES: [Failure; 2] = [Failure::ConnectionLost, Failure::NotSent];
 
 fn request(method: Method) -> Request {
     Request {
@@ -25,429 +35,308 @@ fn with_key(method: Method, key: &str) -> Request {
     }
 }
 
-/// A retrier with the budget of `count` requests that have just arrived.
-fn after_requests(count: usize, now: Instant) -> Retrier {
-    let mut retrier = Retrier::new(CLONES);
-    (0..count).for_each(|_| retrier.record_request(now));
-    retrier
+/// The same request, after a part of its body was streamed to a clone.
+fn without_body(request: Request) -> Request {
+    Request {
+        is_body_buffered: false,
+        ..request
+    }
+}
+
+/// `POST` and `PATCH`, and methods that the balancer does not know.
+fn methods_that_are_not_idempotent() -> Vec<Method> {
+    ["POST", "PATCH", "CONNECT", "BUY", "get", "Put", "delete"]
+        .map(|name| Method::from_bytes(name.as_bytes()).expect("a valid method name"))
+        .to_vec()
 }
 
 /// The decision after a first attempt at clone 0, with a minute left until the deadline.
-fn decide(
-    retrier: &mut Retrier,
-    request: &Request,
-    failure: Failure,
-    now: Instant,
-) -> Result<usize, NoRetry> {
-    retrier.next_clone(request, failure, &[0], now + Duration::from_mins(1), now)
+fn decide(request: &Request, failure: Failure) -> Result<usize, NoRetry> {
+    let now = Instant::now();
+    let deadline = now + Duration::from_mins(1);
+    Retrier::new(CLONES).next_clone(request, failure, &[0], deadline, now)
 }
 
-/// How many of this number of `GET` requests are retried after their connection was lost.
-fn count_retries(retrier: &mut Retrier, failed: usize, now: Instant) -> usize {
-    (0..failed)
-        .filter(|_| decide(retrier, &request(Method::GET), Failure::ConnectionLost, now).is_ok())
-        .count()
+/// The decision about a `GET` that has tried these clones, with a minute left until the deadline.
+fn choose(clones: usize, failure: Failure, tried: &[usize]) -> Result<usize, NoRetry> {
+    let now = Instant::now();
+    let deadline = now + Duration::from_mins(1);
+    Retrier::new(clones).next_clone(&request(Method::GET), failure, tried, deadline, now)
 }
 
-/// Decides about retries: the learner's code, or the naive version.
-trait Balancer {
-    fn record_request(&mut self, now: Instant);
-    fn next_clone(
-        &mut self,
-        request: &Request,
-        failure: Failure,
-        tried: &[usize],
-        now: Instant,
-    ) -> Option<usize>;
-}
-
-impl Balancer for Retrier {
-    fn record_request(&mut self, now: Instant) {
-        Retrier::record_request(self, now);
+/// All orders in which a request can have tried one or more of the clones, each at most once.
+fn all_orders(clones: usize) -> Vec<Vec<usize>> {
+    let mut orders: Vec<Vec<usize>> = vec![Vec::new()];
+    let mut next = 0;
+    while next < orders.len() {
+        let order = orders[next].clone();
+        for clone in (0..clones).filter(|clone| !order.contains(clone)) {
+            orders.push([order.as_slice(), &[clone]].concat());
+        }
+        next += 1;
     }
-
-    fn next_clone(
-        &mut self,
-        request: &Request,
-        failure: Failure,
-        tried: &[usize],
-        now: Instant,
-    ) -> Option<usize> {
-        let deadline = now + Duration::from_mins(1);
-        Retrier::next_clone(self, request, failure, tried, deadline, now).ok()
-    }
+    orders.split_off(1)
 }
 
-/// The naive version: it sends each request up to three times.
-struct ThreeAttempts;
-
-impl Balancer for ThreeAttempts {
-    fn record_request(&mut self, _now: Instant) {}
-
-    fn next_clone(
-        &mut self,
-        _request: &Request,
-        _failure: Failure,
-        tried: &[usize],
-        _now: Instant,
-    ) -> Option<usize> {
-        (tried.len() < 3).then_some(tried.len())
+/// Fails the test unless `decision` is right for a request that has tried these clones.
+fn check_choice(clones: usize, tried: &[usize], decision: Result<usize, NoRetry>) {
+    let is_left = (0..clones).any(|clone| !tried.contains(&clone));
+    match decision {
+        Ok(clone) if is_left => {
+            assert!(
+                clone < clones,
+                "there is no clone {clone}: the clones are numbered 0 to {}. Does your code count \
+                 past the last one?",
+                clones - 1
+            );
+            assert!(
+                !tried.contains(&clone),
+                "there are {clones} clones, and the request has tried {tried:?}, but its next \
+                 attempt goes to clone {clone} again. Do you compare with every clone in `tried`, \
+                 not only with the last one?"
+            );
+        }
+        decision if is_left => panic!(
+            "there are {clones} clones, and the request has tried {tried:?}: one clone is left, \
+             but you return {decision:?}. Do you count the attempts instead of the clones?"
+        ),
+        decision => assert_eq!(
+            decision,
+            Err(NoRetry::AllTried),
+            "the request has tried {tried:?}, which are all {clones} clones, and must not go to \
+             one of them again. What does your code return if no clone is left?"
+        ),
     }
 }
 
-/// Sends one request until it gets a response or is not retried. `next_result` returns how each
-/// attempt ends: with a failure, or with a response (`None`). Returns how many clones received the
-/// request.
-fn send(
-    balancer: &mut dyn Balancer,
-    request: &Request,
-    now: Instant,
-    mut next_result: impl FnMut() -> Option<Failure>,
-) -> usize {
-    balancer.record_request(now);
-    let mut tried = vec![0];
-    let mut received = 0;
-    loop {
-        let result = next_result();
-        received += usize::from(result != Some(Failure::NotSent));
-        let next = result.and_then(|failure| balancer.next_clone(request, failure, &tried, now));
-        let Some(clone) = next else { return received };
-        tried.push(clone);
-        assert!(
-            tried.len() < 50,
-            "one request was sent 50 times: does your code check which clones it has tried?"
-        );
-    }
-}
-
+// Rule 1. Neither the method nor the body matters if no clone has received the request.
 #[test]
 fn unsent_request_is_retried_with_any_method() {
-    let now = Instant::now();
-    let mut retrier = after_requests(1_000, now);
-    for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH] {
-        let decision = decide(
-            &mut retrier,
-            &request(method.clone()),
-            Failure::NotSent,
-            now,
-        );
+    for method in [IDEMPOTENT.to_vec(), methods_that_are_not_idempotent()].concat() {
+        let decision = decide(&request(method.clone()), Failure::NotSent);
         assert!(
             decision.is_ok(),
             "no clone received this {method}, so a retry cannot execute it twice, but you return \
-             {decision:?}"
+             {decision:?}. Do you look at the failure before the method?"
         );
-    }
-    let upload = Request {
-        is_body_buffered: false,
-        ..request(Method::PUT)
-    };
-    let decision = decide(&mut retrier, &upload, Failure::NotSent, now);
-    assert!(
-        decision.is_ok(),
-        "no part of this upload was sent, so its body is complete, but you return {decision:?}"
-    );
-}
-
-#[test]
-fn only_idempotent_requests_are_sent_twice() {
-    let now = Instant::now();
-    let mut retrier = after_requests(1_000, now);
-    for method in [
-        Method::GET,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::PUT,
-        Method::DELETE,
-    ] {
-        let decision = decide(
-            &mut retrier,
-            &request(method.clone()),
-            Failure::ConnectionLost,
-            now,
-        );
+        let decision = decide(&without_body(request(method.clone())), Failure::NotSent);
         assert!(
             decision.is_ok(),
-            "{method} is idempotent and should be retried, but you return {decision:?}"
+            "no part of this {method} was sent, so its body is complete, but you return \
+             {decision:?}. Do you look at the failure before the body?"
         );
     }
-    for method in [
-        Method::POST,
-        Method::PATCH,
-        Method::from_bytes(b"BUY").expect("`BUY` is a valid method name"),
-    ] {
-        let mut decision_for =
-            |request| decide(&mut retrier, &request, Failure::ConnectionLost, now);
-        let decision = decision_for(request(method.clone()));
-        assert_eq!(
-            decision,
-            Err(NoRetry::NotIdempotent),
-            "a clone may have executed this {method}: a retry could create a second order"
+}
+
+// Rule 2.
+#[test]
+fn only_idempotent_requests_are_sent_twice() {
+    for method in IDEMPOTENT {
+        let decision = decide(&request(method.clone()), Failure::ConnectionLost);
+        assert!(
+            decision.is_ok(),
+            "{method} is idempotent and should be retried, but you return {decision:?}. Is it in \
+             your list of methods?"
         );
-        let decision = decision_for(with_key(method.clone(), ""));
+    }
+    for method in methods_that_are_not_idempotent() {
         assert_eq!(
-            decision,
+            decide(&request(method.clone()), Failure::ConnectionLost),
             Err(NoRetry::NotIdempotent),
-            "an empty idempotency key is no key, so this {method} could be executed twice"
+            "a clone may have executed this {method}: a retry could create a second order. Do you \
+             list the methods that are idempotent, spelled exactly as in the rule?"
         );
-        let decision = decision_for(with_key(method.clone(), "7f3a"));
+    }
+}
+
+// Rule 2. A key makes every method idempotent. It never makes one less so.
+#[test]
+fn idempotency_key_allows_any_method() {
+    for method in methods_that_are_not_idempotent() {
+        let decide = |key| decide(&with_key(method.clone(), key), Failure::ConnectionLost);
+        assert_eq!(
+            decide(""),
+            Err(NoRetry::NotIdempotent),
+            "an empty idempotency key is no key, so this {method} could be executed twice. Do you \
+             look at the value, or only whether there is one?"
+        );
+        let decision = decide("7f3a");
         assert!(
             decision.is_ok(),
             "this {method} has an idempotency key, so the clones execute it once and a retry is \
-             safe, but you return {decision:?}"
+             safe, but you return {decision:?}. Does your code accept a key with any method?"
         );
+    }
+    for method in IDEMPOTENT {
+        for key in ["", "7f3a"] {
+            let decision = decide(&with_key(method.clone(), key), Failure::ConnectionLost);
+            assert!(
+                decision.is_ok(),
+                "{method} is idempotent without a key, so the key {key:?} changes nothing, but you \
+                 return {decision:?}. Does your code look at the key before the method?"
+            );
+        }
     }
 }
 
-#[test]
-fn request_without_its_body_is_not_retried() {
-    let now = Instant::now();
-    let mut retrier = after_requests(1_000, now);
-    let upload = Request {
-        is_body_buffered: false,
-        ..request(Method::PUT)
-    };
-    assert_eq!(
-        decide(&mut retrier, &upload, Failure::ConnectionLost, now),
-        Err(NoRetry::BodyNotBuffered),
-        "PUT is idempotent, but a part of this body is gone: the next clone would get only the rest"
-    );
-}
-
+// Rule 2. Counts how often customers pay twice, with your code and with the naive version.
 #[test]
 fn no_order_is_executed_twice() {
-    // Most requests succeed, so the budget is never the reason for "no retry".
-    let count_duplicates = |balancer: &mut dyn Balancer| {
+    type NextClone<'a> = &'a dyn Fn(Failure, &[usize]) -> Option<usize>;
+    let count_duplicates = |next_clone: NextClone| {
         let mut rng = SmallRng::seed_from_u64(7);
-        let start = Instant::now();
         let mut duplicates = 0;
-        for millis in 0..20_000 {
-            let order = request(Method::POST);
-            let now = start + Duration::from_millis(millis);
-            let next_result = || match rng.random_range(0..20) {
-                0 => Some(Failure::NotSent),
-                1 => Some(Failure::ConnectionLost),
-                _ => None,
-            };
-            duplicates += usize::from(send(balancer, &order, now, next_result) > 1);
+        for _ in 0..20_000 {
+            let (mut tried, mut received) = (vec![0], 0);
+            loop {
+                let failure = match rng.random_range(0..20) {
+                    0 => Some(Failure::NotSent),
+                    1 => Some(Failure::ConnectionLost),
+                    _ => None,
+                };
+                received += usize::from(failure != Some(Failure::NotSent));
+                let Some(clone) = failure.and_then(|failure| next_clone(failure, &tried)) else {
+                    break;
+                };
+                tried.push(clone);
+                assert!(
+                    tried.len() < 50,
+                    "one order was sent 50 times: does your code check which clones it has tried?"
+                );
+            }
+            duplicates += usize::from(received > 1);
         }
         duplicates
     };
-    let naive = count_duplicates(&mut ThreeAttempts);
+    let naive = count_duplicates(&|_, tried| (tried.len() < 3).then_some(tried.len()));
     assert!(
         naive > 500,
         "the naive balancer should send many orders twice, or this test proves nothing: {naive}"
     );
 
-    let yours = count_duplicates(&mut Retrier::new(CLONES));
+    let retrier = Retrier::new(CLONES);
+    let now = Instant::now();
+    let deadline = now + Duration::from_mins(1);
+    let order = request(Method::POST);
+    let yours = count_duplicates(&|failure, tried| {
+        let next = retrier.next_clone(&order, failure, tried, deadline, now);
+        next.ok()
+    });
     assert_eq!(
         yours, 0,
         "{yours} of 20000 orders may have been executed twice, and none should be. A balancer that \
-         sends each request up to three times has {naive}"
+         sends each request up to three times has {naive}. Which orders does your code retry?"
     );
 }
 
+// Rule 3. A part of the body is gone, whatever makes the request idempotent.
+#[test]
+fn request_without_its_body_is_not_retried() {
+    for method in IDEMPOTENT {
+        assert_eq!(
+            decide(
+                &without_body(request(method.clone())),
+                Failure::ConnectionLost
+            ),
+            Err(NoRetry::BodyNotBuffered),
+            "{method} is idempotent, but a part of this body is gone: the next clone would get only \
+             the rest. Do you look at `is_body_buffered`?"
+        );
+    }
+    for method in [Method::POST, Method::PATCH, Method::PUT] {
+        assert_eq!(
+            decide(
+                &without_body(with_key(method.clone(), "7f3a")),
+                Failure::ConnectionLost
+            ),
+            Err(NoRetry::BodyNotBuffered),
+            "this {method} has an idempotency key, but a part of its body is gone: the next clone \
+             would get half an order. Does your code skip the check of the body for a key?"
+        );
+    }
+}
+
+// Rule 4. Every order in which clones can be tried, and some clones twice.
 #[test]
 fn each_attempt_goes_to_an_untried_clone() {
-    let now = Instant::now();
-    for failure in [Failure::ConnectionLost, Failure::NotSent] {
-        let mut retrier = after_requests(1_000, now);
-        let mut next_clone = |tried: &[usize]| {
-            let deadline = now + Duration::from_mins(1);
-            retrier.next_clone(&request(Method::GET), failure, tried, deadline, now)
-        };
-        for first in 0..CLONES {
-            let mut tried = vec![first];
-            while tried.len() < CLONES {
-                let clone = next_clone(&tried)
-                    .expect("a clone is untried, and there is time and budget: expected a retry");
-                assert!(
-                    clone < CLONES,
-                    "there is no clone {clone}: the clones are numbered 0 to {}",
-                    CLONES - 1
-                );
-                assert!(
-                    !tried.contains(&clone),
-                    "the request has tried {tried:?}, but its next attempt goes to clone {clone} \
-                     again"
-                );
-                tried.push(clone);
+    for failure in FAILURES {
+        for clones in 1..=CLONES {
+            for tried in all_orders(clones) {
+                check_choice(clones, &tried, choose(clones, failure, &tried));
+                let twice = [tried.as_slice(), &tried].concat();
+                check_choice(clones, &twice, choose(clones, failure, &twice));
+                let first_again = [tried.as_slice(), &tried[..1]].concat();
+                check_choice(clones, &first_again, choose(clones, failure, &first_again));
             }
-            assert_eq!(
-                next_clone(&tried),
-                Err(NoRetry::AllTried),
-                "the request has tried all {CLONES} clones, and must not go to one of them again"
-            );
         }
     }
 }
 
+// Rule 5.
 #[test]
 fn no_retry_after_the_deadline() {
     let before = Instant::now();
     let now = before + Duration::from_secs(1);
-    let mut retrier = after_requests(1_000, now);
-    for failure in [Failure::ConnectionLost, Failure::NotSent] {
-        let mut with =
+    let retrier = Retrier::new(CLONES);
+    for failure in FAILURES {
+        let decide =
             |deadline| retrier.next_clone(&request(Method::GET), failure, &[0], deadline, now);
-        let decision = with(now + Duration::from_millis(1));
+        let decision = decide(now + Duration::from_micros(1));
         assert!(
             decision.is_ok(),
-            "there is 1 ms left until the deadline, but you return {decision:?}"
+            "there is 1 µs left until the deadline, but you return {decision:?} after {failure:?}. \
+             Do you compare `now` with the deadline itself?"
         );
-        for deadline in [now, before] {
+        assert_eq!(
+            decide(before),
+            Err(NoRetry::DeadlinePassed),
+            "the deadline passed a second ago and the client no longer waits, so a retry after \
+             {failure:?} is useless work. Do you compare `now` with the deadline for every failure?"
+        );
+        assert_eq!(
+            decide(now),
+            Err(NoRetry::DeadlinePassed),
+            "the deadline is now, and a retry must start before it, not at it. What does your \
+             comparison say if both are equal?"
+        );
+    }
+}
+
+// Rule 6. Every combination of reasons.
+#[test]
+fn first_reason_is_returned() {
+    let earlier = Instant::now();
+    let deadline = earlier + Duration::from_secs(1);
+    let later = deadline + Duration::from_secs(1);
+    let all: Vec<usize> = (0..CLONES).collect();
+    for failure in FAILURES {
+        let is_sent = failure == Failure::ConnectionLost;
+        for bits in 0..16 {
+            let has = |bit: u32| bits & (1 << bit) != 0;
+            let request = Request {
+                method: if has(0) { Method::POST } else { Method::PUT },
+                idempotency_key: None,
+                is_body_buffered: !has(1),
+            };
+            let now = if has(2) { later } else { earlier };
+            let tried = if has(3) { all.as_slice() } else { &[0] };
+            let reasons = [
+                (has(0) && is_sent, NoRetry::NotIdempotent),
+                (has(1) && is_sent, NoRetry::BodyNotBuffered),
+                (has(2), NoRetry::DeadlinePassed),
+                (has(3), NoRetry::AllTried),
+            ];
+            let reasons: Vec<NoRetry> = reasons
+                .into_iter()
+                .filter_map(|(applies, reason)| applies.then_some(reason))
+                .collect();
+            let decision = Retrier::new(CLONES).next_clone(&request, failure, tried, deadline, now);
             assert_eq!(
-                with(deadline),
-                Err(NoRetry::DeadlinePassed),
-                "the deadline has passed and the client no longer waits, so a retry is useless work"
+                decision.err(),
+                reasons.first().copied(),
+                "after {failure:?}, the reasons against a retry are {reasons:?}, and the first one \
+                 should be returned, but you return {decision:?}. In which order do you check?"
             );
         }
     }
-}
-
-#[test]
-fn budget_limits_the_load_to_a_fifth_more() {
-    let amplification = |balancer: &mut dyn Balancer, step: Duration| {
-        let start = Instant::now();
-        let sent: usize = (0..5_000)
-            .map(|number| {
-                let now = start + step * number;
-                send(balancer, &request(Method::GET), now, || {
-                    Some(Failure::ConnectionLost)
-                })
-            })
-            .sum();
-        f64::from(u32::try_from(sent).expect("each request is sent fewer than 50 times")) / 5_000.0
-    };
-    for millis in [0, 1, 10, 100] {
-        let step = Duration::from_millis(millis);
-        let naive = amplification(&mut ThreeAttempts, step);
-        assert!(
-            (naive - 3.0).abs() < 1e-9,
-            "the naive balancer should send 3 requests per request, or this test proves nothing: \
-             {naive}"
-        );
-
-        let yours = amplification(&mut Retrier::new(CLONES), step);
-        assert!(
-            yours <= 1.2,
-            "one request every {millis} ms, and all fail: the clones get {yours:.2} requests per \
-             client request, but at most 1.20 are allowed. Is there a budget? Does a retry count \
-             as a request and allow further retries?"
-        );
-        assert!(
-            yours >= 1.15,
-            "one request every {millis} ms, and all fail: the clones get {yours:.2} requests per \
-             client request, but the budget allows 1.20. Does your code use the whole budget?"
-        );
-    }
-}
-
-#[test]
-fn quiet_times_save_up_no_budget() {
-    let start = Instant::now();
-    let mut retrier = Retrier::new(CLONES);
-    for second in 0..3_600 {
-        (0..100).for_each(|_| retrier.record_request(start + Duration::from_secs(second)));
-    }
-    let later = start + Duration::from_secs(3_599);
-
-    let count = count_retries(&mut retrier, 5_000, later);
-
-    // 200, or a few more if you count in whole seconds.
-    assert!(
-        (180..=225).contains(&count),
-        "1000 requests arrived in the last 10 s, so the budget is 200 retries, but {count} were \
-         made. Does your code forget older requests?"
-    );
-    assert_eq!(
-        count_retries(&mut retrier, 10, later + 2 * WINDOW),
-        0,
-        "no request arrived in the last 10 s, so there is no budget"
-    );
-}
-
-#[test]
-fn used_budget_returns_after_the_window() {
-    let start = Instant::now();
-    let at = |millis| start + Duration::from_millis(millis);
-    let mut retrier = after_requests(1_000, at(500));
-    assert_eq!(
-        count_retries(&mut retrier, 1_000, at(9_500)),
-        200,
-        "the budget is a fifth of 1000 requests"
-    );
-
-    (0..1_000).for_each(|_| retrier.record_request(at(11_000)));
-    assert_eq!(
-        count_retries(&mut retrier, 1_000, at(11_000)),
-        0,
-        "200 retries were made 1.5 s ago, which is the whole budget of 1000 requests. Does your \
-         window slide, or does your code reset the counts every 10 s?"
-    );
-    assert_eq!(
-        count_retries(&mut retrier, 1_000, at(20_600)),
-        200,
-        "the 200 retries are more than 10 s old, so the budget should be available again"
-    );
-}
-
-#[test]
-fn only_a_retry_uses_budget() {
-    let now = Instant::now();
-    let mut retrier = after_requests(100, now);
-    let all: Vec<usize> = (0..CLONES).collect();
-    for _ in 0..100 {
-        let minute = now + Duration::from_mins(1);
-        let mut expect_no_retry = |request: Request, tried: &[usize], deadline| {
-            let decision =
-                retrier.next_clone(&request, Failure::ConnectionLost, tried, deadline, now);
-            assert!(
-                decision.is_err(),
-                "expected no retry for {request:?} that tried {tried:?}, got {decision:?}"
-            );
-        };
-        expect_no_retry(request(Method::POST), &[0], minute);
-        expect_no_retry(request(Method::GET), &[0], now);
-        expect_no_retry(request(Method::GET), &all, minute);
-    }
-    assert_eq!(
-        count_retries(&mut retrier, 20, now),
-        20,
-        "100 requests allow 20 retries, but requests that were not retried used some of this \
-         budget. Which check comes last in your code?"
-    );
-    assert_eq!(
-        decide(
-            &mut retrier,
-            &request(Method::GET),
-            Failure::ConnectionLost,
-            now
-        ),
-        Err(NoRetry::BudgetExhausted),
-        "100 requests allow 20 retries, and 20 were made"
-    );
-}
-
-#[test]
-fn unsent_request_uses_no_budget() {
-    let now = Instant::now();
-    let mut retrier = after_requests(100, now);
-    for _ in 0..500 {
-        let decision = decide(&mut retrier, &request(Method::POST), Failure::NotSent, now);
-        assert!(
-            decision.is_ok(),
-            "a refused connection does not load a clone, so its retry needs no budget, but you \
-             return {decision:?}"
-        );
-    }
-    assert_eq!(
-        count_retries(&mut retrier, 100, now),
-        20,
-        "100 requests allow 20 retries, but refused connections used some of this budget"
-    );
-    let decision = decide(&mut retrier, &request(Method::GET), Failure::NotSent, now);
-    assert!(
-        decision.is_ok(),
-        "the budget is empty, but a request that was not sent needs none; you return {decision:?}"
-    );
 }

@@ -1,14 +1,11 @@
-// Wrong: it resets the counts every 10 s, so it uses two budgets around each reset.
-// Says: Does your window slide, or does your code reset
+// Wrong: it retries only methods that change nothing, so it drops each `PUT` and `DELETE`.
+// Says: Is it in your list of methods?
+// Breaks: rule 2
 #![allow(missing_docs, reason = "documented in the exercise")]
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::Method;
-
-pub const WINDOW: Duration = Duration::from_secs(10);
-
-pub const REQUESTS_PER_RETRY: usize = 5;
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -33,35 +30,20 @@ pub enum NoRetry {
     DeadlinePassed,
     #[error("the request has tried every clone")]
     AllTried,
-    #[error("the retry budget is used up; it grows again with the next requests")]
-    BudgetExhausted,
 }
 
 #[derive(Debug)]
 pub struct Retrier {
     clones: usize,
-    window: Option<Instant>,
-    requests: usize,
-    retries: usize,
 }
 
 impl Retrier {
     pub fn new(clones: usize) -> Self {
-        Retrier {
-            clones,
-            window: None,
-            requests: 0,
-            retries: 0,
-        }
-    }
-
-    pub fn record_request(&mut self, now: Instant) {
-        self.reset_window(now);
-        self.requests += 1;
+        Retrier { clones }
     }
 
     pub fn next_clone(
-        &mut self,
+        &self,
         request: &Request,
         failure: Failure,
         tried: &[usize],
@@ -79,37 +61,15 @@ impl Retrier {
         if now >= deadline {
             return Err(NoRetry::DeadlinePassed);
         }
-        let Some(next) = (0..self.clones).find(|clone| !tried.contains(clone)) else {
-            return Err(NoRetry::AllTried);
-        };
-        if failure == Failure::ConnectionLost && !self.use_budget(now) {
-            return Err(NoRetry::BudgetExhausted);
-        }
-        Ok(next)
-    }
-
-    fn use_budget(&mut self, now: Instant) -> bool {
-        self.reset_window(now);
-        let is_allowed = (self.retries + 1) * REQUESTS_PER_RETRY <= self.requests;
-        self.retries += usize::from(is_allowed);
-        is_allowed
-    }
-
-    fn reset_window(&mut self, now: Instant) {
-        if self
-            .window
-            .is_none_or(|start| now.duration_since(start) >= WINDOW)
-        {
-            self.window = Some(now);
-            self.requests = 0;
-            self.retries = 0;
-        }
+        (0..self.clones)
+            .find(|clone| !tried.contains(clone))
+            .ok_or(NoRetry::AllTried)
     }
 }
 
 fn is_idempotent(request: &Request) -> bool {
     match request.method {
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE => true,
+        Method::GET | Method::HEAD | Method::OPTIONS => true,
         _ => request
             .idempotency_key
             .as_ref()
