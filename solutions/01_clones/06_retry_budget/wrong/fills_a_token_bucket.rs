@@ -1,4 +1,4 @@
-// Wrong: each request adds a fifth of a token, and the tokens of a quiet hour wait for a bad second.
+// Wrong: each request adds a fifth of a token, and the tokens of a quiet hour never expire.
 // Says: Does your code forget older requests?
 // Breaks: rule 6
 #![allow(missing_docs, reason = "documented in the exercise")]

@@ -1,4 +1,4 @@
-// Wrong: it uses the budget before it looks at the decision, so orders that are not retried use it up.
+// Wrong: it looks at the budget before the decision, so orders that are not retried use it up.
 // Says: Which check comes last in your code?
 // Breaks: rule 4
 #![allow(missing_docs, reason = "documented in the exercise")]
