@@ -65,6 +65,7 @@ fn count_in_threads(balancer: &RoundRobin, threads: usize, picks: usize) -> Coun
     })
 }
 
+// Rule 1.
 #[test]
 fn clones_take_turns_in_order() {
     let balancer = clones(3);
@@ -79,22 +80,86 @@ fn clones_take_turns_in_order() {
     let expected: Vec<_> = one_round.into_iter().cycle().take(7).collect();
     assert_eq!(
         picked, expected,
-        "each clone should get one request per round, in the order of the list"
+        "the clones should get one request each per round, in the order of the list, and the first \
+         request goes to clone-1: which clone comes after the last one, and where do you begin?"
     );
 }
 
+// Rule 1. The last request of a long day must not break the turns.
+#[test]
+fn turns_go_on_after_many_requests() {
+    let balancer = clones(3);
+    let mut last = pick(&balancer);
+    for number in 2..=200_000 {
+        let picked = pick(&balancer);
+        let expected = match last {
+            "clone-1" => "clone-2",
+            "clone-2" => "clone-3",
+            _ => "clone-1",
+        };
+        assert_eq!(
+            picked, expected,
+            "request {number} went to the wrong clone after {last}: how far can your number count \
+             before it starts again at 0?"
+        );
+        last = picked;
+    }
+}
+
+// Rule 1. Each balancer has its own turns.
+#[test]
+fn balancers_have_separate_turns() {
+    let (one, other) = (clones(3), clones(3));
+    for round in 1..=20 {
+        for expected in ["clone-1", "clone-2", "clone-3"] {
+            assert_eq!(
+                (pick(&one), pick(&other)),
+                (expected, expected),
+                "in round {round}, two balancers with the same clones are not at the same clone: \
+                 do they share one `static` number?"
+            );
+        }
+    }
+}
+
+// Rule 2.
+#[test]
+fn next_thread_continues_the_turns() {
+    let balancer = clones(3);
+    // The threads run one after the other.
+    let picked: Vec<_> = (0..6)
+        .map(|_| {
+            let picked = thread::scope(|scope| scope.spawn(|| pick(&balancer)).join());
+            picked.unwrap_or_else(|panic| resume_unwind(panic))
+        })
+        .collect();
+    let one_round = ["clone-1", "clone-2", "clone-3"];
+    assert_eq!(
+        picked,
+        [one_round, one_round].concat(),
+        "6 threads picked once each, one after the other, and they did not take turns: does each \
+         thread have a number of its own?"
+    );
+}
+
+// Rule 2. If two threads take the same turn, the counts differ. Many clones make a pick long, and
+// few clones make it short, so the threads meet at different places in it.
 #[test]
 fn threads_share_the_turns() {
-    // Many clones and many picks: a turn that two threads took must not be evened out by chance.
-    let balancer = clones(32);
-    let counts = count_in_threads(&balancer, 8, 100_000);
-    assert!(
-        counts.values().all(|count| *count == 25_000),
-        "8 threads picked 800000 times, so each of the 32 clones should get 25000 requests. Can \
-         two threads read the same number before one of them writes the next? {counts:?}"
-    );
+    for (clone_count, picks) in [(32, 100_000), (3, 150_000)] {
+        let balancer = clones(clone_count);
+        let counts = count_in_threads(&balancer, 8, picks);
+        let expected = 8 * picks / clone_count;
+        assert!(
+            counts.values().all(|count| *count == expected),
+            "8 threads picked {picks} times each, so each of the {clone_count} clones should get \
+             {expected} requests: {counts:?}. Can two threads read the same number before one of \
+             them writes the next?"
+        );
+    }
 }
 
+// Rule 3.
 #[test]
 fn all_other_clones_share_the_missed_turns() {
     for down in 0..4 {
@@ -107,7 +172,8 @@ fn all_other_clones_share_the_missed_turns() {
         assert_eq!(
             counts.remove(down),
             Some(0),
-            "{down} is down, but the balancer sent requests to it"
+            "{down} is down, but the balancer sent requests to it: where does `pick` read \
+             `is_healthy`?"
         );
         // Exactly 100 each, or one more or less if the turns began in the middle of a round.
         assert!(
@@ -118,18 +184,38 @@ fn all_other_clones_share_the_missed_turns() {
     }
 }
 
+// Rules 2 and 3. A `pick` must find the healthy clone, also if other threads change the number in
+// the middle of it. Almost every clone is down, so a search with steps takes long.
 #[test]
 fn threads_find_the_only_healthy_clone() {
-    let balancer = clones(2);
-    balancer.upstreams()[0].set_healthy(false);
-    // clone-2 is healthy, so each `pick` must find it, also while other threads change the counter.
-    let counts = count_in_threads(&balancer, 4, 20_000);
+    let balancer = clones(200);
+    for upstream in &balancer.upstreams()[..199] {
+        upstream.set_healthy(false);
+    }
+    let (threads, picks) = (8, 4_000);
+    let start = Barrier::new(threads);
+    let work = || {
+        start.wait();
+        (0..picks).filter(|_| balancer.pick().is_none()).count()
+    };
+    let missed: usize = thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let results = running.into_iter().map(thread::ScopedJoinHandle::join);
+        results
+            .map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
+            .sum()
+    });
     assert_eq!(
-        counts["clone-2"], 80_000,
-        "clone-2 is the only healthy clone and should get all requests: {counts:?}"
+        missed,
+        0,
+        "clone-200 is healthy, but {missed} of {} picks in {threads} threads returned `None`: does \
+         `pick` take a new number for each clone that it skips? Another thread can take the number \
+         that leads to clone-200.",
+        threads * picks
     );
 }
 
+// Rule 4.
 #[test]
 fn recovered_clone_takes_only_its_turns() {
     let balancer = clones(3);
@@ -146,11 +232,30 @@ fn recovered_clone_takes_only_its_turns() {
     );
 }
 
+// Rule 5.
+#[test]
+fn flapping_clone_takes_no_turns_from_others() {
+    let balancer = clones(3);
+    let mut counts = zero_counts(&balancer);
+    for number in 0..600 {
+        balancer.upstreams()[2].set_healthy(number % 2 == 0);
+        *counts.entry(pick(&balancer)).or_default() += 1;
+    }
+    // Not exactly half each: how the turns of clone-3 are shared is up to you.
+    assert!(
+        counts["clone-1"] >= 60 && counts["clone-2"] >= 60,
+        "clone-3 went up and down with every request, and clone-1 and clone-2 were always healthy, \
+         but one of them got almost nothing of 600 requests: {counts:?}. Do the turns start again \
+         when the list of healthy clones changes?"
+    );
+}
+
+// Rule 6.
 #[test]
 fn no_healthy_clone_gives_no_pick() {
     assert!(
         clones(0).pick().is_none(),
-        "the list of clones is empty, but `pick` returned a clone"
+        "the list of clones is empty, but `pick` returned a clone: from where?"
     );
 
     let balancer = clones(2);
@@ -160,10 +265,15 @@ fn no_healthy_clone_gives_no_pick() {
     for _ in 0..5 {
         assert!(
             balancer.pick().is_none(),
-            "both clones are down, but `pick` returned one of them"
+            "both clones are down, but `pick` returned one of them: what does it do when it has \
+             found no healthy clone?"
         );
     }
 
     balancer.upstreams()[1].set_healthy(true);
-    assert_eq!(pick(&balancer), "clone-2", "only clone-2 is healthy");
+    assert_eq!(
+        pick(&balancer),
+        "clone-2",
+        "only clone-2 is healthy: does `pick` read the health again for each request?"
+    );
 }

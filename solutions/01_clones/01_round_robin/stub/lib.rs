@@ -9,20 +9,25 @@
 //!
 //! ## Rules
 //!
-//! 1. While all clones are healthy, they take turns in the order of the list. No clone gets a
-//!    second request before every other clone got its first.
+//! 1. While all clones are healthy, they take turns in the order of the list, and the first request
+//!    goes to the first clone. No clone gets a second request before every other clone got its
+//!    first. This holds for any number of requests, and each balancer has its own turns.
 //! 2. Rule 1 holds for all threads together. The balancer has several threads, and they share one
 //!    [`RoundRobin`].
-//! 3. A clone that is down gets no request. Its turns are shared among *all* other clones.
+//! 3. A clone that is down gets no request. Its turns are shared among *all* other clones. While a
+//!    clone is healthy, `pick` finds one, whatever other threads do at the same time.
 //! 4. A clone that recovers takes its turns again. It does not make up for the turns it missed.
-//! 5. If no clone is healthy, `pick` returns `None` and does not panic. The caller decides what
+//! 5. The turns go on when the set of healthy clones changes. They do not start again with the
+//!    first clone, so each healthy clone gets requests even if another one flaps (goes down and up
+//!    again and again).
+//! 6. If no clone is healthy, `pick` returns `None` and does not panic. The caller decides what
 //!    the client is told.
 //!
 //! ## Predict
 //!
 //! There are four clones, and the second is down. When a balancer reaches it, it "goes on to the
 //! next one". Of 300 requests, how many does each of the other three clones get? Write three
-//! numbers down. Then read the third test.
+//! numbers down. Then read the test `all_other_clones_share_the_missed_turns`.
 //!
 //! ## What to do
 //!

@@ -1,5 +1,6 @@
 // Wrong: it remembers nothing, so the first healthy clone gets every request.
 // Says: what does `pick` remember from one call to the next?
+// Breaks: rule 1
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,6 @@
 // Wrong: it picks the clone with the fewest requests so far, so a recovered clone is flooded.
 // Says: Does clone-1 make up for the turns it missed
+// Breaks: rule 4
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Mutex;

@@ -1,5 +1,6 @@
 // Wrong: it reads the atomic counter before the search and writes it after, in two steps.
 // Says: Can two threads read the same number
+// Breaks: rule 2
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,5 +1,6 @@
 // Wrong: it skips a clone that is down, so the clone after it gets two turns per round.
 // Says: Do all its turns go to the clone after it?
+// Breaks: rule 3
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,16 +1,12 @@
-// Wrong: it counts the clones that are out before the ejection, so two of three may be out.
+// Wrong: it counts the clones that are out before this one goes, so two of three may be out.
 // Says: Do you count the clone that is about to leave?
+// Breaks: rule 3
 #![allow(missing_docs, reason = "documented in the exercise")]
-
-use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug)]
 pub struct HealthPolicy {
     pub fall: u32,
     pub rise: u32,
-    pub max_failures: u32,
-    pub base_ejection: Duration,
-    pub max_ejection: Duration,
 }
 
 #[derive(Debug)]
@@ -21,38 +17,14 @@ pub struct HealthTracker {
 
 #[derive(Debug, Default)]
 struct CloneHealth {
+    is_ejected: bool,
     is_down: bool,
     contradicting_probes: u32,
-    failures_in_a_row: u32,
-    last_ejection: Option<Ejection>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Ejection {
-    until: Instant,
-    length: Duration,
 }
 
 impl CloneHealth {
-    fn is_ejected(&self, now: Instant) -> bool {
-        self.last_ejection
-            .is_some_and(|ejection| now < ejection.until)
-    }
-
-    fn is_out(&self, now: Instant) -> bool {
-        self.is_down || self.is_ejected(now)
-    }
-
-    fn eject(&mut self, policy: &HealthPolicy, now: Instant) {
-        let length = match self.last_ejection {
-            Some(last) if now < last.until + policy.max_ejection => {
-                (last.length * 2).min(policy.max_ejection)
-            }
-            _ => policy.base_ejection,
-        };
-        let until = now + length;
-        self.last_ejection = Some(Ejection { until, length });
-        self.failures_in_a_row = 0;
+    fn is_out(&self) -> bool {
+        self.is_down || self.is_ejected
     }
 }
 
@@ -62,8 +34,12 @@ impl HealthTracker {
         HealthTracker { policy, clones }
     }
 
-    pub fn record_probe(&mut self, clone: usize, is_success: bool, now: Instant) {
-        let may_leave = self.may_leave(clone, now);
+    pub fn set_ejected(&mut self, clone: usize, is_ejected: bool) {
+        self.clones[clone].is_ejected = is_ejected;
+    }
+
+    pub fn record_probe(&mut self, clone: usize, is_success: bool) {
+        let may_leave = self.may_leave(clone);
         let health = &mut self.clones[clone];
         if is_success != health.is_down {
             health.contradicting_probes = 0;
@@ -81,35 +57,14 @@ impl HealthTracker {
         }
     }
 
-    pub fn record_request(&mut self, clone: usize, is_success: bool, now: Instant) {
-        let may_leave = self.may_leave(clone, now);
-        let health = &mut self.clones[clone];
-        if health.is_ejected(now) {
-            return;
-        }
-        if is_success {
-            health.failures_in_a_row = 0;
-            return;
-        }
-        health.failures_in_a_row += 1;
-        if health.failures_in_a_row >= self.policy.max_failures && may_leave {
-            health.eject(&self.policy, now);
-        }
-    }
-
-    pub fn candidates(&self, now: Instant) -> Vec<usize> {
+    pub fn candidates(&self) -> Vec<usize> {
         (0..self.clones.len())
-            .filter(|clone| !self.clones[*clone].is_out(now))
+            .filter(|clone| !self.clones[*clone].is_out())
             .collect()
     }
 
-    fn may_leave(&self, clone: usize, now: Instant) -> bool {
-        let others = self
-            .clones
-            .iter()
-            .enumerate()
-            .filter(|(number, _)| *number != clone);
-        let out = others.filter(|(_, other)| other.is_out(now)).count();
-        2 * out < self.clones.len()
+    fn may_leave(&self, clone: usize) -> bool {
+        let out = self.clones.iter().filter(|health| health.is_out()).count();
+        self.clones[clone].is_out() || 2 * out < self.clones.len()
     }
 }

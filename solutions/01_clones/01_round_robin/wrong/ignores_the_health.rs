@@ -1,0 +1,60 @@
+// Wrong: it sends requests to clones that are down too.
+// Says: where does `pick` read `is_healthy`?
+// Breaks: rule 3
+#![allow(missing_docs, reason = "documented in the exercise")]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+#[derive(Debug)]
+pub struct Upstream {
+    name: String,
+    is_healthy: AtomicBool,
+}
+
+impl Upstream {
+    pub fn new(name: impl Into<String>) -> Self {
+        Upstream {
+            name: name.into(),
+            is_healthy: AtomicBool::new(true),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn is_healthy(&self) -> bool {
+        self.is_healthy.load(Ordering::Relaxed)
+    }
+
+    pub fn set_healthy(&self, is_healthy: bool) {
+        self.is_healthy.store(is_healthy, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+pub struct RoundRobin {
+    upstreams: Vec<Upstream>,
+    turns: AtomicUsize,
+}
+
+impl RoundRobin {
+    pub fn new(upstreams: Vec<Upstream>) -> Self {
+        RoundRobin {
+            upstreams,
+            turns: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
+    }
+
+    pub fn pick(&self) -> Option<&Upstream> {
+        if !self.upstreams.iter().any(Upstream::is_healthy) {
+            return None;
+        }
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        Some(&self.upstreams[turn % self.upstreams.len()])
+    }
+}
