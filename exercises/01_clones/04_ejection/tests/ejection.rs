@@ -310,8 +310,8 @@ fn clones_that_are_down_count_as_out() {
 fn probes_change_no_ejection_and_no_count() {
     let mut simulation = Simulation::with_clones(4);
     for _ in 0..3 {
-        simulation.fail(0, 1, 0);
         simulation.set_down(0, false);
+        simulation.fail(0, 1, 0);
     }
     assert!(
         !simulation.is_candidate(0, 0),

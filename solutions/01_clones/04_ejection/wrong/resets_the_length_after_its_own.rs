@@ -1,5 +1,5 @@
 // Wrong: it forgets an ejection after as much time as it lasted, so long before `max_ejection`.
-// Says: how long after an ejection do you remember it?
+// Says: how long after an ejection do you remember it
 // Breaks: rule 5
 #![allow(missing_docs, reason = "documented in the exercise")]
 
