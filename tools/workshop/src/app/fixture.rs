@@ -83,6 +83,10 @@ impl TempCheckout {
 /// The stub of the exercise.
 pub const STUB: &str = "\
 //! Count up.
+//!
+//! ## Rules
+//!
+//! 1. The next number is one more.
 
 #![expect(unused_variables, reason = \"remove this line when you use them\")]
 
@@ -96,6 +100,10 @@ pub fn next(last: u32) -> u32 {
 /// The solution of the exercise.
 pub const SOLVED: &str = "\
 //! Count up.
+//!
+//! ## Rules
+//!
+//! 1. The next number is one more.
 
 /// The number after `last`.
 pub fn next(last: u32) -> u32 {
@@ -108,11 +116,13 @@ pub fn next(last: u32) -> u32 {
 const TESTS: &str = "\
 // The tests of `counter`.
 
+// Rule 1.
 #[test]
 fn next_number_is_one_more() {
     assert_eq!(counter::next(1), 2, \"2 follows 1: do you add one?\");
 }
 
+// Rule 1.
 #[test]
 fn any_number_grows() {
     assert!(counter::next(7) > 7, \"7 did not grow\");
@@ -144,7 +154,7 @@ impl SampleWorkspace {
             "[workspace]\nresolver = \"3\"\nmembers = [\"exercises/*/01_counter\", \"solutions/*/*\"]\n\n[workspace.package]\n\
              version = \"0.1.0\"\nedition = \"2024\"\n\n[workspace.lints.rust]\nmissing_docs = \"warn\"\n",
         );
-        workspace.write("book/src/page.md", "# A page\n");
+        workspace.write("book/src/page.md", "# A page\n\nNumbers.\n");
         workspace.add_counter("01_chapter/01_counter", "counter");
         workspace.write(
             "exercises/01_chapter/02_second/exercise.toml",
@@ -159,14 +169,14 @@ impl SampleWorkspace {
         let solution = |file: &str| format!("solutions/{place}/{file}");
         let manifest = |name: &str| {
             format!(
-                "[package]\nname = \"{name}\"\nversion.workspace = true\nedition.workspace = true\n\n[lib]\ntest = false\n\
+                "[package]\nname = \"{name}\"\nversion.workspace = true\nedition.workspace = true\n\n[lib]\npath = \"src/lib.rs\"\ntest = false\n\
                  doctest = false\n\n[lints]\nworkspace = true\n"
             )
         };
         self.write(&exercise("Cargo.toml"), &manifest(id));
         self.write(
             &exercise("exercise.toml"),
-            &format!("id = \"{id}\"\ntitle = \"Count up\"\nminutes = 15\npage = \"page.md\"\nservices = []\n"),
+            &format!("id = \"{id}\"\ntitle = \"Count up\"\nminutes = 15\npage = \"page.md#a-page\"\nservices = []\n"),
         );
         self.write(&exercise("HINTS.md"), HINTS);
         self.write(&exercise("src/lib.rs"), STUB);
@@ -186,7 +196,9 @@ impl SampleWorkspace {
         );
         let wrong = |mistake: &str, body: &str| {
             let code = SOLVED.replace("last + 1", body);
-            format!("// Wrong: {mistake}\n// Says: 2 follows 1: do you add one?\n{code}")
+            format!(
+                "// Wrong: {mistake}\n// Says: 2 follows 1: do you add one?\n// Breaks: rule 1\n{code}"
+            )
         };
         self.write(
             &solution("wrong/two.rs"),

@@ -43,7 +43,8 @@ pub struct Exercise {
     pub title: String,
     /// How many minutes a learner needs.
     pub minutes: i64,
-    /// The page of the book to read first, relative to `book/src`.
+    /// The page of the book to read first, relative to `book/src`, and its heading:
+    /// `clones/balancer.md#draining`.
     pub page: String,
     /// The servers that the tests need.
     pub services: Vec<String>,
@@ -182,12 +183,26 @@ impl Exercise {
         self.solution_dir().join("stub").join("lib.rs")
     }
 
+    /// The file with the answers to the questions under `## Predict`.
+    pub fn answer_file(&self) -> PathBuf {
+        self.solution_dir().join("ANSWER.md")
+    }
+
     /// The file of the book's page.
     pub fn page_file(&self) -> PathBuf {
         let book = self.repository.root().join("book").join("src");
-        self.page
-            .split('/')
-            .fold(book, |path, part| path.join(part))
+        let page = self.page.split('#').next().unwrap_or_default();
+        page.split('/').fold(book, |path, part| path.join(part))
+    }
+
+    /// The anchor of the page's heading.
+    pub fn page_anchor(&self) -> Option<&str> {
+        self.page.split_once('#').map(|(_, anchor)| anchor)
+    }
+
+    /// The page for messages: relative to the root, with the heading.
+    pub fn page_link(&self) -> String {
+        format!("book/src/{}", self.page)
     }
 }
 
@@ -230,7 +245,7 @@ fn services(table: &Table) -> anyhow::Result<Vec<String>> {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "id = \"round_robin\"\ntitle = \"Take turns\"\nminutes = 15\npage = \"clones/index.md\"\nservices = []\n";
+    const GOOD: &str = "id = \"round_robin\"\ntitle = \"Take turns\"\nminutes = 15\npage = \"clones/index.md#turns\"\nservices = []\n";
 
     fn parsed(text: &str) -> Result<Exercise, String> {
         let folder = ExerciseFolder {
@@ -256,6 +271,8 @@ mod tests {
             exercise.page_file(),
             Path::new("/w/book/src/clones/index.md")
         );
+        assert_eq!(exercise.page_anchor(), Some("turns"));
+        assert_eq!(exercise.page_link(), "book/src/clones/index.md#turns");
         assert_eq!(
             exercise.test_file(),
             Path::new("/w/exercises/01_clones/01_round_robin/tests/round_robin.rs")

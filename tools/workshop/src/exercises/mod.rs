@@ -5,4 +5,5 @@ pub mod exercise_list;
 pub mod hints;
 pub mod progress;
 pub mod repository;
+pub mod rule_marks;
 pub mod test_run;

@@ -70,7 +70,7 @@ pub(super) fn show(
     let title = format!("{}, hint {number} of {HINT_COUNT}", exercise.title);
     let hint = hints.get(number);
     writeln!(output, "{}\n\n{hint}\n", styles.bold(&title))?;
-    let page = repository.display_path(&exercise.page_file());
+    let page = exercise.page_link();
     let footer = if number < HINT_COUNT {
         format!("`cargo workshop hint` again shows the next hint. The page is {page}")
     } else {

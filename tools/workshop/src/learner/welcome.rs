@@ -88,7 +88,7 @@ fn first_steps(app: &App, list: &ExerciseList, output: &mut impl Write) -> anyho
     writeln!(
         output,
         "2  read {}, then edit {}",
-        path(&first.page_file()),
+        first.page_link(),
         path(&first.source_file())
     )?;
     writeln!(
@@ -111,7 +111,7 @@ fn current_exercise(
     let title = app.styles().bold(&exercise.title);
     let minutes = text::minutes(exercise.minutes);
     writeln!(output, "Current  {title} ({}, {minutes})", exercise.id)?;
-    writeln!(output, "         page {}", path(&exercise.page_file()))?;
+    writeln!(output, "         page {}", exercise.page_link())?;
     writeln!(output, "         file {}", path(&exercise.source_file()))?;
     let next = match (exercise_progress.state, exercise_progress.hints) {
         (State::Solved, _) => "it is solved: `cargo workshop diff` compares it with our solution",

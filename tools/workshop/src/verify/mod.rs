@@ -8,6 +8,7 @@
 
 pub mod command;
 pub mod generated_workspace;
+pub mod page_section;
 pub mod report;
 pub mod rules;
 pub mod source_scan;
@@ -25,7 +26,6 @@ use crate::exercises::repository::Repository;
 use crate::terminal::text;
 use generated_workspace::GeneratedWorkspace;
 use report::Row;
-use rules::FileCheck;
 use variant::Variant;
 
 /// How many test binaries run at once. They share the processor and the servers.
@@ -98,20 +98,10 @@ fn verify_rows(
     let mut variants: Vec<(usize, Variant)> = Vec::new();
     for (index, folder) in options.folders.iter().enumerate() {
         let mut row = Row::new(folder.id());
-        match rules::check_files(&app.repository, folder, options.is_pristine) {
-            FileCheck::Unusable(problems) => row.file_problems = problems,
-            FileCheck::Usable {
-                exercise,
-                problems,
-                note,
-            } => {
-                row.file_problems = problems;
-                row.note = note;
-                let (found, problems) = variant::find_variants(&app.repository, &exercise);
-                row.wrong_answers.problems = problems;
-                variants.extend(found.into_iter().map(|variant| (index, variant)));
-            }
-        }
+        let check = rules::check_files(&app.repository, folder, options.is_pristine);
+        row.file_problems = check.problems;
+        row.note = check.note;
+        variants.extend(check.variants.into_iter().map(|variant| (index, variant)));
         rows.push(row);
     }
 

@@ -9,28 +9,28 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::source_scan;
+use super::variant::{self, Variant, VariantKind};
+use super::{page_section, source_scan};
 use crate::exercises::exercise::{Exercise, ExerciseFolder};
 use crate::exercises::hints::Hints;
 use crate::exercises::repository::{Repository, read_text};
+use crate::exercises::rule_marks;
 
 /// A hint may contain shorter lines of the solution, such as a brace or a word.
 const MIN_SECRET_CHARS: usize = 12;
 
+/// A longer exercise has more than one idea.
+const MAX_MINUTES: i64 = 45;
+
 /// The result of the checks.
-#[derive(Debug)]
-pub enum FileCheck {
-    /// Nothing can be built from these files.
-    Unusable(Vec<String>),
-    /// The exercise can be built.
-    Usable {
-        /// The exercise.
-        exercise: Box<Exercise>,
-        /// The problems.
-        problems: Vec<String>,
-        /// A remark that is no problem.
-        note: Option<String>,
-    },
+#[derive(Debug, Default)]
+pub struct FileCheck {
+    /// What can be built and tested.
+    pub variants: Vec<Variant>,
+    /// The problems.
+    pub problems: Vec<String>,
+    /// A remark that is no problem.
+    pub note: Option<String>,
 }
 
 /// Checks the files of an exercise and of its solution.
@@ -39,55 +39,56 @@ pub fn check_files(
     folder: &ExerciseFolder,
     is_pristine: bool,
 ) -> FileCheck {
-    let (exercise, solution) = (
-        folder.path_in(&repository.exercises_dir()),
-        folder.path_in(&repository.solutions_dir()),
-    );
-    if !exercise.is_dir() {
-        let solution = repository.display_path(&solution);
-        let exercise = repository.display_path(&exercise);
-        return FileCheck::Unusable(vec![format!(
-            "{solution}: there is no exercise for this solution; add {exercise}, or remove the solution"
-        )]);
-    }
     let mut checker = FileChecker {
         repository,
-        problems: Vec::new(),
+        check: FileCheck::default(),
     };
+    let exercise = folder.path_in(&repository.exercises_dir());
+    let solution = folder.path_in(&repository.solutions_dir());
+    if !exercise.is_dir() {
+        let exercise = repository.display_path(&exercise);
+        let problem = format!(
+            "there is no exercise for this solution; add {exercise}, or remove the solution"
+        );
+        checker.add_problem(&solution, &problem);
+        return checker.check;
+    }
     let exercise = match Exercise::read(repository, folder) {
         Ok(exercise) => exercise,
-        Err(error) => return FileCheck::Unusable(vec![format!("{error:#}")]),
+        Err(error) => {
+            checker.check.problems.push(format!("{error:#}"));
+            return checker.check;
+        }
     };
     if !solution.is_dir() {
-        let solution = repository.display_path(&solution);
-        return FileCheck::Unusable(vec![format!(
-            "{solution}: the solution of the exercise `{}` is missing",
-            exercise.id
-        )]);
+        let problem = format!("the solution of the exercise `{}` is missing", exercise.id);
+        checker.add_problem(&solution, &problem);
+        return checker.check;
     }
+    let (variants, problems) = variant::find_variants(repository, &exercise);
+    checker.check.variants = variants;
     checker.check_description(&exercise);
+    checker.check_page(&exercise);
     checker.check_manifests(&exercise);
     checker.check_hints(&exercise);
     checker.check_stub(&exercise);
     checker.check_solution(&exercise);
     checker.check_tests(&exercise);
-    let note = checker.check_learners_file(&exercise, is_pristine);
-    FileCheck::Usable {
-        exercise: Box::new(exercise),
-        problems: checker.problems,
-        note,
-    }
+    checker.check_rules(&exercise);
+    checker.check.problems.extend(problems);
+    checker.check.note = checker.check_learners_file(&exercise, is_pristine);
+    checker.check
 }
 
 struct FileChecker<'a> {
     repository: &'a Repository,
-    problems: Vec<String>,
+    check: FileCheck,
 }
 
 impl FileChecker<'_> {
     fn add_problem(&mut self, file: &Path, problem: &str) {
-        self.problems
-            .push(format!("{}: {problem}", self.repository.display_path(file)));
+        let file = self.repository.display_path(file);
+        self.check.problems.push(format!("{file}: {problem}"));
     }
 
     /// The file's text. A missing file is a problem.
@@ -115,6 +116,13 @@ impl FileChecker<'_> {
                 ),
             );
         }
+        if exercise.minutes > MAX_MINUTES {
+            let problem = format!(
+                "`minutes` is {}, but an exercise may take at most {MAX_MINUTES}; split it",
+                exercise.minutes
+            );
+            self.add_problem(&exercise.dir().join("exercise.toml"), &problem);
+        }
         let folders =
             ExerciseFolder::find_all(&self.repository.exercises_dir()).unwrap_or_default();
         if let Some(other) = folders
@@ -131,6 +139,35 @@ impl FileChecker<'_> {
                     exercise.id
                 ),
             );
+        }
+    }
+
+    /// The section of the page teaches the idea, but does not show the solution.
+    fn check_page(&mut self, exercise: &Exercise) {
+        let page = exercise.page_file();
+        if !page.is_file() {
+            return;
+        }
+        let description = exercise.dir().join("exercise.toml");
+        let Some(anchor) = exercise.page_anchor() else {
+            let problem = "`page` must name a heading too, such as `clones/balancer.md#draining`";
+            return self.add_problem(&description, problem);
+        };
+        let Some(section) = page_section::visible_section(&page, anchor) else {
+            let page = self.repository.display_path(&page);
+            let problem = format!(
+                "`page` leads to #{anchor}, but {page} has no heading with this anchor; use \
+                 lower case and hyphens, as mdBook does"
+            );
+            return self.add_problem(&description, &problem);
+        };
+        if let Some(line) = find_secret_line(exercise, &section) {
+            let problem = format!(
+                "the section #{anchor} contains code of the solution of `{}`: `{line}`; fold it \
+                 into <details>",
+                exercise.id
+            );
+            self.add_problem(&page, &problem);
         }
     }
 
@@ -167,6 +204,12 @@ impl FileChecker<'_> {
         }
         match text.parse::<Table>() {
             Ok(table) => {
+                let library = table.get("lib").and_then(|library| library.get("path"));
+                if library.and_then(Value::as_str) != Some("src/lib.rs") {
+                    let problem = "[lib] must have `path = \"src/lib.rs\"`, so that cargo works \
+                                   in other folders when a learner deletes this file";
+                    self.add_problem(&manifest, problem);
+                }
                 if let Some(name) = find_solution_dependency(&table) {
                     self.add_problem(
                         &manifest,
@@ -186,14 +229,7 @@ impl FileChecker<'_> {
         if let Err(error) = Hints::parse(&text) {
             self.add_problem(&file, &error);
         }
-        let read = |file: &Path| read_text(file).unwrap_or_default();
-        let (solution, stub) = (read(&exercise.solution_file()), read(&exercise.stub_file()));
-        let known: BTreeSet<&str> = stub.lines().map(str::trim).collect();
-        let mut secret = solution
-            .lines()
-            .map(str::trim)
-            .filter(|line| line.chars().count() >= MIN_SECRET_CHARS && !known.contains(line));
-        if let Some(line) = secret.find(|line| text.contains(line)) {
+        if let Some(line) = find_secret_line(exercise, &text) {
             self.add_problem(
                 &file,
                 &format!("a hint contains code of the solution: `{line}`; explain it in words"),
@@ -302,6 +338,53 @@ impl FileChecker<'_> {
         }
     }
 
+    /// Each rule has a test and a wrong answer, and these name only rules that exist.
+    fn check_rules(&mut self, exercise: &Exercise) {
+        let read = |file: &Path| read_text(file).unwrap_or_default();
+        let (stub_file, test_file) = (exercise.stub_file(), exercise.test_file());
+        let stub = read(&stub_file);
+        if stub.contains("//! ## Predict") && read(&exercise.answer_file()).trim().is_empty() {
+            let problem = "it must answer the questions that the stub asks under `## Predict`";
+            self.add_problem(&exercise.answer_file(), problem);
+        }
+        let rules = rule_marks::rules(&stub);
+        if rules.is_empty() || !rules.iter().copied().eq(1..=rules.len()) {
+            let problem = "the rules must be a list under `## Rules`, with the numbers 1., 2. and \
+                           so on";
+            return self.add_problem(&stub_file, problem);
+        }
+        let tests = read(&test_file);
+        let tests = rule_marks::marked_tests(&tests);
+        let in_tests = tests.iter().flat_map(|(_, rules)| rules.iter().copied());
+        let in_tests: BTreeSet<usize> = in_tests.collect();
+        let broken_rule = |variant: &Variant| match &variant.kind {
+            VariantKind::WrongAnswer { rule, .. } => *rule,
+            _ => None,
+        };
+        let in_wrong = self.check.variants.iter().filter_map(broken_rule);
+        let in_wrong: BTreeSet<usize> = in_wrong.collect();
+        let wrong_dir = exercise.solution_dir().join("wrong");
+        for (place, named, mark, sort) in [
+            (&test_file, in_tests, "// Rule N.", "a test"),
+            (&wrong_dir, in_wrong, "// Breaks: rule N", "a wrong answer"),
+        ] {
+            for rule in &rules {
+                if !named.contains(rule) {
+                    let mark = mark.replace('N', &rule.to_string());
+                    let problem = format!("rule {rule} needs {sort} with the comment `{mark}`");
+                    self.add_problem(place, &problem);
+                }
+            }
+            if let Some(rule) = named.into_iter().find(|rule| !rules.contains(rule)) {
+                let problem = format!(
+                    "{sort} names rule {rule}, but the last rule is {}",
+                    rules.len()
+                );
+                self.add_problem(place, &problem);
+            }
+        }
+    }
+
     /// The folder may contain only this file.
     fn check_only_file(&mut self, folder: &Path, name: &str) {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -338,6 +421,17 @@ impl FileChecker<'_> {
             self.repository.display_path(&source)
         ))
     }
+}
+
+/// A line of the solution, but not of the stub, that this text contains.
+fn find_secret_line(exercise: &Exercise, text: &str) -> Option<String> {
+    let read = |file: &Path| read_text(file).unwrap_or_default();
+    let (solution, stub) = (read(&exercise.solution_file()), read(&exercise.stub_file()));
+    let known: BTreeSet<&str> = stub.lines().map(str::trim).collect();
+    let mut lines = solution.lines().map(str::trim);
+    let is_secret = |line: &str| line.chars().count() >= MIN_SECRET_CHARS && !known.contains(line);
+    let secret = lines.find(|line| is_secret(line) && text.contains(line));
+    secret.map(str::to_owned)
 }
 
 /// The name of a solution's package among the dependencies of a manifest.

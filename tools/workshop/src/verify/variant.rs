@@ -10,9 +10,11 @@ use anyhow::Context;
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::repository::{Repository, read_text};
+use crate::exercises::rule_marks;
 use crate::exercises::test_run::{self, TestOutcome};
 use crate::run::build::{BuildResult, Diagnostic};
 use crate::run::libtest::{TODO_MESSAGE, TestFailure, TestReport};
+use crate::run::process::StopReason;
 use crate::terminal::text::strip_escapes;
 
 /// The kind of a variant.
@@ -26,6 +28,8 @@ pub enum VariantKind {
     WrongAnswer {
         /// A part of the message that has to reject it.
         expected_message: String,
+        /// The number of the rule that it breaks.
+        rule: Option<usize>,
     },
 }
 
@@ -77,30 +81,35 @@ pub fn find_variants(repository: &Repository, exercise: &Exercise) -> (Vec<Varia
         let text = read_text(&source).unwrap_or_default();
         let name = source.file_stem().unwrap_or_default().to_string_lossy();
         let name = format!("wrong_{name}");
-        match expected_message(&text) {
-            Some(expected_message) => {
-                let kind = VariantKind::WrongAnswer { expected_message };
-                variants.push(new_variant(kind, source, &name));
-            }
-            None => problems.push(format!(
-                "{}: the first two lines must be `// Wrong: ` with the mistake in a sentence, and \
-                 `// Says: ` with a part of the message that has to reject it",
+        let [wrong, says, breaks] = header(&text);
+        let rule = breaks.and_then(|rule| rule.strip_prefix("rule ")?.parse().ok());
+        if wrong.is_none() || says.is_none() || rule.is_none() {
+            problems.push(format!(
+                "{}: the first three lines must be `// Wrong: ` with the mistake in a sentence, \
+                 `// Says: ` with a part of the message that has to reject it, and \
+                 `// Breaks: rule ` with the number of the rule",
                 repository.display_path(&source)
-            )),
+            ));
+        }
+        if let Some(says) = says {
+            let expected_message = says.to_owned();
+            let kind = VariantKind::WrongAnswer {
+                expected_message,
+                rule,
+            };
+            variants.push(new_variant(kind, source, &name));
         }
     }
     (variants, problems)
 }
 
-/// The expected message, from the second line of a wrong answer.
-fn expected_message(text: &str) -> Option<String> {
+/// The texts of the first three lines of a wrong answer.
+fn header(text: &str) -> [Option<&str>; 3] {
     let mut lines = text.lines();
-    let mut next = |prefix| {
-        let rest = lines.next()?.strip_prefix(prefix).map(str::trim);
-        rest.filter(|rest| !rest.is_empty())
-    };
-    next("// Wrong: ")?;
-    next("// Says: ").map(str::to_owned)
+    ["// Wrong: ", "// Says: ", "// Breaks: "].map(|prefix| {
+        let rest = lines.next()?.strip_prefix(prefix)?.trim();
+        (!rest.is_empty()).then_some(rest)
+    })
 }
 
 impl Variant {
@@ -146,9 +155,10 @@ impl Variant {
         let result = match &self.kind {
             VariantKind::Stub => self.verify_stub(&outcome),
             VariantKind::Solution => self.verify_solution(&outcome),
-            VariantKind::WrongAnswer { expected_message } => {
-                self.verify_wrong_answer(&outcome, expected_message)
-            }
+            VariantKind::WrongAnswer {
+                expected_message,
+                rule,
+            } => self.verify_wrong_answer(&outcome, expected_message, *rule),
         };
         problems.extend(result.err().map(|problem| format!("{file}: {problem}")));
         Ok(problems)
@@ -158,7 +168,9 @@ impl Variant {
     fn report<'a>(&self, outcome: &'a TestOutcome) -> Result<&'a TestReport, String> {
         match outcome {
             TestOutcome::Completed(report) => Ok(report),
-            TestOutcome::Stopped { .. } => Err(self.explain_stop(outcome).unwrap_or_default()),
+            TestOutcome::Stopped {
+                reason, running, ..
+            } => Err(self.explain_stop(reason, running)),
             TestOutcome::Crashed { status, last_lines } => {
                 let separator = if last_lines.is_empty() { "" } else { ":\n" };
                 Err(format!(
@@ -169,19 +181,13 @@ impl Variant {
         }
     }
 
-    /// Why the tests were stopped, if they were.
-    fn explain_stop(&self, outcome: &TestOutcome) -> Option<String> {
-        let TestOutcome::Stopped {
-            reason, running, ..
-        } = outcome
-        else {
-            return None;
-        };
-        Some(format!(
+    /// Why the tests were stopped.
+    fn explain_stop(&self, reason: &StopReason, running: &[String]) -> String {
+        format!(
             "{} {}; a test must end by itself, or exercise.toml needs a larger limit_seconds",
             running.join(", "),
             reason.describe(self.exercise.time_limit)
-        ))
+        )
     }
 
     fn verify_stub(&self, outcome: &TestOutcome) -> Result<(), String> {
@@ -233,16 +239,24 @@ impl Variant {
         Ok(())
     }
 
-    fn verify_wrong_answer(&self, outcome: &TestOutcome, expected: &str) -> Result<(), String> {
+    fn verify_wrong_answer(
+        &self,
+        outcome: &TestOutcome,
+        expected: &str,
+        rule: Option<usize>,
+    ) -> Result<(), String> {
         let is_expected =
             |message: &str| normalise_spaces(message).contains(&normalise_spaces(expected));
-        if let Some(message) = self.explain_stop(outcome) {
+        if let TestOutcome::Stopped {
+            reason, running, ..
+        } = outcome
+        {
             // A time-out is right only if the file expects it.
-            return if is_expected(&message) {
-                Ok(())
-            } else {
-                Err(message)
-            };
+            let message = self.explain_stop(reason, running);
+            if !is_expected(&message) {
+                return Err(message);
+            }
+            return self.check_rule(rule, running.iter().map(String::as_str));
         }
         let report = self.report(outcome)?;
         if report.failures.is_empty() {
@@ -253,9 +267,14 @@ impl Variant {
             ));
         }
         // Only panics count. Printed text does not reject anything.
-        let mut panics = report.failures.iter().filter_map(TestFailure::panic);
-        if panics.any(|panic| is_expected(&panic.message)) {
-            return Ok(());
+        let says_it = |failure: &&TestFailure| {
+            let panic = failure.panic();
+            panic.is_some_and(|panic| is_expected(&panic.message))
+        };
+        let rejecting = report.failures.iter().filter(says_it);
+        let mut rejecting = rejecting.map(|failure| failure.test.as_str()).peekable();
+        if rejecting.peek().is_some() {
+            return self.check_rule(rule, rejecting);
         }
         let messages: Vec<String> = report
             .failures
@@ -266,6 +285,34 @@ impl Variant {
             "the tests reject this, but without the message \"{expected}\"; correct a test's message \
              or the line `// Says:`. The messages are:\n{}",
             messages.join("\n")
+        ))
+    }
+}
+
+impl Variant {
+    /// One of the tests that reject this wrong answer must name the broken rule.
+    fn check_rule<'a>(
+        &self,
+        rule: Option<usize>,
+        tests: impl Iterator<Item = &'a str>,
+    ) -> Result<(), String> {
+        // The check of the files has reported a missing rule.
+        let Some(rule) = rule else { return Ok(()) };
+        let source = read_text(&self.exercise.test_file()).unwrap_or_default();
+        let marked = rule_marks::marked_tests(&source);
+        let names_rule = |test: &&str| {
+            let name = test.rsplit("::").next();
+            let mut marks = marked.iter().filter(|(test, _)| Some(*test) == name);
+            marks.any(|(_, rules)| rules.contains(&rule))
+        };
+        let tests: Vec<&str> = tests.collect();
+        if tests.iter().any(names_rule) {
+            return Ok(());
+        }
+        Err(format!(
+            "the tests reject this for rule {rule}, but `{}` does not begin its comment with \
+             `// Rule {rule}.`; add that, or correct the line `// Breaks:`",
+            tests.join("`, `")
         ))
     }
 }

@@ -131,7 +131,7 @@ impl Check<'_> {
             )?,
             Some(next) => {
                 let minutes = text::minutes(next.minutes);
-                let page = path(&next.page_file());
+                let page = next.page_link();
                 writeln!(output, "Next     {} ({minutes}): read {page}", next.title)?;
                 writeln!(output, "         and open {}", path(&next.source_file()))?;
             }

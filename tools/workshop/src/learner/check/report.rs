@@ -226,7 +226,7 @@ impl CheckReport<'_> {
     /// What to do after a failure.
     fn next_step(&self, is_first_run: bool, output: &mut impl Write) -> io::Result<()> {
         let source = self.display_path(&self.exercise.source_file());
-        let page = self.display_path(&self.exercise.page_file());
+        let page = self.exercise.page_link();
         let id = &self.id_argument;
         if is_first_run {
             writeln!(output, "Next   open {source}: the task is at the top")?;

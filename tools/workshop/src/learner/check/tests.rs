@@ -35,7 +35,7 @@ fn exercise_goes_from_todo_to_solved() {
         first_lines(&output, 4),
         [
             "✗ next number is one more",
-            "  exercises/01_chapter/01_counter/src/lib.rs:8",
+            "  exercises/01_chapter/01_counter/src/lib.rs:12",
             "  not yet implemented: return the next number",
             "This failure is expected: the code compiles, the tests run, and your work starts at this `todo!`."
         ],
@@ -51,7 +51,7 @@ fn exercise_goes_from_todo_to_solved() {
         first_lines(&output, 5),
         [
             "✗ next number is one more",
-            "  exercises/01_chapter/01_counter/tests/counter.rs:5",
+            "  exercises/01_chapter/01_counter/tests/counter.rs:6",
             "  assertion `left == right` failed: 2 follows 1: do you add one?",
             "    left: 3",
             "   right: 2",
