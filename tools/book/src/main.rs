@@ -21,7 +21,10 @@ enum Command {
     /// Run the commands of the recorded terminal sessions, and write their output into the book
     Output(OutputArguments),
     /// Build the book and open it in a browser
-    Open,
+    Open {
+        /// Where to build it
+        folder: PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
         Command::Output(OutputArguments { check, book, names }) => {
             output::run(&repository(book), &names, check)
         }
-        Command::Open => open::run(&Repository::current()),
+        Command::Open { folder } => open::run(&Repository::current(), &folder),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,4 +1,4 @@
-//! Builds the book into `target/book` and opens it in a browser.
+//! Builds the book and opens it in a browser.
 //!
 //! Left out: rebuilding after a change, which `mdbook serve book/` does; the search field, because
 //! its index takes long to compile.
@@ -13,9 +13,9 @@ use mdbook_driver::MDBook;
 use crate::repository::Repository;
 use crate::site::config;
 
-/// `book open`: builds the book, prints its path and opens it.
-pub fn run(repository: &Repository) -> anyhow::Result<ExitCode> {
-    let page = build(&repository.book, &repository.root.join("target/book"))?;
+/// `book open`: builds the book into `folder`, prints its path and opens it.
+pub fn run(repository: &Repository, folder: &Path) -> anyhow::Result<ExitCode> {
+    let page = build(&repository.book, folder)?;
     // Prints a path instead of a URL: a browser accepts both, and the reader can paste it.
     println!("{}", message(&page, |page| open::that_detached(page)));
     Ok(ExitCode::SUCCESS)

@@ -1,9 +1,11 @@
 //! The command line: [`Cli`] lists all subcommands and runs the one that was typed.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::{App, exit_code};
 use crate::learner::{self, ExerciseArgument};
 use crate::setup::{doctor, server_commands};
 use crate::verify;
@@ -26,7 +28,7 @@ enum Command {
     /// Lists all exercises and your progress
     List,
     /// Runs an exercise's tests and says what to do next
-    Check(ExerciseArgument),
+    Check(learner::check::CheckOptions),
     /// Checks an exercise after every save
     Watch(ExerciseArgument),
     /// Shows the next of an exercise's three hints
@@ -35,8 +37,8 @@ enum Command {
     Diff(learner::diff::DiffOptions),
     /// Restores an exercise's stub and saves a backup of your code
     Reset(ExerciseArgument),
-    /// Continues without an exercise
-    Skip(ExerciseArgument),
+    /// Continues without an exercise, or without all that come before one
+    Skip(learner::skip::SkipOptions),
     /// Builds the book and opens it in a browser
     Book,
     /// Checks what the workshop needs and what this machine has
@@ -60,25 +62,36 @@ enum Command {
 impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        let (app, output, messages) = (&App::detect(), &mut io::stdout(), &mut io::stderr());
+        let mut is_success = true;
         match self.command {
-            None => learner::welcome::run(),
-            Some(Command::List) => learner::list::run(),
-            Some(Command::Check(argument)) => learner::check::run(&argument),
-            Some(Command::Watch(argument)) => learner::watch::run(&argument),
-            Some(Command::Hint(options)) => learner::hint::run(&options),
-            Some(Command::Diff(options)) => learner::diff::run(&options),
-            Some(Command::Reset(argument)) => learner::reset::run(&argument),
-            Some(Command::Skip(argument)) => learner::skip::run(&argument),
-            Some(Command::Book) => learner::book::open(),
-            Some(Command::Doctor(options)) => doctor::run(&options),
-            Some(Command::Up) => server_commands::up(),
-            Some(Command::Down) => server_commands::down(),
-            Some(Command::Images(options)) => server_commands::images(&options),
-            Some(Command::Test(options)) => learner::test::run(&options),
-            Some(Command::Verify(arguments)) => verify::command::run(&arguments),
-            Some(Command::BookLint) => learner::book::lint(),
-            Some(Command::BookOutput(options)) => learner::book::output(&options),
+            None => learner::welcome::welcome(app, output)?,
+            Some(Command::List) => learner::list::list(app, output)?,
+            Some(Command::Check(options)) => {
+                is_success = learner::check::check(app, &options, output, messages)?;
+            }
+            Some(Command::Watch(argument)) => {
+                learner::watch::watch(app, &argument, output, messages)?;
+            }
+            Some(Command::Hint(options)) => learner::hint::hint(app, &options, output)?,
+            Some(Command::Diff(options)) => {
+                is_success = learner::diff::diff(app, &options, output)?;
+            }
+            Some(Command::Reset(argument)) => learner::reset::reset(app, &argument, output)?,
+            Some(Command::Skip(options)) => learner::skip::skip(app, &options, output)?,
+            Some(Command::Test(options)) => {
+                is_success = learner::test::test(app, &options, output, messages)?;
+            }
+            Some(Command::Book) => return learner::book::open(app),
+            Some(Command::Doctor(options)) => return doctor::run(&options),
+            Some(Command::Up) => return server_commands::up(),
+            Some(Command::Down) => return server_commands::down(),
+            Some(Command::Images(options)) => return server_commands::images(&options),
+            Some(Command::Verify(arguments)) => return verify::command::run(&arguments),
+            Some(Command::BookLint) => return learner::book::lint(app),
+            Some(Command::BookOutput(options)) => return learner::book::output(app, &options),
         }
+        Ok(exit_code(is_success))
     }
 }
 
@@ -98,6 +111,7 @@ mod tests {
         for line in [
             "check",
             "check round_robin",
+            "check --all",
             "watch 01_round_robin",
             "hint",
             "hint 2",
@@ -106,6 +120,7 @@ mod tests {
             "diff round_robin --give-up",
             "reset exercises/01_clones/01_round_robin",
             "skip",
+            "skip --before two_choices",
             "test -p ch03-cache -- shard",
             "verify round_robin hello_queue --pristine",
             "book-output --check load ch01",

@@ -7,6 +7,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::exercises::exercise::Exercise;
+use crate::exercises::exercise_list::ExerciseList;
+use crate::exercises::progress::Progress;
 use crate::exercises::repository::Repository;
 use crate::run::machine::Machine;
 use crate::terminal::style::Styles;
@@ -40,6 +43,24 @@ impl App {
             // A folder that was removed belongs to no exercise.
             current_dir: env::current_dir().unwrap_or_default(),
         }
+    }
+
+    /// All exercises, and the progress.
+    pub fn load(&self) -> anyhow::Result<(ExerciseList, Progress)> {
+        let list = ExerciseList::load(&self.repository)?;
+        Ok((list, Progress::load(&self.repository)?))
+    }
+
+    /// The exercise that the learner means, and the progress.
+    pub fn select(&self, name: Option<&str>) -> anyhow::Result<(Exercise, Progress)> {
+        let (list, progress) = self.load()?;
+        let exercise = list.select(name, &self.current_dir, &progress)?.clone();
+        Ok((exercise, progress))
+    }
+
+    /// A path for messages.
+    pub fn display_path(&self, path: &Path) -> String {
+        self.repository.display_path(path)
     }
 
     /// The styles of the standard output.

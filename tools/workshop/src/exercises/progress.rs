@@ -1,8 +1,10 @@
 //! The learner's progress: [`Progress`] reads and writes `.workshop/progress`.
 //!
-//! Each started exercise has a line such as `round_robin solved` or `cache_aside started hints=2`:
-//! the id, the state and the shown hints. Learners may edit the file, so unknown text is kept.
+//! Each started exercise has a line such as `round_robin solved failing` or
+//! `cache_aside started hints=2`: the id, the state, the shown hints, and whether the last check of
+//! a solved exercise failed. Learners may edit the file, so unknown text is kept.
 
+use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
@@ -31,6 +33,8 @@ pub struct ExerciseProgress {
     pub state: State,
     /// The number of the last hint that was shown; 0 if none.
     pub hints: usize,
+    /// Whether it is solved, but its last check failed.
+    pub is_failing: bool,
 }
 
 /// The progress in all exercises.
@@ -69,7 +73,18 @@ impl Progress {
         id: &str,
         change: impl FnOnce(&mut ExerciseProgress),
     ) -> anyhow::Result<Progress> {
-        // Reads the file again: a command in a second terminal may have changed it.
+        let dir = repository.learner_dir();
+        let lock = || -> io::Result<File> {
+            fs::create_dir_all(&dir)?;
+            let lock = File::create(dir.join("lock"))?;
+            lock.lock()?;
+            Ok(lock)
+        };
+        // Until the end, because a command in a second terminal may write at the same time.
+        let _lock = lock().with_context(|| {
+            let dir = repository.display_path(&dir);
+            format!("cannot write your progress in {dir}. Does another user own the folder?")
+        })?;
         let mut progress = Self::load(repository)?;
         let before = progress.of(id);
         let mut after = before;
@@ -131,10 +146,12 @@ fn format_line(id: &str, progress: ExerciseProgress) -> Option<String> {
         State::Solved => "solved",
         State::Skipped => "skipped",
     };
-    Some(match progress.hints {
-        0 => format!("{id} {state}"),
-        hints => format!("{id} {state} hints={hints}"),
-    })
+    let hints = match progress.hints {
+        0 => String::new(),
+        hints => format!(" hints={hints}"),
+    };
+    let failing = if progress.is_failing { " failing" } else { "" };
+    Some(format!("{id} {state}{hints}{failing}"))
 }
 
 fn parse(line: &str) -> Option<(&str, ExerciseProgress)> {
@@ -146,23 +163,30 @@ fn parse(line: &str) -> Option<(&str, ExerciseProgress)> {
         "skipped" => State::Skipped,
         _ => return None,
     };
-    let hints = words
-        .find_map(|word| word.strip_prefix("hints=")?.parse().ok())
-        .unwrap_or(0);
-    Some((id, ExerciseProgress { state, hints }))
+    let mut progress = ExerciseProgress {
+        state,
+        ..ExerciseProgress::default()
+    };
+    for word in words {
+        match word.strip_prefix("hints=") {
+            Some(hints) => progress.hints = hints.parse().unwrap_or(0),
+            None => progress.is_failing |= word == "failing",
+        }
+    }
+    Some((id, progress))
 }
 
 fn unknown_words(line: &str) -> String {
     let words = line
         .split_whitespace()
         .skip(2)
-        .filter(|word| !word.starts_with("hints="));
+        .filter(|word| !word.starts_with("hints=") && *word != "failing");
     words.flat_map(|word| [" ", word]).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::thread;
 
     use super::*;
     use crate::app::fixture::TempCheckout;
@@ -181,6 +205,7 @@ mod tests {
             *exercise = ExerciseProgress {
                 state: State::Started,
                 hints: 2,
+                is_failing: true,
             };
         })
         .unwrap();
@@ -188,10 +213,11 @@ mod tests {
         let progress = Progress::load(&repository).unwrap();
         assert_eq!(progress.of("round_robin").state, State::Solved);
         assert_eq!(progress.of("cache_aside").hints, 2);
+        assert!(progress.of("cache_aside").is_failing);
         assert_eq!(progress.of("another"), ExerciseProgress::default());
         assert_eq!(
             checkout.text(".workshop/progress"),
-            "round_robin solved\ncache_aside started hints=2\n"
+            "round_robin solved\ncache_aside started hints=2 failing\n"
         );
     }
 
@@ -267,17 +293,45 @@ mod tests {
     }
 
     #[test]
-    fn no_temporary_file_is_left() {
+    fn concurrent_updates_lose_nothing() {
         let checkout = TempCheckout::new();
-        Progress::update(&checkout.repository(), "a", |exercise| {
-            exercise.state = State::Skipped;
-        })
-        .unwrap();
+        let repository = checkout.repository();
+        thread::scope(|scope| {
+            for thread in 0..8 {
+                let repository = &repository;
+                scope.spawn(move || {
+                    for hints in 1..=20 {
+                        // A reader never sees half of a file.
+                        assert!(hints == 1 || !Progress::load(repository).unwrap().is_empty());
+                        let id = format!("exercise_{thread}");
+                        Progress::update(repository, &id, |exercise| {
+                            exercise.state = State::Started;
+                            exercise.hints += 1;
+                            assert_eq!(exercise.hints, hints, "a record is lost");
+                        })
+                        .unwrap();
+                    }
+                });
+            }
+        });
 
-        let files = fs::read_dir(checkout.repository().learner_dir())
-            .unwrap()
-            .count();
+        let text = checkout.text(".workshop/progress");
+        assert_eq!(text.matches(" hints=20\n").count(), 8, "{text}");
+        let names = fs::read_dir(repository.learner_dir()).unwrap();
+        assert_eq!(names.count(), 2, "a temporary file is left");
+    }
 
-        assert_eq!(files, 1);
+    // Nobody can write in `/proc`, not even root, for whom other folders are never read-only.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn read_only_folder_is_an_error() {
+        let result = Progress::update(&Repository::new("/proc"), "a", |exercise| {
+            exercise.state = State::Solved;
+        });
+        let error = format!("{:#}", result.unwrap_err());
+        assert!(
+            error.starts_with("cannot write your progress in .workshop"),
+            "{error}"
+        );
     }
 }

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use crate::app::App;
 use crate::run::cargo;
 use crate::run::machine::Machine;
 
@@ -18,19 +19,20 @@ pub struct BookOutputOptions {
     names: Vec<String>,
 }
 
-/// Builds the book and opens it in a browser.
-pub fn open() -> anyhow::Result<ExitCode> {
-    run(&Machine::detect(), &["open"])
+/// Builds the book in cargo's target folder and opens it in a browser.
+pub fn open(app: &App) -> anyhow::Result<ExitCode> {
+    let folder = app.target_dir.join("book").display().to_string();
+    run(&app.machine, &["open", &folder])
 }
 
 /// Checks the book's links, includes and names.
-pub fn lint() -> anyhow::Result<ExitCode> {
-    run(&Machine::detect(), &["lint"])
+pub fn lint(app: &App) -> anyhow::Result<ExitCode> {
+    run(&app.machine, &["lint"])
 }
 
 /// Records the terminal sessions in the book again.
-pub fn output(options: &BookOutputOptions) -> anyhow::Result<ExitCode> {
-    run(&Machine::detect(), &output_arguments(options))
+pub fn output(app: &App, options: &BookOutputOptions) -> anyhow::Result<ExitCode> {
+    run(&app.machine, &output_arguments(options))
 }
 
 fn output_arguments(options: &BookOutputOptions) -> Vec<&str> {

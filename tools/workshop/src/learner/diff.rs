@@ -3,14 +3,12 @@
 //! The exercise has to be solved first, unless the learner gives up. Two correct solutions may
 //! differ in every line.
 
-use std::io::{self, Write};
-use std::process::ExitCode;
+use std::io::Write;
 
 use similar::TextDiff;
 
-use crate::app::{App, exit_code};
+use crate::app::App;
 use crate::exercises::exercise::Exercise;
-use crate::exercises::exercise_list::ExerciseList;
 use crate::exercises::progress::{Progress, State};
 use crate::terminal::style::Styles;
 
@@ -24,18 +22,10 @@ pub struct DiffOptions {
     give_up: bool,
 }
 
-/// Shows the differences. The exit code is 1 if the exercise is not solved.
-pub fn run(options: &DiffOptions) -> anyhow::Result<ExitCode> {
-    let is_shown = diff(&App::detect(), options, &mut io::stdout())?;
-    Ok(exit_code(is_shown))
-}
-
-fn diff(app: &App, options: &DiffOptions, output: &mut impl Write) -> anyhow::Result<bool> {
-    let list = ExerciseList::load(&app.repository)?;
-    let progress = Progress::load(&app.repository)?;
-    let name = options.argument.exercise.as_deref();
-    let exercise = list.select(name, &app.current_dir, &progress)?;
-    show(app, exercise, &progress, options.give_up, output)
+/// Shows the differences. Returns false if the exercise is not solved.
+pub fn diff(app: &App, options: &DiffOptions, output: &mut impl Write) -> anyhow::Result<bool> {
+    let (exercise, progress) = app.select(options.argument.name())?;
+    show(app, &exercise, &progress, options.give_up, output)
 }
 
 /// Shows the differences if the exercise is solved or the learner gives up.

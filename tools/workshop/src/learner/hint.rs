@@ -1,13 +1,12 @@
 //! `cargo workshop hint`: shows the next of an exercise's three hints.
 
-use std::io::{self, Write};
-use std::process::ExitCode;
+use std::io::Write;
 
 use anyhow::{Context, bail};
 
+use super::CommandStyle;
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
-use crate::exercises::exercise_list::ExerciseList;
 use crate::exercises::hints::{HINT_COUNT, Hints};
 use crate::exercises::progress::{Progress, State};
 
@@ -21,17 +20,10 @@ pub struct HintOptions {
 }
 
 /// Shows a hint.
-pub fn run(options: &HintOptions) -> anyhow::Result<ExitCode> {
-    hint(&App::detect(), options, &mut io::stdout())?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn hint(app: &App, options: &HintOptions, output: &mut impl Write) -> anyhow::Result<()> {
+pub fn hint(app: &App, options: &HintOptions, output: &mut impl Write) -> anyhow::Result<()> {
     let (name, number) = parse_words(&options.words)?;
-    let list = ExerciseList::load(&app.repository)?;
-    let progress = Progress::load(&app.repository)?;
-    let exercise = list.select(name, &app.current_dir, &progress)?;
-    show(app, exercise, number, output)
+    let (exercise, _) = app.select(name)?;
+    show(app, &exercise, number, CommandStyle::Shell, output)
 }
 
 /// The exercise's name and the hint's number. Both are optional.
@@ -47,6 +39,9 @@ fn parse_words(words: &[String]) -> anyhow::Result<(Option<&str>, Option<usize>)
         // No id is a number.
         [number] if number.parse::<i64>().is_ok() => (None, Some(parse_number(number)?)),
         [name] => (Some(name), None),
+        [number, name] if number.parse::<i64>().is_ok() => {
+            (Some(name), Some(parse_number(number)?))
+        }
         [name, number] => (Some(name), Some(parse_number(number)?)),
         _ => bail!("expected at most an exercise and a number"),
     })
@@ -57,6 +52,7 @@ pub(super) fn show(
     app: &App,
     exercise: &Exercise,
     number: Option<usize>,
+    style: CommandStyle,
     output: &mut impl Write,
 ) -> anyhow::Result<()> {
     let repository = &app.repository;
@@ -72,7 +68,8 @@ pub(super) fn show(
     writeln!(output, "{}\n\n{hint}\n", styles.bold(&title))?;
     let page = exercise.page_link();
     let footer = if number < HINT_COUNT {
-        format!("`cargo workshop hint` again shows the next hint. The page is {page}")
+        let hint = style.command("hint", "");
+        format!("{hint} again shows the next hint. The page is {page}")
     } else {
         format!(
             "This was the last hint. The page is {page}. `cargo workshop diff {} --give-up` shows \
@@ -129,7 +126,7 @@ mod tests {
         let workspace = SampleWorkspace::new();
         assert!(run_hint(&workspace, &["2"]).unwrap().contains("fingers"));
         assert!(
-            run_hint(&workspace, &["counter", "1"])
+            run_hint(&workspace, &["1", "counter"])
                 .unwrap()
                 .contains("the name")
         );

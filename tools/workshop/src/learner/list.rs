@@ -1,25 +1,17 @@
 //! `cargo workshop list`: all exercises, and the learner's progress in each.
 
-use std::io::{self, Write};
-use std::process::ExitCode;
+use std::io::Write;
 
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
-use crate::exercises::exercise_list::ExerciseList;
-use crate::exercises::progress::{ExerciseProgress, Progress, State};
+use crate::exercises::progress::{ExerciseProgress, State};
 use crate::terminal::progress_bar::progress_bar;
 use crate::terminal::style::Styles;
 use crate::terminal::text;
 
 /// Prints the list.
-pub fn run() -> anyhow::Result<ExitCode> {
-    list(&App::detect(), &mut io::stdout())?;
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn list(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
-    let list = ExerciseList::load(&app.repository)?;
-    let progress = Progress::load(&app.repository)?;
+pub fn list(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
+    let (list, progress) = app.load()?;
     let styles = app.styles();
     let current = list
         .first_open(&progress)
@@ -57,7 +49,7 @@ pub(super) fn list(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
         progress_bar(styles, solved, total),
         text::minutes(list.total_minutes())
     )?;
-    let legend = "✓ solved   ▸ current   · started   – skipped";
+    let legend = "✓ solved   ✗ fails now   ▸ current   · started   – skipped";
     writeln!(output, "{}", styles.dim(legend))?;
     output.flush()?;
     Ok(())
@@ -65,6 +57,7 @@ pub(super) fn list(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
 
 fn mark(progress: ExerciseProgress, is_current: bool, styles: Styles) -> String {
     match progress.state {
+        State::Solved if progress.is_failing => styles.error("✗"),
         State::Solved => styles.success("✓"),
         State::Skipped => styles.dim("–"),
         _ if is_current => styles.bold("▸"),
@@ -77,6 +70,7 @@ fn describe(progress: ExerciseProgress) -> String {
     let state = match progress.state {
         State::NotStarted => "",
         State::Started => "started",
+        State::Solved if progress.is_failing => "solved, but its last check failed",
         State::Solved => "solved",
         State::Skipped => "skipped",
     };
@@ -94,10 +88,10 @@ mod tests {
     #[test]
     fn every_exercise_is_listed_with_its_state() {
         let checkout =
-            TempCheckout::with_exercises(&["first", "second", "third", "longest_of_all"]);
+            TempCheckout::with_exercises(&["first", "second", "third", "longest_of_all", "red"]);
         checkout.write(
             ".workshop/progress",
-            "first solved hints=1\nsecond skipped\nlongest_of_all started hints=3\n",
+            "first solved hints=1\nsecond skipped\nlongest_of_all started hints=3\nred solved failing\n",
         );
         let mut output = Vec::new();
 
@@ -109,10 +103,11 @@ mod tests {
                ✓ first           About first            10 min  solved, 1 hint\n  \
                – second          About second           10 min  skipped\n  \
                ▸ third           About third            10 min\n  \
-               · longest_of_all  About longest_of_all   10 min  started, 3 hints\n\
+               · longest_of_all  About longest_of_all   10 min  started, 3 hints\n  \
+               ✗ red             About red              10 min  solved, but its last check failed\n\
              \n\
-             █████░░░░░░░░░░░░░░░  1 of 4 exercises solved, 40 minutes in total\n\
-             ✓ solved   ▸ current   · started   – skipped\n"
+             ████████░░░░░░░░░░░░  2 of 5 exercises solved, 50 minutes in total\n\
+             ✓ solved   ✗ fails now   ▸ current   · started   – skipped\n"
         );
     }
 }

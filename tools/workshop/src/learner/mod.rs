@@ -1,5 +1,5 @@
-//! The learner's commands, one module each. Every command has a function `run`, which prints its
-//! result and returns the exit code.
+//! The learner's commands, one module each. A command prints its result. If it can fail without an
+//! error, it returns whether it succeeded.
 
 pub mod book;
 pub mod check;
@@ -19,4 +19,30 @@ pub struct ExerciseArgument {
     /// the first open one
     #[arg(value_name = "ID")]
     pub(crate) exercise: Option<String>,
+}
+
+impl ExerciseArgument {
+    /// The exercise's name, if the learner typed one.
+    pub fn name(&self) -> Option<&str> {
+        self.exercise.as_deref()
+    }
+}
+
+/// Where the learner types commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandStyle {
+    /// In a shell: `cargo workshop hint`.
+    Shell,
+    /// In `watch`: the first letter.
+    Watch,
+}
+
+impl CommandStyle {
+    /// What to type. `arguments` are empty or begin with a space.
+    pub fn command(self, name: &str, arguments: &str) -> String {
+        match self {
+            CommandStyle::Shell => format!("`cargo workshop {name}{arguments}`"),
+            CommandStyle::Watch => format!("`{}`", &name[..1]),
+        }
+    }
 }

@@ -6,28 +6,23 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::Context;
 
 use super::ExerciseArgument;
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
-use crate::exercises::exercise_list::ExerciseList;
 use crate::exercises::progress::{ExerciseProgress, Progress};
 use crate::exercises::repository::read_text;
 
 /// Resets one exercise.
-pub fn run(argument: &ExerciseArgument) -> anyhow::Result<ExitCode> {
-    reset(&App::detect(), argument, &mut io::stdout())?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn reset(app: &App, argument: &ExerciseArgument, output: &mut impl Write) -> anyhow::Result<()> {
+pub fn reset(
+    app: &App,
+    argument: &ExerciseArgument,
+    output: &mut impl Write,
+) -> anyhow::Result<()> {
     let repository = &app.repository;
-    let list = ExerciseList::load(repository)?;
-    let progress = Progress::load(repository)?;
-    let exercise = list.select(argument.exercise.as_deref(), &app.current_dir, &progress)?;
+    let (exercise, _) = app.select(argument.name())?;
     let source_file = exercise.source_file();
     let source_path = repository.display_path(&source_file);
     let stub = repository.read(&exercise.stub_file())?;
@@ -42,7 +37,7 @@ fn reset(app: &App, argument: &ExerciseArgument, output: &mut impl Write) -> any
         writeln!(output, "{source_path} is the stub already.")?;
     } else {
         if let Some(source) = source {
-            let backup = save_backup(app, exercise, &source)?;
+            let backup = save_backup(app, &exercise, &source)?;
             let backup = repository.display_path(&backup);
             writeln!(output, "Your code is saved in {backup}.")?;
         }

@@ -1,52 +1,79 @@
-//! `cargo workshop skip`: continues without an exercise.
+//! `cargo workshop skip`: continues without an exercise, or without all that come before one.
 //!
 //! A skipped exercise stays in the list, and `check` can still solve it.
 
-use std::io::{self, Write};
-use std::process::ExitCode;
+use std::io::Write;
 
 use super::ExerciseArgument;
 use crate::app::App;
-use crate::exercises::exercise_list::ExerciseList;
+use crate::exercises::exercise::Exercise;
 use crate::exercises::progress::{Progress, State};
 
-/// Skips one exercise.
-pub fn run(argument: &ExerciseArgument) -> anyhow::Result<ExitCode> {
-    skip(&App::detect(), argument, &mut io::stdout())?;
-    Ok(ExitCode::SUCCESS)
+/// The arguments of `cargo workshop skip`.
+#[derive(Debug, Default, clap::Args)]
+pub struct SkipOptions {
+    #[command(flatten)]
+    argument: ExerciseArgument,
+    /// Skips every open exercise before this one, for example because you know the earlier ideas
+    #[arg(long, value_name = "ID", conflicts_with = "exercise")]
+    before: Option<String>,
 }
 
-fn skip(app: &App, argument: &ExerciseArgument, output: &mut impl Write) -> anyhow::Result<()> {
-    let repository = &app.repository;
-    let list = ExerciseList::load(repository)?;
-    let progress = Progress::load(repository)?;
-    let exercise = list.select(argument.exercise.as_deref(), &app.current_dir, &progress)?;
+/// Skips exercises.
+pub fn skip(app: &App, options: &SkipOptions, output: &mut impl Write) -> anyhow::Result<()> {
+    let Some(before) = &options.before else {
+        let (exercise, _) = app.select(options.argument.name())?;
+        return skip_one(app, &exercise, output);
+    };
+    let (list, progress) = app.load()?;
+    let end = list.find(before)?;
+    let earlier = list.exercises.iter().take_while(|it| it.id != end.id);
+    for exercise in earlier {
+        let state = progress.of(&exercise.id).state;
+        if matches!(state, State::NotStarted | State::Started) {
+            mark(app, exercise, output)?;
+        }
+    }
+    print_next(app, output)
+}
+
+/// Skips one exercise, unless it is solved.
+pub(super) fn skip_one(
+    app: &App,
+    exercise: &Exercise,
+    output: &mut impl Write,
+) -> anyhow::Result<()> {
+    let progress = Progress::load(&app.repository)?;
     if progress.of(&exercise.id).state == State::Solved {
-        writeln!(
-            output,
-            "{} is solved already, so it was not skipped.",
-            exercise.title
-        )?;
+        let title = &exercise.title;
+        writeln!(output, "{title} is solved already, so it was not skipped.")?;
         return Ok(());
     }
-    let progress = Progress::update(repository, &exercise.id, |exercise| {
+    mark(app, exercise, output)?;
+    print_next(app, output)
+}
+
+fn mark(app: &App, exercise: &Exercise, output: &mut impl Write) -> anyhow::Result<()> {
+    Progress::update(&app.repository, &exercise.id, |exercise| {
         exercise.state = State::Skipped;
     })?;
+    let (title, id) = (&exercise.title, &exercise.id);
     writeln!(
         output,
-        "{} is skipped; `cargo workshop check {}` continues with it.",
-        exercise.title, exercise.id
+        "{title} is skipped; `cargo workshop check {id}` continues with it."
     )?;
+    Ok(())
+}
+
+fn print_next(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
+    let (list, progress) = app.load()?;
     match list.first_open(&progress) {
-        Some(next) => writeln!(
-            output,
-            "Next: {}, in {}",
-            next.title,
-            repository.display_path(&next.source_file())
-        )?,
+        Some(next) => {
+            let file = app.display_path(&next.source_file());
+            writeln!(output, "Next: {}, in {file}", next.title)?;
+        }
         None => writeln!(output, "No open exercise is left.")?,
     }
-    output.flush()?;
     Ok(())
 }
 
@@ -57,7 +84,7 @@ mod tests {
 
     fn run_skip(checkout: &TempCheckout) -> String {
         let mut output = Vec::new();
-        skip(&checkout.app(), &ExerciseArgument::default(), &mut output).unwrap();
+        skip(&checkout.app(), &SkipOptions::default(), &mut output).unwrap();
         String::from_utf8(output).unwrap()
     }
 
@@ -81,14 +108,19 @@ mod tests {
 
     #[test]
     fn solved_exercise_stays_solved() {
-        let checkout = TempCheckout::with_exercises(&["first"]);
+        let checkout = TempCheckout::with_exercises(&["first", "second", "third"]);
         checkout.write(".workshop/progress", "first solved\n");
-        let argument = ExerciseArgument {
-            exercise: Some("first".to_owned()),
-        };
+        let mut options = SkipOptions::default();
 
-        skip(&checkout.app(), &argument, &mut Vec::new()).unwrap();
-
+        options.argument.exercise = Some("first".to_owned());
+        skip(&checkout.app(), &options, &mut Vec::new()).unwrap();
         assert_eq!(checkout.text(".workshop/progress"), "first solved\n");
+
+        options.before = Some("third".to_owned());
+        skip(&checkout.app(), &options, &mut Vec::new()).unwrap();
+        assert_eq!(
+            checkout.text(".workshop/progress"),
+            "first solved\nsecond skipped\n"
+        );
     }
 }

@@ -1,7 +1,6 @@
 //! `cargo workshop` without a subcommand: the learner's position and the next step.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
@@ -19,14 +18,8 @@ const COMMANDS: [&str; 5] = [
 ];
 
 /// Prints the learner's position.
-pub fn run() -> anyhow::Result<ExitCode> {
-    welcome(&App::detect(), &mut io::stdout())?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn welcome(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
-    let list = ExerciseList::load(&app.repository)?;
-    let progress = Progress::load(&app.repository)?;
+pub fn welcome(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
+    let (list, progress) = app.load()?;
     if progress.is_empty() {
         return first_steps(app, &list, output);
     }

@@ -5,11 +5,11 @@
 pub mod outcome;
 pub mod report;
 
-use std::io::{self, Write};
-use std::process::ExitCode;
+use std::fs;
+use std::io::Write;
 
-use super::ExerciseArgument;
-use crate::app::{App, exit_code};
+use super::{CommandStyle, ExerciseArgument};
+use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::exercise_list::ExerciseList;
 use crate::exercises::progress::{Progress, State};
@@ -18,29 +18,83 @@ use crate::terminal::text;
 use outcome::CheckOutcome;
 use report::CheckReport;
 
-/// Checks one exercise.
-pub fn run(argument: &ExerciseArgument) -> anyhow::Result<ExitCode> {
-    let app = App::detect();
-    let is_solved = check(&app, argument, &mut io::stdout(), &mut io::stderr())?;
-    Ok(exit_code(is_solved))
+/// The arguments of `cargo workshop check`.
+#[derive(Debug, Default, clap::Args)]
+pub struct CheckOptions {
+    #[command(flatten)]
+    argument: ExerciseArgument,
+    /// Checks all solved exercises again, and prints one line for each
+    #[arg(long, conflicts_with = "exercise")]
+    all: bool,
 }
 
-fn check(
+/// Checks one exercise, or all solved ones. Returns whether they are solved.
+pub fn check(
     app: &App,
-    argument: &ExerciseArgument,
+    options: &CheckOptions,
     output: &mut impl Write,
     messages: &mut impl Write,
 ) -> anyhow::Result<bool> {
-    let list = ExerciseList::load(&app.repository)?;
-    let progress = Progress::load(&app.repository)?;
-    let exercise = list.select(argument.exercise.as_deref(), &app.current_dir, &progress)?;
+    let (list, progress) = app.load()?;
+    if options.all {
+        return check_solved(app, &list, &progress, output, messages);
+    }
+    let exercise = list.select(options.argument.name(), &app.current_dir, &progress)?;
     let check = Check {
         app,
         list: &list,
         exercise,
-        is_typed: true,
+        style: CommandStyle::Shell,
     };
     Ok(check.run(&mut || false, output, messages)? == Some(true))
+}
+
+fn check_solved(
+    app: &App,
+    list: &ExerciseList,
+    progress: &Progress,
+    output: &mut impl Write,
+    messages: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let (mut good, mut bad) = (0, 0);
+    for exercise in &list.exercises {
+        if progress.of(&exercise.id).state != State::Solved {
+            continue;
+        }
+        let id = &exercise.id;
+        match outcome::build_and_test(app, exercise, &mut || false, messages) {
+            Ok(outcome) if outcome.is_solved() => {
+                good += 1;
+                save(app, exercise, true)?;
+                writeln!(output, "{} {id}", app.styles().tick(true))?;
+            }
+            result => {
+                bad += 1;
+                let reason = match result {
+                    Ok(_) => format!("`cargo workshop check {id}` shows why"),
+                    Err(error) => format!("{error:#}"),
+                };
+                save(app, exercise, false)?;
+                writeln!(output, "{} {id}: {reason}", app.styles().tick(false))?;
+            }
+        }
+        output.flush()?;
+    }
+    writeln!(output, "{good} of {} solved exercises pass", good + bad)?;
+    Ok(bad == 0)
+}
+
+/// Saves the result of a check.
+fn save(app: &App, exercise: &Exercise, is_solved: bool) -> anyhow::Result<Progress> {
+    Progress::update(&app.repository, &exercise.id, |exercise| {
+        exercise.state = match exercise.state {
+            _ if is_solved => State::Solved,
+            State::NotStarted => State::Started,
+            // A solved exercise stays solved, so that learners can experiment.
+            state => state,
+        };
+        exercise.is_failing = !is_solved && exercise.state == State::Solved;
+    })
 }
 
 /// One check of one exercise.
@@ -48,8 +102,8 @@ pub(super) struct Check<'a> {
     pub(super) app: &'a App,
     pub(super) list: &'a ExerciseList,
     pub(super) exercise: &'a Exercise,
-    /// Whether the learner typed a command. False if `watch` noticed a saved file.
-    pub(super) is_typed: bool,
+    /// Where the learner types the next command.
+    pub(super) style: CommandStyle,
 }
 
 impl Check<'_> {
@@ -71,23 +125,20 @@ impl Check<'_> {
             messages.flush()?;
         }
         let is_solved = outcome.is_solved();
-        let progress = Progress::update(&self.app.repository, &self.exercise.id, |exercise| {
-            exercise.state = match exercise.state {
-                _ if is_solved => State::Solved,
-                State::NotStarted => State::Started,
-                // A solved exercise stays solved, so that learners can experiment.
-                state => state,
-            };
-        })?;
+        let progress = save(self.app, self.exercise, is_solved)?;
         let report = CheckReport {
             app: self.app,
             exercise: self.exercise,
             id_argument: self.id_argument(&progress),
             hints: progress.of(&self.exercise.id).hints,
-            is_typed: self.is_typed,
+            style: self.style,
         };
         report.print(&outcome, output)?;
         if is_solved {
+            // Only exercises with questions have this file.
+            if let Ok(answer) = fs::read_to_string(self.exercise.solution_dir().join("ANSWER.md")) {
+                writeln!(output, "\nAnswers to Predict:\n{}", answer.trim_end())?;
+            }
             self.print_next_exercise(&progress, output)?;
         }
         output.flush()?;
@@ -108,16 +159,16 @@ impl Check<'_> {
         output: &mut impl Write,
     ) -> anyhow::Result<()> {
         let (solved, total) = (self.list.solved_count(progress), self.list.exercises.len());
-        let path = |path: &_| self.app.repository.display_path(path);
         writeln!(
             output,
             "\n{}  {solved} of {total} exercises solved\n",
             progress_bar(self.app.styles(), solved, total)
         )?;
+        let id = format!(" {}", self.exercise.id);
+        let diff = self.style.command("diff", &id);
         writeln!(
             output,
-            "Compare  `cargo workshop diff {}` compares your code with our solution",
-            self.exercise.id
+            "Compare  {diff} compares your code with our solution"
         )?;
         match self.list.first_open(progress) {
             None if solved == total => writeln!(
@@ -132,8 +183,12 @@ impl Check<'_> {
             Some(next) => {
                 let minutes = text::minutes(next.minutes);
                 let page = next.page_link();
+                let file = self.app.display_path(&next.source_file());
                 writeln!(output, "Next     {} ({minutes}): read {page}", next.title)?;
-                writeln!(output, "         and open {}", path(&next.source_file()))?;
+                writeln!(output, "         and open {file}")?;
+                if self.style == CommandStyle::Watch {
+                    writeln!(output, "         `n` continues with it")?;
+                }
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
@@ -60,6 +60,15 @@ pub fn build_and_test(
 ) -> anyhow::Result<CheckOutcome> {
     let machine = &app.machine;
     let id = &exercise.id;
+    let test_file = exercise.test_file();
+    let checkout = format!("git checkout -- {}", app.display_path(&test_file));
+    for (file, restore) in [
+        (exercise.source_file(), format!("cargo workshop reset {id}")),
+        (test_file, checkout),
+    ] {
+        let path = app.display_path(&file);
+        ensure!(file.is_file(), "{path} is missing. `{restore}` restores it");
+    }
     if !exercise.services.is_empty() {
         test_servers::get_images(machine, messages)?;
     }

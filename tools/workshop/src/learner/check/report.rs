@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::hints::HINT_COUNT;
 use crate::exercises::test_run::TestOutcome;
+use crate::learner::CommandStyle;
 use crate::run::build::Diagnostic;
 use crate::run::libtest::{self, TestFailure, TestReport};
 use crate::run::process::StopReason;
@@ -33,8 +34,8 @@ pub struct CheckReport<'a> {
     pub id_argument: String,
     /// How many hints the learner has seen.
     pub hints: usize,
-    /// Whether the learner typed a command. False if `watch` noticed a saved file.
-    pub is_typed: bool,
+    /// Where the learner types the next command.
+    pub style: CommandStyle,
 }
 
 impl CheckReport<'_> {
@@ -233,18 +234,14 @@ impl CheckReport<'_> {
         } else {
             writeln!(output, "Next   edit {source}")?;
         }
-        if self.is_typed {
+        if self.style == CommandStyle::Shell {
             writeln!(output, "       then run `cargo workshop check{id}` again")?;
         }
+        let command = self.style.command("hint", id);
         let hint = match self.hints {
-            0 => format!("`cargo workshop hint{id}` gives the first hint"),
-            HINT_COUNT => {
-                format!("you have seen all hints: `cargo workshop hint{id} 3` shows the last again")
-            }
-            hints => format!(
-                "`cargo workshop hint{id}` gives hint {} of {HINT_COUNT}",
-                hints + 1
-            ),
+            0 => format!("{command} gives the first hint"),
+            HINT_COUNT => format!("you have seen all hints: {command} shows the last again"),
+            hints => format!("{command} gives hint {} of {HINT_COUNT}", hints + 1),
         };
         writeln!(output, "Stuck  {hint}; the page is {page}")
     }
@@ -260,7 +257,7 @@ impl CheckReport<'_> {
     }
 
     fn display_path(&self, path: &Path) -> String {
-        self.app.repository.display_path(path)
+        self.app.display_path(path)
     }
 }
 

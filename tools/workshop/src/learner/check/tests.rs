@@ -3,10 +3,9 @@ use crate::app::fixture::{SOLVED, SampleWorkspace};
 
 fn run_check(workspace: &SampleWorkspace) -> (bool, String, String) {
     let (mut output, mut messages) = (Vec::new(), Vec::new());
-    let argument = ExerciseArgument {
-        exercise: Some("counter".to_owned()),
-    };
-    let is_solved = check(&workspace.app(), &argument, &mut output, &mut messages).unwrap();
+    let mut options = CheckOptions::default();
+    options.argument.exercise = Some("counter".to_owned());
+    let is_solved = check(&workspace.app(), &options, &mut output, &mut messages).unwrap();
     // Another cargo may be running on this machine. Then ours reports that it waits.
     let is_about_exercise = |line: &&str| !line.contains("Blocking waiting for file lock");
     let messages = String::from_utf8(messages).unwrap();
@@ -99,9 +98,116 @@ fn exercise_goes_from_todo_to_solved() {
     );
     assert_eq!(
         workspace.text(".workshop/progress"),
-        "counter solved\n",
+        "counter solved failing\n",
         "a solved exercise stays solved"
     );
+
+    let all = CheckOptions {
+        all: true,
+        ..CheckOptions::default()
+    };
+    let check_all = || {
+        let mut output = Vec::new();
+        let is_solved = check(&workspace.app(), &all, &mut output, &mut Vec::new()).unwrap();
+        (is_solved, String::from_utf8(output).unwrap())
+    };
+    let (is_solved, output) = check_all();
+    let why = "✗ counter: `cargo workshop check counter` shows why\n0 of 1 solved exercises pass\n";
+    assert_eq!((is_solved, output.as_str()), (false, why));
+
+    workspace.edit(SOLVED);
+    let passes = "✓ counter\n1 of 1 solved exercises pass\n";
+    assert_eq!(check_all(), (true, passes.to_owned()));
+    assert_eq!(workspace.text(".workshop/progress"), "counter solved\n");
+}
+
+#[test]
+fn answers_to_predict_follow_the_solution() {
+    let workspace = SampleWorkspace::new();
+    workspace.write(
+        "solutions/01_chapter/01_counter/ANSWER.md",
+        "Two fingers.\n",
+    );
+    assert!(!run_check(&workspace).1.contains("Two fingers."));
+
+    workspace.edit(SOLVED);
+    let (_, output, _) = run_check(&workspace);
+
+    assert!(
+        output.contains("\nAnswers to Predict:\nTwo fingers.\n"),
+        "{output}"
+    );
+}
+
+#[test]
+fn missing_files_are_named() {
+    let workspace = SampleWorkspace::new();
+    let dir = "exercises/01_chapter/01_counter";
+    workspace.write(".workshop/progress", "counter solved\nsecond solved\n");
+    for (file, restore) in [
+        ("src/lib.rs", "cargo workshop reset counter"),
+        (
+            "tests/counter.rs",
+            "git checkout -- exercises/01_chapter/01_counter/tests/counter.rs",
+        ),
+    ] {
+        workspace.remove(&format!("{dir}/{file}"));
+        let options = CheckOptions::default();
+        let app = App {
+            current_dir: workspace.repository().root().join(dir),
+            ..workspace.app()
+        };
+        let error = check(&app, &options, &mut Vec::new(), &mut Vec::new()).unwrap_err();
+        let expected = format!("{dir}/{file} is missing. `{restore}` restores it");
+        assert_eq!(error.to_string(), expected);
+
+        super::super::list::list(&workspace.app(), &mut Vec::new()).unwrap();
+        super::super::reset::reset(&app, &options.argument, &mut Vec::new()).unwrap();
+        assert!(workspace.has(&format!("{dir}/src/lib.rs")));
+    }
+}
+
+#[test]
+fn deleted_source_breaks_no_other_exercise() {
+    let workspace = SampleWorkspace::new();
+    workspace.add_counter("02_chapter/01_other", "other");
+    let manifest = workspace.text("Cargo.toml");
+    let members = "\"exercises/02_chapter/01_other\", \"exercises/*/01_counter\"";
+    workspace.write(
+        "Cargo.toml",
+        &manifest.replace("\"exercises/*/01_counter\"", members),
+    );
+    workspace.remove("exercises/02_chapter/01_other/src/lib.rs");
+    workspace.edit(SOLVED);
+
+    let (is_solved, output, messages) = run_check(&workspace);
+
+    assert!(is_solved, "{output} {messages}");
+}
+
+#[test]
+fn two_checks_at_once_agree() {
+    let workspace = SampleWorkspace::new();
+    workspace.edit(SOLVED);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| assert!(run_check(&workspace).0));
+        }
+    });
+    assert_eq!(workspace.text(".workshop/progress"), "counter solved\n");
+}
+
+#[test]
+fn endless_recursion_is_explained() {
+    let workspace = SampleWorkspace::new();
+    let endless = "let array = [last; 1000]; next(array[7]) + array[8]";
+    workspace.edit(&SOLVED.replace("last + 1", endless));
+
+    let (is_solved, output, _) = run_check(&workspace);
+
+    assert!(!is_solved);
+    assert!(output.contains("has overflowed its stack"), "{output}");
+    assert!(output.contains("an endless recursion"), "{output}");
 }
 
 #[test]
@@ -237,7 +343,7 @@ fn missing_docker_is_reported_before_the_build() {
 
     let error = check(
         &app,
-        &ExerciseArgument::default(),
+        &CheckOptions::default(),
         &mut Vec::new(),
         &mut Vec::new(),
     )

@@ -11,11 +11,10 @@ pub mod summary;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::app::{App, exit_code};
+use crate::app::App;
 use crate::run::cargo;
 use crate::run::cargo_test;
 use crate::setup::test_servers;
@@ -34,12 +33,16 @@ pub struct TestOptions {
     arguments: Vec<OsString>,
 }
 
-/// Runs the tests. The exit code is 0 only if there are tests and all of them pass.
-pub fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
-    let app = App::detect();
-    let summary = run_tests(options, &app, &mut io::stdout(), &mut io::stderr())?;
-    summary.print(&mut io::stdout())?;
-    Ok(exit_code(summary.is_success()))
+/// Runs the tests. Returns true only if there are tests and all of them pass.
+pub fn test(
+    app: &App,
+    options: &TestOptions,
+    output: &mut impl Write,
+    messages: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let summary = run_tests(options, app, output, messages)?;
+    summary.print(output)?;
+    Ok(summary.is_success())
 }
 
 fn run_tests(

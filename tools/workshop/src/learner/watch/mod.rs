@@ -6,12 +6,11 @@ pub mod file_snapshot;
 pub mod input_lines;
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::check::Check;
-use super::{ExerciseArgument, diff, hint, list};
+use super::{CommandStyle, ExerciseArgument, diff, hint, list, skip};
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::exercise_list::ExerciseList;
@@ -23,15 +22,18 @@ use input_lines::InputLines;
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Watches one exercise, and then the next, until the learner quits.
-pub fn run(argument: &ExerciseArgument) -> anyhow::Result<ExitCode> {
-    let app = App::detect();
+pub fn watch(
+    app: &App,
+    argument: &ExerciseArgument,
+    output: &mut impl Write,
+    messages: &mut impl Write,
+) -> anyhow::Result<()> {
     let mut watch = Watch {
-        app: &app,
+        app,
         input: InputLines::from_stdin(),
         poll_interval: POLL_INTERVAL,
     };
-    watch.run(argument, &mut io::stdout(), &mut io::stderr())?;
-    Ok(ExitCode::SUCCESS)
+    watch.run(argument, output, messages)
 }
 
 struct Watch<'a> {
@@ -52,13 +54,8 @@ impl Watch<'_> {
         output: &mut impl Write,
         messages: &mut impl Write,
     ) -> anyhow::Result<()> {
-        let list = ExerciseList::load(&self.app.repository)?;
-        let progress = Progress::load(&self.app.repository)?;
-        let mut exercise = list.select(
-            argument.exercise.as_deref(),
-            &self.app.current_dir,
-            &progress,
-        )?;
+        let (list, progress) = self.app.load()?;
+        let mut exercise = list.select(argument.name(), &self.app.current_dir, &progress)?;
         let mut needs_check = true;
         // Before the check, to notice a save while the check runs.
         let mut snapshot = FileSnapshot::take(exercise);
@@ -117,7 +114,7 @@ impl Watch<'_> {
             app: self.app,
             list,
             exercise,
-            is_typed: false,
+            style: CommandStyle::Watch,
         };
         match check.run(&mut is_cancelled, output, messages) {
             Ok(is_solved) => Ok(is_solved.is_some() || self.input.wants_to_quit()),
@@ -140,7 +137,8 @@ impl Watch<'_> {
         let app = self.app;
         writeln!(output)?;
         let result = match command {
-            "h" | "hint" => hint::show(app, exercise, None, output),
+            "h" | "hint" => hint::show(app, exercise, None, CommandStyle::Watch, output),
+            "s" | "skip" => skip::skip_one(app, exercise, output),
             "l" | "list" => list::list(app, output),
             "d" | "diff" => Progress::load(&app.repository)
                 .and_then(|progress| diff::show(app, exercise, &progress, false, output).map(drop)),
@@ -173,9 +171,8 @@ impl Watch<'_> {
             Some(_) if !is_done => {
                 writeln!(
                     output,
-                    "{} is not solved yet. To continue without it, run `cargo workshop skip {}` in \
-                     another terminal, then type n.",
-                    exercise.title, exercise.id
+                    "{} is not solved yet. To continue without it, type s, and then n.",
+                    exercise.title
                 )?;
                 Ok(None)
             }
@@ -192,9 +189,9 @@ impl Watch<'_> {
     }
 
     fn print_prompt(&self, exercise: &Exercise, output: &mut impl Write) -> io::Result<()> {
-        let file = self.app.repository.display_path(&exercise.source_file());
+        let file = self.app.display_path(&exercise.source_file());
         let commands = if self.input.is_open() {
-            ". Type a letter and Enter: h hint, d diff, n next, l list, q quit. \
+            ". Type a letter and Enter: h hint, d diff, s skip, n next, l list, q quit. \
              Enter alone checks again"
         } else {
             ""
