@@ -234,7 +234,7 @@ fn spared_clone_goes_down_later() {
 
 // Rules 1 and 4.
 #[test]
-fn successful_probe_ends_the_row_of_a_spared_clone() {
+fn successful_probe_ends_the_row_of_spared_clone() {
     let mut simulation = Simulation::with_clones(2);
     simulation.probe(0, &[BAD, BAD, BAD]);
     simulation.probe(1, &[BAD, BAD, BAD, BAD, GOOD]);

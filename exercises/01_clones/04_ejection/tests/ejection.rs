@@ -388,7 +388,7 @@ fn down_clone_may_be_ejected() {
 
 // Rule 9.
 #[test]
-fn no_clone_is_a_candidate_if_all_are_out() {
+fn no_clone_is_candidate_if_all_are_out() {
     let mut simulation = Simulation::with_clones(2);
     (0..2).for_each(|clone| simulation.set_down(clone, true));
     assert_eq!(
