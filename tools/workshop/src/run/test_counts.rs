@@ -75,71 +75,84 @@ fn parse_result(line: &str) -> Option<[u64; 3]> {
 mod tests {
     use super::*;
 
-    fn count(lines: &[&str]) -> TestCounts {
-        let mut test_counts = TestCounts::default();
-        for line in lines {
-            test_counts.read_line(line);
+    impl TestCounts {
+        /// Passed, failed, ignored, started binaries, finished binaries.
+        pub fn new(numbers: [u64; 5]) -> Self {
+            let [passed, failed, ignored, started_binaries, finished_binaries] = numbers;
+            TestCounts {
+                passed,
+                failed,
+                ignored,
+                started_binaries,
+                finished_binaries,
+            }
         }
-        test_counts
-    }
-
-    fn numbers(test_counts: &TestCounts) -> [u64; 3] {
-        [test_counts.passed, test_counts.failed, test_counts.ignored]
     }
 
     #[test]
-    fn results_of_several_binaries_add_up() {
-        let test_counts = count(&[
-            "running 13 tests\n",
-            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n",
-            "running 5 tests\n",
-            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.20s\n",
-        ]);
-        assert_eq!(numbers(&test_counts), [15, 2, 1]);
-        assert_eq!(test_counts.unfinished_binaries(), 0);
-    }
-
-    #[test]
-    fn benchmarks_and_filtered_tests_do_not_count() {
-        let line = "test result: ok. 0 passed; 0 failed; 0 ignored; 4 measured; 9 filtered out; finished in 0.00s";
-        assert_eq!(numbers(&count(&[line])), [0, 0, 0]);
-    }
-
-    #[test]
-    fn colours_do_not_hide_results() {
-        let ansi = "test result: \u{1b}[32mok\u{1b}[0m. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
-        let terminfo = "test result: \u{1b}[31mFAILED\u{1b}(B\u{1b}[m. 0 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
-        assert_eq!(numbers(&count(&[ansi, terminfo])), [2, 3, 0]);
-    }
-
-    #[test]
-    fn windows_line_endings_do_not_hide_results() {
-        let line = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\r\n";
-        assert_eq!(numbers(&count(&["running 2 tests\r\n", line])), [2, 0, 0]);
+    fn results_are_counted() {
+        let rest = "0 measured; 7 filtered out";
+        for (lines, numbers) in [
+            (
+                format!(
+                    "running 13 tests\ntest result: ok. 12 passed; 0 failed; 1 ignored; {rest}\n\
+                     running 5 tests\n\
+                     test result: FAILED. 3 passed; 2 failed; 0 ignored; {rest}; finished in 1.20s"
+                ),
+                [15, 2, 1, 2, 2],
+            ),
+            // A benchmark, and tests that a filter excludes.
+            (
+                "test result: ok. 0 passed; 0 failed; 0 ignored; 4 measured; 9 filtered out".into(),
+                [0, 0, 0, 0, 1],
+            ),
+            // Colours from ANSI and from terminfo.
+            (
+                format!(
+                    "test result: \u{1b}[32mok\u{1b}[0m. 2 passed; 0 failed; 0 ignored; {rest}\n\
+                     test result: \u{1b}[31mFAILED\u{1b}(B\u{1b}[m. 0 passed; 3 failed; 0 ignored; \
+                     {rest}"
+                ),
+                [2, 3, 0, 0, 2],
+            ),
+            // Windows.
+            (
+                format!(
+                    "running 2 tests\r\ntest result: ok. 2 passed; 0 failed; 0 ignored; {rest}\r"
+                ),
+                [2, 0, 0, 1, 1],
+            ),
+            // A binary without a result.
+            (
+                format!(
+                    "running 1 test\nrunning 4 tests\n\
+                     test result: ok. 1 passed; 0 failed; 0 ignored; {rest}"
+                ),
+                [1, 0, 0, 2, 1],
+            ),
+        ] {
+            let mut counts = TestCounts::default();
+            lines.split('\n').for_each(|line| counts.read_line(line));
+            assert_eq!(counts, TestCounts::new(numbers), "{lines}");
+        }
     }
 
     #[test]
     fn similar_lines_do_not_count() {
-        let test_counts = count(&[
+        let mut counts = TestCounts::default();
+        for line in [
             "> test result: ok. 9 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
             " test result: ok. 9 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
             "test result: fine. 9 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
             "test result: ok. many passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
-            "test result: ok. 9 passed; 0 failed",
             "test result: ok. 9 passed; 0 failed; 0 ignored; 0 measured",
             "test result: ok. 0 failed; 9 passed; 0 ignored; 0 measured; 0 filtered out",
-            "test result: ",
             "running a marathon of tests",
             "running 3 tests in my head",
             "the server is running 3 tests",
-        ]);
-        assert_eq!(test_counts, TestCounts::default());
-    }
-
-    #[test]
-    fn binary_without_result_is_unfinished() {
-        let result = "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
-        let test_counts = count(&["running 1 test", "running 4 tests", result]);
-        assert_eq!(test_counts.unfinished_binaries(), 1);
+        ] {
+            counts.read_line(line);
+        }
+        assert_eq!(counts, TestCounts::default());
     }
 }

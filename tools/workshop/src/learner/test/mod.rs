@@ -55,7 +55,7 @@ fn run_tests(
     if test_servers::need_servers(&options.packages)
         && let Err(error) = test_servers::start_servers(machine, messages)
     {
-        return Ok(TestSummary::not_started(format!("{error:#}")));
+        return Ok(not_started(format!("{error:#}")));
     }
     let mut command = cargo::cargo_command(machine);
     command
@@ -68,7 +68,7 @@ fn run_tests(
             return Err(error).context("the output is closed, so the tests were stopped");
         }
         Err(error) => {
-            return Ok(TestSummary::not_started(format!(
+            return Ok(not_started(format!(
                 "cannot run {}: {error}. Is Rust installed and on the PATH? See https://rustup.rs",
                 machine.cargo.display()
             )));
@@ -88,6 +88,13 @@ fn run_tests(
         }
     }
     Ok(summary)
+}
+
+/// The summary of a run that could not start. `reason` also says what to do.
+fn not_started(reason: String) -> TestSummary {
+    let mut summary = TestSummary::default();
+    summary.add_failure(reason);
+    summary
 }
 
 impl TestOptions {
