@@ -15,7 +15,7 @@
 //! 2. Rule 1 holds for all threads together. The balancer has several threads, and they share one
 //!    [`RoundRobin`].
 //! 3. A clone that is down gets no request. Its turns are shared among *all* other clones. While a
-//!    clone is healthy, `pick` finds one, whatever other threads do at the same time.
+//!    clone is healthy, `pick` finds one, also if other threads pick at the same time.
 //! 4. A clone that recovers takes its turns again. It does not make up for the turns it missed.
 //! 5. The turns go on when the set of healthy clones changes. They do not start again with the
 //!    first clone, so each healthy clone gets requests even if another one flaps (goes down and up
