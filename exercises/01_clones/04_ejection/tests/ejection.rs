@@ -135,7 +135,6 @@ fn results_during_an_ejection_do_not_count() {
         "requests from before the ejection failed, and that prolonged the ejection of clone 0: \
          when were they sent?"
     );
-
     simulation.fail(0, 2, 1_000);
     assert!(
         simulation.is_candidate(0, 1_000),
@@ -202,7 +201,6 @@ fn long_recovery_resets_the_ejection_time() {
         "clone 0 was back for only 0.6 s, so this ejection should last 2 s, not 1 s: does one \
          success reset the ejection time?"
     );
-
     // That ejection ends at 3.6 s. It counts until 8 s later, at 11.6 s.
     simulation.fail(0, 3, 11_600);
     assert!(
@@ -259,19 +257,22 @@ fn at_least_half_stay() {
     }
 }
 
-// Rule 6.
+// Rules 1 and 6.
 #[test]
 fn spared_clone_is_ejected_later() {
     let mut simulation = Simulation::with_clones(4);
-    for clone in [0, 1, 2] {
-        simulation.fail(clone, 12, 0);
-    }
+    (0..4).for_each(|clone| simulation.fail(clone, 12, 0));
+    simulation.succeed(3, 0);
+    // The ejections of clones 0 and 1 ended at 1 s. Clones 2 and 3 had to stay.
+    simulation.succeed(0, 1_200);
+    simulation.fail(3, 1, 1_200);
     assert_eq!(
-        simulation.candidates(0),
-        [2, 3],
-        "2 of 4 clones are ejected, so clone 2 must stay: does rule 6 count all clones?"
+        simulation.candidates(1_200),
+        [0, 1, 2, 3],
+        "clones 0 and 1 are back, clone 2 had no request since then, and clone 3 failed once after \
+         a success: do you check rule 6 only at a clone's own failed request, and does a success \
+         end the row of a clone that has to stay?"
     );
-    // The ejections of clones 0 and 1 ended at 1 s.
     simulation.fail(2, 1, 1_200);
     assert_eq!(
         simulation.candidates(1_200),
@@ -357,7 +358,6 @@ fn requests_to_a_down_clone_count() {
         "3 requests in a row failed while clone 0 was down, so it should be ejected for 1 s, also \
          after it is up: do failures of a clone that is down count?"
     );
-
     simulation.fail(1, 2, 0);
     simulation.set_down(1, true);
     simulation.succeed(1, 0);
