@@ -291,6 +291,26 @@ fn clone_returns_when_both_checks_succeed() {
 }
 
 #[test]
+fn down_clone_may_be_ejected_too() {
+    let mut clone = TestClone::new();
+    clone.probe(0, false);
+    clone.probe(1, false);
+    let now = clone.at(2);
+    for _ in 0..POLICY.max_failures {
+        // Half of all clones are out, and this one is among them.
+        let outcome = Outcome::NoResponse;
+        clone.tracker.record(outcome, false, false, &POLICY, now);
+    }
+    (3..6).for_each(|millis| assert!(!clone.probe(millis, true)));
+    assert_eq!(
+        clone.state(6),
+        HealthState::Ejected,
+        "the probes succeed again, but the last requests failed: the clone was out already, so its \
+         ejection took no further clone out"
+    );
+}
+
+#[test]
 fn successful_probe_ends_only_a_refused_ejection() {
     let mut restarted = TestClone::with_refused_connection();
     restarted.probe(1, true);

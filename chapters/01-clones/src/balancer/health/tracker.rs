@@ -105,8 +105,9 @@ impl HealthTracker {
                 let was_refused = outcome == Outcome::ConnectFailed;
                 let failures = if was_refused { policy.max_failures } else { 1 };
                 self.consecutive_failures = self.consecutive_failures.saturating_add(failures);
+                // A clone that is down is out already, so its ejection takes no further clone out.
                 let is_new = self.ejection.is_none()
-                    && may_leave
+                    && (may_leave || self.is_down)
                     && self.consecutive_failures >= policy.max_failures;
                 if is_new || (self.ejection.is_some() && was_trial) {
                     self.eject(was_refused, policy, now);
