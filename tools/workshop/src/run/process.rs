@@ -13,9 +13,11 @@ use super::child_group::ChildGroup;
 
 /// How often the program's state is checked while it runs.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// How long the rest of the output may take after the program ended. A background process may
+/// How long the next part of the output may take after the program ended. A background process may
 /// keep the pipe open for ever.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long all parts may take.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// How many bytes of each line are kept.
 const LINE_LIMIT: usize = 1 << 10;
 /// How many bytes a program may print, after its long lines were cut.
@@ -127,13 +129,8 @@ pub fn run_with_limits(
         }
     };
     drop(child);
-    let deadline = Instant::now() + DRAIN_TIMEOUT;
-    while receive(
-        &mut texts,
-        deadline.saturating_duration_since(Instant::now()),
-    )
-    .is_ok()
-    {}
+    let deadline = Instant::now() + DRAIN_DEADLINE;
+    while Instant::now() < deadline && receive(&mut texts, DRAIN_TIMEOUT).is_ok() {}
     let [stdout, stderr] = texts.map(|text| String::from_utf8_lossy(&text.bytes).into_owned());
     Ok(ProcessOutput {
         stdout,
@@ -234,7 +231,7 @@ mod tests {
                     numbers.push(numbers.len() as u64);
                 }
             }
-            Ok("long line") => println!("{}\nend", "x".repeat(100 << 20)),
+            Ok("long line") => println!("\n{}\nend", "x".repeat(100 << 20)),
             Ok("print") => (0..20_000).for_each(|number| println!("line {number}")),
             _ => {}
         }
@@ -311,6 +308,7 @@ mod tests {
 
         assert!(output.stdout.len() < 2 * LINE_LIMIT);
         let (line, end) = (" … (a line of 104857600 bytes)", "\nend\n");
-        assert!(output.stdout.contains(line) && output.stdout.contains(end));
+        let is_complete = output.stdout.contains(line) && output.stdout.contains(end);
+        assert!(is_complete, "{:?}", output.end);
     }
 }
