@@ -1,6 +1,6 @@
 //! The command line: [`Cli`] lists all subcommands and runs the one that was typed.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -91,6 +91,7 @@ impl Cli {
             Some(Command::BookLint) => return learner::book::lint(app),
             Some(Command::BookOutput(options)) => return learner::book::output(app, &options),
         }
+        output.flush()?;
         Ok(exit_code(is_success))
     }
 }

@@ -12,6 +12,7 @@ use crate::exercises::exercise_list::ExerciseList;
 use crate::exercises::progress::Progress;
 use crate::exercises::repository::Repository;
 use crate::run::machine::Machine;
+use crate::terminal::progress_bar::progress_bar;
 use crate::terminal::style::Styles;
 
 /// The environment of one command.
@@ -56,6 +57,13 @@ impl App {
         let (list, progress) = self.load()?;
         let exercise = list.select(name, &self.current_dir, &progress)?.clone();
         Ok((exercise, progress))
+    }
+
+    /// How many exercises are solved, with a bar.
+    pub fn solved_count(&self, list: &ExerciseList, progress: &Progress) -> String {
+        let (solved, total) = (list.solved_count(progress), list.exercises.len());
+        let bar = progress_bar(self.styles(), solved, total);
+        format!("{bar}  {solved} of {total} exercises solved")
     }
 
     /// A path for messages.

@@ -49,6 +49,7 @@ fn run(machine: &Machine, arguments: &[&str]) -> anyhow::Result<ExitCode> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::app::fixture::TempCheckout;
     use crate::run::machine::fake::FakeMachine;
 
     #[test]
@@ -61,7 +62,6 @@ mod tests {
             names: vec!["load".to_owned(), "ch01".to_owned()],
         };
         for (arguments, line) in [
-            (vec!["open"], "open"),
             (vec!["lint"], "lint"),
             (output_arguments(&check), "output --check load ch01"),
             (output_arguments(&BookOutputOptions::default()), "output"),
@@ -72,5 +72,21 @@ mod tests {
                 [format!("cargo run --package book -- {line}")]
             );
         }
+    }
+
+    #[test]
+    fn book_is_built_in_the_target_folder() {
+        let fake = FakeMachine::new();
+        fake.program("cargo", "");
+        let app = App {
+            machine: fake.machine(),
+            target_dir: "/elsewhere".into(),
+            ..TempCheckout::new().app()
+        };
+
+        open(&app).unwrap();
+
+        let call = "cargo run --package book -- open /elsewhere/book";
+        assert_eq!(fake.calls(), [call]);
     }
 }

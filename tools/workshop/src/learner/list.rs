@@ -5,7 +5,6 @@ use std::io::Write;
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::progress::{ExerciseProgress, State};
-use crate::terminal::progress_bar::progress_bar;
 use crate::terminal::style::Styles;
 use crate::terminal::text;
 
@@ -42,16 +41,10 @@ pub fn list(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
         writeln!(output, "{}", line.trim_end())?;
     }
 
-    let (solved, total) = (list.solved_count(&progress), list.exercises.len());
-    writeln!(
-        output,
-        "\n{}  {solved} of {total} exercises solved, {} in total",
-        progress_bar(styles, solved, total),
-        text::minutes(list.total_minutes())
-    )?;
-    let legend = "✓ solved   ✗ fails now   ▸ current   · started   – skipped";
-    writeln!(output, "{}", styles.dim(legend))?;
-    output.flush()?;
+    let solved = app.solved_count(&list, &progress);
+    let minutes = text::minutes(list.total_minutes());
+    let legend = styles.dim("✓ solved   ✗ fails now   ▸ current   · started   – skipped");
+    writeln!(output, "\n{solved}, {minutes} in total\n{legend}")?;
     Ok(())
 }
 

@@ -52,7 +52,6 @@ pub fn reset(
         "Next: `cargo workshop check {}`. Its tests fail until you solve it.",
         exercise.id
     )?;
-    output.flush()?;
     Ok(())
 }
 

@@ -5,17 +5,16 @@ use std::io::{self, Write};
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::exercise_list::ExerciseList;
-use crate::exercises::progress::{Progress, State};
-use crate::terminal::progress_bar::progress_bar;
+use crate::exercises::progress::{ExerciseProgress, State};
 use crate::terminal::text;
 
-const COMMANDS: [&str; 5] = [
-    "check   test the current exercise      watch   test it after every save",
-    "hint    the next of three hints        diff    your solution and ours",
-    "skip    go on without this exercise    reset   start it again, with a backup",
-    "list    all exercises                  book    read the book in a browser",
-    "test    every test of the repository   doctor  what this machine lacks",
-];
+const COMMANDS: &str = "
+Commands to type after `cargo workshop`:
+  check   test the current exercise      watch   test it after every save
+  hint    the next of three hints        diff    your solution and ours
+  skip    go on without this exercise    reset   start it again, with a backup
+  list    all exercises                  book    read the book in a browser
+  test    every test of the repository   doctor  what this machine lacks";
 
 /// Prints the learner's position.
 pub fn welcome(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
@@ -24,89 +23,65 @@ pub fn welcome(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
         return first_steps(app, &list, output);
     }
 
-    let (solved, total) = (list.solved_count(&progress), list.exercises.len());
-    writeln!(
-        output,
-        "{}  {solved} of {total} exercises solved\n",
-        progress_bar(app.styles(), solved, total)
-    )?;
-    match list.select(None, &app.current_dir, &progress) {
-        Ok(exercise) => {
-            current_exercise(app, exercise, &progress, output)?;
-            // In the folder of a solved exercise, the learner may want the next one.
-            if progress.of(&exercise.id).state == State::Solved
-                && let Some(next) = list.first_open(&progress)
-            {
-                writeln!(
-                    output,
-                    "         then {}, in {}",
-                    next.title,
-                    app.repository.display_path(&next.source_file())
-                )?;
-            }
-            writeln!(output, "\nCommands to type after `cargo workshop`:")?;
-            for line in COMMANDS {
-                writeln!(output, "  {line}")?;
-            }
+    writeln!(output, "{}\n", app.solved_count(&list, &progress))?;
+    if let Ok(exercise) = list.select(None, &app.current_dir, &progress) {
+        current_exercise(app, exercise, progress.of(&exercise.id), output)?;
+        // In the folder of a solved exercise, the learner may want the next one.
+        if progress.of(&exercise.id).state == State::Solved
+            && let Some(next) = list.first_open(&progress)
+        {
+            let (title, file) = (&next.title, app.display_path(&next.source_file()));
+            writeln!(output, "         then {title}, in {file}")?;
         }
-        Err(_) if solved == total => writeln!(
+        writeln!(output, "{COMMANDS}")?;
+    } else if list.solved_count(&progress) == list.exercises.len() {
+        writeln!(
             output,
             "You have solved all exercises. `cargo run -p ch05-full` runs the complete system.\n\
              `cargo workshop reset ID` lets you solve an exercise again."
-        )?,
-        Err(_) => writeln!(
+        )?;
+    } else {
+        writeln!(
             output,
             "Only skipped exercises are left. `cargo workshop list` shows them, and\n\
              `cargo workshop check ID` continues with one."
-        )?,
+        )?;
     }
-    output.flush()?;
     Ok(())
 }
 
 fn first_steps(app: &App, list: &ExerciseList, output: &mut impl Write) -> anyhow::Result<()> {
     let first = &list.exercises[0];
-    let path = |path: &_| app.repository.display_path(path);
+    let title = app.styles().bold("The scalability workshop");
+    let count = text::count(list.exercises.len(), "exercise");
+    let minutes = text::minutes(list.total_minutes());
+    let (page, file) = (first.page_link(), app.display_path(&first.source_file()));
     writeln!(
         output,
-        "{}: {}, {}. Start like this:\n",
-        app.styles().bold("The scalability workshop"),
-        text::count(list.exercises.len(), "exercise"),
-        text::minutes(list.total_minutes())
+        "{title}: {count}, {minutes}. Start like this:
+
+1  cargo workshop doctor   checks whether this machine has what you need
+2  read {page}, then edit {file}
+3  cargo workshop check    runs the tests: they fail at first, and pass when you are done
+
+`cargo workshop --help` lists the other commands."
     )?;
-    writeln!(
-        output,
-        "1  cargo workshop doctor   checks whether this machine has what you need"
-    )?;
-    writeln!(
-        output,
-        "2  read {}, then edit {}",
-        first.page_link(),
-        path(&first.source_file())
-    )?;
-    writeln!(
-        output,
-        "3  cargo workshop check    runs the tests: they fail at first, and pass when you are done\n"
-    )?;
-    writeln!(output, "`cargo workshop --help` lists the other commands.")?;
-    output.flush()?;
     Ok(())
 }
 
 fn current_exercise(
     app: &App,
     exercise: &Exercise,
-    progress: &Progress,
+    progress: ExerciseProgress,
     output: &mut impl Write,
 ) -> io::Result<()> {
-    let exercise_progress = progress.of(&exercise.id);
-    let path = |path: &_| app.repository.display_path(path);
     let title = app.styles().bold(&exercise.title);
-    let minutes = text::minutes(exercise.minutes);
-    writeln!(output, "Current  {title} ({}, {minutes})", exercise.id)?;
-    writeln!(output, "         page {}", exercise.page_link())?;
-    writeln!(output, "         file {}", path(&exercise.source_file()))?;
-    let next = match (exercise_progress.state, exercise_progress.hints) {
+    let (id, minutes) = (&exercise.id, text::minutes(exercise.minutes));
+    let (page, file) = (
+        exercise.page_link(),
+        app.display_path(&exercise.source_file()),
+    );
+    let next = match (progress.state, progress.hints) {
         (State::Solved, _) => "it is solved: `cargo workshop diff` compares it with our solution",
         (State::NotStarted, _) => "read the page, open the file, then run `cargo workshop check`",
         (_, 0) => {
@@ -114,7 +89,11 @@ fn current_exercise(
         }
         _ => "edit the file, then run `cargo workshop check`",
     };
-    writeln!(output, "Next     {next}")
+    writeln!(
+        output,
+        "Current  {title} ({id}, {minutes})\n         page {page}\n         file {file}\n\
+         Next     {next}"
+    )
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ impl Variant {
             TestOutcome::Completed(report) => Ok(report),
             TestOutcome::Stopped {
                 reason, running, ..
-            } => Err(self.explain_stop(reason, running)),
+            } => Err(self.explain_stop(*reason, running)),
             TestOutcome::Crashed { status, last_lines } => {
                 let separator = if last_lines.is_empty() { "" } else { ":\n" };
                 Err(format!(
@@ -182,7 +182,7 @@ impl Variant {
     }
 
     /// Why the tests were stopped.
-    fn explain_stop(&self, reason: &StopReason, running: &[String]) -> String {
+    fn explain_stop(&self, reason: StopReason, running: &[String]) -> String {
         format!(
             "{} {}; a test must end by itself, or exercise.toml needs a larger limit_seconds",
             running.join(", "),
@@ -252,7 +252,7 @@ impl Variant {
         } = outcome
         {
             // A time-out is right only if the file expects it.
-            let message = self.explain_stop(reason, running);
+            let message = self.explain_stop(*reason, running);
             if !is_expected(&message) {
                 return Err(message);
             }

@@ -6,14 +6,13 @@ pub mod outcome;
 pub mod report;
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 
 use super::{CommandStyle, ExerciseArgument};
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::exercise_list::ExerciseList;
 use crate::exercises::progress::{Progress, State};
-use crate::terminal::progress_bar::progress_bar;
 use crate::terminal::text;
 use outcome::CheckOutcome;
 use report::CheckReport;
@@ -153,43 +152,31 @@ impl Check<'_> {
         }
     }
 
-    fn print_next_exercise(
-        &self,
-        progress: &Progress,
-        output: &mut impl Write,
-    ) -> anyhow::Result<()> {
-        let (solved, total) = (self.list.solved_count(progress), self.list.exercises.len());
+    fn print_next_exercise(&self, progress: &Progress, output: &mut impl Write) -> io::Result<()> {
+        let solved = self.app.solved_count(self.list, progress);
+        let diff = self
+            .style
+            .command("diff", &format!(" {}", self.exercise.id));
         writeln!(
             output,
-            "\n{}  {solved} of {total} exercises solved\n",
-            progress_bar(self.app.styles(), solved, total)
+            "\n{solved}\n\nCompare  {diff} compares your code with our solution"
         )?;
-        let id = format!(" {}", self.exercise.id);
-        let diff = self.style.command("diff", &id);
-        writeln!(
-            output,
-            "Compare  {diff} compares your code with our solution"
-        )?;
-        match self.list.first_open(progress) {
-            None if solved == total => writeln!(
-                output,
-                "Next     you have solved all exercises. `cargo run -p ch05-full` runs the \
-                 complete system"
-            )?,
-            None => writeln!(
-                output,
-                "Next     only skipped exercises are left: `cargo workshop list` shows them"
-            )?,
-            Some(next) => {
-                let minutes = text::minutes(next.minutes);
-                let page = next.page_link();
-                let file = self.app.display_path(&next.source_file());
-                writeln!(output, "Next     {} ({minutes}): read {page}", next.title)?;
-                writeln!(output, "         and open {file}")?;
-                if self.style == CommandStyle::Watch {
-                    writeln!(output, "         `n` continues with it")?;
+        let Some(next) = self.list.first_open(progress) else {
+            let sentence = match self.list.solved_count(progress) {
+                solved if solved == self.list.exercises.len() => {
+                    "you have solved all exercises. `cargo run -p ch05-full` runs the complete system"
                 }
-            }
+                _ => "only skipped exercises are left: `cargo workshop list` shows them",
+            };
+            return writeln!(output, "Next     {sentence}");
+        };
+        let (title, page) = (&next.title, next.page_link());
+        let minutes = text::minutes(next.minutes);
+        let file = self.app.display_path(&next.source_file());
+        writeln!(output, "Next     {title} ({minutes}): read {page}")?;
+        writeln!(output, "         and open {file}")?;
+        if self.style == CommandStyle::Watch {
+            writeln!(output, "         `n` continues with it")?;
         }
         Ok(())
     }

@@ -4,7 +4,6 @@
 //! errors, and this adds one sentence.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use super::outcome::CheckOutcome;
 use crate::app::App;
@@ -16,7 +15,6 @@ use crate::run::build::Diagnostic;
 use crate::run::libtest::{self, TestFailure, TestReport};
 use crate::run::process::StopReason;
 use crate::terminal::progress_bar::progress_bar;
-use crate::terminal::style::Styles;
 use crate::terminal::text::last_lines;
 
 /// How many lines of a test's message are shown.
@@ -70,7 +68,7 @@ impl CheckReport<'_> {
     ) -> io::Result<()> {
         self.failed_test(&failure.test, output)?;
         if let Some(panic) = failure.panic() {
-            let file = self.display_path(panic.file.as_ref());
+            let file = self.app.display_path(panic.file.as_ref());
             writeln!(output, "  {file}:{}", panic.line)?;
         }
         let message = match failure.message() {
@@ -85,7 +83,7 @@ impl CheckReport<'_> {
             writeln!(output, "The test printed:\n{printed}\n")?;
         }
         let (passed, total) = (report.passed, report.total());
-        let bar = progress_bar(self.styles(), passed, total);
+        let bar = progress_bar(self.app.styles(), passed, total);
         writeln!(output, "{bar}  {passed} of {total} tests pass\n")?;
         self.next_step(failure.is_todo() && passed == 0, output)
     }
@@ -100,8 +98,8 @@ impl CheckReport<'_> {
             output,
             "{} No test failed, but {reason}, so this proves nothing. `git checkout -- {}` restores \
              the tests.",
-            self.styles().tick(false),
-            self.display_path(&self.exercise.test_file())
+            self.app.styles().tick(false),
+            self.app.display_path(&self.exercise.test_file())
         )
     }
 
@@ -154,7 +152,7 @@ impl CheckReport<'_> {
     }
 
     fn crashed(&self, status: &str, last_lines: &str, output: &mut impl Write) -> io::Result<()> {
-        let styles = self.styles();
+        let styles = self.app.styles();
         let headline = styles.bold("the tests ended without a result");
         writeln!(output, "{} {headline}", styles.tick(false))?;
         writeln!(output, "  {status}\n")?;
@@ -175,7 +173,7 @@ impl CheckReport<'_> {
             .filter_map(Diagnostic::location)
             .collect();
         let location = errors.first().map_or_else(String::new, |(file, line)| {
-            format!(" at {}:{line}", self.display_path(file.as_ref()))
+            format!(" at {}:{line}", self.app.display_path(file.as_ref()))
         });
         let sentence = match errors.len() {
             0 | 1 => {
@@ -186,7 +184,7 @@ impl CheckReport<'_> {
                  cause the others."
             ),
         };
-        writeln!(output, "{}", self.styles().bold(&sentence))?;
+        writeln!(output, "{}", self.app.styles().bold(&sentence))?;
         let tests = format!("tests/{}.rs", self.exercise.id);
         let is_in_tests = |(file, _): &(&str, usize)| file.replace('\\', "/").ends_with(&tests);
         if errors.first().is_some_and(is_in_tests) {
@@ -205,7 +203,7 @@ impl CheckReport<'_> {
         warnings: &[String],
         output: &mut impl Write,
     ) -> io::Result<()> {
-        let styles = self.styles();
+        let styles = self.app.styles();
         for warning in warnings {
             writeln!(output, "{}\n", warning.trim_end())?;
         }
@@ -226,7 +224,7 @@ impl CheckReport<'_> {
 
     /// What to do after a failure.
     fn next_step(&self, is_first_run: bool, output: &mut impl Write) -> io::Result<()> {
-        let source = self.display_path(&self.exercise.source_file());
+        let source = self.app.display_path(&self.exercise.source_file());
         let page = self.exercise.page_link();
         let id = &self.id_argument;
         if is_first_run {
@@ -247,17 +245,9 @@ impl CheckReport<'_> {
     }
 
     fn failed_test(&self, test: &str, output: &mut impl Write) -> io::Result<()> {
-        let styles = self.styles();
+        let styles = self.app.styles();
         let name = libtest::test_name_as_words(test);
         writeln!(output, "{} {}", styles.tick(false), styles.bold(&name))
-    }
-
-    fn styles(&self) -> Styles {
-        self.app.styles()
-    }
-
-    fn display_path(&self, path: &Path) -> String {
-        self.app.display_path(path)
     }
 }
 
