@@ -2,11 +2,14 @@
 
 use std::io::{self, BufReader, Read, Write};
 use std::iter;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::status_line::StatusLine;
 use crate::terminal::text;
 use crate::terminal::text::strip_escapes;
+
+/// How long the estimate waits: at first, cargo counts what is built already.
+const SKIPPED: Duration = Duration::from_secs(2);
 
 /// The status line of one build. It appears when cargo builds a package that takes long.
 pub struct BuildProgress<'a, F> {
@@ -14,7 +17,8 @@ pub struct BuildProgress<'a, F> {
     name: &'a str,
     is_quick: F,
     line: StatusLine<'a>,
-    /// The time of the first progress report, and the number of steps that were done by then.
+    began: Instant,
+    /// When the estimate begins, and the number of steps that were done by then.
     start: Option<(Instant, usize)>,
     is_long: bool,
 }
@@ -26,6 +30,7 @@ impl<'a, F: Fn(&str) -> bool> BuildProgress<'a, F> {
             name,
             is_quick,
             line: StatusLine::new(messages, is_terminal),
+            began: Instant::now(),
             start: None,
             is_long: false,
         }
@@ -62,6 +67,9 @@ impl<'a, F: Fn(&str) -> bool> BuildProgress<'a, F> {
     }
 
     fn show_steps(&mut self, done: usize, total: usize) -> io::Result<()> {
+        if self.began.elapsed() < SKIPPED {
+            self.start = Some((Instant::now(), done));
+        }
         let (start, done_before) = *self.start.get_or_insert((Instant::now(), done));
         if !self.is_long {
             return Ok(());
