@@ -30,6 +30,7 @@ impl Readiness {
         self.is_stopping.store(true, Ordering::SeqCst);
     }
 
+    // ANCHOR: withdraw
     /// Waits for `shutdown`, withdraws readiness and resolves after `delay`. The result is the
     /// shutdown signal for [`server::run`](crate::web::server::run).
     ///
@@ -40,6 +41,7 @@ impl Readiness {
         self.withdraw();
         tokio::time::sleep(delay).await;
     }
+    // ANCHOR_END: withdraw
 }
 
 /// `GET /readyz`, described for `/openapi.json`.

@@ -11,30 +11,51 @@
 //!
 //! ## Rules
 //!
-//! 1. A drain starts with "not ready" for the readiness check. The balancer checks only once per
-//!    second, so the clone keeps accepting requests for the *deregistration delay*. After the
-//!    delay it rejects each new request, and does not run the request's handler.
-//! 2. The drain waits for each request in flight: for its handler, and then for its response up to
-//!    the last byte of the body. A response without its whole body is half a page.
-//! 3. A request also ends when its client disconnects or when its handler panics. The drain does
+//! 1. A drain starts with "not ready" for the readiness check. The clone is never ready again.
+//! 2. The balancer checks only once per second, so the clone keeps accepting requests for the
+//!    *deregistration delay*, even if no request is in flight.
+//! 3. After the delay the clone is closed for ever: it rejects each new request, and does not run
+//!    the request's handler.
+//! 4. The drain waits for each request in flight, also for those that started during the delay: for
+//!    the handler, and then for the response up to the last byte of the body. The drain is over as
+//!    soon as the last request has ended. The end of a request wakes the drain; the drain does not
+//!    check in a loop.
+//! 5. A request also ends when its client disconnects or when its handler panics. The drain does
 //!    not wait for these requests.
-//! 4. The drain waits at most for the *grace period*, which starts after the deregistration delay.
-//!    Then it returns how many requests are still in flight.
-//! 5. Checking whether the clone accepts requests and counting the new request are one step. No
+//! 6. The drain waits at most for the *grace period*, which starts after the deregistration delay.
+//!    Then it returns how many requests are still in flight at that moment.
+//! 7. Checking whether the clone accepts requests and counting the new request are one step. No
 //!    request starts uncounted while a drain closes the clone.
+//! 8. A second drain, for example after a second signal, waits for the requests in flight too. It
+//!    does not open the clone again.
 //!
 //! ## Predict
 //!
-//! When the deploy starts, a customer with a slow connection is downloading a video of 1 GB. The
-//! handler has already returned: it opened the file, and the body is read from the file. Does a
-//! server that counts running handlers wait for this download? Another customer closes her laptop
-//! during the download: which line of your code runs then?
+//! A clone gets 100 requests per second, and each takes 50 ms. The balancer checks its readiness
+//! once per second. How many requests does the clone reject if it closes at once, without a
+//! deregistration delay? How long does a drain take with a delay of 2 s and a grace period of 30 s?
+//! What changes if one of the requests is a download of five minutes?
 //!
 //! ## What to do
 //!
-//! Add fields to [`RequestTracker`], [`InFlightGuard`] and [`ResponseBody`], and write the methods:
-//! about 45 lines. Tokio's [`watch`](https://docs.rs/tokio/latest/tokio/sync/watch/index.html) or
-//! [`Notify`](https://docs.rs/tokio/latest/tokio/sync/struct.Notify.html) wakes tasks that wait.
+//! Add fields to the state, and write [`RequestTracker`]'s four methods: about 30 lines. The guard
+//! and the body are given; the exercise `in_flight` explains them. The count is in the sender of a
+//! Tokio [`watch`](https://docs.rs/tokio/latest/tokio/sync/watch/index.html): a value with a lock,
+//! and each change wakes the tasks that wait for it.
+//!
+//! * `sender.borrow()` reads the value.
+//! * `sender.send_modify(closure)` changes the value and wakes the waiting tasks.
+//! * `sender.send_if_modified(closure)` does the same, but wakes the tasks only if the closure
+//!   returns `true`. It returns what the closure returned.
+//! * `sender.subscribe()` returns a receiver.
+//! * `receiver.wait_for(condition).await` checks the value now and after each change. It returns
+//!   when the condition is true.
+//! * `tokio::time::timeout(limit, future).await` is `Err` if the future needs longer than the
+//!   limit.
+//!
+//! A closure runs under the lock. What `borrow` and `wait_for` return holds the lock too, so drop
+//! it before you change the value. You may replace the `watch` by something else.
+//!
 //! The tests use Tokio's paused time, so they do not wait. `cargo workshop check draining` runs the
 //! tests. They fail now; that is expected.
 //!
@@ -58,13 +79,13 @@ pub struct RequestTracker {
     state: Arc<watch::Sender<State>>,
 }
 
-/// All three are under one lock. Otherwise a drain could close the clone between the check of
-/// `is_closed` and the count.
+/// What all handles and all guards share. It is under one lock. Otherwise a drain could close the
+/// clone between the check of `is_closed` and the count.
 #[derive(Debug, Default)]
 struct State {
+    in_flight: usize,
     is_draining: bool,
     is_closed: bool,
-    in_flight: usize,
 }
 
 /// One request in flight. The request is counted until this guard is dropped.
@@ -87,7 +108,7 @@ impl Drop for InFlightGuard {
 pub struct ResponseBody {
     chunks: mpsc::Receiver<String>,
     /// The guard of this response's request. `None` while the handler runs, because
-    /// [`RequestTracker::serve`] holds the guard then.
+    /// [`RequestTracker::serve`] holds the guard then, and after the end of the body.
     guard: Option<InFlightGuard>,
 }
 
@@ -149,8 +170,7 @@ impl RequestTracker {
     ///
     /// If the client disconnects while the handler runs, this future is dropped.
     pub async fn serve(&self, handler: impl Future<Output = ResponseBody>) -> Option<ResponseBody> {
-        // Before the handler runs. If this future is dropped or the handler panics, the guard is
-        // dropped too.
+        // Before the handler runs: a closed clone returns here.
         let guard = self.start_request()?;
         let mut body = handler.await;
         // The handler has ended, but the response has not. The guard moves into the body.

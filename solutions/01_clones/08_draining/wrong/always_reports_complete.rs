@@ -1,5 +1,6 @@
 // Wrong: after the grace period it returns `Complete`, and hides the requests it cut off.
 // Says: and the drain must report them
+// Breaks: rule 6
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 // Wrong: it checks and counts in two steps, and a drain can close the clone in between.
 // Says: Can the clone close between your check and your count?
+// Breaks: rule 7
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;

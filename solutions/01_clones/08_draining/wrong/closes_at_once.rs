@@ -1,5 +1,6 @@
 // Wrong: it closes at once, while the balancer still sends requests.
 // Says: does the drain close too early?
+// Breaks: rule 2
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 // Wrong: it decreases the count after the last chunk, which a disconnect or a panic skips.
 // Says: Which line decreases the count when a future or a body is dropped?
+// Breaks: rule 5
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;

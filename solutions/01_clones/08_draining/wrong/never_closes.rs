@@ -1,5 +1,6 @@
 // Wrong: it reports "not ready" but accepts all requests, so it waits for new ones all the time.
 // Says: the drain can never complete
+// Breaks: rule 3
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 // Wrong: it reports "not ready" only when it closes, so the balancer cannot notice before.
 // Says: but the clone still reports that it is ready
+// Breaks: rule 1
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;

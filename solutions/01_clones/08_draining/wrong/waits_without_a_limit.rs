@@ -1,5 +1,6 @@
 // Wrong: it waits without a time limit, so one slow client stops the deploy.
 // Says: does it stop after the grace period?
+// Breaks: rule 6
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;

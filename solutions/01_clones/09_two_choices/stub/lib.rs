@@ -13,16 +13,17 @@
 //!
 //! ## Rules
 //!
-//! 1. The balancer draws two *different* clones. Each pair is equally likely. The clone with fewer
-//!    requests in flight gets the request. If both have the same number, either may get it, but
-//!    over time each clone gets its share.
-//! 2. A request is in flight from the pick until its [`InFlightGuard`] is dropped. It does not
+//! 1. For each request, the balancer draws two *different* clones.
+//! 2. Each pair of clones is equally likely.
+//! 3. Of the two, the clone with fewer requests in flight gets the request.
+//! 4. If both have the same number, either may get it, but over time each clone gets its share.
+//! 5. A request is in flight from the pick until its [`InFlightGuard`] is dropped. It does not
 //!    matter why: a response, an error, a disconnected client, or a panic.
-//! 3. The counts are exact, also when several threads pick and drop at the same time.
-//! 4. The same seed draws the same clones, so a test can be repeated. Another seed draws other
+//! 6. The counts are exact, also when several threads pick and drop at the same time.
+//! 7. The same seed draws the same clones, so a test can be repeated. Another seed draws other
 //!    clones; each balancer has its own seed.
-//! 5. A single clone gets every request. Without any clone, `pick` returns `None` and does not
-//!    panic.
+//! 8. A single clone gets every request. Without any clone, `pick` returns `None`. In neither case
+//!    does `pick` panic or loop for ever.
 //!
 //! ## Predict
 //!

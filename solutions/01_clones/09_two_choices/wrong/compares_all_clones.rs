@@ -1,5 +1,6 @@
 // Wrong: it takes the least busy of all clones, and so does every other balancer: a herd.
 // Says: Do all balancers pick the same clone (herd effect)?
+// Breaks: rule 1
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};

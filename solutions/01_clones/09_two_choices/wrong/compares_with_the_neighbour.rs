@@ -1,5 +1,6 @@
 // Wrong: it compares a random clone with the next in the list, so most pairs are never drawn.
 // Says: is each pair equally likely?
+// Breaks: rule 2
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};

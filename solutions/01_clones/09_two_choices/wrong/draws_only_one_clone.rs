@@ -1,5 +1,6 @@
 // Wrong: it draws one clone and takes it, however many requests it has in flight.
 // Says: Does `pick` draw two new clones each time
+// Breaks: rule 1
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};

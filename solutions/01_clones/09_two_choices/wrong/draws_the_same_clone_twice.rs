@@ -1,5 +1,6 @@
 // Wrong: both draws are among all clones, so it sometimes compares a clone with itself.
 // Says: Does `pick` draw two *different* clones
+// Breaks: rule 1
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};

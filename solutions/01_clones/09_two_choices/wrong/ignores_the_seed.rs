@@ -1,5 +1,6 @@
 // Wrong: it draws from the thread's random generator, so no test can be repeated.
 // Says: does every random number come from `self.rng`?
+// Breaks: rule 7
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};

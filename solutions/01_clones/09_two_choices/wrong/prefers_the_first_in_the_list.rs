@@ -1,5 +1,6 @@
 // Wrong: in a tie it takes the first of the list, so the last idle clone never gets a request.
 // Says: Which clone does `pick` take when both have the same count?
+// Breaks: rule 4
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,6 @@
 // Wrong: it reads the count and writes it back in two steps, and loses changes in between.
 // Says: Can two threads read the same count
+// Breaks: rule 6
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};

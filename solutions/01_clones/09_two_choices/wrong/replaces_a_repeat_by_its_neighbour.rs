@@ -1,5 +1,6 @@
 // Wrong: after drawing the same clone twice it takes the next, so neighbours are likelier.
 // Says: is each pair equally likely?
+// Breaks: rule 2
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,6 @@
 // Wrong: it seeds the generator again at each pick, so it always draws the same pair.
 // Says: does `pick` draw every pair?
+// Breaks: rule 2
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;

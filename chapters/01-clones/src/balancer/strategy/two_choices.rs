@@ -37,6 +37,7 @@ impl Strategy for TwoChoices {
     }
 }
 
+// ANCHOR: better-of-two
 /// Draws two different positions and returns the one with the lower `cost`. If there is only one
 /// candidate, returns that one.
 pub(super) fn better_of_two<'a>(
@@ -56,6 +57,7 @@ pub(super) fn better_of_two<'a>(
         first
     }
 }
+// ANCHOR_END: better-of-two
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::server::Upstream;
 
+// ANCHOR: guard
 /// Counts as one request in flight at a clone until it is dropped. It is dropped with the last byte
 /// of the response, or when the client leaves.
 #[derive(Debug)]
@@ -25,3 +26,4 @@ impl Drop for InFlightGuard {
         self.0.end_request();
     }
 }
+// ANCHOR_END: guard

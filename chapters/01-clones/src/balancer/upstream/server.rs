@@ -81,6 +81,7 @@ impl Upstream {
         }
     }
 
+    // ANCHOR: idle
     /// Resolves when no request is in flight.
     pub(crate) async fn wait_until_idle(&self) {
         loop {
@@ -92,6 +93,7 @@ impl Upstream {
             became_idle.await;
         }
     }
+    // ANCHOR_END: idle
 
     /// Tells the requests that wait for a response of this clone that its probes fail.
     pub(super) fn notify_down(&self) {

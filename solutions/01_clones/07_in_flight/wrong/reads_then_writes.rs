@@ -1,0 +1,74 @@
+// Wrong: it reads the count and writes it back in two steps, and loses changes in between.
+// Says: Can two threads read the same count before one
+// Breaks: rule 7
+#![allow(missing_docs, reason = "documented in the exercise")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+#[derive(Clone, Debug, Default)]
+pub struct RequestCounter {
+    in_flight: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+pub struct InFlightGuard {
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        let in_flight = self.in_flight.load(Ordering::SeqCst);
+        self.in_flight.store(in_flight - 1, Ordering::SeqCst);
+    }
+}
+
+#[derive(Debug)]
+pub struct ResponseBody {
+    chunks: mpsc::Receiver<String>,
+    guard: Option<InFlightGuard>,
+}
+
+impl ResponseBody {
+    pub fn new(chunks: mpsc::Receiver<String>) -> Self {
+        ResponseBody {
+            chunks,
+            guard: None,
+        }
+    }
+
+    pub async fn next(&mut self) -> Option<String> {
+        let chunk = self.chunks.recv().await;
+        if chunk.is_none() {
+            drop(self.guard.take());
+        }
+        chunk
+    }
+}
+
+impl RequestCounter {
+    pub fn new() -> Self {
+        RequestCounter::default()
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    pub fn start_request(&self) -> InFlightGuard {
+        let in_flight = self.in_flight();
+        self.in_flight.store(in_flight + 1, Ordering::SeqCst);
+        InFlightGuard {
+            in_flight: Arc::clone(&self.in_flight),
+        }
+    }
+
+    pub async fn serve(&self, handler: impl Future<Output = ResponseBody>) -> ResponseBody {
+        let guard = self.start_request();
+        let mut body = handler.await;
+        body.guard = Some(guard);
+        body
+    }
+}

@@ -1,0 +1,73 @@
+// Wrong: `next` takes the guard before it waits, so a cancelled `next` ends the request.
+// Says: where is the guard while `next` waits?
+// Breaks: rule 3
+#![allow(missing_docs, reason = "documented in the exercise")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+#[derive(Clone, Debug, Default)]
+pub struct RequestCounter {
+    in_flight: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+pub struct InFlightGuard {
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[derive(Debug)]
+pub struct ResponseBody {
+    chunks: mpsc::Receiver<String>,
+    guard: Option<InFlightGuard>,
+}
+
+impl ResponseBody {
+    pub fn new(chunks: mpsc::Receiver<String>) -> Self {
+        ResponseBody {
+            chunks,
+            guard: None,
+        }
+    }
+
+    pub async fn next(&mut self) -> Option<String> {
+        let guard = self.guard.take();
+        let chunk = self.chunks.recv().await;
+        if chunk.is_some() {
+            self.guard = guard;
+        }
+        chunk
+    }
+}
+
+impl RequestCounter {
+    pub fn new() -> Self {
+        RequestCounter::default()
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    pub fn start_request(&self) -> InFlightGuard {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        InFlightGuard {
+            in_flight: Arc::clone(&self.in_flight),
+        }
+    }
+
+    pub async fn serve(&self, handler: impl Future<Output = ResponseBody>) -> ResponseBody {
+        let guard = self.start_request();
+        let mut body = handler.await;
+        body.guard = Some(guard);
+        body
+    }
+}

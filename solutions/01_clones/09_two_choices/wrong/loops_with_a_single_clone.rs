@@ -1,0 +1,95 @@
+// Wrong: it draws until both clones differ, which never happens with a single clone.
+// Says: when does your loop end?
+// Breaks: rule 8
+#![allow(missing_docs, reason = "documented in the exercise")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+#[derive(Debug)]
+pub struct Upstream {
+    name: String,
+    in_flight: AtomicUsize,
+}
+
+impl Upstream {
+    pub fn new(name: impl Into<String>) -> Self {
+        Upstream {
+            name: name.into(),
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+}
+
+#[derive(Debug)]
+pub struct TwoChoices {
+    upstreams: Vec<Arc<Upstream>>,
+    rng: Mutex<SmallRng>,
+}
+
+#[derive(Debug)]
+pub struct InFlightGuard {
+    upstream: Arc<Upstream>,
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        self.upstream.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl InFlightGuard {
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+}
+
+impl TwoChoices {
+    pub fn new(upstreams: Vec<Upstream>, seed: u64) -> Self {
+        TwoChoices {
+            upstreams: upstreams.into_iter().map(Arc::new).collect(),
+            rng: Mutex::new(SmallRng::seed_from_u64(seed)),
+        }
+    }
+
+    pub fn upstreams(&self) -> &[Arc<Upstream>] {
+        &self.upstreams
+    }
+
+    pub fn pick(&self) -> Option<InFlightGuard> {
+        let count = self.upstreams.len();
+        if count == 0 {
+            return None;
+        }
+        let mut rng = self
+            .rng
+            .lock()
+            .expect("no code panics while it holds this lock");
+        let first = rng.random_range(0..count);
+        let mut second = first;
+        while second == first {
+            second = rng.random_range(0..count);
+        }
+        let [first, second] = [first, second].map(|position| &self.upstreams[position]);
+        let winner = if second.in_flight() < first.in_flight() {
+            second
+        } else {
+            first
+        };
+        winner.in_flight.fetch_add(1, Ordering::SeqCst);
+        Some(InFlightGuard {
+            upstream: Arc::clone(winner),
+        })
+    }
+}
