@@ -4,25 +4,37 @@
 //! number. An id never changes, because the learner's progress uses it.
 
 use std::fs;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-use toml::{Table, Value};
+use anyhow::{Context, ensure};
+use serde::Deserialize;
 
 use super::repository::Repository;
 
-/// The servers that an exercise may need.
-const SERVICES: [&str; 4] = ["postgres", "redis", "memcached", "rabbitmq"];
-const KEYS: [&str; 6] = [
-    "id",
-    "title",
-    "minutes",
-    "page",
-    "services",
-    "limit_seconds",
-];
-const DEFAULT_LIMIT_SECONDS: i64 = 60;
+/// The content of `exercise.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    id: String,
+    title: String,
+    minutes: NonZeroU16,
+    page: String,
+    services: Vec<Service>,
+    limit_seconds: Option<NonZeroU16>,
+}
+
+/// A server that the tests of an exercise need.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Service {
+    Postgres,
+    Redis,
+    Memcached,
+    RabbitMq,
+}
 
 /// The folder of an exercise below `exercises` and `solutions`, such as
 /// `01_clones/01_round_robin`.
@@ -47,7 +59,7 @@ pub struct Exercise {
     /// `clones/balancer.md#draining`.
     pub page: String,
     /// The servers that the tests need.
-    pub services: Vec<String>,
+    pub services: Vec<Service>,
     /// How long a run of the tests may take.
     pub time_limit: Duration,
     /// The folder.
@@ -88,18 +100,14 @@ pub fn without_number(folder: &str) -> Option<&str> {
 }
 
 fn numbered_folders(parent: &Path) -> anyhow::Result<Vec<String>> {
-    let read = || -> std::io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(parent)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if without_number(&name).is_some() && entry.path().is_dir() {
-                names.push(name);
-            }
-        }
-        Ok(names)
-    };
-    read().with_context(|| format!("cannot read the folder {}", parent.display()))
+    let entries = fs::read_dir(parent);
+    let entries =
+        entries.with_context(|| format!("cannot read the folder {}", parent.display()))?;
+    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+    let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    Ok(names
+        .filter(|name| without_number(name).is_some())
+        .collect())
 }
 
 impl Exercise {
@@ -117,32 +125,21 @@ impl Exercise {
         repository: &Repository,
         folder: &ExerciseFolder,
     ) -> anyhow::Result<Exercise> {
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            anyhow::anyhow!("this is not TOML: {}", error.message())
-        })?;
-        for key in table.keys() {
-            ensure!(
-                KEYS.contains(&key.as_str()),
-                "unknown key `{key}`; the keys are {}",
-                KEYS.join(", ")
-            );
-        }
-        let id = string(&table, "id")?;
+        let description: Description = toml::from_str(text)?;
+        let (id, expected) = (description.id, folder.id());
         ensure!(
-            id == folder.id(),
-            "`id` must be the folder's name without its number, `{}`, but it is `{id}`",
-            folder.id()
+            id == expected,
+            "`id` must be the folder's name without its number, `{expected}`, but it is `{id}`"
         );
-        let minutes = number(&table, "minutes")?
-            .context("`minutes` is missing: how long does a learner need?")?;
-        let limit = number(&table, "limit_seconds")?.unwrap_or(DEFAULT_LIMIT_SECONDS);
+        ensure!(!description.title.trim().is_empty(), "`title` is empty");
+        let limit = description.limit_seconds.map_or(60, NonZeroU16::get);
         Ok(Exercise {
             id,
-            title: string(&table, "title")?,
-            minutes,
-            page: string(&table, "page")?,
-            services: services(&table)?,
-            time_limit: Duration::from_secs(limit.unsigned_abs()),
+            title: description.title,
+            minutes: description.minutes.get().into(),
+            page: description.page,
+            services: description.services,
+            time_limit: Duration::from_secs(limit.into()),
             folder: folder.clone(),
             repository: repository.clone(),
         })
@@ -206,41 +203,6 @@ impl Exercise {
     }
 }
 
-fn string(table: &Table, key: &str) -> anyhow::Result<String> {
-    match table.get(key) {
-        Some(Value::String(text)) if !text.trim().is_empty() => Ok(text.clone()),
-        Some(value) => bail!("`{key}` must be a non-empty string, but it is {value}"),
-        None => bail!("`{key}` is missing"),
-    }
-}
-
-fn number(table: &Table, key: &str) -> anyhow::Result<Option<i64>> {
-    match table.get(key) {
-        Some(Value::Integer(number)) if *number > 0 => Ok(Some(*number)),
-        Some(value) => bail!("`{key}` must be a whole number above 0, but it is {value}"),
-        None => Ok(None),
-    }
-}
-
-fn services(table: &Table) -> anyhow::Result<Vec<String>> {
-    let Some(value) = table.get("services") else {
-        bail!("`services` is missing; write `services = []` if the tests need no server");
-    };
-    let service = |value: &Value| -> anyhow::Result<String> {
-        let name = value.as_str().unwrap_or_default();
-        ensure!(
-            SERVICES.contains(&name),
-            "unknown service {value}; the services are {}",
-            SERVICES.join(", ")
-        );
-        Ok(name.to_owned())
-    };
-    let list = value
-        .as_array()
-        .context("`services` must be a list such as [\"redis\"]")?;
-    list.iter().map(service).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,25 +220,14 @@ mod tests {
     #[test]
     fn description_is_parsed() {
         let exercise = parsed(GOOD).unwrap();
-        assert_eq!(
-            (exercise.id.as_str(), exercise.minutes),
-            ("round_robin", 15)
-        );
-        assert_eq!(
-            exercise.time_limit,
-            Duration::from_mins(1),
-            "the default limit"
-        );
-        assert_eq!(
-            exercise.page_file(),
-            Path::new("/w/book/src/clones/index.md")
-        );
+        assert_eq!((&*exercise.id, exercise.minutes), ("round_robin", 15));
+        assert_eq!(exercise.time_limit, Duration::from_mins(1), "the default");
+        let page = Path::new("/w/book/src/clones/index.md");
+        assert_eq!(exercise.page_file(), page);
         assert_eq!(exercise.page_anchor(), Some("turns"));
         assert_eq!(exercise.page_link(), "book/src/clones/index.md#turns");
-        assert_eq!(
-            exercise.test_file(),
-            Path::new("/w/exercises/01_clones/01_round_robin/tests/round_robin.rs")
-        );
+        let tests = "/w/exercises/01_clones/01_round_robin/tests/round_robin.rs";
+        assert_eq!(exercise.test_file(), Path::new(tests));
     }
 
     #[test]
@@ -285,38 +236,30 @@ mod tests {
             (
                 "round_robin",
                 "robin",
-                "without its number, `round_robin`, but it is `robin`",
+                "its number, `round_robin`, but it is `robin`",
             ),
-            ("title = \"Take turns\"\n", "", "`title` is missing"),
-            (
-                "\"Take turns\"",
-                "\" \"",
-                "`title` must be a non-empty string",
-            ),
+            ("title = \"Take turns\"\n", "", "missing field `title`"),
+            ("\"Take turns\"", "\" \"", "`title` is empty"),
+            ("minutes = 15", "minutes = 0", "line 3"),
             (
                 "minutes = 15",
-                "minutes = 0",
-                "`minutes` must be a whole number above 0, but it is 0",
+                "minutes = \"15\"",
+                "invalid type: string \"15\"",
             ),
-            ("minutes = 15", "minutes = \"15\"", "but it is \"15\""),
-            ("minutes = 15\n", "", "`minutes` is missing"),
+            ("minutes = 15\n", "", "missing field `minutes`"),
             (
                 "[]",
                 "[\"redi\"]",
-                "unknown service \"redi\"; the services are postgres",
+                "unknown variant `redi`, expected one of `postgres`",
             ),
-            ("[]", "\"redis\"", "must be a list"),
-            (
-                "services = []\n",
-                "",
-                "write `services = []` if the tests need no server",
-            ),
+            ("[]", "\"redis\"", "expected a sequence"),
+            ("services = []\n", "", "missing field `services`"),
             (
                 "services",
                 "Services",
-                "unknown key `Services`; the keys are id",
+                "unknown field `Services`, expected one of `id`",
             ),
-            ("id = ", "id ", "this is not TOML"),
+            ("id = ", "id ", "TOML parse error"),
         ] {
             let error = parsed(&GOOD.replace(good, bad)).unwrap_err();
             assert!(error.contains(complaint), "{bad}: {error}");

@@ -276,7 +276,7 @@ mod tests {
             ExerciseList::load(&checkout.repository()).unwrap_err()
         );
         assert!(
-            error.starts_with("exercises/01_chapter/01_first/exercise.toml: `id` must be"),
+            error.starts_with("exercises/01_chapter/01_first/exercise.toml: TOML parse error"),
             "{error}"
         );
     }

@@ -113,32 +113,27 @@ mod tests {
 
         fs::write(&file, b"one\ncaf\xe9\n").unwrap();
         let error = format!("{:#}", checkout.repository().read(&file).unwrap_err());
+        let explanation = "line 2 is not UTF-8; save the file";
         assert!(
-            error.contains("notes") && error.contains("line 2 is not UTF-8; save the file"),
+            error.contains("notes") && error.contains(explanation),
             "{error}"
         );
     }
 
     #[test]
     fn repository_is_found_from_the_package() {
-        assert!(
-            Repository::detect()
-                .root()
-                .join("tools/workshop/Cargo.toml")
-                .is_file()
-        );
+        let root = Repository::detect().root;
+        assert!(root.join("tools/workshop/Cargo.toml").is_file());
     }
 
     #[test]
     fn displayed_paths_are_relative_to_the_root() {
         let repository = Repository::new("/somewhere");
+        let shown = |path| repository.display_path(Path::new(path));
         assert_eq!(
-            repository.display_path(Path::new("/somewhere/exercises/README.md")),
+            shown("/somewhere/exercises/README.md"),
             "exercises/README.md"
         );
-        assert_eq!(
-            repository.display_path(Path::new("/elsewhere/x")),
-            "/elsewhere/x"
-        );
+        assert_eq!(shown("/elsewhere/x"), "/elsewhere/x");
     }
 }

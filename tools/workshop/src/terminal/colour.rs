@@ -46,7 +46,7 @@ mod tests {
     }
 
     /// What a new process detects. `redirect` is shell text.
-    fn detect_in_a_terminal(redirect: &str, variables: &[(&str, &str)]) -> String {
+    fn detect_in_a_terminal(redirect: &str, variable: Option<(&str, &str)>) -> String {
         let program = env::current_exe().unwrap();
         let test = "terminal::colour::tests::print_colour_support";
         let command = format!(
@@ -61,40 +61,28 @@ mod tests {
         for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
             script.env_remove(name);
         }
-        let output = script.envs(variables.iter().copied()).output().unwrap();
+        let output = script.envs(variable).output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
-        let found = printed
-            .lines()
-            .find_map(|line| line.split_once("support: "));
-        found
-            .unwrap_or_else(|| panic!("the process printed no result: {printed}"))
-            .1
-            .trim()
-            .to_owned()
+        let mut lines = printed.lines();
+        let found = lines.find_map(|line| line.split_once("support: "));
+        let (_, found) = found.unwrap_or_else(|| panic!("no result: {printed}"));
+        found.trim().to_owned()
     }
 
     #[test]
-    fn terminals_get_colours_and_pipes_do_not() {
-        assert_eq!(detect_in_a_terminal("", &[]), "true true");
-        assert_eq!(
-            detect_in_a_terminal("| cat", &[]),
-            "false true",
-            "standard output is a pipe, as in `cargo workshop list | less`"
-        );
-        assert_eq!(detect_in_a_terminal("2>/dev/null", &[]), "true false");
-    }
-
-    #[test]
-    fn environment_variables_disable_colours() {
-        for (name, value, colours) in [
-            ("TERM", "dumb", "false false"),
-            ("NO_COLOR", "1", "false false"),
+    fn only_terminals_get_colours() {
+        for (redirect, variable, colours) in [
+            ("", None, "true true"),
+            ("| cat", None, "false true"),
+            ("2>/dev/null", None, "true false"),
+            ("", Some(("TERM", "dumb")), "false false"),
+            ("", Some(("NO_COLOR", "1")), "false false"),
             // An empty NO_COLOR does not count.
-            ("NO_COLOR", "", "true true"),
-            ("CLICOLOR", "0", "false false"),
+            ("", Some(("NO_COLOR", "")), "true true"),
+            ("", Some(("CLICOLOR", "0")), "false false"),
         ] {
-            let detected = detect_in_a_terminal("", &[(name, value)]);
-            assert_eq!(detected, colours, "with {name}={value:?}");
+            let detected = detect_in_a_terminal(redirect, variable);
+            assert_eq!(detected, colours, "with `{redirect}` and {variable:?}");
         }
     }
 }

@@ -7,10 +7,9 @@ const WIDTH: usize = 20;
 /// Draws how many of `total` are done.
 pub fn progress_bar(styles: Styles, done: usize, total: usize) -> String {
     // Rounds down, so that only a complete bar looks complete. The first step is always visible.
-    let filled = if done == 0 {
-        0
-    } else {
-        (done * WIDTH / total.max(1)).clamp(1, WIDTH)
+    let filled = match done {
+        0 => 0,
+        _ => (done * WIDTH / total.max(1)).clamp(1, WIDTH),
     };
     format!(
         "{}{}",

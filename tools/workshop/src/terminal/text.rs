@@ -16,30 +16,9 @@ pub fn minutes(minutes: i64) -> String {
     }
 }
 
-/// The text without terminal escape sequences (ECMA-48, sections 5.4 and 8.3).
-///
-/// libtest takes its colours from terminfo. So besides `ESC [ 3 2 m`, short sequences such as
-/// `ESC ( B` occur.
+/// The text without terminal escape sequences.
 pub fn strip_escapes(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(char) = chars.next() {
-        if char != '\u{1b}' {
-            plain.push(char);
-            continue;
-        }
-        let mut next = chars.next();
-        let final_byte = if next == Some('[') {
-            next = chars.next();
-            '@'..='~'
-        } else {
-            '0'..='~'
-        };
-        while next.is_some_and(|char| !final_byte.contains(&char)) {
-            next = chars.next();
-        }
-    }
-    plain
+    anstream::adapter::strip_str(text).to_string()
 }
 
 /// The last `count` lines of a text.
@@ -51,6 +30,13 @@ pub fn last_lines(text: &str, count: usize) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn escape_sequences_are_removed() {
+        // libtest takes its colours from terminfo, so besides `ESC [ 3 2 m`, `ESC ( B` occurs.
+        let text = "\u{1b}[1;32mok\u{1b}(B\u{1b}[m, \u{1b}]8;;x\u{1b}\\a link";
+        assert_eq!(strip_escapes(text), "ok, a link");
+    }
 
     #[test]
     fn counts_and_minutes_read_as_words() {

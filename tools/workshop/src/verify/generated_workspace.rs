@@ -131,7 +131,7 @@ fn make_paths_absolute(table: &mut Table, base: &Path) {
             Value::String(path) if key == "path" => {
                 *path = base.join(&*path).to_string_lossy().into_owned();
             }
-            Value::Table(inner) if key != "path" => make_paths_absolute(inner, base),
+            Value::Table(inner) => make_paths_absolute(inner, base),
             _ => {}
         }
     }

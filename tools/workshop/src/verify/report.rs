@@ -6,39 +6,34 @@ use super::variant::{Variant, VariantKind};
 use crate::terminal::style::Styles;
 
 /// One exercise.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Row {
-    id: String,
+    pub(super) id: String,
     /// The problems of the files.
     pub(super) file_problems: Vec<String>,
     stub: Cell,
     solution: Cell,
-    /// Whether each wrong answer is rejected.
-    pub(super) wrong_answers: Cell,
+    wrong_answers: Cell,
     /// A remark that is no failure.
     pub(super) note: Option<String>,
 }
 
 /// One kind of variants of an exercise.
 #[derive(Debug, Default)]
-pub struct Cell {
+struct Cell {
     /// How many variants were checked.
     checked: usize,
     /// How many variants behave as expected.
     proved: usize,
     /// The problems of the others.
-    pub(super) problems: Vec<String>,
+    problems: Vec<String>,
 }
 
 impl Row {
     pub(super) fn new(id: &str) -> Self {
         Row {
             id: id.to_owned(),
-            file_problems: Vec::new(),
-            stub: Cell::default(),
-            solution: Cell::default(),
-            wrong_answers: Cell::default(),
-            note: None,
+            ..Row::default()
         }
     }
 
@@ -54,24 +49,19 @@ impl Row {
         cell.problems.extend(problems);
     }
 
-    #[cfg(test)]
-    pub(super) fn id(&self) -> &str {
-        &self.id
+    fn cells(&self) -> [&Cell; 3] {
+        [&self.stub, &self.solution, &self.wrong_answers]
     }
 
     /// All problems, those of the files first.
     pub(super) fn problems(&self) -> impl Iterator<Item = &String> {
-        let cells = [&self.stub, &self.solution, &self.wrong_answers];
-        let problems = cells.into_iter().flat_map(|cell| &cell.problems);
+        let problems = self.cells().into_iter().flat_map(|cell| &cell.problems);
         self.file_problems.iter().chain(problems)
     }
 
     /// Whether everything is proved.
     pub fn is_proved(&self) -> bool {
-        self.stub.checked == 1
-            && self.solution.checked == 1
-            && self.wrong_answers.checked > 0
-            && self.problems().next().is_none()
+        self.file_problems.is_empty() && self.cells().into_iter().all(Cell::is_proved)
     }
 }
 
@@ -83,8 +73,7 @@ impl Cell {
 
 /// Prints all rows, and then every problem.
 pub fn print(rows: &[Row], styles: Styles, output: &mut impl Write) -> io::Result<()> {
-    let id_width = rows.iter().map(|row| row.id.len()).max();
-    let id_width = id_width.unwrap_or_default();
+    let id_width = rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
     for row in rows {
         writeln!(
             output,

@@ -4,13 +4,15 @@
 //! what to do.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::page_section::visible_section;
+use super::source_scan::Code;
 use super::variant::{self, Variant, VariantKind};
-use super::{page_section, source_scan};
 use crate::exercises::exercise::{Exercise, ExerciseFolder};
 use crate::exercises::hints::Hints;
 use crate::exercises::repository::{Repository, read_text};
@@ -39,253 +41,222 @@ pub fn check_files(
     folder: &ExerciseFolder,
     is_pristine: bool,
 ) -> FileCheck {
-    let mut checker = FileChecker {
-        repository,
-        check: FileCheck::default(),
-    };
-    let exercise = folder.path_in(&repository.exercises_dir());
+    let mut check = FileCheck::default();
+    let dir = folder.path_in(&repository.exercises_dir());
     let solution = folder.path_in(&repository.solutions_dir());
-    if !exercise.is_dir() {
-        let exercise = repository.display_path(&exercise);
-        let problem = format!(
-            "there is no exercise for this solution; add {exercise}, or remove the solution"
-        );
-        checker.add_problem(&solution, &problem);
-        return checker.check;
+    if !dir.is_dir() {
+        check.problems.push(format!(
+            "{}: there is no exercise for this solution; add {}, or remove the solution",
+            repository.display_path(&solution),
+            repository.display_path(&dir)
+        ));
+        return check;
     }
     let exercise = match Exercise::read(repository, folder) {
         Ok(exercise) => exercise,
         Err(error) => {
-            checker.check.problems.push(format!("{error:#}"));
-            return checker.check;
+            check.problems.push(format!("{error:#}"));
+            return check;
         }
     };
     if !solution.is_dir() {
-        let problem = format!("the solution of the exercise `{}` is missing", exercise.id);
-        checker.add_problem(&solution, &problem);
-        return checker.check;
+        check.problems.push(format!(
+            "{}: the solution of the exercise `{}` is missing",
+            repository.display_path(&solution),
+            exercise.id
+        ));
+        return check;
     }
     let (variants, problems) = variant::find_variants(repository, &exercise);
-    checker.check.variants = variants;
-    checker.check_description(&exercise);
-    checker.check_page(&exercise);
-    checker.check_manifests(&exercise);
-    checker.check_hints(&exercise);
-    checker.check_stub(&exercise);
-    checker.check_solution(&exercise);
-    checker.check_tests(&exercise);
-    checker.check_rules(&exercise);
+    check.variants = variants;
+    let mut checker = FileChecker {
+        repository,
+        exercise: &exercise,
+        check,
+    };
+    checker.check_description();
+    checker.check_page();
+    checker.check_manifests();
+    checker.check_hints();
+    checker.check_stub();
+    checker.check_solution();
+    checker.check_tests();
+    checker.check_rules();
     checker.check.problems.extend(problems);
-    checker.check.note = checker.check_learners_file(&exercise, is_pristine);
+    checker.check_learners_file(is_pristine);
     checker.check
 }
 
 struct FileChecker<'a> {
     repository: &'a Repository,
+    exercise: &'a Exercise,
     check: FileCheck,
 }
 
 impl FileChecker<'_> {
-    fn add_problem(&mut self, file: &Path, problem: &str) {
+    fn add_problem(&mut self, file: &Path, problem: impl Display) {
         let file = self.repository.display_path(file);
         self.check.problems.push(format!("{file}: {problem}"));
     }
 
     /// The file's text. A missing file is a problem.
     fn read(&mut self, file: &Path) -> Option<String> {
-        match read_text(file) {
-            Ok(text) => Some(text),
-            Err(error) => {
-                self.add_problem(
-                    file,
-                    &format!("the file must exist, but it cannot be read ({error})"),
-                );
-                None
-            }
+        let text = read_text(file);
+        if let Err(error) = &text {
+            let problem = format!("the file must exist, but it cannot be read ({error})");
+            self.add_problem(file, problem);
         }
+        text.ok()
     }
 
-    fn check_description(&mut self, exercise: &Exercise) {
-        if !exercise.page_file().is_file() {
-            let page = self.repository.display_path(&exercise.page_file());
-            let file = exercise.dir().join("exercise.toml");
-            self.add_problem(
-                &file,
-                &format!(
-                    "`page` leads to {page}, which does not exist; write the page, or name another"
-                ),
-            );
-        }
+    fn check_description(&mut self) {
+        let exercise = self.exercise;
         if exercise.minutes > MAX_MINUTES {
+            let minutes = exercise.minutes;
             let problem = format!(
-                "`minutes` is {}, but an exercise may take at most {MAX_MINUTES}; split it",
-                exercise.minutes
+                "`minutes` is {minutes}, but an exercise may take at most {MAX_MINUTES}; split it"
             );
-            self.add_problem(&exercise.dir().join("exercise.toml"), &problem);
+            self.add_problem(&exercise.dir().join("exercise.toml"), problem);
         }
-        let folders =
-            ExerciseFolder::find_all(&self.repository.exercises_dir()).unwrap_or_default();
-        if let Some(other) = folders
-            .iter()
-            .find(|other| **other != exercise.folder && other.id() == exercise.id)
-        {
-            let other = self
-                .repository
-                .display_path(&other.path_in(&self.repository.exercises_dir()));
-            self.add_problem(
-                &exercise.dir(),
-                &format!(
-                    "{other} has the id `{}` too; choose another id, because the progress uses it",
-                    exercise.id
-                ),
+        let parent = self.repository.exercises_dir();
+        let folders = ExerciseFolder::find_all(&parent).unwrap_or_default();
+        let mut others = folders.iter().filter(|it| **it != exercise.folder);
+        if let Some(other) = others.find(|other| other.id() == exercise.id) {
+            let problem = format!(
+                "{} has the id `{}` too; choose another id, because the progress uses it",
+                self.repository.display_path(&other.path_in(&parent)),
+                exercise.id
             );
+            self.add_problem(&exercise.dir(), problem);
         }
     }
 
     /// The section of the page teaches the idea, but does not show the solution.
-    fn check_page(&mut self, exercise: &Exercise) {
+    fn check_page(&mut self) {
+        let exercise = self.exercise;
         let page = exercise.page_file();
-        if !page.is_file() {
+        let name = self.repository.display_path(&page);
+        let problem = if !page.is_file() {
+            format!("`page` leads to {name}, which does not exist; write the page, or name another")
+        } else if let Some(anchor) = exercise.page_anchor() {
+            let Some(section) = visible_section(&page, anchor) else {
+                let problem = format!(
+                    "`page` leads to #{anchor}, but {name} has no heading with this anchor; use \
+                     lower case and hyphens, as mdBook does"
+                );
+                return self.add_problem(&exercise.dir().join("exercise.toml"), problem);
+            };
+            if let Some(line) = find_secret_line(exercise, &section) {
+                let problem = format!(
+                    "the section #{anchor} contains code of the solution of `{}`: `{line}`; fold \
+                     it into <details>",
+                    exercise.id
+                );
+                self.add_problem(&page, problem);
+            }
             return;
-        }
-        let description = exercise.dir().join("exercise.toml");
-        let Some(anchor) = exercise.page_anchor() else {
-            let problem = "`page` must name a heading too, such as `clones/balancer.md#draining`";
-            return self.add_problem(&description, problem);
+        } else {
+            "`page` must name a heading too, such as `clones/balancer.md#draining`".to_owned()
         };
-        let Some(section) = page_section::visible_section(&page, anchor) else {
-            let page = self.repository.display_path(&page);
-            let problem = format!(
-                "`page` leads to #{anchor}, but {page} has no heading with this anchor; use \
-                 lower case and hyphens, as mdBook does"
-            );
-            return self.add_problem(&description, &problem);
-        };
-        if let Some(line) = find_secret_line(exercise, &section) {
-            let problem = format!(
-                "the section #{anchor} contains code of the solution of `{}`: `{line}`; fold it \
-                 into <details>",
-                exercise.id
-            );
-            self.add_problem(&page, &problem);
-        }
+        self.add_problem(&exercise.dir().join("exercise.toml"), problem);
     }
 
-    fn check_manifests(&mut self, exercise: &Exercise) {
-        let (manifest, solution_manifest) = (
-            exercise.dir().join("Cargo.toml"),
-            exercise.solution_dir().join("Cargo.toml"),
-        );
-        let (Some(text), Some(solution_text)) =
-            (self.read(&manifest), self.read(&solution_manifest))
-        else {
+    fn check_manifests(&mut self) {
+        let exercise = self.exercise;
+        let manifest = exercise.dir().join("Cargo.toml");
+        let solution_manifest = exercise.solution_dir().join("Cargo.toml");
+        let (text, solution_text) = (self.read(&manifest), self.read(&solution_manifest));
+        let (Some(text), Some(solution_text)) = (text, solution_text) else {
             return;
         };
         let id = &exercise.id;
-        if !text.contains(&format!("name = \"{id}\"")) {
-            self.add_problem(
-                &manifest,
-                &format!("the package's name must be `{id}`, like the exercise's"),
-            );
+        let (name, solution_name) = (format!("name = \"{id}\""), format!("name = \"sol_{id}\""));
+        if !text.contains(&name) {
+            let problem = format!("the package's name must be `{id}`, like the exercise's");
+            self.add_problem(&manifest, problem);
         }
-        let expected = text.replacen(
-            &format!("name = \"{id}\""),
-            &format!("name = \"sol_{id}\""),
-            1,
-        );
-        if solution_text != expected {
-            self.add_problem(
-                &solution_manifest,
-                &format!(
-                    "it may differ from {} only in the name, which must be `sol_{id}`; copy that file and change the name",
-                    self.repository.display_path(&manifest)
-                ),
+        if solution_text != text.replacen(&name, &solution_name, 1) {
+            let problem = format!(
+                "it may differ from {} only in the name, which must be `sol_{id}`; copy that file \
+                 and change the name",
+                self.repository.display_path(&manifest)
             );
+            self.add_problem(&solution_manifest, problem);
         }
-        match text.parse::<Table>() {
-            Ok(table) => {
-                let library = table.get("lib").and_then(|library| library.get("path"));
-                if library.and_then(Value::as_str) != Some("src/lib.rs") {
-                    let problem = "[lib] must have `path = \"src/lib.rs\"`, so that cargo works \
-                                   in other folders when a learner deletes this file";
-                    self.add_problem(&manifest, problem);
-                }
-                if let Some(name) = find_solution_dependency(&table) {
-                    self.add_problem(
-                        &manifest,
-                        &format!("the exercise depends on the solution `{name}`; remove that"),
-                    );
-                }
-            }
-            Err(error) => {
-                self.add_problem(&manifest, &format!("this is not TOML: {}", error.message()));
-            }
+        let table = match text.parse::<Table>() {
+            Ok(table) => table,
+            Err(error) => return self.add_problem(&manifest, error),
+        };
+        let library = table.get("lib").and_then(|library| library.get("path"));
+        if library.and_then(Value::as_str) != Some("src/lib.rs") {
+            let problem = "[lib] must have `path = \"src/lib.rs\"`, so that cargo works in other \
+                           folders when a learner deletes this file";
+            self.add_problem(&manifest, problem);
+        }
+        if let Some(name) = find_solution_dependency(&table) {
+            let problem = format!("the exercise depends on the solution `{name}`; remove that");
+            self.add_problem(&manifest, problem);
         }
     }
 
-    fn check_hints(&mut self, exercise: &Exercise) {
-        let file = exercise.hints_file();
+    fn check_hints(&mut self) {
+        let file = self.exercise.hints_file();
         let Some(text) = self.read(&file) else { return };
         if let Err(error) = Hints::parse(&text) {
-            self.add_problem(&file, &error);
+            self.add_problem(&file, error);
         }
-        if let Some(line) = find_secret_line(exercise, &text) {
-            self.add_problem(
-                &file,
-                &format!("a hint contains code of the solution: `{line}`; explain it in words"),
-            );
+        if let Some(line) = find_secret_line(self.exercise, &text) {
+            let problem =
+                format!("a hint contains code of the solution: `{line}`; explain it in words");
+            self.add_problem(&file, problem);
         }
     }
 
-    fn check_stub(&mut self, exercise: &Exercise) {
-        let file = exercise.stub_file();
+    fn check_stub(&mut self) {
+        let file = self.exercise.stub_file();
         let Some(text) = self.read(&file) else { return };
-        let code = source_scan::strip_comments_and_strings(&text);
+        let code = Code::parse(&text);
         for empty in ["todo!()", "todo!(\"\")", "todo!{}", "todo![]"] {
-            if let Some(line) = source_scan::line_of(&code, empty) {
-                self.add_problem(
-                    &file,
-                    &format!("line {line}: this `todo!` has no text; say in a sentence what to do"),
-                );
+            if let Some(line) = code.line_of(empty) {
+                let problem = "this `todo!` has no text; say in a sentence what to do";
+                self.add_problem(&file, format!("line {line}: {problem}"));
             }
         }
-        if let Some((line, name)) = source_scan::find_underscore_parameter(&code) {
-            let name = name.trim_start_matches('_');
-            self.add_problem(
-                &file,
-                &format!(
-                    "line {line}: rename `_{name}` to `{name}`, because learners would keep the underscore; \
-                     `#![expect(unused_variables, reason = \"…\")]` avoids the compiler's warning"
-                ),
+        if let Some((line, name)) = code.underscore_parameter() {
+            let new_name = name.trim_start_matches('_');
+            let problem = format!(
+                "line {line}: rename `{name}` to `{new_name}`, because learners would keep the \
+                 underscore; `#![expect(unused_variables, reason = \"…\")]` avoids the compiler's \
+                 warning"
             );
+            self.add_problem(&file, problem);
         }
     }
 
-    fn check_solution(&mut self, exercise: &Exercise) {
+    fn check_solution(&mut self) {
+        let exercise = self.exercise;
         let file = exercise.solution_file();
         let Some(text) = self.read(&file) else { return };
-        let code = source_scan::strip_comments_and_strings(&text);
-        let unfinished = ["todo!", "unimplemented!"].map(|word| (word, "finish it"));
-        let suppressed = ["#[allow", "#![allow", "#[expect", "#![expect"]
-            .map(|word| (word, "remove the cause of the warning"));
-        for (word, advice) in unfinished.into_iter().chain(suppressed) {
-            if let Some(line) = source_scan::line_of(&code, word) {
-                self.add_problem(
-                    &file,
-                    &format!("line {line}: a solution must not contain `{word}`; {advice}"),
-                );
+        let code = Code::parse(&text);
+        for (words, advice) in [
+            (&["todo!", "unimplemented!"][..], "finish it"),
+            (
+                &["#[allow", "#![allow", "#[expect", "#![expect"],
+                "remove the cause of the warning",
+            ),
+            (
+                &["#[test]", "#[cfg(test)]", "::test]", "::test("],
+                "only the exercise's tests are allowed",
+            ),
+        ] {
+            for word in words {
+                if let Some(line) = code.line_of(word) {
+                    let problem = format!("a solution must not contain `{word}`; {advice}");
+                    self.add_problem(&file, format!("line {line}: {problem}"));
+                }
             }
         }
-        for word in ["#[test]", "#[cfg(test)]", "::test]", "::test("] {
-            if let Some(line) = source_scan::line_of(&code, word) {
-                self.add_problem(
-                    &file,
-                    &format!("line {line}: this is a test (`{word}`); only the exercise's tests are allowed"),
-                );
-            }
-        }
-        let folder = &exercise.folder;
-        let id = &exercise.id;
+        let (folder, id) = (&exercise.folder, &exercise.id);
         let tests = exercise.solution_dir().join("tests");
         self.check_only_file(&tests, "exercise.rs");
         let file = tests.join("exercise.rs");
@@ -293,53 +264,36 @@ impl FileChecker<'_> {
         let is_code =
             |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("#!");
         let lines: Vec<&str> = text.lines().map(str::trim).filter(is_code).collect();
-        let expected = [
-            format!("extern crate sol_{id} as {id};"),
-            format!(
-                "include!(\"../../../../exercises/{}/{}/tests/{id}.rs\");",
-                folder.chapter, folder.name
-            ),
-        ];
-        if lines != expected {
-            self.add_problem(
-                &file,
-                &format!(
-                    "a solution uses the exercise's own tests, so the file must contain exactly:\n{}",
-                    expected.join("\n")
-                ),
-            );
+        let expected = format!(
+            "extern crate sol_{id} as {id};\ninclude!(\"../../../../exercises/{}/{}/tests/{id}.rs\");",
+            folder.chapter, folder.name
+        );
+        if lines.join("\n") != expected {
+            let problem = "a solution uses the exercise's own tests, so the file must contain \
+                           exactly";
+            self.add_problem(&file, format!("{problem}:\n{expected}"));
         }
     }
 
-    fn check_tests(&mut self, exercise: &Exercise) {
-        let file = exercise.test_file();
-        self.check_only_file(
-            &exercise.dir().join("tests"),
-            &format!("{}.rs", exercise.id),
-        );
+    fn check_tests(&mut self) {
+        let (file, id) = (self.exercise.test_file(), &self.exercise.id);
+        self.check_only_file(&self.exercise.dir().join("tests"), &format!("{id}.rs"));
         let Some(text) = self.read(&file) else { return };
         if !text.starts_with("//") || text.starts_with("//!") {
-            self.add_problem(
-                &file,
-                "it must begin with a `//` comment, because the solution's tests cannot include `//!`",
-            );
+            let problem = "it must begin with a `//` comment, because the solution's tests cannot \
+                           include `//!`";
+            self.add_problem(&file, problem);
         }
-        if !source_scan::has_word(
-            &source_scan::strip_comments_and_strings(&text),
-            &exercise.id,
-        ) {
-            self.add_problem(
-                &file,
-                &format!(
-                    "these tests never use the crate `{}`, so they test something else",
-                    exercise.id
-                ),
-            );
+        if !Code::parse(&text).has_token(id) {
+            let problem =
+                format!("these tests never use the crate `{id}`, so they test something else");
+            self.add_problem(&file, problem);
         }
     }
 
     /// Each rule has a test and a wrong answer, and these name only rules that exist.
-    fn check_rules(&mut self, exercise: &Exercise) {
+    fn check_rules(&mut self) {
+        let exercise = self.exercise;
         let read = |file: &Path| read_text(file).unwrap_or_default();
         let (stub_file, test_file) = (exercise.stub_file(), exercise.test_file());
         let stub = read(&stub_file);
@@ -354,33 +308,29 @@ impl FileChecker<'_> {
             return self.add_problem(&stub_file, problem);
         }
         let tests = read(&test_file);
-        let tests = rule_marks::marked_tests(&tests);
-        let in_tests = tests.iter().flat_map(|(_, rules)| rules.iter().copied());
+        let in_tests = rule_marks::marked_tests(&tests)
+            .into_iter()
+            .flat_map(|(_, rules)| rules);
         let in_tests: BTreeSet<usize> = in_tests.collect();
         let broken_rule = |variant: &Variant| match &variant.kind {
             VariantKind::WrongAnswer { rule, .. } => *rule,
             _ => None,
         };
-        let in_wrong = self.check.variants.iter().filter_map(broken_rule);
-        let in_wrong: BTreeSet<usize> = in_wrong.collect();
+        let in_wrong = self.check.variants.iter().filter_map(broken_rule).collect();
         let wrong_dir = exercise.solution_dir().join("wrong");
         for (place, named, mark, sort) in [
             (&test_file, in_tests, "// Rule N.", "a test"),
             (&wrong_dir, in_wrong, "// Breaks: rule N", "a wrong answer"),
         ] {
-            for rule in &rules {
-                if !named.contains(rule) {
-                    let mark = mark.replace('N', &rule.to_string());
-                    let problem = format!("rule {rule} needs {sort} with the comment `{mark}`");
-                    self.add_problem(place, &problem);
-                }
+            for rule in rules.iter().filter(|rule| !named.contains(rule)) {
+                let mark = mark.replace('N', &rule.to_string());
+                let problem = format!("rule {rule} needs {sort} with the comment `{mark}`");
+                self.add_problem(place, problem);
             }
+            let last = rules.len();
             if let Some(rule) = named.into_iter().find(|rule| !rules.contains(rule)) {
-                let problem = format!(
-                    "{sort} names rule {rule}, but the last rule is {}",
-                    rules.len()
-                );
-                self.add_problem(place, &problem);
+                let problem = format!("{sort} names rule {rule}, but the last rule is {last}");
+                self.add_problem(place, problem);
             }
         }
     }
@@ -391,35 +341,33 @@ impl FileChecker<'_> {
         let others = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
         let others: Vec<String> = others.filter(|other| other != name).collect();
         if !others.is_empty() {
-            self.add_problem(
-                folder,
-                &format!(
-                    "only {name} is allowed here, but there is also {}",
-                    others.join(", ")
-                ),
-            );
+            let others = others.join(", ");
+            let problem = format!("only {name} is allowed here, but there is also {others}");
+            self.add_problem(folder, problem);
         }
     }
 
-    fn check_learners_file(&mut self, exercise: &Exercise, is_pristine: bool) -> Option<String> {
-        let (source, stub) = (exercise.source_file(), exercise.stub_file());
-        let text = self.read(&source)?;
+    fn check_learners_file(&mut self, is_pristine: bool) {
+        let (source, stub) = (self.exercise.source_file(), self.exercise.stub_file());
+        let Some(text) = self.read(&source) else {
+            return;
+        };
         if read_text(&stub).is_ok_and(|stub| stub == text) {
-            return None;
+            return;
         }
         let difference = format!("it differs from {}", self.repository.display_path(&stub));
         if is_pristine {
-            let reset = format!(
-                "`cargo workshop reset {}` restores the stub, or copy the file to the stub",
-                exercise.id
+            let problem = format!(
+                "{difference}; `cargo workshop reset {}` restores the stub, or copy the file to \
+                 the stub",
+                self.exercise.id
             );
-            self.add_problem(&source, &format!("{difference}; {reset}"));
-            return None;
+            return self.add_problem(&source, problem);
         }
-        Some(format!(
+        self.check.note = Some(format!(
             "{}: {difference}. Is it your own work? The verification does not use it.",
             self.repository.display_path(&source)
-        ))
+        ));
     }
 }
 
@@ -435,18 +383,16 @@ fn find_secret_line(exercise: &Exercise, text: &str) -> Option<String> {
 }
 
 /// The name of a solution's package among the dependencies of a manifest.
-fn find_solution_dependency(table: &Table) -> Option<String> {
+fn find_solution_dependency(table: &Table) -> Option<&str> {
     table.iter().find_map(|(key, value)| {
         let inner = value.as_table()?;
         if !key.ends_with("dependencies") {
             return find_solution_dependency(inner);
         }
         inner.iter().find_map(|(name, dependency)| {
-            let package = dependency
-                .get("package")
-                .and_then(Value::as_str)
-                .unwrap_or(name);
-            package.starts_with("sol_").then(|| package.to_owned())
+            let package = dependency.get("package").and_then(Value::as_str);
+            let package = package.unwrap_or(name);
+            package.starts_with("sol_").then_some(package)
         })
     })
 }

@@ -27,7 +27,7 @@ pub enum VariantKind {
     /// A plausible mistake.
     WrongAnswer {
         /// A part of the message that has to reject it.
-        expected_message: String,
+        message: String,
         /// The number of the rule that it breaks.
         rule: Option<usize>,
     },
@@ -63,10 +63,8 @@ pub fn find_variants(repository: &Repository, exercise: &Exercise) -> (Vec<Varia
 
     let dir = exercise.solution_dir().join("wrong");
     let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .collect();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
     files.sort();
     let mut problems = Vec::new();
     if files.len() < 2 {
@@ -91,12 +89,8 @@ pub fn find_variants(repository: &Repository, exercise: &Exercise) -> (Vec<Varia
                 repository.display_path(&source)
             ));
         }
-        if let Some(says) = says {
-            let expected_message = says.to_owned();
-            let kind = VariantKind::WrongAnswer {
-                expected_message,
-                rule,
-            };
+        if let Some(message) = says.map(str::to_owned) {
+            let kind = VariantKind::WrongAnswer { message, rule };
             variants.push(new_variant(kind, source, &name));
         }
     }
@@ -155,10 +149,9 @@ impl Variant {
         let result = match &self.kind {
             VariantKind::Stub => self.verify_stub(&outcome),
             VariantKind::Solution => self.verify_solution(&outcome),
-            VariantKind::WrongAnswer {
-                expected_message,
-                rule,
-            } => self.verify_wrong_answer(&outcome, expected_message, *rule),
+            VariantKind::WrongAnswer { message, rule } => {
+                self.verify_wrong_answer(&outcome, message, *rule)
+            }
         };
         problems.extend(result.err().map(|problem| format!("{file}: {problem}")));
         Ok(problems)
@@ -199,15 +192,12 @@ impl Variant {
                 report.passed
             ));
         }
-        let is_todo_with_task = |failure: &TestFailure| {
-            let task = failure
-                .message()
-                .strip_prefix(TODO_MESSAGE)
-                .and_then(|rest| rest.strip_prefix(':'));
+        let is_todo_with_task = |failure: &&TestFailure| {
+            let task = failure.message().strip_prefix(TODO_MESSAGE);
+            let task = task.and_then(|rest| rest.strip_prefix(':'));
             task.is_some_and(|task| !task.trim().is_empty())
         };
-        let mut failures = report.failures.iter();
-        match failures.find(|failure| !is_todo_with_task(failure)) {
+        match report.failures.iter().find(|it| !is_todo_with_task(it)) {
             Some(failure) => Err(format!(
                 "every test that fails on the stub must fail because of `todo!(\"what to do\")`, but \
                  `{}` has another reason:\n{}",
@@ -227,16 +217,13 @@ impl Variant {
                 failure.message()
             ));
         }
-        if report.ignored > 0 {
-            return Err(format!(
-                "no test may be ignored, but {} are; an ignored test proves nothing",
-                report.ignored
-            ));
+        match (report.ignored, report.passed) {
+            (0, 0) => Err("there must be at least one test, but there is none".to_owned()),
+            (0, _) => Ok(()),
+            (ignored, _) => Err(format!(
+                "no test may be ignored, but {ignored} are; an ignored test proves nothing"
+            )),
         }
-        if report.passed == 0 {
-            return Err("there must be at least one test, but there is none".to_owned());
-        }
-        Ok(())
     }
 
     fn verify_wrong_answer(
@@ -287,9 +274,7 @@ impl Variant {
             messages.join("\n")
         ))
     }
-}
 
-impl Variant {
     /// One of the tests that reject this wrong answer must name the broken rule.
     fn check_rule<'a>(
         &self,

@@ -103,7 +103,7 @@ pub const FILE_DEFECTS: &[Defect] = &[
         |it| {
             it.solved("/// The", "#[cfg(test)]\nmod tests {}\n\n/// The");
         },
-        &["this is a test (`#[cfg(test)]`)"],
+        &["a solution must not contain `#[cfg(test)]`; only the exercise's tests"],
     ),
     (
         "more_tests",
@@ -261,7 +261,7 @@ pub const FILE_DEFECTS: &[Defect] = &[
     (
         "unknown_key",
         |it| it.description("minutes", "hours = 1\nminutes"),
-        &["unknown key `hours`"],
+        &["unknown field `hours`"],
     ),
     (
         "no_library_path",

@@ -71,7 +71,7 @@ fn defects_in_the_tests_are_found() {
     let workspace = workspace_with(TEST_DEFECTS);
     let rows = verify_rows(&workspace.app(), &options(&workspace), &mut Vec::new()).unwrap();
     assert_problems(TEST_DEFECTS, |id| {
-        let row = rows.iter().find(|row| row.id() == id).unwrap();
+        let row = rows.iter().find(|row| row.id == id).unwrap();
         row.problems().cloned().collect()
     });
 }
