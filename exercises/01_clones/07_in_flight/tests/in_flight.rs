@@ -240,11 +240,11 @@ async fn panic_of_the_handler_ends_the_request() {
         "the handler panicked, so its request has ended: which line decreases the count after a \
          panic?"
     );
-    let server = || {
+    let fail = || {
         let _guard = counter.start_request();
         panic!("a bug in the server");
     };
-    catch_unwind(AssertUnwindSafe(server)).expect_err("the server panics");
+    catch_unwind(AssertUnwindSafe(fail)).expect_err("the server panics");
     assert_eq!(
         counter.in_flight(),
         0,
@@ -285,7 +285,9 @@ fn count_is_exact_with_many_threads() {
         };
         let held = (1..STARTED).map(start_request).collect();
         has_stopped.store(true, Ordering::SeqCst);
-        threads.into_iter().for_each(|thread| drop(thread.join()));
+        for thread in threads {
+            drop(thread.join());
+        }
         held
     });
 

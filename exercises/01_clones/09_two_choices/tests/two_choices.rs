@@ -383,7 +383,9 @@ fn counts_are_exact_with_many_threads() {
         };
         let held = (1..STARTED).map(start_request).collect();
         has_stopped.store(true, Ordering::SeqCst);
-        threads.into_iter().for_each(|thread| drop(thread.join()));
+        for thread in threads {
+            drop(thread.join());
+        }
         held
     });
 
