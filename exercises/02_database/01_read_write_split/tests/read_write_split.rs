@@ -82,6 +82,14 @@ impl Server {
         read_price(&self.direct).await.unwrap()
     }
 
+    /// Runs a statement on this server only, which no replication does.
+    async fn run(&self, statement: &str) {
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .execute(&self.direct)
+            .await
+            .unwrap();
+    }
+
     /// Resets all connections through the proxy, open and new ones.
     fn cut_off(&self) {
         self.proxy.inject(Fault::Reset);
@@ -109,15 +117,34 @@ async fn shared_database() -> Arc<Postgres> {
 
 fn pool(address: PgConnectOptions, schema: &str) -> PgPool {
     let address = address.options([("search_path", schema)]);
-    let timeout = Duration::from_secs(20);
-    let options = PgPoolOptions::new()
-        .max_connections(2)
-        .acquire_timeout(timeout);
-    options.connect_lazy_with(address)
+    options(Duration::from_secs(20)).connect_lazy_with(address)
 }
 
+fn options(acquire_timeout: Duration) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(acquire_timeout)
+}
+
+/// Reads, and expects a price. `situation` says which server is down.
+async fn expect_price(prices: &Prices, freshness: Freshness, price: i64, situation: &str) {
+    match prices.price(GAME, freshness).await {
+        Ok(read) => assert_eq!(
+            read,
+            Some(price),
+            "{situation}, so a read ({freshness:?}) should return {price}, but it returned \
+             {read:?}; which server did it ask?"
+        ),
+        Err(error) => panic!(
+            "{situation}, but a read ({freshness:?}) returned an error: {error:?}. Which errors of \
+             the replica send the read to the primary?"
+        ),
+    }
+}
+
+// Rule 1.
 #[tokio::test]
-async fn writes_use_primary_and_reads_use_replica() {
+async fn writes_go_only_to_the_primary() {
     let servers = Servers::start().await;
 
     servers.prices.set_price(GAME, NEW).await.unwrap();
@@ -130,17 +157,54 @@ async fn writes_use_primary_and_reads_use_replica() {
     assert_eq!(
         servers.replica.stored_price().await,
         Some(OLD),
-        "a write went to the replica; a real replica rejects writes"
+        "a write went to the replica, but a real replica rejects writes; which pools does \
+         `set_price` use?"
     );
+}
+
+// Rule 2. The pool opens its first connection at its first query, so it shows whether the primary
+// was asked.
+#[tokio::test]
+async fn reads_go_only_to_the_replica() {
+    let servers = Servers::start().await;
+    servers
+        .primary
+        .run(&format!("UPDATE prices SET cents = {NEW}"))
+        .await;
+
     let read = servers.prices.price(GAME, Freshness::Any).await.unwrap();
+
     assert_eq!(
         read,
         Some(OLD),
         "the replica has the price {OLD}, but the read returned another price: did the read go to \
          the primary?"
     );
+    assert_eq!(
+        servers.primary.through_proxy.size(),
+        0,
+        "there was one read, and the replica answered it, but your code also connected to the \
+         primary, which has the same load as before: is the primary asked for every read?"
+    );
 }
 
+// Rule 2.
+#[tokio::test]
+async fn missing_game_is_an_answer_of_the_replica() {
+    let servers = Servers::start().await;
+    servers.replica.run("DELETE FROM prices").await;
+
+    let read = servers.prices.price(GAME, Freshness::Any).await.unwrap();
+
+    assert_eq!(
+        read, None,
+        "the replica answered that it has no such game, but the read returned another server's \
+         price. Then the primary gets every request for a game that does not exist: does your code \
+         go on to the primary after `None`?"
+    );
+}
+
+// Rule 3.
 #[tokio::test]
 async fn latest_read_sees_the_last_write() {
     let servers = Servers::start().await;
@@ -154,36 +218,94 @@ async fn latest_read_sees_the_last_write() {
         "the write was confirmed, but a read with `Freshness::Latest` returned the old price: \
          which server did it ask?"
     );
+    assert_eq!(
+        servers.replica.through_proxy.size(),
+        0,
+        "only the primary may answer a read with `Freshness::Latest`, but your code also connected \
+         to the replica: is the replica asked for the latest price?"
+    );
 }
 
+// Rules 1 and 4. The outage breaks open connections, and new ones too.
 #[tokio::test]
 async fn replica_outage_causes_no_error() {
     let servers = Servers::start().await;
-    // Open connections to both servers. The outage breaks those to the replica.
+    // Open connections to both servers.
     for freshness in [Freshness::Any, Freshness::Latest] {
         servers.prices.price(GAME, freshness).await.unwrap();
     }
 
     servers.replica.cut_off();
 
-    servers.prices.set_price(GAME, NEW).await.unwrap();
+    let written = servers.prices.set_price(GAME, NEW).await;
+    assert!(
+        written.is_ok(),
+        "only the replica is down, but a write returned {written:?}. Does a write use the replica?"
+    );
     for freshness in [Freshness::Any, Freshness::Latest] {
-        match servers.prices.price(GAME, freshness).await {
-            Ok(price) => assert_eq!(
-                price,
-                Some(NEW),
-                "the replica is down, so the price should come from the primary, which has {NEW}"
-            ),
-            Err(error) => {
-                panic!(
-                    "only the replica is down, but a read ({freshness:?}) returned an error: \
-                     {error:?}"
-                )
-            }
-        }
+        expect_price(&servers.prices, freshness, NEW, "only the replica is down").await;
     }
 }
 
+// Rule 4. The pool tries to connect again and again until its time limit, and then returns
+// `PoolTimedOut`.
+#[tokio::test]
+async fn replica_that_refuses_connections_causes_no_error() {
+    let Servers {
+        primary, replica, ..
+    } = Servers::start().await;
+    primary
+        .run(&format!("UPDATE prices SET cents = {NEW}"))
+        .await;
+    let address = (*replica.through_proxy.connect_options()).clone();
+    let pool = options(Duration::from_millis(300)).connect_lazy_with(address);
+    let prices = Prices::new(primary.through_proxy.clone(), pool);
+
+    replica.proxy.inject(Fault::Refuse);
+
+    let situation = "the replica refuses connections, and the pool gets none in time";
+    expect_price(&prices, Freshness::Any, NEW, situation).await;
+}
+
+// Rule 4. A replica cancels a query that conflicts with a change. Here its table is missing, which
+// has the same kind of error.
+#[tokio::test]
+async fn replica_that_answers_with_an_error_causes_no_error() {
+    let servers = Servers::start().await;
+    servers
+        .primary
+        .run(&format!("UPDATE prices SET cents = {NEW}"))
+        .await;
+
+    servers.replica.run("DROP TABLE prices").await;
+
+    let read = servers.prices.price(GAME, Freshness::Any).await;
+    assert!(
+        matches!(read, Ok(Some(NEW))),
+        "the replica answered the query with an error (`Database`), and the primary is up, but the \
+         read returned {read:?}. Is an answer that is an error a failure, too?"
+    );
+}
+
+// Rule 5.
+#[tokio::test]
+async fn recovered_replica_is_asked_again() {
+    let servers = Servers::start().await;
+    servers.prices.set_price(GAME, NEW).await.unwrap();
+    servers.replica.cut_off();
+    let situation = "only the replica is down";
+    expect_price(&servers.prices, Freshness::Any, NEW, situation).await;
+
+    servers.replica.proxy.heal();
+
+    until(
+        "a read goes to the replica again, which is up. Do you remember the failure for ever?",
+        async || servers.prices.price(GAME, Freshness::Any).await.unwrap() == Some(OLD),
+    )
+    .await;
+}
+
+// Rule 6.
 #[tokio::test]
 async fn primary_outage_stops_writes_and_latest_reads() {
     let servers = Servers::start().await;
@@ -207,11 +329,8 @@ async fn primary_outage_stops_writes_and_latest_reads() {
         "the primary is down, so a read with `Freshness::Latest` should return an error, but it \
          returned {latest:?}"
     );
-    let read = servers.prices.price(GAME, Freshness::Any).await;
-    assert!(
-        matches!(read, Ok(Some(OLD))),
-        "the replica is up, so a read with `Freshness::Any` should work, but it returned {read:?}"
-    );
+    let situation = "only the primary is down";
+    expect_price(&servers.prices, Freshness::Any, OLD, situation).await;
 
     servers.replica.cut_off();
 
@@ -222,6 +341,7 @@ async fn primary_outage_stops_writes_and_latest_reads() {
     );
 }
 
+// Rules 1, 2 and 3.
 #[tokio::test]
 async fn real_replica_catches_up() {
     let Server {
@@ -231,9 +351,10 @@ async fn real_replica_catches_up() {
         ..
     } = Server::start().await;
     let replica = pool(database.replica_url().parse().unwrap(), &schema);
-    until("the replica has the table", async || {
-        read_price(&replica).await.is_ok()
-    })
+    until(
+        "the replica has the table; does it replicate?",
+        async || read_price(&replica).await.is_ok(),
+    )
     .await;
     let prices = Prices::new(direct, replica);
 
@@ -244,9 +365,10 @@ async fn real_replica_catches_up() {
         Some(NEW),
         "the primary should have the new price"
     );
-    until("a read from the replica shows the new price", async || {
-        prices.price(GAME, Freshness::Any).await.unwrap() == Some(NEW)
-    })
+    until(
+        "a read with `Freshness::Any` shows the new price; does the write reach the primary?",
+        async || prices.price(GAME, Freshness::Any).await.unwrap() == Some(NEW),
+    )
     .await;
     for freshness in [Freshness::Any, Freshness::Latest] {
         assert_eq!(

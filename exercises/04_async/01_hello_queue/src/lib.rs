@@ -4,37 +4,53 @@
 //! does not do it during the request. It puts a *job* on a queue in RabbitMQ, and a worker does it
 //! later. The page says: "Your export is being prepared."
 //!
-//! Now a worker's machine loses power during a job, and the job is gone. You see no error and no
-//! log entry; a week later the customer complains. RabbitMQ stores its messages on disk, so it does
-//! not lose them. Jobs are lost when one process *hands them over* to another.
+//! One evening an operator deletes the queue by mistake. The clones go on sending jobs, see no
+//! error and log nothing. A week later the customers complain: their jobs are gone. RabbitMQ stores
+//! its messages on disk, so it does not lose them. Jobs are lost when one process *hands them over*
+//! to another. This exercise is the first handover: from the sender to the broker (RabbitMQ). The
+//! exercise `hello_worker` is the second one.
 //!
 //! ## Rules
 //!
-//! 1. When [`Sender::send`] returns `Ok`, the broker (RabbitMQ) has the job on disk. So the job is
-//!    a *persistent* message (delivery mode 2), and the broker has confirmed it (*publisher
-//!    confirm*).
-//! 2. If there is no queue for a job, or the queue rejects it, `send` returns an error. The sender
-//!    can then tell the customer.
-//! 3. A worker acknowledges a job after the work, not before. If the worker dies during the work,
-//!    another worker gets the job.
-//! 4. A worker holds one job at a time (*prefetch* 1). The other jobs stay in the queue for other
-//!    workers.
+//! 1. When [`Sender::send`] returns `Ok`, the broker has the job on disk. So `send` waits until the
+//!    broker has confirmed the job (*publisher confirm*). If the connection breaks before, `send`
+//!    returns an error.
+//! 2. If there is no queue for a job, `send` returns [`QueueError::Unroutable`]. The sender can
+//!    then tell the customer. Only the broker can know this when the job arrives: a queue that the
+//!    sender has seen a moment ago may be deleted now.
+//! 3. If the queue rejects a job, `send` returns [`QueueError::Rejected`].
+//! 4. An unroutable or rejected job does not stop the sender: it can send the next job.
+//! 5. A job is a *persistent* message (delivery mode 2), and its body is the job's text.
+//! 6. A job waits in the queue until a worker takes it, even for a week. It does not expire.
+//!
+//! Rule 5 makes the sender independent of the queue's type. A *classic* queue writes only
+//! persistent messages to disk, and loses the others when the broker restarts. A *quorum* queue, as
+//! here, writes every message to disk, whatever its delivery mode.
 //!
 //! ## Predict
 //!
-//! There are two workers, without a limit on how many jobs they hold. Ten jobs arrive. The first
-//! one takes a minute, and each other one takes a second. When is the last job done? And with a
-//! limit of one?
+//! The queue is deleted. A sender publishes ten jobs, without any option, and waits for the
+//! broker's answer to each. How many of the ten does the broker confirm? And how many with the
+//! option `mandatory`?
 //!
 //! ## What to do
 //!
-//! Write the bodies in [`Sender`] and [`Worker`]: about 35 lines together. The connection and the
-//! queue are given. The library is lapin: <https://docs.rs/lapin/4/lapin/struct.Channel.html>.
+//! Write the bodies in [`Sender`]: about 25 lines together. The connection and the queue are given.
+//! The library is lapin, and you need two methods of its
+//! [`Channel`](https://docs.rs/lapin/4/lapin/struct.Channel.html):
+//!
+//! * `confirm_select(ConfirmSelectOptions::default())`: the broker confirms the messages of this
+//!   channel from now on.
+//! * `basic_publish(exchange, routing_key, options, body, properties)`: publishes to the exchange
+//!   with the empty name (`"".into()`), which puts a message into the queue that the routing key
+//!   names. You await it *twice*. The first `.await` returns when lapin has sent the message. It
+//!   returns a second future, whose result is the broker's answer, a
+//!   [`Confirmation`](https://docs.rs/lapin/4/lapin/enum.Confirmation.html).
+//!
 //! `cargo workshop check hello_queue` runs the tests. They fail now; that is expected.
 //!
-//! Left out: reconnecting, a time-out for each step, jobs that fail, and jobs that run twice. A
-//! worker can die after the work and before the acknowledgement, so some jobs run *twice*.
-//! Chapter 4 shows how to make that harmless.
+//! Left out: reconnecting, a time-out for each step, and many messages that wait for their
+//! confirmations at the same time. Chapter 4 has the first two.
 
 #![warn(missing_docs)]
 #![allow(
@@ -46,7 +62,7 @@
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ConnectionProperties, Consumer};
+use lapin::{Channel, Connection, ConnectionProperties};
 
 /// The queue's name.
 pub const QUEUE: &str = "hello";
@@ -55,10 +71,11 @@ pub const QUEUE: &str = "hello";
 /// few more before it rejects jobs.
 pub const CAPACITY: u32 = 20;
 
-/// Why a job was not handed over or not processed.
+/// Why a job was not handed over to the broker.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The broker returned an error, or the connection broke.
+    /// The broker returned an error, or the connection broke. If this happens in
+    /// [`Sender::send`], the job may be in the queue or not.
     #[error("the broker returned an error or the connection broke: {0}")]
     Broker(#[from] lapin::Error),
     /// There is no queue for the job, so the broker has discarded it.
@@ -67,14 +84,10 @@ pub enum QueueError {
     /// The queue is full and rejects the job.
     #[error("the queue {QUEUE:?} is full and rejects the job; try again later")]
     Rejected,
-    /// The worker's connection is closed. If the worker holds a job, the broker gives it to another
-    /// worker.
-    #[error("the connection to the broker is closed; connect again")]
-    ConnectionClosed,
 }
 
 /// Connects to `amqp://USER:PASSWORD@HOST:PORT/VHOST`. A process needs one connection. Each sender
-/// and each worker has its own channel in it.
+/// has its own channel in it.
 pub async fn connect(url: &str) -> Result<Connection, QueueError> {
     Ok(Connection::connect(url, ConnectionProperties::default()).await?)
 }
@@ -121,30 +134,6 @@ impl Sender {
         todo!(
             "publish the job, and return `Ok` if the broker confirms it, `Unroutable` if the \
              broker returns it, and `Rejected` if the broker rejects it"
-        )
-    }
-}
-
-/// Processes the jobs of the queue.
-pub struct Worker {
-    /// The stream of the jobs that the broker delivers to this worker.
-    jobs: Consumer,
-}
-
-impl Worker {
-    /// Opens a worker with its own channel. The broker delivers jobs to it from now on.
-    pub async fn open(connection: &Connection) -> Result<Self, QueueError> {
-        todo!("open a channel with a prefetch of one, consume `QUEUE`, and return the worker")
-    }
-
-    /// Waits for the next job, runs `work` on it, and then acknowledges the job.
-    ///
-    /// If this future is dropped during the work, as when the process dies, the job is not
-    /// acknowledged.
-    pub async fn process_next(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
-        todo!(
-            "run `work` on the next job, acknowledge it, and return `Ok`; return \
-             `ConnectionClosed` if the stream of jobs has ended"
         )
     }
 }

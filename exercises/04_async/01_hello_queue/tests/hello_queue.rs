@@ -1,17 +1,15 @@
-// The tests of `hello_queue`: a real RabbitMQ, and a worker that dies. Jobs wait for each other and
-// not for a given time.
+// The tests of `hello_queue`: a sender and a real RabbitMQ. The tests wait for answers of the
+// broker and not for a given time.
 
-use std::future::pending;
 use std::time::Duration;
 
-use hello_queue::{CAPACITY, QUEUE, QueueError, Sender, Worker, channel, connect};
+use hello_queue::{CAPACITY, QUEUE, QueueError, Sender, channel, connect};
 use lapin::message::BasicGetMessage;
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions,
 };
 use lapin::{BasicProperties, Channel, Connection};
 use testbed::{Fault, FaultProxy, RabbitMq};
-use tokio::sync::Notify;
 
 /// Waits for something that must happen, and panics with `problem` after 15 s.
 async fn within_deadline<T>(problem: &str, what: impl Future<Output = T>) -> T {
@@ -39,13 +37,21 @@ impl Broker {
             connection,
             channel,
         };
-        // A new quorum queue first elects its leader, and rejects messages until then.
-        let ready = async {
-            while !broker.accepts_a_message().await {}
-            while broker.take_message().await.is_none() {}
-        };
-        within_deadline("the new queue is not ready", ready).await;
+        broker.wait_until_ready().await;
         broker
+    }
+
+    /// A new quorum queue first elects its leader, and rejects messages until then.
+    async fn wait_until_ready(&self) {
+        let ready = async {
+            while !self.accepts_a_message().await {}
+            while self.take_message().await.is_none() {}
+        };
+        within_deadline(
+            "the new queue accepts no message; is the broker overloaded?",
+            ready,
+        )
+        .await;
     }
 
     async fn accepts_a_message(&self) -> bool {
@@ -66,43 +72,62 @@ impl Broker {
         Sender::open(&self.connection).await.unwrap()
     }
 
-    async fn worker(&self) -> Worker {
-        Worker::open(&self.connection).await.unwrap()
-    }
-}
-
-/// Processes one job, and returns its text.
-async fn process_one(worker: &mut Worker) -> String {
-    let mut done = String::new();
-    worker
-        .process_next(async |job| job.clone_into(&mut done))
-        .await
-        .unwrap();
-    done
-}
-
-#[tokio::test]
-async fn each_job_runs_once_and_in_order() {
-    let broker = Broker::start().await;
-    let mut sender = broker.sender().await;
-    let mut worker = broker.worker().await;
-    for job in ["export 1", "export 2", "export 3"] {
-        sender.send(job).await.unwrap();
-    }
-
-    for job in ["export 1", "export 2", "export 3"] {
-        let done = within_deadline(
-            "the worker gets no job: was the job before acknowledged?",
-            process_one(&mut worker),
+    /// Sends "export 1", and takes the message from the queue.
+    async fn sent_message(&self) -> BasicGetMessage {
+        let sent = within_deadline(
+            "`send` does not return for a job that the queue accepts; what does it wait for?",
+            self.sender().await.send("export 1"),
         )
         .await;
-        assert_eq!(
-            done, job,
-            "each job should run once, in the order in which the jobs were sent"
+        assert!(
+            sent.is_ok(),
+            "the queue accepts the job, but `send` returned {sent:?}. How do you match on the \
+             confirmation?"
         );
+        let message = async {
+            loop {
+                if let Some(message) = self.take_message().await {
+                    return message;
+                }
+            }
+        };
+        within_deadline(
+            "`send` returned `Ok`, but the job is not in the queue. Which exchange and which \
+             routing key do you publish with?",
+            message,
+        )
+        .await
     }
 }
 
+// Rule 1. The connection breaks after the first byte of the job, so the broker never has it.
+#[tokio::test]
+async fn unconfirmed_job_is_an_error() {
+    let broker = Broker::start().await;
+    let url = broker.host.url();
+    let (user, rest) = url.split_once('@').unwrap();
+    let (address, name) = rest.split_once('/').unwrap();
+    let proxy = FaultProxy::before(address.parse().unwrap()).await.unwrap();
+    let url = format!("{user}@{}/{name}", proxy.address());
+    let connection = connect(&url).await.unwrap();
+    let mut sender = Sender::open(&connection).await.unwrap();
+
+    proxy.inject(Fault::CutAfter { bytes: 1 });
+
+    let sent = within_deadline(
+        "the connection is broken, but `send` does not return; do you retry without end?",
+        sender.send("export 1"),
+    )
+    .await;
+    assert!(
+        matches!(sent, Err(QueueError::Broker(_))),
+        "the connection broke before the broker had the job, so `send` should return \
+         `Err(Broker(…))`, but it returned {sent:?}. Do you wait for the broker's answer (confirms \
+         selected, two waits), and return its error?"
+    );
+}
+
+// Rules 2 and 4.
 #[tokio::test]
 async fn job_without_a_queue_is_an_error() {
     let broker = Broker::start().await;
@@ -115,7 +140,7 @@ async fn job_without_a_queue_is_an_error() {
         .unwrap();
 
     let sent = within_deadline(
-        "`send` does not return for a job without a queue",
+        "`send` does not return for a job without a queue; do you retry without end?",
         sender.send("export 1"),
     )
     .await;
@@ -126,31 +151,24 @@ async fn job_without_a_queue_is_an_error() {
          confirms such a message too. Do you publish with `mandatory`, and check whether the \
          confirmation has a returned message?"
     );
-}
 
-#[tokio::test]
-async fn jobs_are_persistent_messages() {
-    let broker = Broker::start().await;
-    broker.sender().await.send("export 1").await.unwrap();
-
-    let message = within_deadline("the job is not in the queue", async {
-        loop {
-            if let Some(message) = broker.take_message().await {
-                return message;
-            }
-        }
-    })
+    // Declares the queue again.
+    channel(&broker.connection).await.unwrap();
+    broker.wait_until_ready().await;
+    let sent = within_deadline(
+        "`send` does not return for the first job after the queue is back; what does it wait for?",
+        sender.send("export 2"),
+    )
     .await;
-
-    let mode = *message.delivery.properties.delivery_mode();
-    assert_eq!(
-        mode,
-        Some(2),
-        "the job's delivery mode is {mode:?}, but a persistent message has 2. Which properties do \
-         you publish it with?"
+    assert!(
+        sent.is_ok(),
+        "the queue is back, but the sender that got `Unroutable` before now gets {sent:?}. Does \
+         `send` ask whether the queue exists? That answer can be outdated when the job arrives, \
+         and it closes the channel if there is no queue. Does an error stop your sender?"
     );
 }
 
+// Rules 3 and 4.
 #[tokio::test]
 async fn full_queue_rejects_the_job() {
     let broker = Broker::start().await;
@@ -164,97 +182,73 @@ async fn full_queue_rejects_the_job() {
         None
     };
 
-    let error = within_deadline("`send` does not return for one of many jobs", sending).await;
+    let error = within_deadline(
+        "`send` does not return for one of 200 jobs, and the queue holds 20: do you retry a \
+         rejected job without end, or wait for a confirmation without having asked for confirms?",
+        sending,
+    )
+    .await;
 
     assert!(
         matches!(error, Some(QueueError::Rejected)),
         "the sender sent ten times as many jobs as the queue holds, but the first error was \
          {error:?}. Do you wait for the confirmation, and treat `Nack` as an error?"
     );
-}
 
-#[tokio::test]
-async fn dying_worker_loses_no_job() {
-    let broker = Broker::start().await;
-    // One worker connects through a proxy that can cut its connection.
-    let url = broker.host.url();
-    let (user, rest) = url.split_once('@').unwrap();
-    let (address, name) = rest.split_once('/').unwrap();
-    let proxy = FaultProxy::before(address.parse().unwrap()).await.unwrap();
-    let proxied_connection = connect(&format!("{user}@{}/{name}", proxy.address()))
-        .await
-        .unwrap();
-    let mut dying_worker = Worker::open(&proxied_connection).await.unwrap();
-    broker.sender().await.send("export 1").await.unwrap();
-
-    let has_started = Notify::new();
-    let work = async |_: &str| {
-        has_started.notify_one();
-        pending::<()>().await;
+    while broker.take_message().await.is_some() {}
+    let sending = async {
+        loop {
+            match sender.send("export").await {
+                // The queue notices a moment later that it is no longer full.
+                Err(QueueError::Rejected) => {}
+                sent => return sent,
+            }
+        }
     };
-    let cut = async {
-        within_deadline("the worker does not start its job", has_started.notified()).await;
-        // After this request and its response, all that the worker sent before has arrived too.
-        within_deadline(
-            "the broker does not respond",
-            proxied_connection.create_channel(),
-        )
-        .await
-        .unwrap();
-        proxy.inject(Fault::Reset);
-    };
-    // When the connection is cut, `select!` drops the worker in the middle of its work.
-    tokio::select! {
-        biased;
-        outcome = dying_worker.process_next(work) => panic!(
-            "the work never ends, but `process_next` returned {outcome:?}: does it wait?"
-        ),
-        () = cut => {}
-    }
-
-    let mut other_worker = broker.worker().await;
-    let problem = "no other worker gets the job of the dead worker: was the job acknowledged \
-                   before the work?";
-    assert_eq!(
-        within_deadline(problem, process_one(&mut other_worker)).await,
-        "export 1"
+    let sent = within_deadline(
+        "the queue is empty again, but `send` rejects every job: do you remember the rejection?",
+        sending,
+    )
+    .await;
+    assert!(
+        sent.is_ok(),
+        "the queue is empty again, but the sender that got `Rejected` before now gets {sent:?}. \
+         Does an error stop your sender?"
     );
 }
 
+// Rule 5.
 #[tokio::test]
-async fn busy_worker_holds_only_one_job() {
+async fn jobs_are_persistent_messages() {
     let broker = Broker::start().await;
-    let mut sender = broker.sender().await;
-    let mut busy = broker.worker().await;
-    let mut free = broker.worker().await;
-    let (has_started, may_end) = (Notify::new(), Notify::new());
-    let long_work = async |_: &str| {
-        has_started.notify_one();
-        may_end.notified().await;
-    };
-    let meanwhile = async {
-        let started = async {
-            // The busy worker gets one of these two jobs.
-            for job in ["export 1", "export 2"] {
-                sender.send(job).await.unwrap();
-            }
-            has_started.notified().await;
-        };
-        within_deadline("one of two workers gets no job", started).await;
-        for job in ["export 3", "export 4", "export 5"] {
-            sender.send(job).await.unwrap();
-        }
-        for count in 0..4 {
-            let problem = format!(
-                "of 5 jobs, one is running and {count} are done, but the free worker gets no more. \
-                 How many unacknowledged jobs may a worker hold (prefetch)?"
-            );
-            within_deadline(&problem, process_one(&mut free)).await;
-        }
-        may_end.notify_one();
-    };
 
-    let (outcome, ()) = tokio::join!(busy.process_next(long_work), meanwhile);
+    let message = broker.sent_message().await;
 
-    outcome.unwrap();
+    let mode = *message.delivery.properties.delivery_mode();
+    assert_eq!(
+        mode,
+        Some(2),
+        "the job's delivery mode is {mode:?}, but a persistent message has 2. Which properties do \
+         you publish it with?"
+    );
+    let body = String::from_utf8_lossy(&message.delivery.data);
+    assert_eq!(
+        body, "export 1",
+        "the message's body should be the text of the job; what do you publish?"
+    );
+}
+
+// Rule 6.
+#[tokio::test]
+async fn jobs_do_not_expire() {
+    let broker = Broker::start().await;
+
+    let message = broker.sent_message().await;
+
+    let expiration = message.delivery.properties.expiration();
+    assert!(
+        expiration.is_none(),
+        "the broker would discard this job after {expiration:?} ms, but a job waits until a worker \
+         takes it. Which property limits its time in the queue?"
+    );
 }

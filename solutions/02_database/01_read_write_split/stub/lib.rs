@@ -11,10 +11,16 @@
 //! ## Rules
 //!
 //! 1. Every write goes to the primary, and only to the primary.
-//! 2. A read goes to the replica, to take load off the primary.
+//! 2. A read with [`Freshness::Any`] goes to the replica. It does not ask the primary, because the
+//!    replica is there to take load off the primary. The replica's answer counts, also if it is
+//!    "no such game".
 //! 3. A read with [`Freshness::Latest`] goes to the primary, and never to the replica.
-//! 4. If the replica is down, the primary answers its reads. The caller sees no error.
-//! 5. If the primary is down, writes and reads with [`Freshness::Latest`] return an error. All
+//! 4. If the replica fails, the primary answers its reads, and the caller sees no error. Every
+//!    error of sqlx is such a failure: the connection breaks (`Io`), the pool gets no connection in
+//!    time (`PoolTimedOut`), or the replica answers with an error (`Database`). A replica does the
+//!    last if a query stands in the way of a change that it has to copy.
+//! 5. A failure ends. When the replica answers again, reads go to it again.
+//! 6. If the primary is down, writes and reads with [`Freshness::Latest`] return an error. All
 //!    other reads still work.
 //!
 //! ## Predict
@@ -26,8 +32,15 @@
 //! ## What to do
 //!
 //! Write the bodies of [`Prices::set_price`] and [`Prices::price`]: about 20 lines together. The
-//! SQL statements are given: [`SELECT_PRICE`] and [`UPSERT_PRICE`]. `cargo workshop check
-//! read_write_split` runs the tests. They fail now; that is expected.
+//! SQL statements are given: [`SELECT_PRICE`] and [`UPSERT_PRICE`]. From sqlx you need:
+//!
+//! * `sqlx::query(SQL).bind(first).bind(second).execute(&pool)` runs a statement. `bind` takes the
+//!   parameters `$1`, `$2` and so on, in this order.
+//! * `sqlx::query_scalar(SQL).bind(first).fetch_optional(&pool)` reads one value, the first column
+//!   of the first row. Its result is a `Result<Option<T>, sqlx::Error>`: `None` if there is no row.
+//!
+//! Both are futures. `cargo workshop check read_write_split` runs the tests. They fail now; that is
+//! expected.
 //!
 //! Left out: several replicas, waiting until a replica has caught up, and a server that accepts
 //! connections but does not respond, which needs a time-out for each step. Chapter 2 has all three,

@@ -1,5 +1,6 @@
 // Wrong: each read asks one server, so reads fail when only the replica is down.
 // Says: only the replica is down, but a read (Any) returned an error
+// Breaks: rule 4
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use sqlx::PgPool;

@@ -1,5 +1,6 @@
 // Wrong: it reads from the replica, also when the caller needs the latest price.
 // Says: which server did it ask?
+// Breaks: rule 3
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use sqlx::PgPool;

@@ -1,5 +1,6 @@
 // Wrong: if the primary is down, a read of the latest price returns the replica's old price.
 // Says: should return an error, but it returned Ok(Some(5999))
+// Breaks: rule 6
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use sqlx::PgPool;

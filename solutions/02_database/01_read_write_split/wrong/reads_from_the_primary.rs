@@ -1,5 +1,6 @@
 // Wrong: every read goes to the primary, so the replica takes no load.
 // Says: did the read go to the primary?
+// Breaks: rule 2
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use sqlx::PgPool;

@@ -1,5 +1,6 @@
 // Wrong: if the primary is down, a write goes to the replica, and the two servers differ forever.
 // Says: so a write should return an error, but it returned Ok(())
+// Breaks: rule 6
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use sqlx::PgPool;
@@ -35,13 +36,8 @@ impl Prices {
 
     pub async fn set_price(&self, game: i64, cents: i64) -> Result<(), StoreError> {
         for server in [&self.primary, &self.replica] {
-            if sqlx::query(UPSERT_PRICE)
-                .bind(game)
-                .bind(cents)
-                .execute(server)
-                .await
-                .is_ok()
-            {
+            let write = sqlx::query(UPSERT_PRICE).bind(game).bind(cents);
+            if write.execute(server).await.is_ok() {
                 return Ok(());
             }
         }

@@ -1,14 +1,11 @@
-// Wrong: it publishes and does not wait for the confirmation, so it never sees a rejection.
-// Says: but the first error was None. Do you wait for the confirmation
+// Wrong: it publishes and does not wait for the confirmation.
+// Says: Do you wait for the broker's answer
+// Breaks: rule 1
 #![allow(missing_docs, reason = "documented in the exercise")]
 
-use futures_util::StreamExt;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-    ConfirmSelectOptions, QueueDeclareOptions,
-};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
 pub const QUEUE: &str = "hello";
 
@@ -18,12 +15,10 @@ pub const CAPACITY: u32 = 20;
 pub enum QueueError {
     #[error("the broker returned an error or the connection broke: {0}")]
     Broker(#[from] lapin::Error),
-    #[error("the queue does not exist, so the broker discarded the job")]
+    #[error("the queue {QUEUE:?} does not exist, so the broker discarded the job")]
     Unroutable,
-    #[error("the queue is full and rejects the job; try again later")]
+    #[error("the queue {QUEUE:?} is full and rejects the job; try again later")]
     Rejected,
-    #[error("the connection to the broker is closed; connect again")]
-    ConnectionClosed,
 }
 
 pub async fn connect(url: &str) -> Result<Connection, QueueError> {
@@ -74,38 +69,7 @@ impl Sender {
             job.as_bytes(),
             properties,
         );
-        let _confirmation = publish.await?;
+        publish.await?;
         Ok(())
-    }
-}
-
-pub struct Worker {
-    jobs: Consumer,
-}
-
-impl Worker {
-    pub async fn open(connection: &Connection) -> Result<Self, QueueError> {
-        let channel = channel(connection).await?;
-        channel.basic_qos(1, BasicQosOptions::default()).await?;
-        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
-        let jobs = channel
-            .basic_consume(QUEUE.into(), "".into(), options, arguments)
-            .await?;
-        Ok(Worker { jobs })
-    }
-
-    pub async fn process_next(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
-        let delivery = self
-            .jobs
-            .next()
-            .await
-            .ok_or(QueueError::ConnectionClosed)??;
-        work(&String::from_utf8_lossy(&delivery.data)).await;
-        let is_sent = delivery.acker.ack(BasicAckOptions::default()).await?;
-        if is_sent {
-            Ok(())
-        } else {
-            Err(QueueError::ConnectionClosed)
-        }
     }
 }

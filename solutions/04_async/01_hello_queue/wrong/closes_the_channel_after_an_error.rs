@@ -1,14 +1,11 @@
-// Wrong: it does the work and does not acknowledge it, so the broker delivers no further job.
-// Says: was the job before acknowledged?
+// Wrong: it closes its channel after a job that was not accepted.
+// Says: Does an error stop your sender
+// Breaks: rule 4
 #![allow(missing_docs, reason = "documented in the exercise")]
 
-use futures_util::StreamExt;
-use lapin::options::{
-    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    QueueDeclareOptions,
-};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 
 pub const QUEUE: &str = "hello";
 
@@ -18,12 +15,10 @@ pub const CAPACITY: u32 = 20;
 pub enum QueueError {
     #[error("the broker returned an error or the connection broke: {0}")]
     Broker(#[from] lapin::Error),
-    #[error("the queue does not exist, so the broker discarded the job")]
+    #[error("the queue {QUEUE:?} does not exist, so the broker discarded the job")]
     Unroutable,
-    #[error("the queue is full and rejects the job; try again later")]
+    #[error("the queue {QUEUE:?} is full and rejects the job; try again later")]
     Rejected,
-    #[error("the connection to the broker is closed; connect again")]
-    ConnectionClosed,
 }
 
 pub async fn connect(url: &str) -> Result<Connection, QueueError> {
@@ -74,36 +69,13 @@ impl Sender {
             job.as_bytes(),
             properties,
         );
-        match publish.await?.await? {
-            Confirmation::Ack(None) => Ok(()),
-            Confirmation::Ack(Some(_)) | Confirmation::NotRequested => Err(QueueError::Unroutable),
-            Confirmation::Nack(_) => Err(QueueError::Rejected),
-        }
-    }
-}
-
-pub struct Worker {
-    jobs: Consumer,
-}
-
-impl Worker {
-    pub async fn open(connection: &Connection) -> Result<Self, QueueError> {
-        let channel = channel(connection).await?;
-        channel.basic_qos(1, BasicQosOptions::default()).await?;
-        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
-        let jobs = channel
-            .basic_consume(QUEUE.into(), "".into(), options, arguments)
-            .await?;
-        Ok(Worker { jobs })
-    }
-
-    pub async fn process_next(&mut self, work: impl AsyncFnOnce(&str)) -> Result<(), QueueError> {
-        let delivery = self
-            .jobs
-            .next()
-            .await
-            .ok_or(QueueError::ConnectionClosed)??;
-        work(&String::from_utf8_lossy(&delivery.data)).await;
-        Ok(())
+        let outcome = match publish.await?.await? {
+            Confirmation::Ack(None) => return Ok(()),
+            Confirmation::Ack(Some(_)) => QueueError::Unroutable,
+            Confirmation::Nack(_) => QueueError::Rejected,
+            Confirmation::NotRequested => unreachable!("`open` has selected confirms"),
+        };
+        self.channel.close(200, "".into()).await?;
+        Err(outcome)
     }
 }
