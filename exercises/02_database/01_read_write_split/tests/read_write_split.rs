@@ -270,7 +270,7 @@ async fn replica_that_refuses_connections_causes_no_error() {
 // Rule 4. A replica cancels a query that conflicts with a change. Here its table is missing, which
 // has the same kind of error.
 #[tokio::test]
-async fn replica_that_answers_with_an_error_causes_no_error() {
+async fn replica_answering_with_error_causes_no_error() {
     let servers = Servers::start().await;
     servers
         .primary
