@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
@@ -23,6 +24,7 @@ pub struct Balancer {
     settings: ArcSwap<Settings>,
     pub(super) retry_budget: Mutex<RetryBudget>,
     pub(super) tunnels: Tunnels,
+    local_errors: AtomicU64,
 }
 
 /// The settings that each request reads. The operator can replace them while requests are in
@@ -53,6 +55,7 @@ impl Balancer {
             }),
             retry_budget: Mutex::new(RetryBudget::new(retries, Instant::now())),
             tunnels: Tunnels::default(),
+            local_errors: AtomicU64::new(0),
         }
     }
 
@@ -113,6 +116,16 @@ impl Balancer {
         self.upstreams().status(Instant::now())
     }
 
+    /// How often the balancer itself could not open a connection to a clone, for a request or a
+    /// probe: it had no file descriptors, ports or memory left. No clone is to blame.
+    pub fn local_errors(&self) -> u64 {
+        self.local_errors.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_local_error(&self) {
+        self.local_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Probes all clones once, concurrently, and records the results.
     pub async fn probe_all(&self, policy: &ProbePolicy) {
         let probes = self
@@ -121,10 +134,12 @@ impl Balancer {
             .into_iter()
             .map(async |(id, upstream)| {
                 let result = probe_once(upstream.addr(), &policy.path, policy.timeout).await;
-                if result != ProbeResult::Inconclusive {
-                    let succeeded = result == ProbeResult::Success;
-                    self.upstreams().record_probe(id, succeeded, Instant::now());
+                if result == ProbeResult::Inconclusive {
+                    self.count_local_error();
+                    return;
                 }
+                let succeeded = result == ProbeResult::Success;
+                self.upstreams().record_probe(id, succeeded, Instant::now());
             });
         join_all(probes).await;
     }

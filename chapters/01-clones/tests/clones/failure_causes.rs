@@ -1,10 +1,15 @@
-//! Failures whose cause is the balancer and not the clone: they must not eject the clone.
+//! Failures whose cause is the balancer or the client: they must not eject the clone.
 
 use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
-use ch01_clones::balancer::{HealthState, ProbePolicy};
+use ch01_clones::balancer::{HealthState, ProbePolicy, Timeouts};
+use ch01_clones::web::limits::Limits;
+use ch01_clones::{Balancer, Upstream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::floods::front_of;
 use crate::support::{assert_problem, balance, client, read_head, scripted, send_raw};
 
 /// A clone whose every response has this many header fields.
@@ -130,4 +135,38 @@ async fn lack_of_descriptors_ejects_no_clone() {
             "the balancer had no descriptors, and the clone is fine: {clone}"
         );
     }
+    let metrics = client().get(format!("http://{admin}/metrics")).send().await;
+    let metrics = metrics.unwrap().text().await.unwrap();
+    let mut lines = metrics.lines();
+    let errors = lines.find_map(|line| line.strip_prefix("balancer_local_errors_total "));
+    assert!(
+        errors.is_some_and(|errors| errors.parse::<u64>().unwrap() > 0),
+        "the metrics show that the balancer is the cause: {metrics}"
+    );
+}
+
+#[tokio::test]
+async fn stop_of_the_client_ejects_no_clone() {
+    // The clone reads for ever and never responds.
+    let clone = scripted(|_, mut stream| async move {
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    });
+    let balancer = Balancer::new(vec![Upstream::new("clone-1", clone.await)]);
+    let balancer = Arc::new(balancer.with_timeouts(Timeouts {
+        response: Duration::from_secs(1),
+        ..Timeouts::default()
+    }));
+    let limits = Limits {
+        body_timeout: Duration::from_secs(2),
+        ..Limits::default()
+    };
+    let front = front_of(limits, Arc::clone(&balancer)).await;
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf";
+    let answer = send_raw(front, request).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 408"),
+        "the client stopped in the middle of its body: {answer}"
+    );
+    let clone = &balancer.status()[0];
+    assert_eq!((clone.state, clone.failures), (HealthState::Up, 0));
 }

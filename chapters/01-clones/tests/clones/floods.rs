@@ -147,7 +147,12 @@ async fn one_client_cannot_take_all_connections() {
 
 /// A balancer with these limits.
 async fn front_with(limits: Limits, clone: SocketAddr) -> SocketAddr {
-    let balancer = Arc::new(Balancer::new(vec![Upstream::new("clone-1", clone)]));
+    let balancer = Balancer::new(vec![Upstream::new("clone-1", clone)]);
+    front_of(limits, Arc::new(balancer)).await
+}
+
+/// Serves a balancer whose clients have these limits.
+pub async fn front_of(limits: Limits, balancer: Arc<Balancer>) -> SocketAddr {
     let listener = free_port().await;
     let addr = listener.local_addr().unwrap();
     let service = tower::service_fn(move |request| {

@@ -25,7 +25,7 @@ use crate::balancer::upstream::UpstreamStatus;
 /// The media type of OpenMetrics. Prometheus reads it like its own older format.
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Collects the metrics of all clones of a balancer.
+/// Collects the metrics of a balancer and of all its clones.
 #[derive(Debug)]
 pub struct UpstreamMetrics(pub Arc<Balancer>);
 
@@ -41,7 +41,14 @@ impl UpstreamMetrics {
 }
 
 impl Collector for UpstreamMetrics {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let local_errors = ConstCounter::new(self.0.local_errors());
+        local_errors.encode(encoder.encode_descriptor(
+            "balancer_local_errors",
+            "Connections to clones that the balancer itself could not open",
+            None,
+            MetricType::Counter,
+        )?)?;
         let mut writer = MetricsWriter {
             clones: self.0.status(),
             encoder,
@@ -179,6 +186,7 @@ mod tests {
         let balancer = Arc::new(Balancer::new((1..=2).map(upstream).collect()));
         let text = UpstreamMetrics::text(&balancer);
         for line in [
+            "balancer_local_errors_total 0",
             "upstream_up{upstream=\"clone-1\"} 1",
             "upstream_weight{upstream=\"clone-2\"} 2",
             "upstream_requests_total{upstream=\"clone-2\"} 0",

@@ -40,6 +40,9 @@ impl Balancer {
         if let (Outcome::NoResponse, Err(error)) = (outcome, &result) {
             tracing::warn!(upstream = upstream.name(), ?error, "got no response");
         }
+        if let Err(SendError::LocalError) = result {
+            self.count_local_error();
+        }
         let now = Instant::now();
         self.upstreams()
             .record_attempt(picked.id, picked.was_trial, outcome, now - begin, now);

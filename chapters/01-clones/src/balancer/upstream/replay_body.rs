@@ -59,6 +59,8 @@ struct Progress {
     is_complete: bool,
     /// `None` for a replayed body: it does not wait for the client.
     last_piece_at: Option<Instant>,
+    /// Whether the connection to the clone could send, but the client has sent nothing more.
+    waits_for_client: bool,
     /// All pieces so far; `None` if they are not kept.
     kept: Option<Pieces>,
     gate: Option<ContinueGate>,
@@ -157,6 +159,7 @@ impl UploadProgress {
         UploadProgress::from(Progress {
             is_complete: false,
             last_piece_at: Some(Instant::now()),
+            waits_for_client: false,
             kept: is_kept.then(Pieces::default),
             gate: None,
             held: None,
@@ -174,6 +177,13 @@ impl UploadProgress {
     /// body.
     pub(crate) fn last_piece_at(&self) -> Option<Instant> {
         self.0.as_ref()?.lock().last_piece_at
+    }
+
+    /// Whether the client is the one to act: the clone takes pieces, and the client sends none. The
+    /// client's time is limited by [`Limits::body_timeout`](crate::web::limits::Limits).
+    pub(super) fn waits_for_client(&self) -> bool {
+        let shared = self.0.as_ref();
+        shared.is_some_and(|shared| shared.lock().waits_for_client)
     }
 
     /// What allows the upload, if the client waits for `100 Continue`.
@@ -223,6 +233,7 @@ impl UploadProgress {
             progress: UploadProgress::from(Progress {
                 is_complete: kept.is_empty(),
                 last_piece_at: None,
+                waits_for_client: false,
                 kept: Some(kept.clone()),
                 gate: None,
                 held: None,
@@ -231,11 +242,19 @@ impl UploadProgress {
         })
     }
 
+    /// Records that the connection wants a piece, and the client has not sent it yet.
+    pub(crate) fn record_wait(&self) {
+        if let Some(shared) = &self.0 {
+            shared.lock().waits_for_client = true;
+        }
+    }
+
     /// Records that the connection has just got a piece, or the end of the body.
     pub(crate) fn record(&self, is_complete: bool, piece: Option<&Bytes>) {
         let Some(shared) = &self.0 else { return };
         let mut progress = shared.lock();
         progress.is_complete = is_complete;
+        progress.waits_for_client = false;
         progress.last_piece_at = progress.last_piece_at.map(|_| Instant::now());
         let Some(piece) = piece else { return };
         let kept = progress.kept.as_mut();
@@ -276,7 +295,10 @@ impl Body for ReplayBody {
             Source::Empty | Source::Held(..) => return Poll::Ready(None),
             Source::Client(body) => body,
         };
-        let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) else {
+            self.progress.record_wait();
+            return Poll::Pending;
+        };
         // An error ends the body too, but does not complete it.
         let is_complete = body.is_end_stream() && !matches!(frame, Some(Err(_)));
         let piece = frame

@@ -121,7 +121,8 @@ async fn send_over(
 
 /// Waits for `sending` until the deadline, and at most for `limit`. `None` means a time-out. While
 /// the client uploads a body, only `limit` counts, from the last piece on: a slow upload does not
-/// mean that the clone hangs.
+/// mean that the clone hangs. Nor does it count while the client stops in the middle, because the
+/// clone cannot respond yet.
 async fn wait_for_response<F: Future>(
     limit: Duration,
     deadline: Deadline,
@@ -137,7 +138,11 @@ async fn wait_for_response<F: Future>(
         if let Ok(output) = timeout_at(end, &mut sending).await {
             return Some(output);
         }
-        end = upload.last_piece_at()? + limit;
+        end = if upload.waits_for_client() {
+            Instant::now() + limit
+        } else {
+            upload.last_piece_at()? + limit
+        };
         if end <= Instant::now() {
             return None;
         }
@@ -178,6 +183,30 @@ mod tests {
             begin.elapsed().as_secs(),
             30,
             "the upload has ended: does the limit count from the last piece?"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_of_the_client_is_no_time_out_of_the_clone() {
+        let deadline = Deadline::after(TOTAL);
+        let progress = UploadProgress::started(false);
+        progress.record_wait();
+        let upload = async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            progress.record(true, None);
+            std::future::pending::<()>().await;
+        };
+
+        let begin = Instant::now();
+        assert_eq!(
+            wait_for_response(LIMIT, deadline, &progress, upload).await,
+            None
+        );
+        assert_eq!(
+            begin.elapsed().as_secs(),
+            130,
+            "the client stops for 100 s, and then the clone has 30 s: is the clone's limit counted \
+             while the balancer waits for the client?"
         );
     }
 
