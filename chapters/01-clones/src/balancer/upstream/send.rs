@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn stop_of_the_client_is_no_time_out_of_the_clone() {
+    async fn time_out_spares_a_clone_without_request() {
         let deadline = Deadline::after(TOTAL);
         let progress = UploadProgress::started(false);
         progress.record_wait();
