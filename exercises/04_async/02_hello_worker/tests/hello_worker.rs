@@ -192,7 +192,7 @@ async fn dying_worker_loses_no_job() {
     let has_started = Notify::new();
     let work = async |_: &str| {
         has_started.notify_one();
-        pending().await
+        pending::<()>().await;
     };
     let started = within_deadline(
         "the worker does not start its job; does it consume from `QUEUE` and call `work`?",
