@@ -7,7 +7,7 @@
 //! belong to one test, which may kill, pause or disconnect them. A [`Program`] is one of our own
 //! programs in a container with limited processor time. A [`Proxy`] is a real HAProxy or nginx in
 //! front of a test's servers. [`FaultProxy`] breaks the network in front
-//! of a server. Missing images are pulled or built ([`images`]). All ports are published on
+//! of a server, and [`PausingProxy`] stops a client between two commands. Missing images are pulled or built ([`images`]). All ports are published on
 //! 127.0.0.1 only.
 //!
 //! ```no_run
@@ -25,6 +25,7 @@ mod docker;
 mod error;
 mod fault;
 mod namespace;
+mod pausing_proxy;
 mod server;
 mod service;
 
@@ -35,6 +36,7 @@ pub use namespace::memcached::{Memcached, memcached};
 pub use namespace::postgres::{Postgres, postgres};
 pub use namespace::rabbitmq::{RabbitMq, rabbitmq};
 pub use namespace::redis::{Redis, redis};
+pub use pausing_proxy::{Pause, PausingProxy};
 pub use server::dedicated::{Server, ServerBuilder};
 pub use server::postgres_cluster::{PostgresCluster, PostgresClusterBuilder};
 pub use server::program::{Program, ProgramBuilder, build_program_image};

@@ -11,13 +11,21 @@
 //! ## Rules
 //!
 //! 1. All clones see the same sessions. A login at one clone is valid at all clones, and so is a
-//!    logout.
+//!    logout. It ends this one session; the same user may have others. An unknown id is not logged
+//!    in, and a logout with it is no error.
 //! 2. An attacker can neither guess nor choose an id. Each login creates a new id of at least 128
-//!    random bits. The id that the browser sent with the login, old or made up, is not valid
-//!    afterwards (this prevents *session fixation*).
-//! 3. Each session ends [`TTL`] after its last use. Redis deletes it, even if no clone is running.
+//!    random bits. After a login, the id that the browser sent with it is not valid, whether it was
+//!    made up or led to a session of any user (this prevents *session fixation*).
+//! 3. Each session ends [`TTL`] after its last use. Redis deletes it, even if no clone is running,
+//!    and even if a clone has crashed between two commands.
 //! 4. "Redis does not respond" is not "not logged in". While Redis is down, every call returns an
 //!    error. The user is asked to try again later, not to log in.
+//! 5. A logout is final. A `load` at another clone that runs at the same time does not bring the
+//!    session back.
+//! 6. An id leads only to a session. Redis has other keys too, such as `product:7`. A client that
+//!    sends such a name as its id can neither read nor delete that key.
+//! 7. All calls of a clone share one connection. Connecting for each call would take longer than
+//!    the command itself.
 //!
 //! ## Predict
 //!
@@ -29,13 +37,23 @@
 //! ## What to do
 //!
 //! Write the bodies of [`RedisSessions::log_in`], [`RedisSessions::load`] and
-//! [`RedisSessions::log_out`]: about 25 lines together. Build a Redis command with
-//! `redis::cmd("NAME").arg(…)`. Send it with `query_async`, or with `exec_async` if you do not
-//! need the reply: <https://docs.rs/redis/latest/redis/struct.Cmd.html>. `cargo workshop check
-//! shared_session` runs the tests. They fail now; that is expected.
+//! [`RedisSessions::log_out`]: about 25 lines together. This sends a command and reads its reply:
 //!
-//! Left out: cookies, passwords, and retries when the connection breaks. Chapter 1 has the
-//! retries, in its own `RedisSessions`.
+//! ```text
+//! let visits: Option<u64> = redis::cmd("GET")
+//!     .arg("visits")
+//!     .query_async(&mut self.redis.clone())
+//!     .await?;
+//! ```
+//!
+//! `clone` copies a handle, and all handles use the same connection. The type on the left says how
+//! to read the reply; `None` is Redis's "nil", which means that there is no such key. Use
+//! `exec_async` instead of `query_async` if you do not need the reply. `rand::random::<u128>()` is
+//! 128 random bits. The book's page shows more. `cargo workshop check shared_session` runs the
+//! tests. They fail now; that is expected.
+//!
+//! Left out: cookies, passwords, a value that is not a user's name, and retries when the connection
+//! breaks. Chapter 1 has the retries, in its own `RedisSessions`.
 
 #![warn(missing_docs)]
 #![allow(

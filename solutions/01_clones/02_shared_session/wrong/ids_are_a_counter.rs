@@ -1,5 +1,6 @@
 // Wrong: Redis counts the ids up: they are unique, but an attacker can guess them.
-// Says: can an attacker guess the next id from the last one?
+// Says: is every part of the id random, and long enough?
+// Breaks: rule 2
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 // Wrong: the login keeps the id of the cookie, so an attacker who knows it is logged in too.
 // Says: the login kept the id of the cookie
+// Breaks: rule 2
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::time::Duration;

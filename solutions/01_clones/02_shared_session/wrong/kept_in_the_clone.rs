@@ -1,5 +1,6 @@
 // Wrong: each clone keeps the sessions in its own memory, and the other clones cannot read them.
 // Says: is the session stored in Redis?
+// Breaks: rule 1
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::collections::HashMap;

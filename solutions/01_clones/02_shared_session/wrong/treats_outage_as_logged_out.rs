@@ -1,5 +1,6 @@
 // Wrong: when Redis does not respond, it treats the user as not logged in.
 // Says: so `load` should return an error, but it returns Ok(None)
+// Breaks: rule 4
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::time::Duration;

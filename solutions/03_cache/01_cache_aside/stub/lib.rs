@@ -13,11 +13,16 @@
 //!
 //! 1. A price that is in the cache needs no query (a *hit*), whichever clone stored it.
 //! 2. A price that is not in the cache is read from the database once and then cached (a *miss*).
-//!    It stays in the cache for [`TTL`] at most.
-//! 3. When `set_price` has returned, the next reader sees the new price, also if others read or
-//!    wrote at the same time: change the database first, then *delete* the key.
-//! 4. The store works without the cache. If Redis is down, everything is slower, but no call fails.
-//! 5. "There is no such game" is not cached.
+//!    Redis deletes it [`TTL`] after it was stored, even if it is read often, and even if a clone
+//!    has crashed between two commands.
+//! 3. When `set_price` has returned, the next reader sees the new price: change the database first,
+//!    then *delete* the key and wait for the reply. The prices of other games stay in the cache.
+//! 4. `set_price` stores no price. Of two writers, the slower one has the older price.
+//! 5. The store works without the cache. If Redis is down, everything is slower, but no call fails.
+//!    A cached value that is not a price counts as a miss, and is replaced.
+//! 6. Only prices are cached: "there is no such game" is not, and neither is an error. The caller
+//!    gets the database's error.
+//! 7. Redis has other data too, such as sessions. The cache uses only keys with its own prefix.
 //!
 //! ## Predict
 //!
@@ -28,10 +33,19 @@
 //! ## What to do
 //!
 //! Write the bodies of [`Prices::price`] and [`Prices::set_price`]: about 30 lines with helper
-//! functions. Build a Redis command with `redis::cmd("NAME").arg(…)`. Send it with `query_async`,
-//! or with `exec_async` if you do not need the reply:
-//! <https://docs.rs/redis/latest/redis/struct.Cmd.html>. `cargo workshop check cache_aside` runs
-//! the tests. They fail now; that is expected.
+//! functions. This sends a command and reads its reply:
+//!
+//! ```text
+//! let visits: Result<Option<u64>, RedisError> = redis::cmd("GET")
+//!     .arg("visits")
+//!     .query_async(&mut self.redis.clone())
+//!     .await;
+//! ```
+//!
+//! `clone` copies a handle, and all handles use the same connection. The type on the left says how
+//! to read the reply; `None` is Redis's "nil", which means that there is no such key, and a reply
+//! that is no number is an error. Use `exec_async` instead of `query_async` if you do not need the
+//! reply. `cargo workshop check cache_aside` runs the tests. They fail now; that is expected.
 //!
 //! Left out: a reader that misses, reads the old price, and stores it after a change (the time to
 //! live ends that); a failed delete while Redis is down, which leaves the old price for the time to

@@ -1,5 +1,6 @@
 // Wrong: cached prices have no time to live, so a wrong price stays in the cache forever.
 // Says: never expires, so a wrong price would stay in the cache forever
+// Breaks: rule 2
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;

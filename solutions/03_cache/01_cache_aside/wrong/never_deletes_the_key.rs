@@ -1,5 +1,6 @@
 // Wrong: `set_price` changes the database, but does not delete the key from the cache.
 // Says: is the key deleted from the cache?
+// Breaks: rule 3
 #![allow(missing_docs, reason = "documented in the exercise")]
 
 use std::sync::Arc;
