@@ -113,6 +113,7 @@ fn log_end(machine: &Machine) -> String {
 mod tests {
     use super::*;
     use crate::run::machine::fake::{DOCKER_SCRIPT, FakeMachine};
+    use crate::setup::printed;
 
     fn started(fake: &FakeMachine) -> Result<String, String> {
         started_on(fake, &fake.machine())
@@ -120,12 +121,7 @@ mod tests {
 
     fn started_on(fake: &FakeMachine, machine: &Machine) -> Result<String, String> {
         fake.program("docker", DOCKER_SCRIPT);
-        let mut output = Vec::new();
-        let result = start(machine, &mut output);
-        let output = String::from_utf8(output).unwrap();
-        result
-            .map(|()| output)
-            .map_err(|error| format!("{error:#}"))
+        printed(|output| start(machine, output))
     }
 
     #[test]

@@ -100,16 +100,12 @@ fn apt_install(
 mod tests {
     use super::*;
     use crate::run::machine::fake::{DOCKER_SCRIPT, FakeMachine};
+    use crate::setup::printed;
 
     const ALL: [Component; 3] = [Component::Docker, Component::CCompiler, Component::Curl];
 
     fn run_install(fake: &FakeMachine) -> Result<String, String> {
-        let mut output = Vec::new();
-        let result = install_missing(&fake.machine(), &ALL, &mut output);
-        let output = String::from_utf8(output).unwrap();
-        result
-            .map(|()| output)
-            .map_err(|error| format!("{error:#}"))
+        printed(|output| install_missing(&fake.machine(), &ALL, output))
     }
 
     /// A Debian whose apt-get copies the programs of a package to the machine.
@@ -215,12 +211,9 @@ mod tests {
     #[test]
     fn only_requested_components_are_installed() {
         let fake = debian();
-        let components = [Component::Docker];
-        let mut output = Vec::new();
+        let docker = [Component::Docker];
+        let output = printed(|output| install_missing(&fake.machine(), &docker, output)).unwrap();
 
-        install_missing(&fake.machine(), &components, &mut output).unwrap();
-
-        let output = String::from_utf8(output).unwrap();
         assert!(
             output.contains("install docker.io\n"),
             "more than Docker was installed: {output}"

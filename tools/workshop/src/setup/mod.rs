@@ -13,3 +13,13 @@ pub mod operating_system;
 pub mod requirements;
 pub mod server_commands;
 pub mod test_servers;
+
+/// What a function prints if it succeeds, else its error.
+#[cfg(all(test, unix))]
+fn printed<T>(run: impl FnOnce(&mut Vec<u8>) -> anyhow::Result<T>) -> Result<String, String> {
+    let mut output = Vec::new();
+    match run(&mut output) {
+        Ok(_) => Ok(String::from_utf8(output).unwrap()),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}

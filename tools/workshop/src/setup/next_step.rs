@@ -128,34 +128,40 @@ mod tests {
     const ALL: [Component; 3] = [Component::Docker, Component::CCompiler, Component::Curl];
 
     #[test]
-    fn debian_instructions_include_sudo_and_group() {
-        assert_eq!(
-            install_instructions(OperatingSystem::Debian, false, &ALL),
-            "run `sudo apt-get update && sudo apt-get install -y docker.io build-essential curl`, join Docker's group with \
-             `sudo usermod -aG docker $USER`, and log in again"
-        );
-    }
-
-    #[test]
-    fn instructions_name_only_missing_components() {
-        assert_eq!(
-            install_instructions(OperatingSystem::Debian, false, &[Component::Curl]),
-            "run `sudo apt-get update && sudo apt-get install -y curl`"
-        );
-        assert_eq!(
-            install_instructions(OperatingSystem::Fedora, true, &[Component::CCompiler]),
-            "run `dnf install -y gcc`"
-        );
-    }
-
-    #[test]
-    fn fedora_instructions_install_moby_and_start_it() {
-        let instructions =
-            install_instructions(OperatingSystem::Fedora, true, &[Component::Docker]);
-        assert_eq!(
-            instructions,
-            "run `dnf install -y moby-engine && systemctl enable --now docker`"
-        );
+    fn packages_are_installed_with_one_command() {
+        let docker = &[Component::Docker][..];
+        for (system, is_root, components, instructions) in [
+            (
+                OperatingSystem::Debian,
+                false,
+                &ALL[..],
+                "run `sudo apt-get update && sudo apt-get install -y docker.io build-essential curl`, \
+                 join Docker's group with `sudo usermod -aG docker $USER`, and log in again",
+            ),
+            (
+                OperatingSystem::Debian,
+                false,
+                &ALL[2..],
+                "run `sudo apt-get update && sudo apt-get install -y curl`",
+            ),
+            (
+                OperatingSystem::Fedora,
+                true,
+                &ALL[1..2],
+                "run `dnf install -y gcc`",
+            ),
+            (
+                OperatingSystem::Fedora,
+                true,
+                docker,
+                "run `dnf install -y moby-engine && systemctl enable --now docker`",
+            ),
+        ] {
+            assert_eq!(
+                install_instructions(system, is_root, components),
+                instructions
+            );
+        }
     }
 
     #[test]

@@ -58,35 +58,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descendants_of_debian_count_as_debian() {
-        let debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n";
-        let ubuntu = "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\n";
-        let mint = "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n";
-        for text in [debian, ubuntu, mint] {
-            assert_eq!(
-                OperatingSystem::parse("linux", text),
-                OperatingSystem::Debian,
-                "{text}"
-            );
+    fn systems_are_recognised() {
+        use OperatingSystem::{Debian, Fedora, Linux, MacOs, Windows};
+        for (os, os_release, expected) in [
+            (
+                "linux",
+                "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n",
+                Debian,
+            ),
+            (
+                "linux",
+                "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\n",
+                Debian,
+            ),
+            ("linux", "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", Debian),
+            ("linux", "ID=fedora\n", Fedora),
+            // RHEL has no moby-engine.
+            ("linux", "ID=\"rhel\"\nID_LIKE=\"fedora\"\n", Linux),
+            ("linux", "", Linux),
+            ("macos", "", MacOs),
+            ("windows", "ID=debian\n", Windows),
+        ] {
+            let system = OperatingSystem::parse(os, os_release);
+            assert_eq!(system, expected, "{os} {os_release}");
         }
-    }
-
-    #[test]
-    fn other_systems_are_recognised() {
-        assert_eq!(
-            OperatingSystem::parse("linux", "ID=fedora\n"),
-            OperatingSystem::Fedora
-        );
-        assert_eq!(
-            OperatingSystem::parse("linux", "ID=\"rhel\"\nID_LIKE=\"fedora\"\n"),
-            OperatingSystem::Linux,
-            "RHEL has no moby-engine"
-        );
-        assert_eq!(OperatingSystem::parse("linux", ""), OperatingSystem::Linux);
-        assert_eq!(OperatingSystem::parse("macos", ""), OperatingSystem::MacOs);
-        assert_eq!(
-            OperatingSystem::parse("windows", "ID=debian\n"),
-            OperatingSystem::Windows
-        );
     }
 }

@@ -248,13 +248,17 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        assert!(is_at_least("rustc 1.95.0 (59807616e 2026-04-14)", "1.95"));
-        assert!(is_at_least("rustc 1.100.0 (x)", "1.95"));
-        assert!(is_at_least("rustc 2.0.0", "1.95"));
-        assert!(is_at_least("rustc 1.97.0-nightly (x)", "1.95"));
-        assert!(!is_at_least("rustc 1.94.1 (x)", "1.95"));
-        assert!(!is_at_least("rustc 1.9.0 (x)", "1.95"));
-        assert!(!is_at_least("something else", "1.95"));
+        for (rustc, is_enough) in [
+            ("rustc 1.95.0 (59807616e 2026-04-14)", true),
+            ("rustc 1.100.0 (x)", true),
+            ("rustc 2.0.0", true),
+            ("rustc 1.97.0-nightly (x)", true),
+            ("rustc 1.94.1 (x)", false),
+            ("rustc 1.9.0 (x)", false),
+            ("something else", false),
+        ] {
+            assert_eq!(is_at_least(rustc, "1.95"), is_enough, "{rustc}");
+        }
     }
 
     #[test]

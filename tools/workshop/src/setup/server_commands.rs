@@ -99,6 +99,7 @@ mod tests {
     mod with_fake_machine {
         use super::*;
         use crate::run::machine::fake::{DOCKER_SCRIPT, FakeMachine};
+        use crate::setup::printed;
 
         fn with_docker() -> FakeMachine {
             let fake = FakeMachine::new();
@@ -135,50 +136,23 @@ mod tests {
         }
 
         #[test]
-        fn without_docker_nothing_is_built() {
+        fn without_running_docker_nothing_is_built() {
             let fake = FakeMachine::new();
             fake.program("cargo", "");
+            let up = printed(|_| run_testbed(&fake.machine(), &["up"]));
+            assert!(up.unwrap_err().starts_with("Docker is not installed"));
+            let down = || printed(|output| remove_containers(&fake.machine(), output));
+            assert!(down().unwrap().contains("there is nothing to remove"));
+            let code = remove_containers(&fake.machine(), &mut Vec::new()).unwrap();
+            assert_eq!(code, ExitCode::SUCCESS);
 
-            let error = run_testbed(&fake.machine(), &["up"])
-                .unwrap_err()
-                .to_string();
-
-            assert!(error.starts_with("Docker is not installed"), "{error}");
+            fake.program("docker", DOCKER_SCRIPT);
+            let error = down().unwrap_err();
+            assert!(error.contains("run `cargo workshop down` again"), "{error}");
             assert!(
                 cargo_calls(&fake).is_empty(),
                 "the testbed was built for nothing"
             );
-        }
-
-        #[test]
-        fn down_succeeds_without_docker() {
-            let fake = FakeMachine::new();
-            fake.program("cargo", "");
-            let mut output = Vec::new();
-
-            let code = remove_containers(&fake.machine(), &mut output).unwrap();
-
-            assert_eq!(code, ExitCode::SUCCESS);
-            assert!(
-                String::from_utf8(output)
-                    .unwrap()
-                    .contains("there is nothing to remove")
-            );
-            assert!(cargo_calls(&fake).is_empty());
-        }
-
-        #[test]
-        fn down_fails_with_a_stopped_engine() {
-            let fake = with_docker();
-            fake.remove("running");
-            fake.program("cargo", "");
-
-            let error = remove_containers(&fake.machine(), &mut Vec::new())
-                .unwrap_err()
-                .to_string();
-
-            assert!(error.contains("run `cargo workshop down` again"), "{error}");
-            assert!(cargo_calls(&fake).is_empty());
         }
 
         #[test]

@@ -91,14 +91,10 @@ mod tests {
     mod with_fake_machine {
         use super::*;
         use crate::run::machine::fake::{DOCKER_SCRIPT, FakeMachine};
+        use crate::setup::printed;
 
         fn start(fake: &FakeMachine) -> Result<String, String> {
-            let mut output = Vec::new();
-            let result = start_servers(&fake.machine(), &mut output);
-            let output = String::from_utf8(output).unwrap();
-            result
-                .map(|()| output)
-                .map_err(|error| format!("{error:#}"))
+            printed(|output| start_servers(&fake.machine(), output))
         }
 
         /// A machine with a testbed that gets images and starts servers.
