@@ -6,9 +6,9 @@
 //! no other test uses, within milliseconds. *Dedicated* servers ([`Server`], [`PostgresCluster`])
 //! belong to one test, which may kill, pause or disconnect them. A [`Program`] is one of our own
 //! programs in a container with limited processor time. A [`Proxy`] is a real HAProxy or nginx in
-//! front of a test's servers. [`FaultProxy`] breaks the network in front
-//! of a server, and [`PausingProxy`] stops a client between two commands. Missing images are pulled or built ([`images`]). All ports are published on
-//! 127.0.0.1 only.
+//! front of a test's servers. [`FaultProxy`] breaks the network in front of a server, and
+//! [`PausingProxy`] stops a client between two commands. Missing images are pulled or built
+//! ([`images`]). All ports are published on 127.0.0.1 only.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), testbed::Error> {

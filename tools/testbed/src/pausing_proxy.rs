@@ -97,7 +97,7 @@ impl Pause {
     /// Waits until the proxy holds the command; for ever, if the client sends fewer commands.
     pub async fn reached(&mut self) {
         if (&mut self.reached).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
