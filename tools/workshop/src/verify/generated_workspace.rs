@@ -1,9 +1,11 @@
 //! The workspace in which all variants are built: [`GeneratedWorkspace`], below cargo's target
 //! folder.
 //!
-//! Each variant is a package: its library is the variant's file at its place, and its only test
-//! includes the exercise's tests. The workspace has this workspace's dependencies, lints, profiles,
-//! `Cargo.lock` and target folder, so cargo does not build the libraries again.
+//! Each variant is a package. The stub and the solution are built as the learner's crate is: a
+//! library, and a test that includes the exercise's tests. A wrong answer is a module of its test,
+//! because there are hundreds, and one crate builds faster than two. The workspace has this
+//! workspace's dependencies, lints, profiles, `Cargo.lock` and target folder, so cargo does not
+//! build the libraries again.
 
 use std::fs;
 use std::io::Write;
@@ -75,9 +77,17 @@ impl GeneratedWorkspace {
             let manifest = read_toml(app, &exercise.dir().join("Cargo.toml"))?;
             let manifest = package_manifest(manifest, variant)?;
             write_if_changed(&dir.join("Cargo.toml"), &manifest.to_string())?;
-            // `{:?}` writes the path as a Rust string literal.
+            // `{:?}` writes a path as a Rust string literal.
+            let subject = if variant.is_wrong_answer() {
+                format!(
+                    "#[path = {:?}]\nmod {id};",
+                    variant.source.to_string_lossy()
+                )
+            } else {
+                format!("extern crate {package} as {id};")
+            };
             let tests = format!(
-                "//! The tests of `{id}`.\n\nextern crate {package} as {id};\ninclude!({:?});\n",
+                "//! The tests of `{id}`.\n\n{subject}\ninclude!({:?});\n",
                 exercise.test_file().to_string_lossy(),
             );
             write_if_changed(&dir.join("tests").join("x.rs"), &tests)?;
@@ -99,8 +109,25 @@ fn root_manifest(mut manifest: Table, root: &Path, members: Vec<&str>) -> anyhow
     for key in ["default-members", "exclude"] {
         workspace.remove(key);
     }
-    workspace.insert("members".to_owned(), members.into());
     manifest.remove("package");
+    // Hundreds of small crates that are built once: without what helps a debugger and a next build.
+    let quick: Table = "debug = false\nincremental = false"
+        .parse()
+        .expect("this is TOML");
+    let packages = ["profile", "dev", "package"]
+        .into_iter()
+        .try_fold(&mut manifest, |table, key| {
+            table
+                .entry(key)
+                .or_insert(Table::new().into())
+                .as_table_mut()
+        })
+        .context("[profile.dev.package] must be a table in the Cargo.toml of the root")?;
+    for member in &members {
+        packages.insert((*member).to_owned(), quick.clone().into());
+    }
+    let workspace = manifest["workspace"].as_table_mut().expect("found above");
+    workspace.insert("members".to_owned(), members.into());
     make_paths_absolute(&mut manifest, root);
     Ok(manifest)
 }
@@ -113,12 +140,15 @@ fn package_manifest(mut manifest: Table, variant: &Variant) -> anyhow::Result<Ta
     let package = package
         .with_context(|| format!("{} has no [package]", dir.join("Cargo.toml").display()))?;
     package.insert("name".to_owned(), variant.package.as_str().into());
-    let mut library = Table::new();
-    let source = variant.source.to_string_lossy().into_owned();
-    library.insert("path".to_owned(), source.into());
-    library.insert("test".to_owned(), false.into());
-    library.insert("doctest".to_owned(), false.into());
-    manifest.insert("lib".to_owned(), library.into());
+    manifest.remove("lib");
+    if !variant.is_wrong_answer() {
+        let mut library = Table::new();
+        let source = variant.source.to_string_lossy().into_owned();
+        library.insert("path".to_owned(), source.into());
+        library.insert("test".to_owned(), false.into());
+        library.insert("doctest".to_owned(), false.into());
+        manifest.insert("lib".to_owned(), library.into());
+    }
     // The tests have another path here.
     manifest.remove("test");
     Ok(manifest)

@@ -107,6 +107,11 @@ fn header(text: &str) -> [Option<&str>; 3] {
 }
 
 impl Variant {
+    /// Whether the tests must reject it.
+    pub fn is_wrong_answer(&self) -> bool {
+        matches!(self.kind, VariantKind::WrongAnswer { .. })
+    }
+
     /// Runs the tests on this variant. Returns the problems.
     pub fn verify(&self, app: &App, build: &BuildResult) -> anyhow::Result<Vec<String>> {
         let file = app.repository.display_path(&self.source);
@@ -130,7 +135,7 @@ impl Variant {
         };
         let mut problems = Vec::new();
         // A wrong answer may have warnings.
-        if !matches!(self.kind, VariantKind::WrongAnswer { .. }) {
+        if !self.is_wrong_answer() {
             for warning in messages(Diagnostic::is_warning) {
                 problems.push(format!(
                     "{file}: the file must compile without a warning; remove the cause of this \
