@@ -41,15 +41,17 @@ pub enum TestOutcome {
     },
 }
 
-/// Runs a test binary within the exercise's limits. `messages` gets a status line.
+/// Runs a test binary, or one module of it, within the exercise's limits. `messages` gets a status
+/// line.
 pub fn run_tests(
     machine: &Machine,
     exercise: &Exercise,
     binary: &Path,
+    module: Option<&str>,
     messages: &mut dyn Write,
     is_cancelled: &mut dyn FnMut() -> bool,
 ) -> anyhow::Result<TestOutcome> {
-    let list = LazyCell::new(|| list_tests(machine, exercise, binary));
+    let list = LazyCell::new(|| list_tests(machine, exercise, binary, module));
     let mut status = StatusLine::new(messages, machine.is_terminal);
     let start = Instant::now();
     // A file of messages needs no line about a quick run.
@@ -68,7 +70,7 @@ pub fn run_tests(
         }
         is_cancelled()
     };
-    let mut command = test_command(machine, exercise, binary);
+    let mut command = test_command(machine, exercise, binary, module);
     let output = process::run_with_limits(&mut command, exercise.time_limit, &mut wait)
         .with_context(|| format!("cannot run the test binary {}", binary.display()))?;
     let mut report = TestReport::parse(&output.stdout);
@@ -111,7 +113,12 @@ fn running_tests(list: &[String], report: &TestReport) -> Vec<String> {
 }
 
 /// The command that runs a test binary as cargo would run it.
-fn test_command(machine: &Machine, exercise: &Exercise, binary: &Path) -> Command {
+fn test_command(
+    machine: &Machine,
+    exercise: &Exercise,
+    binary: &Path,
+    module: Option<&str>,
+) -> Command {
     let mut command = cargo::command_without_package_variables(binary);
     let dir = exercise.dir();
     command
@@ -128,7 +135,8 @@ fn test_command(machine: &Machine, exercise: &Exercise, binary: &Path) -> Comman
             "never",
             "--test-threads",
             &test_threads().to_string(),
-        ]);
+        ])
+        .args(module.map(|module| format!("{module}::")));
     command
 }
 
@@ -142,8 +150,13 @@ fn test_threads() -> usize {
 }
 
 /// The names of all tests in a test binary, in the order in which it runs them.
-fn list_tests(machine: &Machine, exercise: &Exercise, binary: &Path) -> Vec<String> {
-    let mut command = test_command(machine, exercise, binary);
+fn list_tests(
+    machine: &Machine,
+    exercise: &Exercise,
+    binary: &Path,
+    module: Option<&str>,
+) -> Vec<String> {
+    let mut command = test_command(machine, exercise, binary, module);
     command.args(["--list", "--format", "terse"]);
     let output = process::run_with_limits(&mut command, machine.command_timeout, &mut |_| false);
     let stdout = output.map(|output| output.stdout).unwrap_or_default();

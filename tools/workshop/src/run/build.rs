@@ -57,6 +57,12 @@ impl Diagnostic {
         rendered.unwrap_or(&self.message.message)
     }
 
+    /// Whether the message points into this file.
+    fn mentions(&self, file: &Path) -> bool {
+        let mut spans = self.message.spans.iter();
+        spans.any(|span| file.ends_with(&span.file_name))
+    }
+
     /// The file and the line, if the message has a location.
     pub fn location(&self) -> Option<(&str, usize)> {
         let mut spans = self.message.spans.iter();
@@ -71,6 +77,12 @@ impl BuildResult {
         self.diagnostics
             .iter()
             .filter(move |diagnostic| diagnostic.package == package)
+    }
+
+    /// The errors in one file.
+    pub fn errors_in(&self, file: &Path) -> impl Iterator<Item = &Diagnostic> {
+        let errors = self.diagnostics.iter().filter(|it| it.is_error());
+        errors.filter(move |diagnostic| diagnostic.mentions(file))
     }
 
     /// The test binary of a package.

@@ -1,12 +1,13 @@
 //! The workspace in which all variants are built: [`GeneratedWorkspace`], below cargo's target
 //! folder.
 //!
-//! Each variant is a package. The stub and the solution are built as the learner's crate is: a
-//! library, and a test that includes the exercise's tests. A wrong answer is a module of its test,
-//! because there are hundreds, and one crate builds faster than two. The workspace has this
-//! workspace's dependencies, lints, profiles, `Cargo.lock` and target folder, so cargo does not
-//! build the libraries again.
+//! The stub and the solution are packages like the learner's crate: a library, and a test that
+//! includes the exercise's tests. The wrong answers of an exercise are modules of one test, each
+//! with the exercise's tests: there are hundreds, and one crate builds faster than many. The
+//! workspace has this workspace's dependencies, lints, profiles, `Cargo.lock` and target folder, so
+//! cargo does not build the libraries again.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use toml::{Table, Value};
 
 use super::variant::Variant;
 use crate::app::App;
-use crate::run::build::{self, BuildResult};
+use crate::run::build::{self, BuildResult, Diagnostic};
 use crate::run::cargo;
 
 /// The folder of the workspace.
@@ -43,6 +44,25 @@ impl GeneratedWorkspace {
         if variants.is_empty() {
             return Ok(BuildResult::default());
         }
+        let first = self.build_once(app, variants, messages)?;
+        let compiles = |variant: &&&Variant| first.errors_in(&variant.source).next().is_none();
+        let rest: Vec<&Variant> = variants.iter().filter(compiles).copied().collect();
+        if rest.len() == variants.len() || rest.is_empty() {
+            return Ok(first);
+        }
+        // One wrong answer that does not compile stops the others of its package.
+        let mut second = self.build_once(app, &rest, messages)?;
+        let errors = first.diagnostics.into_iter().filter(Diagnostic::is_error);
+        second.diagnostics.extend(errors);
+        Ok(second)
+    }
+
+    fn build_once(
+        &self,
+        app: &App,
+        variants: &[&Variant],
+        messages: &mut impl Write,
+    ) -> anyhow::Result<BuildResult> {
         self.write(app, variants)?;
         let mut command = cargo::cargo_command(&app.machine);
         command
@@ -63,36 +83,42 @@ impl GeneratedWorkspace {
         let repository = &app.repository;
         let root = repository.root();
         let manifest = read_toml(app, &root.join("Cargo.toml"))?;
-        let members = variants.iter().map(|it| it.package.as_str()).collect();
-        let manifest = root_manifest(manifest, root, members)?;
+        let mut packages: BTreeMap<&str, Vec<&Variant>> = BTreeMap::new();
+        for variant in variants {
+            packages.entry(&variant.package).or_default().push(variant);
+        }
+        let manifest = root_manifest(manifest, root, packages.keys().copied().collect())?;
         write_if_changed(&self.dir.join("Cargo.toml"), &manifest.to_string())?;
         let lock = root.join("Cargo.lock");
         if lock.is_file() {
             write_if_changed(&self.dir.join("Cargo.lock"), &repository.read(&lock)?)?;
         }
-        for variant in variants {
-            let exercise = &variant.exercise;
-            let (package, id) = (&variant.package, &exercise.id);
+        for (package, variants) in packages {
             let dir = self.dir.join(package);
+            let exercise = &variants[0].exercise;
             let manifest = read_toml(app, &exercise.dir().join("Cargo.toml"))?;
-            let manifest = package_manifest(manifest, variant)?;
+            let manifest = package_manifest(manifest, variants[0])?;
             write_if_changed(&dir.join("Cargo.toml"), &manifest.to_string())?;
-            // `{:?}` writes a path as a Rust string literal.
-            let subject = if variant.is_wrong_answer() {
-                format!(
-                    "#[path = {:?}]\nmod {id};",
-                    variant.source.to_string_lossy()
-                )
-            } else {
-                format!("extern crate {package} as {id};")
-            };
-            let tests = format!(
-                "//! The tests of `{id}`.\n\n{subject}\ninclude!({:?});\n",
-                exercise.test_file().to_string_lossy(),
-            );
-            write_if_changed(&dir.join("tests").join("x.rs"), &tests)?;
+            let mut text = format!("//! The tests of `{}`.\n", exercise.id);
+            text.extend(variants.iter().map(|variant| test_module(variant)));
+            write_if_changed(&dir.join("tests").join("x.rs"), &text)?;
         }
         Ok(())
+    }
+}
+
+/// The exercise's tests, and the variant under the exercise's name.
+fn test_module(variant: &Variant) -> String {
+    let id = &variant.exercise.id;
+    // `{:?}` writes a path as a Rust string literal.
+    let tests = variant.exercise.test_file();
+    let tests = format!("include!({:?});", tests.to_string_lossy());
+    match &variant.module {
+        None => format!("extern crate {} as {id};\n{tests}\n", variant.package),
+        Some(module) => {
+            let source = variant.source.to_string_lossy();
+            format!("mod {module} {{\n#[path = {source:?}]\nmod {id};\n{tests}\n}}\n")
+        }
     }
 }
 
@@ -110,7 +136,7 @@ fn root_manifest(mut manifest: Table, root: &Path, members: Vec<&str>) -> anyhow
         workspace.remove(key);
     }
     manifest.remove("package");
-    // Hundreds of small crates that are built once: without what helps a debugger and a next build.
+    // They are built once, so without what helps a debugger and a next build.
     let quick: Table = "debug = false\nincremental = false"
         .parse()
         .expect("this is TOML");
@@ -132,7 +158,7 @@ fn root_manifest(mut manifest: Table, root: &Path, members: Vec<&str>) -> anyhow
     Ok(manifest)
 }
 
-/// The manifest of an exercise's variant.
+/// The manifest of a variant's package.
 fn package_manifest(mut manifest: Table, variant: &Variant) -> anyhow::Result<Table> {
     let dir = variant.exercise.dir();
     make_paths_absolute(&mut manifest, &dir);
@@ -141,7 +167,7 @@ fn package_manifest(mut manifest: Table, variant: &Variant) -> anyhow::Result<Ta
         .with_context(|| format!("{} has no [package]", dir.join("Cargo.toml").display()))?;
     package.insert("name".to_owned(), variant.package.as_str().into());
     manifest.remove("lib");
-    if !variant.is_wrong_answer() {
+    if variant.module.is_none() {
         let mut library = Table::new();
         let source = variant.source.to_string_lossy().into_owned();
         library.insert("path".to_owned(), source.into());

@@ -42,21 +42,25 @@ pub struct Variant {
     pub kind: VariantKind,
     /// The file that replaces `src/lib.rs`.
     pub source: PathBuf,
-    /// The name of its package. The compiler warns of names such as `round_robin__stub`.
+    /// The name of its package. All wrong answers of an exercise share one.
     pub package: String,
+    /// The module of a wrong answer and its tests in that package.
+    pub module: Option<String>,
 }
 
 /// All variants of an exercise, and the problems of the files with wrong answers.
 pub fn find_variants(repository: &Repository, exercise: &Exercise) -> (Vec<Variant>, Vec<String>) {
-    let new_variant = |kind, source, name: &str| Variant {
+    let new_variant = |kind, source, package: &str, module| Variant {
         exercise: exercise.clone(),
         kind,
         source,
-        package: format!("{name}_of_{}", exercise.id),
+        package: format!("{package}_of_{}", exercise.id),
+        module,
     };
+    let (stub, solution) = (exercise.stub_file(), exercise.solution_file());
     let mut variants = vec![
-        new_variant(VariantKind::Stub, exercise.stub_file(), "stub"),
-        new_variant(VariantKind::Solution, exercise.solution_file(), "solution"),
+        new_variant(VariantKind::Stub, stub, "stub", None),
+        new_variant(VariantKind::Solution, solution, "solution", None),
     ];
     // `rules` has reported a missing file.
     variants.retain(|variant| variant.source.is_file());
@@ -78,7 +82,7 @@ pub fn find_variants(repository: &Repository, exercise: &Exercise) -> (Vec<Varia
     for source in files {
         let text = read_text(&source).unwrap_or_default();
         let name = source.file_stem().unwrap_or_default().to_string_lossy();
-        let name = format!("wrong_{name}");
+        let module = Some(format!("wrong_{name}"));
         let [wrong, says, breaks] = header(&text);
         let rule = breaks.and_then(|rule| rule.strip_prefix("rule ")?.parse().ok());
         if wrong.is_none() || says.is_none() || rule.is_none() {
@@ -91,7 +95,7 @@ pub fn find_variants(repository: &Repository, exercise: &Exercise) -> (Vec<Varia
         }
         if let Some(message) = says.map(str::to_owned) {
             let kind = VariantKind::WrongAnswer { message, rule };
-            variants.push(new_variant(kind, source, &name));
+            variants.push(new_variant(kind, source, "wrong_answers", module));
         }
     }
     (variants, problems)
@@ -107,36 +111,36 @@ fn header(text: &str) -> [Option<&str>; 3] {
 }
 
 impl Variant {
-    /// Whether the tests must reject it.
-    pub fn is_wrong_answer(&self) -> bool {
-        matches!(self.kind, VariantKind::WrongAnswer { .. })
-    }
-
     /// Runs the tests on this variant. Returns the problems.
     pub fn verify(&self, app: &App, build: &BuildResult) -> anyhow::Result<Vec<String>> {
         let file = app.repository.display_path(&self.source);
-        let messages = |is_wanted: fn(&Diagnostic) -> bool| -> Vec<String> {
-            build
-                .diagnostics_of(&self.package)
-                .filter(|diagnostic| is_wanted(diagnostic))
-                .map(|diagnostic| strip_escapes(diagnostic.rendered()).trim_end().to_owned())
+        let texts = |diagnostics: Vec<&Diagnostic>| -> Vec<String> {
+            let texts = diagnostics.into_iter().map(Diagnostic::rendered);
+            texts
+                .map(|text| strip_escapes(text).trim_end().to_owned())
                 .collect()
         };
-        let Some(binary) = build.test_binary(&self.package) else {
-            let errors = messages(Diagnostic::is_error);
-            let reason = if errors.is_empty() {
-                "a dependency does not compile".to_owned()
-            } else {
-                errors.join("\n\n")
-            };
+        let mut errors = texts(build.errors_in(&self.source).collect());
+        let binary = build.test_binary(&self.package);
+        let Some(binary) = binary.filter(|_| errors.is_empty()) else {
+            if errors.is_empty() {
+                // The tests do not compile with it, or with another wrong answer.
+                let all = build.diagnostics_of(&self.package);
+                errors = texts(all.filter(|it| it.is_error()).collect());
+            }
+            if errors.is_empty() {
+                errors.push("a dependency does not compile".to_owned());
+            }
             return Ok(vec![format!(
-                "{file}: the file must compile with the exercise's tests, but it does not:\n{reason}"
+                "{file}: the file must compile with the exercise's tests, but it does not:\n{}",
+                errors.join("\n\n")
             )]);
         };
         let mut problems = Vec::new();
         // A wrong answer may have warnings.
-        if !self.is_wrong_answer() {
-            for warning in messages(Diagnostic::is_warning) {
+        if self.module.is_none() {
+            let all = build.diagnostics_of(&self.package);
+            for warning in texts(all.filter(|it| it.is_warning()).collect()) {
                 problems.push(format!(
                     "{file}: the file must compile without a warning; remove the cause of this \
                      warning:\n{warning}"
@@ -147,6 +151,7 @@ impl Variant {
             &app.machine,
             &self.exercise,
             binary,
+            self.module.as_deref(),
             &mut io::sink(),
             &mut || false,
         )
@@ -181,6 +186,7 @@ impl Variant {
 
     /// Why the tests were stopped.
     fn explain_stop(&self, reason: StopReason, running: &[String]) -> String {
+        let running: Vec<&str> = running.iter().map(|test| without_module(test)).collect();
         format!(
             "{} {}; a test must end by itself, or exercise.toml needs a larger limit_seconds",
             running.join(", "),
@@ -271,7 +277,7 @@ impl Variant {
         let messages: Vec<String> = report
             .failures
             .iter()
-            .map(|failure| format!("{}: {}", failure.test, failure.message()))
+            .map(|failure| format!("{}: {}", without_module(&failure.test), failure.message()))
             .collect();
         Err(format!(
             "the tests reject this, but without the message \"{expected}\"; correct a test's message \
@@ -291,11 +297,10 @@ impl Variant {
         let source = read_text(&self.exercise.test_file()).unwrap_or_default();
         let marked = rule_marks::marked_tests(&source);
         let names_rule = |test: &&str| {
-            let name = test.rsplit("::").next();
-            let mut marks = marked.iter().filter(|(test, _)| Some(*test) == name);
+            let mut marks = marked.iter().filter(|(name, _)| name == test);
             marks.any(|(_, rules)| rules.contains(&rule))
         };
-        let tests: Vec<&str> = tests.collect();
+        let tests: Vec<&str> = tests.map(without_module).collect();
         if tests.iter().any(names_rule) {
             return Ok(());
         }
@@ -305,6 +310,10 @@ impl Variant {
             tests.join("`, `")
         ))
     }
+}
+
+fn without_module(test: &str) -> &str {
+    test.rsplit("::").next().unwrap_or(test)
 }
 
 fn normalise_spaces(text: &str) -> String {
