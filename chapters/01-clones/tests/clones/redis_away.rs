@@ -261,32 +261,33 @@ async fn unavailable_store_is_a_503_and_no_401() {
 
 /// What happens to the first connection at the signal.
 #[derive(Clone, Copy)]
-enum Mishap {
+enum ProxyFailure {
     /// It stays silent, as if the other machine had vanished and another one had its address.
     Silence,
     /// It forwards one more command to Redis and breaks before it returns the reply.
     LostAnswer,
 }
 
-/// The address of a proxy before this Redis. The failure happens at the signal of the sender, and
-/// only on the first connection.
-async fn with_a(mishap: Mishap, redis: &testbed::Redis) -> (String, watch::Sender<bool>) {
-    let url = redis.url();
-    let (server, number) = url["redis://".len()..].split_once('/').unwrap();
-    let (sender, time_has_come) = watch::channel(false);
-    let server = server.to_owned();
+/// The URL of this Redis through a proxy. The failure happens when the test sends `true`, and only
+/// on the first connection.
+async fn failing_proxy(
+    failure: ProxyFailure,
+    redis: &testbed::Redis,
+) -> (String, watch::Sender<bool>) {
+    let server = redis.address();
+    let (sender, begins) = watch::channel(false);
     let between = scripted(move |connection, mut client| {
-        let (server, mut time_has_come) = (server.clone(), time_has_come.clone());
+        let mut begins = begins.clone();
         async move {
             let mut server = TcpStream::connect(server).await.unwrap();
-            let until_then = async { drop(time_has_come.wait_for(|has_come| *has_come).await) };
+            let until_then = async { drop(begins.wait_for(|begins| *begins).await) };
             tokio::select! {
                 _ = copy_bidirectional(&mut client, &mut server) => return,
                 () = until_then, if connection == 0 => {}
             }
-            match mishap {
-                Mishap::Silence => std::future::pending().await,
-                Mishap::LostAnswer => {
+            match failure {
+                ProxyFailure::Silence => std::future::pending().await,
+                ProxyFailure::LostAnswer => {
                     let mut buffer = [0; 4096];
                     let size = client.read(&mut buffer).await.unwrap();
                     server.write_all(&buffer[..size]).await.unwrap();
@@ -300,13 +301,13 @@ async fn with_a(mishap: Mishap, redis: &testbed::Redis) -> (String, watch::Sende
         }
     })
     .await;
-    (format!("redis://{between}/{number}"), sender)
+    (redis.url_through(between), sender)
 }
 
 #[tokio::test]
 async fn silent_connection_is_replaced() {
     let redis = testbed::redis().await.unwrap();
-    let (url, happen) = with_a(Mishap::Silence, &redis).await;
+    let (url, happen) = failing_proxy(ProxyFailure::Silence, &redis).await;
     let clone = serve(clone_with("clone-1", in_redis(&url))).await;
     let cookie = log_in(&clone.url("/login"), "ada", None).await;
 
@@ -323,7 +324,7 @@ async fn silent_connection_is_replaced() {
 async fn command_with_a_lost_reply_is_retried() {
     let redis = testbed::redis().await.unwrap();
     for command in ["SET", "GET", "end all", "DEL"] {
-        let (url, happen) = with_a(Mishap::LostAnswer, &redis).await;
+        let (url, happen) = failing_proxy(ProxyFailure::LostAnswer, &redis).await;
         let store = in_redis(&url);
         let id = store.create(&session()).await.unwrap();
 

@@ -17,7 +17,7 @@ pub struct RedisProxy {
 impl RedisProxy {
     pub async fn new() -> Self {
         let redis = testbed::redis().await.unwrap();
-        let proxy = FaultProxy::before(address(&redis.url())).await.unwrap();
+        let proxy = FaultProxy::before(redis.address()).await.unwrap();
         RedisProxy { redis, proxy }
     }
 
@@ -28,9 +28,7 @@ impl RedisProxy {
 
     /// The URL of the database through another address.
     pub fn url_through(&self, address: SocketAddr) -> String {
-        let url = self.redis.url();
-        let (_, database) = url.rsplit_once('/').unwrap();
-        format!("redis://{address}/{database}")
+        self.redis.url_through(address)
     }
 
     /// An address that forwards to the proxy until the flag is set. Afterwards it forwards new
@@ -38,7 +36,7 @@ impl RedisProxy {
     pub async fn switchable_address(&self) -> (SocketAddr, Arc<AtomicBool>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listen_address = listener.local_addr().unwrap();
-        let (proxy, redis) = (self.proxy.address(), address(&self.redis.url()));
+        let (proxy, redis) = (self.proxy.address(), self.redis.address());
         let use_direct_route = Arc::new(AtomicBool::new(false));
         let flag = use_direct_route.clone();
         tokio::spawn(async move {
@@ -57,10 +55,4 @@ impl RedisProxy {
         });
         (listen_address, use_direct_route)
     }
-}
-
-/// The address of the server in a URL such as `redis://127.0.0.1:6379/17`.
-fn address(url: &str) -> SocketAddr {
-    let (address, _) = url.trim_start_matches("redis://").split_once('/').unwrap();
-    address.parse().unwrap()
 }

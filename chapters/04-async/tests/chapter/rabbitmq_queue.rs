@@ -246,11 +246,8 @@ async fn cancelled_receiver_takes_no_job() {
 /// A broker, a proxy in front of it, and the URL through the proxy.
 async fn broker_behind_a_proxy() -> (testbed::RabbitMq, FaultProxy, String) {
     let broker = testbed::rabbitmq().await.unwrap();
-    let address = testbed::shared(Service::RabbitMq).await.unwrap().address();
-    let proxy = FaultProxy::before(address).await.unwrap();
-    let url = broker
-        .url()
-        .replace(&address.to_string(), &proxy.address().to_string());
+    let proxy = FaultProxy::before(broker.address()).await.unwrap();
+    let url = broker.url_through(proxy.address());
     (broker, proxy, url)
 }
 

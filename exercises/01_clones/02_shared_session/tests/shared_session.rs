@@ -52,18 +52,10 @@ impl Store {
 
     /// A third clone. Its connection to Redis, which it has already opened, leads through a proxy.
     async fn clone_behind_proxy(&self) -> (RedisSessions, PausingProxy) {
-        let (address, path) = self.address();
-        let proxy = PausingProxy::before(address).await.unwrap();
-        let clone = RedisSessions::new(&format!("redis://{}/{path}", proxy.address())).unwrap();
+        let proxy = PausingProxy::before(self.database.address()).await.unwrap();
+        let clone = RedisSessions::new(&self.database.url_through(proxy.address())).unwrap();
         clone.load("an-unknown-id").await.unwrap();
         (clone, proxy)
-    }
-
-    /// The address of Redis, and the number of the database.
-    fn address(&self) -> (std::net::SocketAddr, String) {
-        let url = self.database.url();
-        let (address, number) = url.trim_start_matches("redis://").split_once('/').unwrap();
-        (address.parse().unwrap(), number.to_owned())
     }
 }
 
@@ -358,9 +350,8 @@ async fn redis_outage_is_an_error_not_a_logout() {
     let store = Store::open().await;
     let id = store.one.log_in("ada", None).await.unwrap();
     // A third clone connects through a proxy that can cut its connection to Redis.
-    let (address, number) = store.address();
-    let proxy = FaultProxy::before(address).await.unwrap();
-    let clone = RedisSessions::new(&format!("redis://{}/{number}", proxy.address())).unwrap();
+    let proxy = FaultProxy::before(store.database.address()).await.unwrap();
+    let clone = RedisSessions::new(&store.database.url_through(proxy.address())).unwrap();
     assert_eq!(
         user_of(&clone, &id).await.as_deref(),
         Some("ada"),

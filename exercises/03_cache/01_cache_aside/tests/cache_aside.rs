@@ -2,7 +2,6 @@
 // another task in the middle of a call. A proxy stops a clone between two of its commands.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -122,18 +121,10 @@ impl Store {
         self.redis(redis::cmd("TTL").arg(key)).await
     }
 
-    /// The address of Redis, and the number of the database.
-    fn address(&self) -> (SocketAddr, String) {
-        let url = self.redis.url();
-        let (address, number) = url.trim_start_matches("redis://").split_once('/').unwrap();
-        (address.parse().unwrap(), number.to_owned())
-    }
-
     /// A third clone. Its connection to Redis, which it has already opened, leads through a proxy.
     async fn clone_behind_proxy(&self) -> (Prices, PausingProxy) {
-        let (address, number) = self.address();
-        let proxy = PausingProxy::before(address).await.unwrap();
-        let url = format!("redis://{}/{number}", proxy.address());
+        let proxy = PausingProxy::before(self.redis.address()).await.unwrap();
+        let url = self.redis.url_through(proxy.address());
         let prices = Prices::new(self.database.clone(), &url).unwrap();
         prices.price(NO_GAME).await.unwrap();
         (prices, proxy)
@@ -335,9 +326,8 @@ async fn concurrent_changes_leave_the_last_price() {
 #[tokio::test]
 async fn redis_outage_causes_no_error() {
     let store = Store::open().await;
-    let (address, number) = store.address();
-    let proxy = FaultProxy::before(address).await.unwrap();
-    let url = format!("redis://{}/{number}", proxy.address());
+    let proxy = FaultProxy::before(store.redis.address()).await.unwrap();
+    let url = store.redis.url_through(proxy.address());
     let prices = Prices::new(store.database.clone(), &url).unwrap();
     assert_eq!(
         prices.price(GAME).await.unwrap(),

@@ -104,12 +104,10 @@ impl Broker {
 #[tokio::test]
 async fn unconfirmed_job_is_an_error() {
     let broker = Broker::start().await;
-    let url = broker.host.url();
-    let (user, rest) = url.split_once('@').unwrap();
-    let (address, name) = rest.split_once('/').unwrap();
-    let proxy = FaultProxy::before(address.parse().unwrap()).await.unwrap();
-    let url = format!("{user}@{}/{name}", proxy.address());
-    let connection = connect(&url).await.unwrap();
+    let proxy = FaultProxy::before(broker.host.address()).await.unwrap();
+    let connection = connect(&broker.host.url_through(proxy.address()))
+        .await
+        .unwrap();
     let mut sender = Sender::open(&connection).await.unwrap();
 
     proxy.inject(Fault::CutAfter { bytes: 1 });

@@ -96,12 +96,10 @@ impl Broker {
 
     /// A connection that the test can cut.
     async fn connect_through_proxy(&self) -> (FaultProxy, Connection) {
-        let url = self.host.url();
-        let (user, rest) = url.split_once('@').unwrap();
-        let (address, name) = rest.split_once('/').unwrap();
-        let proxy = FaultProxy::before(address.parse().unwrap()).await.unwrap();
-        let url = format!("{user}@{}/{name}", proxy.address());
-        let connection = connect(&url).await.unwrap();
+        let proxy = FaultProxy::before(self.host.address()).await.unwrap();
+        let connection = connect(&self.host.url_through(proxy.address()))
+            .await
+            .unwrap();
         (proxy, connection)
     }
 }

@@ -59,8 +59,17 @@ pub async fn rabbitmq() -> Result<RabbitMq, Error> {
 impl RabbitMq {
     /// The virtual host's URL, such as `amqp://workshop:workshop@127.0.0.1:49154/t_1a2b3c4d_1`.
     pub fn url(&self) -> String {
-        let (address, host) = (self.address, &self.virtual_host);
-        format!("amqp://workshop:workshop@{address}/{host}")
+        self.url_through(self.address)
+    }
+
+    /// The server's address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of this virtual host through a proxy.
+    pub fn url_through(&self, proxy: SocketAddr) -> String {
+        format!("amqp://workshop:workshop@{proxy}/{}", self.virtual_host)
     }
 }
 

@@ -41,7 +41,17 @@ pub async fn redis() -> Result<Redis, Error> {
 impl Redis {
     /// The database's URL, such as `redis://127.0.0.1:49153/17`.
     pub fn url(&self) -> String {
-        format!("redis://{}/{}", self.address, self.number)
+        self.url_through(self.address)
+    }
+
+    /// The server's address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of this database through a proxy.
+    pub fn url_through(&self, proxy: SocketAddr) -> String {
+        format!("redis://{proxy}/{}", self.number)
     }
 }
 
