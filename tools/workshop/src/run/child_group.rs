@@ -127,8 +127,12 @@ mod signals {
 #[cfg(all(test, unix))]
 mod tests {
     use std::env;
-    use std::fs::{self, File};
+    use std::fs::File;
     use std::io::Read;
+    use std::path::Path;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
 
     use rustix::process::{Pid, Signal, kill_process};
 
@@ -146,32 +150,38 @@ mod tests {
         }
     }
 
+    fn make_pipe(path: &Path) {
+        let status = Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// The pipe ends when no process is left that could write to it.
+    fn assert_all_end(mut pipe: File) {
+        let (sender, ended) = mpsc::channel();
+        thread::spawn(move || sender.send(pipe.read_to_end(&mut Vec::new())));
+        let end = ended.recv_timeout(Duration::from_mins(1));
+        end.expect("a process that the child started still runs")
+            .unwrap();
+    }
+
     #[test]
     fn signals_end_all_descendants() {
         for signal in [Signal::TERM, Signal::INT] {
             let dir = tempfile::tempdir().unwrap();
             let pipe = dir.path().join("pipe");
-            assert!(
-                Command::new("mkfifo")
-                    .arg(&pipe)
-                    .status()
-                    .unwrap()
-                    .success()
-            );
+            make_pipe(&pipe);
             let mut child = Command::new(env::current_exe().unwrap())
                 .args(["--exact", "run::child_group::tests::child_process"])
                 .env(PIPE, &pipe)
                 .spawn()
                 .unwrap();
             // Waits until the grandchild opens the pipe.
-            let mut reader = File::open(&pipe).unwrap();
+            let reader = File::open(&pipe).unwrap();
 
             kill_process(Pid::from_child(&child), signal).unwrap();
 
-            // The pipe ends when no descendant is left that could write to it.
-            reader.read_to_end(&mut Vec::new()).unwrap();
+            assert_all_end(reader);
             assert!(!child.wait().unwrap().success());
-            fs::remove_file(pipe).unwrap();
         }
     }
 
@@ -179,19 +189,13 @@ mod tests {
     fn dropped_group_is_killed() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("pipe");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&pipe)
-                .status()
-                .unwrap()
-                .success()
-        );
+        make_pipe(&pipe);
         let script = format!("exec 3>'{}'; sleep 600", pipe.display());
         let group = ChildGroup::spawn(Command::new("sh").args(["-c", &script])).unwrap();
-        let mut reader = File::open(&pipe).unwrap();
+        let reader = File::open(&pipe).unwrap();
 
         drop(group);
 
-        reader.read_to_end(&mut Vec::new()).unwrap();
+        assert_all_end(reader);
     }
 }
