@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{Router, routing::get};
 use ch01_clones::balancer::Timeouts;
@@ -78,10 +78,35 @@ async fn closed_idle_connection_fails_no_post() {
     for _ in 0..20 {
         post(&client);
         assert_ok(&mut client, "the clone had closed the connection").await;
-        let connection = within_deadline("the clone to answer", connections.recv())
+        let mut connection = within_deadline("the clone to answer", connections.recv())
             .await
             .unwrap();
-        drop(connection);
+        connection.shutdown().await.unwrap();
+        let mut byte = [0];
+        let end = connection.read(&mut byte);
+        let end = within_deadline("the balancer to close its side too", end).await;
+        assert_eq!(end.unwrap(), 0);
+    }
+}
+
+/// Closes this connection, and returns when the other side's kernel has the end. Awaits nothing.
+fn close_and_deliver(connection: TcpStream) {
+    let (own, other) = (connection.local_addr(), connection.peer_addr());
+    let (own, other) = (own.unwrap().port(), other.unwrap().port());
+    drop(connection);
+    // Linux lists each socket with its local and remote address and its state: 08 is CLOSE_WAIT,
+    // which means that the end has arrived (proc(5), tcp_states.h).
+    let has_end = |socket: &str| {
+        let fields: Vec<&str> = socket.split_whitespace().collect();
+        fields[1].ends_with(&format!(":{other:04X}"))
+            && fields[2].ends_with(&format!(":{own:04X}"))
+            && fields[3] == "08"
+    };
+    let begin = Instant::now();
+    while let Ok(sockets) = std::fs::read_to_string("/proc/net/tcp")
+        && !sockets.lines().skip(1).any(has_end)
+    {
+        assert!(begin.elapsed().as_secs() < 60, "the end does not arrive");
     }
 }
 
@@ -100,9 +125,8 @@ async fn connection_closed_while_sending_fails_no_post() {
         let connection = within_deadline("the clone to answer", connections.recv())
             .await
             .unwrap();
-        // In this order: otherwise a busy kernel may deliver the end of the connection too late,
-        // and the clone might have got the request.
-        drop(connection);
+        // If the end arrived after the request, the clone might have got the request.
+        close_and_deliver(connection);
         post(&client);
         assert_ok(
             &mut client,
