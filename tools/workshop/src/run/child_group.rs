@@ -130,6 +130,7 @@ mod tests {
     use std::fs::File;
     use std::io::Read;
     use std::path::Path;
+    use std::process::Stdio;
     use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
@@ -173,6 +174,8 @@ mod tests {
             let mut child = Command::new(env::current_exe().unwrap())
                 .args(["--exact", "run::child_group::tests::child_process"])
                 .env(PIPE, &pipe)
+                // The reader of this binary's output must not count the child's tests.
+                .stdout(Stdio::null())
                 .spawn()
                 .unwrap();
             // Waits until the grandchild opens the pipe.
