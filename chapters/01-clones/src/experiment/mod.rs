@@ -14,19 +14,15 @@ use std::net::SocketAddr;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use common::shutdown::signal as stop_signal;
+use measurement::{Settings, machine};
 
 mod burn;
 mod container_clones;
-mod machine;
 mod proxy_cost;
 mod scale;
 mod session_cookies;
-mod settings;
-mod spread;
 mod strategies;
 mod usl;
-
-use settings::Settings;
 
 /// The experiment and its settings.
 #[derive(Args)]

@@ -18,10 +18,8 @@ use testbed::{Program, Server, Service};
 
 use super::burn::{SHARED_WORK, rounds_in};
 use super::container_clones::{self, TestBalancer};
-use super::machine;
-use super::settings::Settings;
-use super::spread::Spread;
 use super::usl::UslModel;
+use measurement::{Settings, Spread, machine};
 
 /// The CPU quota of each clone. Eight clones leave the rest of two cores to the balancer and the
 /// load generator.

@@ -23,9 +23,8 @@ use tokio::time::{Instant, sleep};
 
 use super::burn::rounds_in;
 use super::container_clones::{self, TestBalancer};
-use super::settings::Settings;
-use super::spread::Spread;
-use super::{machine, session_cookies};
+use super::session_cookies;
+use measurement::{Settings, Spread, machine};
 
 /// The CPU quotas of the clones. The last clone is the slow one.
 const FAST: f64 = 0.15;

@@ -11,11 +11,14 @@ use ch02_database::{PgCatalog, PgOrders};
 use sqlx::PgPool;
 use testbed::{Postgres, PostgresCluster};
 
+use crate::cli::DemoArguments;
+
 /// The number of shards.
 const SHARDS: usize = 4;
 
 /// Runs all parts, one after the other.
-pub async fn run(pairs: u32, games: u32, stay: bool) -> anyhow::Result<()> {
+pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
+    let DemoArguments { pairs, games, stay } = arguments;
     let start = Instant::now();
     println!("starting a primary with two replicas, and {SHARDS} databases for the shards …");
     let cluster = PostgresCluster::start(2).await?;

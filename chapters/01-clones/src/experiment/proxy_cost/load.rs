@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use loadgen::{Report, Request, Target, open_loop};
 
-use crate::experiment::settings::Settings;
+use measurement::Settings;
 
 /// Open connections of the load generator.
 pub const CONNECTIONS: usize = 32;

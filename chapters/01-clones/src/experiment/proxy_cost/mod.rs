@@ -15,12 +15,10 @@ use anyhow::Context;
 use clap::Args;
 use loadgen::plots::{Axis, Look, Plot, Point, Series};
 
-use super::machine;
-use super::settings::Settings;
-use super::spread::Spread;
 use balancer_variant::Variant;
 use load::{CONNECTIONS, Load};
 use measured_process::MeasuredProcess;
+use measurement::{Settings, Spread, machine};
 use row::{Row, ratio};
 
 pub mod backend;

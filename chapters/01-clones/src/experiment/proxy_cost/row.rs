@@ -6,7 +6,7 @@ use loadgen::Report;
 
 use super::load::Load;
 use super::measured_process::MeasuredProcess;
-use crate::experiment::spread::Spread;
+use measurement::Spread;
 
 /// The measurements of one proxy, one value per round; `None` for an inconclusive round.
 #[derive(Default)]

@@ -8,8 +8,11 @@ use std::fmt;
 /// The median, the smallest and the largest of some measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
+    /// The middle measurement, or the mean of the two in the middle.
     pub median: f64,
+    /// The smallest.
     pub min: f64,
+    /// The largest.
     pub max: f64,
 }
 

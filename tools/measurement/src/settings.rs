@@ -10,15 +10,15 @@ use clap::Args;
 pub struct Settings {
     /// Run for a few seconds only: a test that the experiment works, without a useful result
     #[arg(long)]
-    pub(super) quick: bool,
+    pub quick: bool,
     /// The folder for the plot
     #[arg(long, value_name = "DIR")]
-    pub(super) svg: Option<PathBuf>,
+    pub svg: Option<PathBuf>,
 }
 
 impl Settings {
     /// Writes the plot into the folder of `--svg`, if it is given.
-    pub(super) fn draw(
+    pub fn draw(
         &self,
         file: &str,
         svg: impl FnOnce() -> anyhow::Result<String>,

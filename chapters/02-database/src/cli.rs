@@ -1,0 +1,38 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::experiment;
+
+#[derive(Parser)]
+#[command(
+    version,
+    about = "Chapter 2: replicas and shards of a database. Without a command: the demonstration, \
+             on real PostgreSQL servers in containers",
+    args_conflicts_with_subcommands = true
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub demo: DemoArguments,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Measures one claim of the chapter on this machine
+    Experiment(experiment::Arguments),
+}
+
+#[derive(Args)]
+pub struct DemoArguments {
+    /// The number of price changes, each followed by a read
+    #[arg(long, default_value_t = 200)]
+    pub pairs: u32,
+    /// The number of games in the store
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(7..))]
+    pub games: u32,
+    /// Keep the servers running at the end, until Ctrl-C
+    #[arg(long)]
+    pub stay: bool,
+}

@@ -1,0 +1,32 @@
+//! `cargo run --release -p ch02-database -- experiment …` measures the chapter's claims on this
+//! machine.
+//!
+//! Each experiment prints a table with medians and spreads, and draws a plot with `--svg`. Rounds
+//! are interleaved (A B C, A B C, …), so that other load on the machine affects all cases equally.
+//!
+//! Left out: other machines. The servers and their clients share the same cores.
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use common::shutdown::signal as stop_signal;
+use measurement::machine;
+
+/// The experiment and its settings.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    experiment: Experiment,
+}
+
+#[derive(Subcommand)]
+enum Experiment {}
+
+/// Runs one experiment. Ctrl-C stops it, and its servers.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    machine::warn_of_debug_build();
+    let experiment = async { match arguments.experiment {} };
+    tokio::select! {
+        result = experiment => result,
+        () = stop_signal() => bail!("stopped before the end; the started servers are stopped too"),
+    }
+}
