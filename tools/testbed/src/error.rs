@@ -87,6 +87,14 @@ pub enum Error {
         /// Its error message.
         reason: String,
     },
+    /// A server runs, but does not take a setting.
+    #[error("{server} runs, but it does not take a setting: {reason}")]
+    Setting {
+        /// The container's name.
+        server: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// The folder with the lock files is not usable.
     #[error("{path} is not usable for lock files ({reason}); make it writable, and try again")]
     State {
@@ -112,7 +120,7 @@ pub enum Error {
         reason: String,
     },
     /// A fault proxy cannot listen.
-    #[error("a fault proxy cannot listen on 127.0.0.1: {0}")]
+    #[error("a fault proxy cannot listen: {0}")]
     Proxy(#[from] io::Error),
     /// Docker refused a request for another reason.
     #[error("Docker could not {action}: {reason}")]

@@ -1,6 +1,7 @@
 //! The network in which all of this owner's containers find each other by name.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::NetworkCreateRequest;
@@ -29,4 +30,24 @@ pub(crate) async fn network(docker: &Docker) -> Result<String, Error> {
         created.map_err(|error| Error::docker(format!("create the network {name}"), &error))?;
     }
     Ok(name)
+}
+
+/// This machine's address in the network. Containers reach programs of this machine there. On Linux
+/// only: elsewhere the network belongs to a virtual machine.
+pub(crate) async fn gateway(docker: &Docker) -> Result<IpAddr, Error> {
+    let name = network(docker).await?;
+    let found = docker.inspect_network(&name, None).await;
+    let found =
+        found.map_err(|error| Error::docker(format!("inspect the network {name}"), &error))?;
+    let configurations = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+    let mut gateways = configurations
+        .into_iter()
+        .filter_map(|config| config.gateway);
+    let gateway = gateways.find_map(|gateway| gateway.parse().ok());
+    gateway.ok_or_else(|| {
+        Error::docker_message(
+            format!("find this machine's address in the network {name}"),
+            "the network has no gateway".to_owned(),
+        )
+    })
 }

@@ -10,7 +10,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,9 +41,9 @@ struct State {
 }
 
 impl ProxyListener {
-    /// An open listener on a free port of 127.0.0.1.
-    pub(super) fn bind() -> io::Result<ProxyListener> {
-        let socket = bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    /// An open listener on a free port of this address of the machine.
+    pub(super) fn bind(address: IpAddr) -> io::Result<ProxyListener> {
+        let socket = bind((address, 0).into())?;
         let address = socket.local_addr()?;
         let (listener, reservation) = if cfg!(target_os = "linux") {
             (bind(address)?.listen(BACKLOG)?, Some(socket))
@@ -130,6 +130,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::os::fd::AsFd;
     use std::sync::Arc;
 
@@ -139,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn listener_reopens_while_a_copy_still_exists() {
-        let listener = Arc::new(ProxyListener::bind().unwrap());
+        let listener = Arc::new(ProxyListener::bind(Ipv4Addr::LOCALHOST.into()).unwrap());
         // A process that is being started has such a copy.
         let copy = listener
             .state

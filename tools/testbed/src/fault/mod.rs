@@ -18,7 +18,7 @@ mod relay;
 mod state;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -84,13 +84,18 @@ impl FaultProxy {
     /// Listens on a free port of 127.0.0.1, and connects to `server` for each client. If the server
     /// is unreachable, the client's connection is closed.
     pub async fn before(server: SocketAddr) -> io::Result<FaultProxy> {
+        FaultProxy::listen_on(Ipv4Addr::LOCALHOST.into(), server).await
+    }
+
+    /// Like [`before`](Self::before), on another address of this machine.
+    pub(crate) async fn listen_on(address: IpAddr, server: SocketAddr) -> io::Result<FaultProxy> {
         let runtime = crate::docker::runtime().clone();
         let (state, receiver) = watch::channel(FaultState::default());
         let counters = Arc::new(ByteCounters::default());
         let task_counters = Arc::clone(&counters);
         // A listener belongs to the runtime in which it is created.
         let start = async move {
-            let listener = Arc::new(ProxyListener::bind()?);
+            let listener = Arc::new(ProxyListener::bind(address)?);
             let accepting = Arc::clone(&listener);
             tokio::spawn(accept_connections(
                 accepting,

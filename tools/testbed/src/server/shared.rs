@@ -134,7 +134,7 @@ impl SharedServer {
                     .map_err(|error| Error::docker(format!("inspect {primary}"), &error))?;
                 // A replica is a copy of one primary. A new primary needs a new replica.
                 source.push_str(&container.id.unwrap_or_default());
-                replica_script(&primary, "shared", &postgres_settings())
+                replica_script((&primary, service.port()), "shared", &postgres_settings())
             }
             _ => start_script(service, &[]),
         };

@@ -67,23 +67,36 @@ fi";
 const POSTGRES: &str =
     "exec postgres -D /tmp/data -c listen_addresses='*' -c unix_socket_directories=/tmp";
 
-/// The start script of a replica. It copies the running primary and follows it through a
-/// replication slot.
-pub(crate) fn replica_script(primary: &str, slot: &str, settings: &[(String, String)]) -> String {
+/// The start script of a replica. It copies the primary at this host and port, and follows it
+/// through a replication slot. The primary sees it under the slot's name.
+pub(crate) fn replica_script(
+    (host, port): (&str, u16),
+    slot: &str,
+    settings: &[(String, String)],
+) -> String {
     format!(
         "set -e
 export HOME=/tmp
 if [ ! -f /tmp/data/ready ]; then
   rm -rf /tmp/data
   # An earlier attempt that was cut off may have left its slot.
-  psql --host={primary} --username=workshop --dbname=postgres --quiet --tuples-only --command=\"
+  psql --host={host} --port={port} --username=workshop --dbname=postgres --quiet --tuples-only --command=\"
     SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}' AND NOT active\"
-  pg_basebackup --host={primary} --username=workshop --pgdata=/tmp/data --checkpoint=fast --wal-method=stream --no-sync \
+  pg_basebackup --host={host} --port={port} --username=workshop --pgdata=/tmp/data --checkpoint=fast --wal-method=stream --no-sync \
     --write-recovery-conf --create-slot --slot={slot}
   touch /tmp/data/ready
 fi
 {POSTGRES} {}",
-        flags(&[("max_connections", "100")], settings, postgres_flag)
+        flags(
+            &[
+                ("max_connections", "100"),
+                ("cluster_name", slot),
+                // A promoted replica has no slots for its followers.
+                ("wal_keep_size", "256MB"),
+            ],
+            settings,
+            postgres_flag
+        )
     )
 }
 

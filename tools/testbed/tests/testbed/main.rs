@@ -2,5 +2,6 @@
 
 mod dedicated;
 mod fault;
+mod postgres_cluster;
 mod program;
 mod shared;
