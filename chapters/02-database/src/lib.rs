@@ -1,8 +1,8 @@
 //! Chapter 2: the store's data, and how it is spread over several databases.
 //!
-//! Two traits hide the databases from the rest of the workshop: [`Catalog`] (games and reviews) and
-//! [`Orders`]. Each has an implementation on PostgreSQL servers and a contract that every
-//! implementation must pass.
+//! Four traits hide the databases from the rest of the workshop: [`Catalog`] (games and reviews),
+//! [`Social`] (friends and activity), [`News`] and [`Orders`]. Each has an implementation on
+//! PostgreSQL servers and a contract that every implementation must pass.
 //!
 //! | module | technique |
 //! |---|---|
@@ -13,7 +13,7 @@
 //! | [`sharding`] | customer → bucket → shard |
 //! | [`postgres`] | connections, time limits, transactions, migrations |
 //! | [`seed`] | the seeded generator, and filling empty databases |
-//! | [`contract`] | tests for every implementation of the two traits |
+//! | [`contract`] | tests for every implementation of the four traits |
 //!
 //! Left out:
 //! * The single-machine version: one SQLite file per database. Chapter 5 has it.
@@ -27,7 +27,8 @@
 //! * Migrations of tables in use: one that locks a large table for minutes blocks the store.
 //! * Flags for the time limits, and poolers such as `PgBouncer`, which reject settings that come
 //!   with the connection.
-//! * Friends, news and launch events in the generator.
+//! * Making and ending friendships: the generator does it once.
+//! * Launch events in the generator.
 //! * An index for the title search (`pg_trgm`), and paging by key instead of `OFFSET`.
 
 pub mod catalog;
@@ -39,7 +40,7 @@ pub mod replication;
 pub mod seed;
 pub mod sharding;
 
-pub use catalog::{Catalog, PgCatalog};
+pub use catalog::{Catalog, News, PgCatalog, Social};
 pub use model::{Game, GameId, Order, OrderId, StoreError};
 pub use orders::{Orders, PgOrders};
 pub use replication::{Node, Read};

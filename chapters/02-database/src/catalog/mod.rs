@@ -1,16 +1,22 @@
-//! The catalogue: the trait [`Catalog`], and [`PgCatalog`] on a PostgreSQL primary with replicas.
+//! The catalogue: the traits [`Catalog`], [`Social`] and [`News`], and [`PgCatalog`], which
+//! implements them on a PostgreSQL primary with replicas.
 //!
 //! A read may come from a replica, so it returns a [`Read`] that names the server. A write always
 //! goes to the primary.
 
+pub mod denormalised;
+mod news;
 mod postgres;
 mod queries;
 mod rows;
+mod social;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+pub use news::News;
 pub use postgres::PgCatalog;
+pub use social::{ActivityKey, InvalidActivityKey, Social};
 
 use crate::model::{Game, GameId, Listing, Product, Review, ReviewId, StoreError};
 use crate::replication::Read;

@@ -15,6 +15,7 @@ use super::queries::{
     add_to_rating, select_game, select_page, select_reviews, select_versions, update_game,
 };
 use super::rows;
+use super::social::{add_review_activity, delete_activity};
 use super::{Catalog, DeleteOutcome, GameChange, GamePage, GameQuery, GameVersion, NewReview};
 use crate::model::{Game, GameId, Product, Review, ReviewId, StoreError};
 use crate::postgres::{
@@ -61,7 +62,7 @@ impl PgCatalog {
 
     // ANCHOR: read
     /// Asks the replicas in turn. If none of them answers, asks the primary.
-    async fn read<'s, T, Query>(
+    pub(super) async fn read<'s, T, Query>(
         &'s self,
         query: impl Fn(&'s PgPool) -> Query,
     ) -> Result<Read<T>, StoreError>
@@ -91,7 +92,7 @@ impl PgCatalog {
 
     /// Runs a transaction on the primary, then waits for the replicas. A caller that is dropped in
     /// between does not wait, but it has not confirmed the write to its client either.
-    async fn write<T: Send + 'static>(
+    pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>>
         + Send
@@ -162,9 +163,11 @@ impl Catalog for PgCatalog {
                 .bind(customer)
                 .bind(stars)
                 .bind(text)
-                .fetch_one(db)
+                .fetch_one(&mut *db)
                 .await?;
-                rows::review(&row).map(Some)
+                let review = rows::review(&row)?;
+                add_review_activity(db, id, &review).await?;
+                Ok(Some(review))
             })
         })
         .await
@@ -201,6 +204,7 @@ impl Catalog for PgCatalog {
                         .fetch_one(&mut *db)
                         .await?;
                 add_to_rating(db, id, -1, -i64::from(stars)).await?;
+                delete_activity(db, review).await?;
                 Ok(DeleteOutcome::Deleted)
             })
         })

@@ -1,13 +1,18 @@
-//! The contracts: what every implementation of [`Catalog`](crate::Catalog) and
-//! [`Orders`](crate::Orders) must do. The tests of each implementation call these functions.
+//! The contracts: what every implementation of [`Catalog`](crate::Catalog),
+//! [`Social`](crate::Social), [`News`](crate::News) and [`Orders`](crate::Orders) must do. The
+//! tests of each implementation call these functions.
 //!
 //! Each function takes a newly seeded store, works with it, and panics at the first broken promise.
 //! The message names the likely mistake. What only some implementations promise, such as
 //! which server answers, is checked by their own tests.
 
 mod catalog;
+mod news;
 mod orders;
 mod reviews;
+mod social;
 
 pub use catalog::check_catalog;
+pub use news::check_news;
 pub use orders::check_orders;
+pub use social::check_social;

@@ -12,35 +12,57 @@ use sqlx::postgres::PgPool;
 use super::pool::dedicated_connection;
 use crate::model::StoreError;
 
-const CATALOG: &str = include_str!("../../migrations/catalog/0001_games_and_reviews.sql");
-const SHARD: &str = include_str!("../../migrations/shard/0001_orders.sql");
+/// One file of `migrations/`: version, description, statements. A released file must not change:
+/// sqlx compares its checksum with the one in the database.
+type Step = (i64, &'static str, &'static str);
+
+const CATALOG: &[Step] = &[
+    (
+        1,
+        "games and reviews",
+        include_str!("../../migrations/catalog/0001_games_and_reviews.sql"),
+    ),
+    (
+        3,
+        "social and news",
+        include_str!("../../migrations/catalog/0003_social_and_news.sql"),
+    ),
+];
+
+const SHARD: &[Step] = &[(
+    1,
+    "orders",
+    include_str!("../../migrations/shard/0001_orders.sql"),
+)];
 
 /// Creates or updates the tables of the catalogue and of every shard.
 ///
 /// [`StoreError::Corrupt`] if another version of the program has migrated a database and this
 /// version does not know its tables.
 pub async fn migrate(primary: &PgPool, shards: &[PgPool]) -> Result<(), StoreError> {
-    run_migration(primary, "catalog_migrations", "games and reviews", CATALOG).await?;
+    run_migrations(primary, "catalog_migrations", CATALOG).await?;
     for shard in shards {
-        run_migration(shard, "shard_migrations", "orders", SHARD).await?;
+        run_migrations(shard, "shard_migrations", SHARD).await?;
     }
     Ok(())
 }
 
-async fn run_migration(
+async fn run_migrations(
     pool: &PgPool,
     migrations_table: &'static str,
-    name: &'static str,
-    sql: &'static str,
+    steps: &[Step],
 ) -> Result<(), StoreError> {
-    let migration = Migration::new(
-        1,
-        name.into(),
-        MigrationType::Simple,
-        sql.into_sql_str(),
-        false,
-    );
-    let mut migrator = Migrator::with_migrations(vec![migration]);
+    let migrations = steps.iter().map(|&(version, description, sql)| {
+        let sql = sql.into_sql_str();
+        Migration::new(
+            version,
+            description.into(),
+            MigrationType::Simple,
+            sql,
+            false,
+        )
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
     migrator.dangerous_set_table_name(migrations_table);
     let mut connection = dedicated_connection(pool).await?;
     let migrated = migrator.run(&mut connection).await;

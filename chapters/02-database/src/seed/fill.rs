@@ -1,4 +1,5 @@
-//! Fills empty databases with the generator's games, reviews and sample orders.
+//! Fills empty databases with the generator's data: games, reviews and sample orders here, the rest
+//! in `social.rs`.
 //!
 //! No transaction spans several databases, so the order of the steps makes the seeding "all or
 //! nothing". The shards come first; filling a shard twice does no harm. The catalogue comes last,
@@ -14,6 +15,7 @@ use sqlx::{Connection, Error, Executor, Row};
 use super::copy::Rows;
 use super::generator::{Generator, SAMPLE_ORDERS};
 use super::parameters::{SeedMismatch, SeedParameters, SeedRequest, check_seed_parameters};
+use super::social::fill_social_and_news;
 use crate::model::{GameId, Product, StoreError};
 use crate::postgres::dedicated_connection;
 use crate::sharding::{BUCKETS, ShardId, ShardMap, bucket_of_order};
@@ -113,6 +115,7 @@ pub async fn seed_store(
         write_parameters(&mut catalog, parameters).await?;
         parameters
     };
+    fill_social_and_news(&mut catalog, shards, parameters).await?;
     catalog.execute("COMMIT").await?;
     let _ = catalog.close().await;
     Ok(parameters)

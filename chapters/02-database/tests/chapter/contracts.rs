@@ -1,4 +1,4 @@
-//! The contracts of `Catalog` and `Orders` on PostgreSQL.
+//! The contracts of `Catalog`, `Social`, `News` and `Orders` on PostgreSQL.
 
 use std::time::Duration;
 
@@ -21,6 +21,19 @@ async fn catalog_with_replicas_keeps_the_contract() {
 async fn catalog_without_replicas_keeps_the_contract() {
     let store = Store::filled().await;
     contract::check_catalog(&open_catalog(&store.primary, &[]).await, GAMES).await;
+}
+
+#[tokio::test]
+async fn social_with_replicas_keeps_the_contract() {
+    let store = Store::filled().await;
+    let catalog = store.pg_catalog().await;
+    contract::check_social(&catalog, &catalog, GAMES).await;
+}
+
+#[tokio::test]
+async fn news_with_replicas_keeps_the_contract() {
+    let store = Store::filled().await;
+    contract::check_news(&store.pg_catalog().await, GAMES).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ch02_database::seed::generator::{Generator, SAMPLE_ORDERS};
+use ch02_database::seed::generator::{ARTICLES, Friendship, Generator, SAMPLE_ORDERS};
 use ch02_database::sharding::{bucket_of_customer, bucket_of_order};
 
 #[test]
@@ -27,6 +27,59 @@ fn another_seed_makes_another_store() {
 fn game_7_matches_the_snapshot() {
     // A difference changes the stored snapshots of every chapter. Was that the intention?
     insta::assert_json_snapshot!(Generator::new(42).product(7));
+}
+
+#[test]
+fn article_3_matches_the_snapshot() {
+    insta::assert_json_snapshot!(Generator::new(42).article(3, 60));
+}
+
+#[test]
+fn articles_are_ordered_and_complete() {
+    let generator = Generator::new(42);
+    let articles: Vec<_> = (1..=ARTICLES).map(|id| generator.article(id, 60)).collect();
+    for pair in articles.windows(2) {
+        assert!(
+            pair[0].published_at < pair[1].published_at,
+            "a later article needs a later date: {pair:?}"
+        );
+    }
+    for article in articles {
+        let texts = [
+            &article.slug,
+            &article.title,
+            &article.summary,
+            &article.body,
+        ];
+        assert!(
+            texts.iter().all(|text| !text.contains(['{', '}'])),
+            "a name in braces was not replaced: {article:?}"
+        );
+        assert!(article.slug.ends_with(&format!("-{}", article.id)));
+    }
+}
+
+#[test]
+fn friendships_are_unique_pairs() {
+    let generator = Generator::new(42);
+    let friendships = generator.friendships();
+    assert_eq!(friendships, Generator::new(42).friendships());
+    let mut pairs = HashSet::new();
+    for Friendship { between, .. } in &friendships {
+        let (one, other) = between.clone();
+        assert_ne!(one, other, "nobody is their own friend");
+        assert!(
+            !pairs.contains(&(other.clone(), one.clone())),
+            "{between:?}"
+        );
+        assert!(pairs.insert((one, other)), "{between:?} twice");
+    }
+    let customers = generator.customers().len();
+    assert!(
+        (customers..3 * customers).contains(&friendships.len()),
+        "{} friendships of {customers} customers",
+        friendships.len()
+    );
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! the same in a store of ten games and in a store of ten thousand. The tests of every chapter can
 //! therefore compare with stored snapshots.
 
+mod friends;
+mod news;
 mod words;
 
 use std::collections::HashMap;
@@ -15,8 +17,10 @@ use fake::faker::name::en::FirstName;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+pub use self::friends::{Friendship, TOUR_CUSTOMER};
+pub use self::news::ARTICLES;
 use self::words::pick;
-use crate::model::{GENRES, Game, GameId, Product, Review, average_rating};
+use crate::model::{ArticleId, GENRES, Game, GameId, Product, Review, average_rating};
 use crate::model::{Order, OrderId};
 use crate::sharding::{BUCKETS, Bucket, bucket_of_customer, bucket_of_order};
 
@@ -30,7 +34,7 @@ pub const SAMPLE_ORDERS: OrderId = 1_000;
 const MIN_CUSTOMERS: u32 = 2_000;
 const MAX_REVIEWS_PER_GAME: i64 = 8;
 
-/// Generates games, customers and orders from a seed.
+/// Generates games, customers with friends, orders and news from a seed.
 ///
 /// ```
 /// use ch02_database::seed::generator::Generator;
@@ -49,6 +53,9 @@ enum Stream {
     Game(GameId),
     Order(OrderId),
     Customers,
+    Article(ArticleId),
+    /// By the customer's position in the list of all customers.
+    Friends(usize),
 }
 
 impl Generator {
@@ -162,6 +169,8 @@ impl Generator {
             Stream::Customers => 0,
             Stream::Game(id) => (1 << 62) | *id as u64,
             Stream::Order(id) => (2 << 62) | *id as u64,
+            Stream::Article(id) => (1 << 61) | *id as u64,
+            Stream::Friends(number) => (3 << 62) | *number as u64,
         });
         rng
     }

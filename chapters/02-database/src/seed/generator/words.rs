@@ -166,6 +166,97 @@ const NEGATIVE_REVIEWS: [&str; 6] = [
     "I asked for a refund.",
 ];
 
+/// The form of an article. Names in braces are replaced.
+pub(super) struct NewsTemplate {
+    pub(super) title: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) body: [&'static str; 3],
+}
+
+pub(super) const NEWS: [NewsTemplate; 8] = [
+    NewsTemplate {
+        title: "{game} gets a level editor",
+        summary: "{developer} hands its own tools to the players.",
+        body: [
+            "The next update of {game} brings the editor that the studio itself used. It runs on \
+             {platform} and needs no account.",
+            "\"Half of our best ideas came from the forum,\" says {developer}. \"Now the forum can \
+             build them.\"",
+            "The first hundred levels are already there. They come from a closed test in autumn.",
+        ],
+    },
+    NewsTemplate {
+        title: "Patch 1.1 for {game} is out",
+        summary: "Shorter loading times, and a camera that listens.",
+        body: [
+            "{developer} has published the first large patch for {game}. Old saves keep working.",
+            "The patch halves the loading times on {platform} and adds an option for the camera, \
+             which many reviews had asked for.",
+            "The notes list 43 corrected errors. Number 17 was everybody's favourite; it stays as \
+             an option.",
+        ],
+    },
+    NewsTemplate {
+        title: "How {game} found its sound",
+        summary: "A visit to the basement where the soundtrack was recorded.",
+        body: [
+            "A piano without three of its keys, a rainy roof and a fan: most sounds of {game} come \
+             from one basement.",
+            "{developer} recorded for two winters. In summer the street was too loud.",
+            "The soundtrack follows the player's pace, so no two evenings sound the same.",
+        ],
+    },
+    NewsTemplate {
+        title: "{game} speedrun falls below an hour",
+        summary: "A shortcut through the second act saves eleven minutes.",
+        body: [
+            "The community has worked on the record for {game} for a year. On Sunday it fell.",
+            "The new route skips most of the second act. \"We will not patch it,\" says \
+             {developer}. \"It is beautiful.\"",
+            "The next goal is known already: a run without a single jump.",
+        ],
+    },
+    NewsTemplate {
+        title: "Five things to know before you start {game}",
+        summary: "Small hints without spoilers, for new players.",
+        body: [
+            "Talk to everybody twice. The second answer is the honest one.",
+            "Do not sell the lamp. Save before the bridge. And yes, the cat can come along.",
+            "Last: take your time. {game} is a game of {genre}, but nobody counts the minutes.",
+        ],
+    },
+    NewsTemplate {
+        title: "{developer} talks about the end of {game}",
+        summary: "The last scene was nearly cut.",
+        body: [
+            "Four weeks before the release, the end of {game} was a black screen with one sentence.",
+            "\"We had no money for the scene,\" says {developer}. \"Then the whole team made it on a \
+             weekend.\"",
+            "The sentence is still there. Players find it on the ship.",
+        ],
+    },
+    NewsTemplate {
+        title: "{game} now runs on old machines",
+        summary: "A new mode needs half of the memory.",
+        body: [
+            "{developer} has written a second renderer for {game}. It looks like the first one, and \
+             needs half of the memory.",
+            "The studio tested it on computers from a school in its street.",
+            "The school keeps the computers, and a free copy for each.",
+        ],
+    },
+    NewsTemplate {
+        title: "Players of {game} plant a forest",
+        summary: "One tree for each finished run: 20,000 so far.",
+        body: [
+            "In spring {developer} promised a tree for each finished run of {game}. Nobody expected \
+             this many.",
+            "The trees stand on a former airfield. The paths between them have the names of levels.",
+            "The offer stays. The studio only asks for honest runs.",
+        ],
+    },
+];
+
 /// A title, such as "Iron Harbour II".
 pub(super) fn title(rng: &mut ChaCha8Rng) -> String {
     format!(

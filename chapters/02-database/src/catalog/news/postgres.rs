@@ -1,0 +1,62 @@
+//! News in the catalogue's database.
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Error, Row};
+
+use super::News;
+use crate::catalog::PgCatalog;
+use crate::model::{Article, ArticleId, StoreError};
+use crate::postgres::replace_nul;
+use crate::replication::Read;
+
+#[async_trait]
+impl News for PgCatalog {
+    async fn articles(
+        &self,
+        before: Option<ArticleId>,
+        limit: usize,
+    ) -> Result<Read<Vec<Article>>, StoreError> {
+        self.read(|server| select_articles(server, before, limit))
+            .await
+    }
+
+    async fn article(&self, slug: &str) -> Result<Read<Option<Article>>, StoreError> {
+        let slug = &*replace_nul(slug);
+        self.read(|server| select_article(server, slug)).await
+    }
+}
+
+async fn select_articles(
+    server: &PgPool,
+    before: Option<ArticleId>,
+    limit: usize,
+) -> Result<Vec<Article>, Error> {
+    let rows = sqlx::query("SELECT * FROM news WHERE id < $1 ORDER BY id DESC LIMIT $2")
+        .bind(before.unwrap_or(ArticleId::MAX))
+        .bind(limit as i64)
+        .fetch_all(server)
+        .await?;
+    rows.iter().map(article).collect()
+}
+
+async fn select_article(server: &PgPool, slug: &str) -> Result<Option<Article>, Error> {
+    let row = sqlx::query("SELECT * FROM news WHERE slug = $1")
+        .bind(slug)
+        .fetch_optional(server)
+        .await?;
+    row.as_ref().map(article).transpose()
+}
+
+fn article(row: &PgRow) -> Result<Article, Error> {
+    Ok(Article {
+        id: row.try_get("id")?,
+        slug: row.try_get("slug")?,
+        title: row.try_get("title")?,
+        summary: row.try_get("summary")?,
+        body: row.try_get("body")?,
+        game_id: row.try_get("game_id")?,
+        game_title: row.try_get("game_title")?,
+        published_at: row.try_get("published_at")?,
+    })
+}
