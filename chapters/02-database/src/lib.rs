@@ -12,6 +12,7 @@
 //! | [`replication`] | which replica may answer a read |
 //! | [`sharding`] | customer → bucket → shard |
 //! | [`postgres`] | connections, time limits, transactions, migrations |
+//! | [`naive`] | the naive versions, by name |
 //! | [`seed`] | the seeded generator, and filling empty databases |
 //! | [`contract`] | tests for every implementation of the four traits |
 //!
@@ -34,6 +35,7 @@
 pub mod catalog;
 pub mod contract;
 pub mod model;
+pub mod naive;
 pub mod orders;
 pub mod postgres;
 pub mod replication;
@@ -42,6 +44,7 @@ pub mod sharding;
 
 pub use catalog::{Catalog, News, PgCatalog, Social};
 pub use model::{Game, GameId, Order, OrderId, StoreError};
+pub use naive::Naive;
 pub use orders::{Orders, PgOrders};
 pub use replication::{Node, Read};
 pub use sharding::{Bucket, ShardId, ShardMap};

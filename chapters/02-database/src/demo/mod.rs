@@ -56,7 +56,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     println!("3. replica-1 is killed during reads.");
     replication::kill_a_replica(&cluster, &fixed).await?;
     println!("4. Orders on four shards.");
-    sharding::place_orders(&PgOrders::new(shards), games).await?;
+    sharding::place_orders(&PgOrders::open(&primary, shards).await?, games).await?;
     println!(
         "the demonstration took {:.0} s\n",
         start.elapsed().as_secs_f64()

@@ -4,6 +4,7 @@
 //! holds an order.
 
 mod postgres;
+mod routing;
 
 use async_trait::async_trait;
 

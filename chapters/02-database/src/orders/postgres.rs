@@ -1,10 +1,11 @@
 //! Orders in several PostgreSQL databases, one per shard.
 //!
-//! Every method finds the shard from the customer's name or from the order's id and then asks only
-//! that shard. So a failed shard affects only its own customers. Only the count asks all shards.
+//! Every method finds the bucket from the customer's name or from the order's id, and asks only the
+//! shard that owns the bucket. So a failed shard affects only its own customers. Only the count asks
+//! all shards.
 //!
-//! Two checks prevent an order in the wrong shard: this file, and the database, where an order
-//! needs the row of its bucket. Orders of one bucket wait for each other at that row, until the
+//! Every statement checks that the shard owns the bucket, with the epoch of this clone's map (see
+//! the module `sharding`). Orders of one bucket wait for each other at the bucket's row, until the
 //! commit of each is on disk.
 
 use async_trait::async_trait;
@@ -12,28 +13,67 @@ use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Error, Row};
 
 use super::Orders;
+use super::routing::{Reply, Router, no_map};
 use crate::model::{NewOrder, Order, OrderId, PlaceOutcome, StoreError};
+use crate::naive::Naive;
 use crate::postgres::{QUERY_TIMEOUT, replace_nul, transact, with_timeout};
-use crate::sharding::{Bucket, ShardId, ShardMap, bucket_of_customer, bucket_of_order, order_id};
+use crate::sharding::{
+    Bucket, Epoch, ShardId, ShardMap, bucket_of_customer, bucket_of_order, gate, load_map, order_id,
+};
 
 const ORDER_COLUMNS: &str = "id, customer, game_id, quantity, total_cents, created_at";
 
+// ANCHOR: owned
+/// One row if this shard owns bucket `$1` with the epoch `$2`, else none.
+const OWNED: &str = "SELECT bucket FROM buckets \
+     WHERE bucket = $1 AND epoch = $2 AND state = 'active'";
+// ANCHOR_END: owned
+
+/// One row, whoever owns the bucket: the naive version of [`OWNED`].
+const UNCHECKED: &str = "SELECT $1::integer AS bucket WHERE $2::bigint IS NOT NULL";
+
 /// Orders in one PostgreSQL database per shard.
 pub struct PgOrders {
-    map: ShardMap,
-    shards: Vec<PgPool>,
+    router: Router,
+    checks_epoch: bool,
 }
 
 impl PgOrders {
-    /// Orders in these databases, in the order of the shards.
+    /// Orders in these databases, in the order of the shards. Reads the shard map from the
+    /// catalogue's primary.
     ///
-    /// # Panics
-    /// If there is no shard, or more than [`BUCKETS`](crate::sharding::BUCKETS).
-    pub fn new(shards: Vec<PgPool>) -> Self {
-        PgOrders {
-            map: ShardMap::even(shards.len()),
-            shards,
-        }
+    /// [`StoreError::Corrupt`] if the store has not been filled.
+    pub async fn open(catalog: &PgPool, shards: Vec<PgPool>) -> Result<Self, StoreError> {
+        PgOrders::open_naive(catalog, shards, &[]).await
+    }
+
+    /// Orders with these techniques switched to their naive versions.
+    pub async fn open_naive(
+        catalog: &PgPool,
+        shards: Vec<PgPool>,
+        naive: &[Naive],
+    ) -> Result<Self, StoreError> {
+        let uses_modulo = naive.contains(&Naive::ModuloSharding);
+        let map = if uses_modulo {
+            ShardMap::modulo(shards.len())
+        } else {
+            load_map(catalog).await?.ok_or_else(no_map)?
+        };
+        Ok(PgOrders {
+            router: Router::new(catalog.clone(), shards, map),
+            // Modulo sharding has no epoch that it could check.
+            checks_epoch: !uses_modulo && !naive.contains(&Naive::MapEpoch),
+        })
+    }
+
+    /// A query that gives one row for every row of `query`, or one row of NULL, if this shard owns
+    /// bucket `$1` with epoch `$2`. It gives no row if not. PostgreSQL reads both from one snapshot.
+    fn checked(&self, query: &str) -> String {
+        let owned = if self.checks_epoch { OWNED } else { UNCHECKED };
+        format!(
+            "SELECT {ORDER_COLUMNS} FROM ({owned}) AS owned LEFT JOIN ({query}) AS orders ON true \
+             ORDER BY id DESC"
+        )
     }
 }
 
@@ -46,27 +86,28 @@ impl Orders for PgOrders {
             ..order.clone()
         };
         let bucket = bucket_of_customer(&new.customer);
-        let shard = self.map.owner(bucket);
-        let placed = transact(&self.shards[shard], move |db| {
-            Box::pin(place(db, bucket, new))
-        })
-        .await?;
-        placed.ok_or_else(|| {
-            StoreError::Corrupt(format!(
-                "the database of shard {shard} does not own bucket {bucket}; give the addresses of \
-                 the shards in the order in which the store was filled"
-            ))
-        })
+        let place = |shard, epoch| {
+            let (new, checks_epoch) = (new.clone(), self.checks_epoch);
+            transact(shard, move |db| {
+                Box::pin(place(db, bucket, epoch, new, checks_epoch))
+            })
+        };
+        self.router.route(bucket, place).await
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        let shard = &self.shards[self.shard_of_order(id)];
-        let sql = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE id = $1");
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(id)
-            .fetch_optional(shard);
-        let row = with_timeout(QUERY_TIMEOUT, query).await?;
-        Ok(row.as_ref().map(order_from_row).transpose()?)
+        let bucket = bucket_of_order(id);
+        let sql = self.checked(&format!("SELECT {ORDER_COLUMNS} FROM orders WHERE id = $3"));
+        let find = async |shard, epoch| {
+            let query = sqlx::query(AssertSqlSafe(sql.clone()))
+                .bind(i32::from(bucket))
+                .bind(epoch)
+                .bind(id)
+                .fetch_all(shard);
+            reply(&with_timeout(QUERY_TIMEOUT, query).await?)
+        };
+        let found = self.router.route(bucket, find).await?;
+        Ok(found.into_iter().next())
     }
 
     async fn list_by_customer(
@@ -75,24 +116,32 @@ impl Orders for PgOrders {
         before: Option<OrderId>,
         limit: usize,
     ) -> Result<Vec<Order>, StoreError> {
-        let shard = &self.shards[self.shard_of_customer(customer)];
-        let sql = format!(
-            "SELECT {ORDER_COLUMNS} FROM orders WHERE customer = $1 AND id < $2 \
-             ORDER BY id DESC LIMIT $3"
-        );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(replace_nul(customer))
-            .bind(before.unwrap_or(OrderId::MAX))
-            .bind(limit as i64)
-            .fetch_all(shard);
-        let rows = with_timeout(QUERY_TIMEOUT, query).await?;
-        Ok(rows.iter().map(order_from_row).collect::<Result<_, _>>()?)
+        let customer = replace_nul(customer);
+        let bucket = bucket_of_customer(&customer);
+        let sql = self.checked(&format!(
+            "SELECT {ORDER_COLUMNS} FROM orders WHERE customer = $3 AND id < $4 \
+             ORDER BY id DESC LIMIT $5"
+        ));
+        let list = async |shard, epoch| {
+            let query = sqlx::query(AssertSqlSafe(sql.clone()))
+                .bind(i32::from(bucket))
+                .bind(epoch)
+                .bind(customer.as_ref())
+                .bind(before.unwrap_or(OrderId::MAX))
+                .bind(limit as i64)
+                .fetch_all(shard);
+            reply(&with_timeout(QUERY_TIMEOUT, query).await?)
+        };
+        self.router.route(bucket, list).await
     }
 
     async fn count_by_shard(&self) -> Result<Vec<u64>, StoreError> {
-        let mut counts = Vec::with_capacity(self.shards.len());
-        for shard in &self.shards {
-            let query = sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(shard);
+        let mut counts = Vec::with_capacity(self.router.shards().len());
+        for shard in self.router.shards() {
+            let query = sqlx::query_scalar(
+                "SELECT count(*) FROM orders JOIN buckets USING (bucket) WHERE state = 'active'",
+            )
+            .fetch_one(shard);
             let count: i64 = with_timeout(QUERY_TIMEOUT, query).await?;
             counts.push(count as u64);
         }
@@ -100,32 +149,99 @@ impl Orders for PgOrders {
     }
 
     fn shard_of_customer(&self, customer: &str) -> ShardId {
-        self.map.owner(bucket_of_customer(&replace_nul(customer)))
+        let bucket = bucket_of_customer(&replace_nul(customer));
+        self.router.map().owner(bucket)
     }
 
     fn shard_of_order(&self, id: OrderId) -> ShardId {
-        self.map.owner(bucket_of_order(id))
+        self.router.map().owner(bucket_of_order(id))
     }
 }
 
-/// Places an order inside a transaction. `None` if this shard does not own the bucket.
+/// Reads the rows of a query that [`PgOrders::checked`] has made.
+fn reply(rows: &[PgRow]) -> Result<Reply<Vec<Order>>, StoreError> {
+    if rows.is_empty() {
+        return Ok(Reply::StaleMap);
+    }
+    let has_order = |row: &&PgRow| {
+        row.try_get::<Option<OrderId>, _>("id")
+            .ok()
+            .flatten()
+            .is_some()
+    };
+    let orders = rows.iter().filter(has_order).map(order_from_row);
+    Ok(Reply::Done(orders.collect::<Result<_, _>>()?))
+}
+
+/// Places an order inside a transaction.
 async fn place(
     db: &mut PgConnection,
     bucket: Bucket,
+    epoch: Epoch,
     new: NewOrder,
-) -> Result<Option<PlaceOutcome>, Error> {
-    if let Some(outcome) = find_by_idempotency_key(db, &new).await? {
-        return Ok(Some(outcome));
+    checks_epoch: bool,
+) -> Result<Reply<PlaceOutcome>, Error> {
+    let owned = if checks_epoch { OWNED } else { UNCHECKED };
+    let sql = format!(
+        "SELECT {try_enter} AS has_entered, owned.bucket IS NOT NULL AS is_owner, {ORDER_COLUMNS} \
+         FROM (SELECT 1) AS always LEFT JOIN ({owned}) AS owned ON true \
+         LEFT JOIN orders ON customer = $3 AND idempotency_key = $4",
+        try_enter = gate::try_enter(),
+    );
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(i32::from(bucket))
+        .bind(epoch)
+        .bind(&new.customer)
+        .bind(&new.idempotency_key)
+        .fetch_one(&mut *db)
+        .await?;
+    if !row.try_get::<bool, _>("has_entered")? {
+        return Ok(Reply::GateClosed);
     }
-    let sequence: Option<i64> = sqlx::query_scalar(
-        "UPDATE bucket_sequences SET next = next + 1 WHERE bucket = $1 RETURNING next - 1",
+    if !row.try_get::<bool, _>("is_owner")? {
+        return Ok(Reply::StaleMap);
+    }
+    if row.try_get::<Option<OrderId>, _>("id")?.is_some() {
+        return Ok(Reply::Done(compare(order_from_row(&row)?, &new)));
+    }
+    let Some(sequence) = next_sequence(db, bucket, epoch, checks_epoch).await? else {
+        return Ok(Reply::StaleMap);
+    };
+    insert(db, order_id(sequence, bucket), &new)
+        .await
+        .map(Reply::Done)
+}
+
+/// Takes the bucket's next sequence number, and the lock of the bucket's row until the transaction
+/// ends. `None` if this shard does not own the bucket.
+async fn next_sequence(
+    db: &mut PgConnection,
+    bucket: Bucket,
+    epoch: Epoch,
+    checks_epoch: bool,
+) -> Result<Option<i64>, Error> {
+    if !checks_epoch {
+        // The naive clone writes as if the shard had no trigger.
+        let accept = "SELECT set_config('sharding.bucket_state', state, true) FROM buckets \
+             WHERE bucket = $1";
+        let accept = sqlx::query(accept).bind(i32::from(bucket));
+        accept.execute(&mut *db).await?;
+    }
+    // The statement before has read a snapshot from before the gate was entered, so the owner is
+    // checked again. UPDATE checks the newest version of the row, after a wait for its lock.
+    sqlx::query_scalar(
+        "UPDATE buckets SET next = next + 1 \
+         WHERE bucket = $1 AND (epoch = $2 AND state = 'active' OR $3) RETURNING next - 1",
     )
     .bind(i32::from(bucket))
-    .fetch_optional(&mut *db)
-    .await?;
-    let Some(sequence) = sequence else {
-        return Ok(None);
-    };
+    .bind(epoch)
+    .bind(!checks_epoch)
+    .fetch_optional(db)
+    .await
+}
+
+/// Inserts an order, unless another transaction has just used its idempotency key.
+async fn insert(db: &mut PgConnection, id: OrderId, new: &NewOrder) -> Result<PlaceOutcome, Error> {
     // Two requests with the same key may both get here, because neither has written yet. The unique
     // constraint accepts one of them. The other finds that order, and its sequence number stays
     // unused.
@@ -136,7 +252,7 @@ async fn place(
          ON CONFLICT (customer, idempotency_key) DO NOTHING RETURNING {ORDER_COLUMNS}"
     );
     let row = sqlx::query(AssertSqlSafe(sql))
-        .bind(order_id(sequence, bucket))
+        .bind(id)
         .bind(&new.customer)
         .bind(new.game_id)
         .bind(new.quantity as i32)
@@ -144,34 +260,27 @@ async fn place(
         .bind(&new.idempotency_key)
         .fetch_optional(&mut *db)
         .await?;
-    match row {
-        Some(row) => Ok(Some(PlaceOutcome::Created(order_from_row(&row)?))),
-        None => find_by_idempotency_key(db, &new).await,
+    if let Some(row) = row {
+        return Ok(PlaceOutcome::Created(order_from_row(&row)?));
     }
-}
-
-/// The outcome if this customer used the key before, else `None`.
-async fn find_by_idempotency_key(
-    db: &mut PgConnection,
-    new: &NewOrder,
-) -> Result<Option<PlaceOutcome>, Error> {
     let sql =
         format!("SELECT {ORDER_COLUMNS} FROM orders WHERE customer = $1 AND idempotency_key = $2");
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind(&new.customer)
         .bind(&new.idempotency_key)
-        .fetch_optional(db)
+        .fetch_one(db)
         .await?;
-    let Some(earlier) = row.as_ref().map(order_from_row).transpose()? else {
-        return Ok(None);
-    };
+    Ok(compare(order_from_row(&row)?, new))
+}
+
+/// The outcome for a customer who used the key before.
+fn compare(earlier: Order, new: &NewOrder) -> PlaceOutcome {
     // The price is not compared. It may have changed, and the client did not send it.
-    let is_same = (earlier.game_id, earlier.quantity) == (new.game_id, new.quantity);
-    Ok(Some(if is_same {
+    if (earlier.game_id, earlier.quantity) == (new.game_id, new.quantity) {
         PlaceOutcome::AlreadyPlaced(earlier)
     } else {
         PlaceOutcome::KeyReused
-    }))
+    }
 }
 
 fn order_from_row(row: &PgRow) -> Result<Order, Error> {

@@ -27,13 +27,25 @@ const CATALOG: &[Step] = &[
         "social and news",
         include_str!("../../migrations/catalog/0003_social_and_news.sql"),
     ),
+    (
+        4,
+        "shard map",
+        include_str!("../../migrations/catalog/0004_shard_map.sql"),
+    ),
 ];
 
-const SHARD: &[Step] = &[(
-    1,
-    "orders",
-    include_str!("../../migrations/shard/0001_orders.sql"),
-)];
+const SHARD: &[Step] = &[
+    (
+        1,
+        "orders",
+        include_str!("../../migrations/shard/0001_orders.sql"),
+    ),
+    (
+        2,
+        "shard map",
+        include_str!("../../migrations/shard/0002_shard_map.sql"),
+    ),
+];
 
 /// Creates or updates the tables of the catalogue and of every shard.
 ///

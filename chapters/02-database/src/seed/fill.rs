@@ -18,7 +18,9 @@ use super::parameters::{SeedMismatch, SeedParameters, SeedRequest, check_seed_pa
 use super::social::fill_social_and_news;
 use crate::model::{GameId, Product, StoreError};
 use crate::postgres::dedicated_connection;
-use crate::sharding::{BUCKETS, ShardId, ShardMap, bucket_of_order};
+use crate::sharding::{
+    BUCKETS, Epoch, FIRST_EPOCH, ShardId, ShardMap, bucket_of_order, insert_map, load_map,
+};
 
 /// The number of games in one `COPY`: a few hundred kilobytes.
 const GAMES_PER_COPY: GameId = 1_000;
@@ -96,22 +98,29 @@ pub async fn seed_store(
         .bind(lock)
         .execute(&mut catalog)
         .await?;
-    let map = ShardMap::even(shards.len());
     let parameters = if let Some(stored) = read_parameters(&mut catalog).await? {
-        check_seed_parameters(stored, request)?;
+        let parameters = add_shards(&mut catalog, stored, shards.len()).await?;
+        check_seed_parameters(parameters, request)?;
+        let map = match load_map(&mut catalog).await? {
+            Some(map) => map,
+            // A version without the table has filled the store, and its map was always even.
+            None => write_map(&mut catalog, ShardMap::even(stored.shards)).await?,
+        };
         for (shard, pool) in shards.iter().enumerate() {
             check_buckets(pool, &map, shard).await?;
         }
-        stored
+        parameters
     } else {
         let parameters = SeedParameters::for_new_store(request);
         check_no_orders(shards).await?;
         let games = GameId::from(parameters.games);
         let generator = Generator::new(parameters.seed);
+        let map = ShardMap::even(shards.len());
         for (shard, pool) in shards.iter().enumerate() {
             fill_shard(pool, &map, shard, &generator, games).await?;
         }
         fill_catalog(&mut catalog, &generator, games, progress).await?;
+        write_map(&mut catalog, map).await?;
         write_parameters(&mut catalog, parameters).await?;
         parameters
     };
@@ -143,21 +152,49 @@ async fn write_parameters(db: &mut PgConnection, parameters: SeedParameters) -> 
     Ok(())
 }
 
-/// With two addresses in the wrong order, a customer's new orders would get another database than
-/// the old ones.
-async fn check_buckets(pool: &PgPool, map: &ShardMap, shard: ShardId) -> Result<(), SeedError> {
-    let owned: Vec<i32> = sqlx::query_scalar("SELECT bucket FROM bucket_sequences ORDER BY bucket")
-        .fetch_all(pool)
-        .await?;
-    if owned == bucket_numbers(map, shard) {
-        return Ok(());
+async fn write_map(db: &mut PgConnection, map: ShardMap) -> Result<ShardMap, Error> {
+    insert_map(db, &map).await?;
+    Ok(map)
+}
+
+/// More addresses than before are new shards. They own nothing until a bucket moves to them.
+async fn add_shards(
+    db: &mut PgConnection,
+    stored: SeedParameters,
+    shards: usize,
+) -> Result<SeedParameters, Error> {
+    if shards <= stored.shards {
+        return Ok(stored);
     }
+    sqlx::query("UPDATE meta SET value = $1 WHERE key = 'shards'")
+        .bind(shards.to_string())
+        .execute(db)
+        .await?;
+    Ok(SeedParameters { shards, ..stored })
+}
+
+/// With two addresses in the wrong order, a customer's new orders would get another database than
+/// the old ones. A bucket whose epoch is greater than that of the map is in order: the last step of
+/// its move is missing.
+async fn check_buckets(pool: &PgPool, map: &ShardMap, shard: ShardId) -> Result<(), SeedError> {
+    let rows: Vec<(i32, bool, Epoch)> =
+        sqlx::query_as("SELECT bucket, state = 'active', epoch FROM buckets")
+            .fetch_all(pool)
+            .await?;
     let shards = map.shards();
-    Err(if owned.is_empty() {
-        SeedError::EmptyShard { shard, shards }
+    if rows.is_empty() && map.buckets_of(shard).next().is_some() {
+        return Err(SeedError::EmptyShard { shard, shards });
+    }
+    let is_expected = |(bucket, is_active, epoch): &(i32, bool, Epoch)| {
+        let owner = map.entry(*bucket as u16);
+        !is_active || owner.shard == shard || *epoch > owner.epoch
+    };
+    let has_row = |bucket| rows.iter().any(|row| row.0 == i32::from(bucket));
+    if rows.iter().all(is_expected) && map.buckets_of(shard).all(has_row) {
+        Ok(())
     } else {
-        SeedError::WrongShard { shard, shards }
-    })
+        Err(SeedError::WrongShard { shard, shards })
+    }
 }
 
 /// An empty catalogue is new only if no customer has ordered anything.
@@ -207,16 +244,17 @@ async fn fill_shard(
         .bind(SAMPLE_ORDERS)
         .execute(&mut db)
         .await?;
-    sqlx::query("DELETE FROM bucket_sequences WHERE bucket <> ALL ($1)")
+    sqlx::query("DELETE FROM buckets WHERE bucket <> ALL ($1)")
         .bind(&buckets)
         .execute(&mut db)
         .await?;
     sqlx::query(
-        "INSERT INTO bucket_sequences (bucket, next) \
-         SELECT bucket, $2 FROM unnest($1) AS own (bucket) ON CONFLICT DO NOTHING",
+        "INSERT INTO buckets (bucket, next, epoch) \
+         SELECT bucket, $2, $3 FROM unnest($1) AS own (bucket) ON CONFLICT DO NOTHING",
     )
     .bind(&buckets)
     .bind(FIRST_SEQUENCE)
+    .bind(FIRST_EPOCH)
     .execute(&mut db)
     .await?;
     let into = "orders (id, customer, game_id, quantity, total_cents, created_at)";

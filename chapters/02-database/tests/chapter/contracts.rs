@@ -39,7 +39,7 @@ async fn news_with_replicas_keeps_the_contract() {
 #[tokio::test]
 async fn orders_on_four_shards_keep_the_contract() {
     let store = Store::filled().await;
-    contract::check_orders(&store.pg_orders(), GAMES).await;
+    contract::check_orders(&store.pg_orders().await, GAMES).await;
 }
 
 #[tokio::test]
@@ -50,7 +50,11 @@ async fn orders_on_one_shard_keep_the_contract() {
     seed_store(&store.primary, &shards, SEED_REQUEST, |_, _| ())
         .await
         .unwrap();
-    contract::check_orders(&PgOrders::new(shards), GAMES).await;
+    contract::check_orders(
+        &PgOrders::open(&store.primary, shards).await.unwrap(),
+        GAMES,
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod network_faults;
 mod replication;
 mod seeding;
 mod server_failures;
+mod shard_map;
 mod sharding;
 mod support;
 mod transactions;

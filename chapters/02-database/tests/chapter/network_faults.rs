@@ -133,7 +133,7 @@ async fn read_from_silenced_server_is_answered_by_another() {
     let proxy = FaultProxy::before(address(&shard.url())).await.unwrap();
     let mut shards = store.shards.clone();
     shards[0] = connect(&url_through(&shard.url(), &proxy)).unwrap();
-    let orders = PgOrders::new(shards);
+    let orders = PgOrders::open(&store.primary, shards).await.unwrap();
     let read = cut_network_during_read(&store.shards[0], "orders", &proxy, orders.get(256)).await;
     assert_unavailable(&read);
 }

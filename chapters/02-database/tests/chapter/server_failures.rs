@@ -129,7 +129,7 @@ async fn failed_shard_affects_only_its_own_customers() {
     seed_store(&store.primary, &shards, SEED_REQUEST, |_, _| ())
         .await
         .unwrap();
-    let orders = PgOrders::new(shards);
+    let orders = PgOrders::open(&store.primary, shards).await.unwrap();
     let new = |shard, key: &str| NewOrder {
         customer: Generator::new(42)
             .customers()

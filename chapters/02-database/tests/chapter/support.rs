@@ -82,8 +82,10 @@ impl Store {
         open_catalog(&self.primary, &[self.replica.clone(), self.replica.clone()]).await
     }
 
-    pub fn pg_orders(&self) -> PgOrders {
-        PgOrders::new(self.shards.clone())
+    pub async fn pg_orders(&self) -> PgOrders {
+        PgOrders::open(&self.primary, self.shards.clone())
+            .await
+            .unwrap()
     }
 }
 

@@ -104,6 +104,8 @@ impl ExternalServers {
         let migrated = postgres::migrate(&primary, &shards).await;
         migrated.map_err(|error| database_error("DATABASE_URL or SHARD_URLS", &error))?;
         seed_store(&primary, &shards, request, progress).await?;
+        let orders = PgOrders::open(&primary, shards.clone()).await;
+        let orders = orders.map_err(|error| database_error("DATABASE_URL", &error))?;
         let jobs = PgJobStore::open(primary.clone()).await;
         let jobs = jobs.map_err(|error| database_error("DATABASE_URL", &error))?;
         let catalog = PgCatalog::open(
@@ -114,7 +116,7 @@ impl ExternalServers {
         .await;
         Ok(ExternalServers {
             catalog: Arc::new(catalog),
-            orders: Arc::new(PgOrders::new(shards.clone())),
+            orders: Arc::new(orders),
             sessions,
             cache,
             queue,
