@@ -28,7 +28,7 @@ async fn clone_with_stale_map_finds_moved_orders() {
     move_bucket(&store, bucket, to).await;
 
     // Three clones with a stale map: each sends another first request.
-    let (reader, lister) = (store.pg_orders().await, store.pg_orders().await);
+    let (reader, other_clone) = (store.pg_orders().await, store.pg_orders().await);
     move_bucket(&store, bucket, other_shard(to)).await;
     move_bucket(&store, bucket, to).await;
     assert_eq!(
@@ -36,7 +36,7 @@ async fn clone_with_stale_map_finds_moved_orders() {
         Some(&before),
         "a clone with a stale map does not find an order by its id"
     );
-    let listed = lister.list_by_customer("ada", None, 10).await.unwrap();
+    let listed = other_clone.list_by_customer("ada", None, 10).await.unwrap();
     assert_eq!(listed, std::slice::from_ref(&before), "stale list");
     let after = place(&clone, "ada", "after").await;
     assert_eq!(
