@@ -1,8 +1,8 @@
 //! Orders in several PostgreSQL databases, one per shard.
 //!
-//! Every method finds the bucket from the customer's name or from the order's id, and asks only the
-//! shard that owns the bucket. So a failed shard affects only its own customers. Only the count asks
-//! all shards.
+//! Every method finds the bucket from the customer's name or from the order's id. It asks only the
+//! shard that owns the bucket. So a failed shard affects only its own customers. Only the count
+//! asks all shards.
 //!
 //! Every statement checks that the shard owns the bucket, with the epoch of this clone's map (see
 //! the module `sharding`). Orders of one bucket wait for each other at the bucket's row, until the
@@ -67,7 +67,7 @@ impl PgOrders {
     }
 
     /// A query that gives one row for every row of `query`, or one row of NULL, if this shard owns
-    /// bucket `$1` with epoch `$2`. It gives no row if not. PostgreSQL reads both from one snapshot.
+    /// bucket `$1` with epoch `$2`. It gives no row if not. Both come from one snapshot.
     fn checked(&self, query: &str) -> String {
         let owned = if self.checks_epoch { OWNED } else { UNCHECKED };
         format!(

@@ -59,7 +59,8 @@ impl Router {
     }
 
     // ANCHOR: route
-    /// Asks the owner of a bucket. If the shard refuses, reads the map again and asks the new owner.
+    /// Asks the owner of a bucket. If the shard refuses, reads the map again and asks the new
+    /// owner.
     pub(super) async fn route<'s, T, Ask>(
         &'s self,
         bucket: Bucket,
