@@ -41,17 +41,17 @@ pub enum TestOutcome {
     },
 }
 
-/// Runs a test binary, or one module of it, within the exercise's limits. `messages` gets a status
-/// line.
+/// Runs a test binary within the exercise's limits. `filters` are arguments of the binary that
+/// select tests. `messages` gets a status line.
 pub fn run_tests(
     machine: &Machine,
     exercise: &Exercise,
     binary: &Path,
-    module: Option<&str>,
+    filters: &[String],
     messages: &mut dyn Write,
     is_cancelled: &mut dyn FnMut() -> bool,
 ) -> anyhow::Result<TestOutcome> {
-    let list = LazyCell::new(|| list_tests(machine, exercise, binary, module));
+    let list = LazyCell::new(|| list_tests(machine, exercise, binary, filters));
     let mut status = StatusLine::new(messages, machine.is_terminal);
     let start = Instant::now();
     // A file of messages needs no line about a quick run.
@@ -70,7 +70,7 @@ pub fn run_tests(
         }
         is_cancelled()
     };
-    let mut command = test_command(machine, exercise, binary, module);
+    let mut command = test_command(machine, exercise, binary, filters);
     let output = process::run_with_limits(&mut command, exercise.time_limit, &mut wait)
         .with_context(|| format!("cannot run the test binary {}", binary.display()))?;
     let mut report = TestReport::parse(&output.stdout);
@@ -117,7 +117,7 @@ fn test_command(
     machine: &Machine,
     exercise: &Exercise,
     binary: &Path,
-    module: Option<&str>,
+    filters: &[String],
 ) -> Command {
     let mut command = cargo::command_without_package_variables(binary);
     let dir = exercise.dir();
@@ -136,7 +136,7 @@ fn test_command(
             "--test-threads",
             &test_threads().to_string(),
         ])
-        .args(module.map(|module| format!("{module}::")));
+        .args(filters);
     command
 }
 
@@ -154,9 +154,9 @@ fn list_tests(
     machine: &Machine,
     exercise: &Exercise,
     binary: &Path,
-    module: Option<&str>,
+    filters: &[String],
 ) -> Vec<String> {
-    let mut command = test_command(machine, exercise, binary, module);
+    let mut command = test_command(machine, exercise, binary, filters);
     command.args(["--list", "--format", "terse"]);
     let output = process::run_with_limits(&mut command, machine.command_timeout, &mut |_| false);
     let stdout = output.map(|output| output.stdout).unwrap_or_default();

@@ -147,24 +147,55 @@ impl Variant {
                 ));
             }
         }
-        let outcome = test_run::run_tests(
-            &app.machine,
-            &self.exercise,
-            binary,
-            self.module.as_deref(),
-            &mut io::sink(),
-            &mut || false,
-        )
-        .with_context(|| file.clone())?;
-        let result = match &self.kind {
-            VariantKind::Stub => self.verify_stub(&outcome),
-            VariantKind::Solution => self.verify_solution(&outcome),
-            VariantKind::WrongAnswer { message, rule } => {
-                self.verify_wrong_answer(&outcome, message, *rule)
+        let mut result = Ok(());
+        for filters in self.filters() {
+            let (messages, exercise) = (&mut io::sink(), &self.exercise);
+            let is_cancelled = &mut || false;
+            let outcome = test_run::run_tests(
+                &app.machine,
+                exercise,
+                binary,
+                &filters,
+                messages,
+                is_cancelled,
+            );
+            let outcome = outcome.with_context(|| file.clone())?;
+            result = match &self.kind {
+                VariantKind::Stub => self.verify_stub(&outcome),
+                VariantKind::Solution => self.verify_solution(&outcome),
+                VariantKind::WrongAnswer { message, rule } => {
+                    self.verify_wrong_answer(&outcome, message, *rule)
+                }
+            };
+            if result.is_ok() {
+                break;
             }
-        };
+        }
         problems.extend(result.err().map(|problem| format!("{file}: {problem}")));
         Ok(problems)
+    }
+
+    /// Which tests run, as arguments of the test binary. Of a wrong answer, the tests of the broken
+    /// rule run first. They are usually enough. The other tests run only if they are not.
+    fn filters(&self) -> Vec<Vec<String>> {
+        let Some(module) = &self.module else {
+            return vec![Vec::new()];
+        };
+        let mut filters = vec![vec![format!("{module}::")]];
+        if let VariantKind::WrongAnswer {
+            rule: Some(rule), ..
+        } = &self.kind
+        {
+            let source = read_text(&self.exercise.test_file()).unwrap_or_default();
+            let tests = rule_marks::tests_of_rule(&source, *rule);
+            let names = tests.iter().map(|test| format!("{module}::{test}"));
+            let mut of_rule: Vec<String> = names.collect();
+            if !of_rule.is_empty() {
+                of_rule.push("--exact".to_owned());
+                filters.insert(0, of_rule);
+            }
+        }
+        filters
     }
 
     /// The report, or a sentence about why there is none.
@@ -295,13 +326,9 @@ impl Variant {
         // The check of the files has reported a missing rule.
         let Some(rule) = rule else { return Ok(()) };
         let source = read_text(&self.exercise.test_file()).unwrap_or_default();
-        let marked = rule_marks::marked_tests(&source);
-        let names_rule = |test: &&str| {
-            let mut marks = marked.iter().filter(|(name, _)| name == test);
-            marks.any(|(_, rules)| rules.contains(&rule))
-        };
+        let marked = rule_marks::tests_of_rule(&source, rule);
         let tests: Vec<&str> = tests.map(without_module).collect();
-        if tests.iter().any(names_rule) {
+        if tests.iter().any(|test| marked.contains(test)) {
             return Ok(());
         }
         Err(format!(

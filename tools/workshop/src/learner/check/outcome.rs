@@ -103,6 +103,6 @@ pub fn build_and_test(
         warnings: warnings
             .map(|diagnostic| diagnostic.rendered().to_owned())
             .collect(),
-        outcome: test_run::run_tests(machine, exercise, binary, None, messages, is_cancelled)?,
+        outcome: test_run::run_tests(machine, exercise, binary, &[], messages, is_cancelled)?,
     })
 }

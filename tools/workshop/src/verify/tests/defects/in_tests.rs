@@ -73,7 +73,7 @@ pub const TEST_DEFECTS: &[Defect] = &[
             it.add_wrong(
                 "hangs",
                 says,
-                "if last == 7 { loop { std::thread::park() } } last + 2",
+                "if last == 1 { loop { std::thread::park() } } last + 2",
             );
             it.add_wrong(
                 "has_to_hang",
@@ -93,7 +93,7 @@ pub const TEST_DEFECTS: &[Defect] = &[
             "breaks_another_rule.rs: the tests reject this for rule 2, but `next_number_is_one_more` does not",
             "does_not_compile.rs: the file must compile with the exercise's tests, but it does not:\nerror[E0277]",
             "ends_the_program.rs: the tests ended without a result",
-            "hangs.rs: any_number_grows did not end within 2 s",
+            "hangs.rs: next_number_is_one_more did not end within 2 s",
             "only_prints_it.rs: the tests reject this, but without the message \"printed and not asserted\"",
             "says_something_else.rs: the tests reject this, but without the message \"the sum is odd\"",
         ],
