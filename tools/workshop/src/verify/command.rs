@@ -41,12 +41,13 @@ pub fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
 /// Verifies all exercises for `cargo workshop test`, which has started the servers.
 pub fn verify_all(
     app: &App,
+    is_pristine: bool,
     output: &mut impl Write,
     messages: &mut impl Write,
 ) -> anyhow::Result<VerifyCounts> {
     let options = VerifyOptions {
         folders: find_folders(&app.repository)?,
-        is_pristine: false,
+        is_pristine,
     };
     verify(app, &options, output, messages)
 }

@@ -28,8 +28,10 @@ use generated_workspace::GeneratedWorkspace;
 use report::Row;
 use variant::Variant;
 
-/// How many test binaries run at once. They share the processor and the servers.
-const MAX_PARALLEL: usize = 2;
+/// How many test binaries run at once that keep the processor busy.
+const MAX_COMPUTING: usize = 2;
+/// How many test binaries run at once beside them that mostly wait for servers.
+const MAX_WAITING: usize = 6;
 
 /// What to verify.
 #[derive(Debug)]
@@ -111,15 +113,31 @@ fn verify_rows(
     let workspace = GeneratedWorkspace::new(app);
     let build = workspace.build(app, &all, messages)?;
     writeln!(messages, "running them…")?;
-    let results = in_parallel(&all, |variant| variant.verify(app, &build));
-    for ((index, variant), problems) in variants.iter().zip(results) {
-        rows[*index].add(variant, problems?);
+    let verify = |(index, variant): &(usize, Variant)| {
+        let problems = variant.verify(app, &build);
+        (*index, variant.clone(), problems)
+    };
+    let (waiting, computing): (Vec<_>, Vec<_>) = variants
+        .into_iter()
+        .partition(|(_, variant)| !variant.exercise.services.is_empty());
+    let results = thread::scope(|scope| {
+        let results = scope.spawn(|| in_parallel(MAX_WAITING, &waiting, verify));
+        let mut all = in_parallel(MAX_COMPUTING, &computing, verify);
+        all.extend(results.join().expect("a verification panicked"));
+        all
+    });
+    for (index, variant, problems) in results {
+        rows[index].add(&variant, problems?);
     }
     Ok(rows)
 }
 
-/// Runs `work` on each item, [`MAX_PARALLEL`] at once. The results have the order of the items.
-fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// Runs `work` on each item, `count` at once. The results have the order of the items.
+fn in_parallel<T: Sync, R: Send>(
+    count: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let run_worker = || {
         let mut results = Vec::new();
@@ -131,9 +149,9 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
         results
     };
     let mut results: Vec<(usize, R)> = thread::scope(|scope| {
-        let workers = [(); MAX_PARALLEL].map(|()| scope.spawn(run_worker));
+        let workers: Vec<_> = (0..count).map(|_| scope.spawn(run_worker)).collect();
+        let workers = workers.into_iter();
         workers
-            .into_iter()
             .flat_map(|worker| worker.join().expect("a verification panicked"))
             .collect()
     });

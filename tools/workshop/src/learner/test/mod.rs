@@ -28,6 +28,9 @@ pub struct TestOptions {
     /// Tests only this package, such as ch03-cache; may be repeated
     #[arg(short, long = "package", value_name = "PACKAGE")]
     packages: Vec<String>,
+    /// Fails also if a learner's file in exercises/ differs from the stub
+    #[arg(long, conflicts_with_all = ["packages", "arguments"])]
+    pristine: bool,
     /// Arguments for the test binaries, after `--`: a part of a test's name, --nocapture, …
     #[arg(last = true, value_name = "ARGS")]
     arguments: Vec<OsString>,
@@ -80,7 +83,7 @@ fn run_tests(
             "\nThe exercises: each stub has to fail, each solution to pass, and each wrong answer \
              to be rejected\n"
         )?;
-        match verify_command::verify_all(app, output, messages) {
+        match verify_command::verify_all(app, options.pristine, output, messages) {
             Ok(counts) => summary.add_exercises(counts),
             Err(error) => {
                 summary.add_failure(format!("The exercises could not be verified: {error:#}"));

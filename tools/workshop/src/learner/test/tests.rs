@@ -23,6 +23,7 @@ fn filtered_runs_skip_the_exercises() {
             .map(|package| (*package).to_owned())
             .collect(),
         arguments: arguments.iter().map(Into::into).collect(),
+        ..TestOptions::default()
     };
     assert!(options(&[], &[]).include_exercises());
     assert!(options(&[], &["--nocapture"]).include_exercises());
@@ -35,6 +36,7 @@ fn packages_and_arguments_are_passed_to_cargo() {
     let options = TestOptions {
         packages: vec!["ch01-clones".into(), "ch02-database".into()],
         arguments: vec!["shard".into()],
+        ..TestOptions::default()
     };
     assert_eq!(
         cargo_arguments(&options, COLOURED).join(" ".as_ref()),
@@ -47,6 +49,7 @@ fn color_argument_of_the_learner_wins() {
     let options = TestOptions {
         packages: vec![],
         arguments: vec!["--color=never".into()],
+        ..TestOptions::default()
     };
     let arguments = cargo_arguments(&options, COLOURED);
     assert_eq!(arguments.last().unwrap(), "--color=never");
@@ -65,6 +68,7 @@ mod with_fake_machine {
         let options = TestOptions {
             packages: packages.iter().map(|name| (*name).to_owned()).collect(),
             arguments: vec![],
+            ..TestOptions::default()
         };
         let machine = fake.machine();
         let root = machine.path_of("");
