@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::app::{App, exit_code};
-use crate::learner::{self, ExerciseArgument};
+use crate::learner::{book, check, diff, hint, list, reset, skip, test, watch, welcome};
 use crate::setup::{doctor, server_commands};
 use crate::verify;
 
@@ -28,17 +28,41 @@ enum Command {
     /// Lists all exercises and your progress
     List,
     /// Runs an exercise's tests and says what to do next
-    Check(learner::check::CheckOptions),
+    Check {
+        #[command(flatten)]
+        exercise: ExerciseArgument,
+        /// Checks all solved exercises again, and prints one line for each
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
     /// Checks an exercise after every save
     Watch(ExerciseArgument),
     /// Shows the next of an exercise's three hints
-    Hint(learner::hint::HintOptions),
+    Hint {
+        /// The exercise and the hint's number from 1 to 3. The default is the next hint of the
+        /// current exercise
+        #[arg(value_names = ["ID", "LEVEL"], num_args = 0..=2)]
+        words: Vec<String>,
+    },
     /// Compares your code with our solution, once the exercise is solved
-    Diff(learner::diff::DiffOptions),
+    Diff {
+        #[command(flatten)]
+        exercise: ExerciseArgument,
+        /// Shows the solution although the exercise is not solved
+        #[arg(long)]
+        give_up: bool,
+    },
     /// Restores an exercise's stub and saves a backup of your code
     Reset(ExerciseArgument),
     /// Continues without an exercise, or without all that come before one
-    Skip(learner::skip::SkipOptions),
+    Skip {
+        #[command(flatten)]
+        exercise: ExerciseArgument,
+        /// Skips every open exercise before this one, for example because you know the earlier
+        /// ideas
+        #[arg(long, value_name = "ID", conflicts_with = "id")]
+        before: Option<String>,
+    },
     /// Builds the book and opens it in a browser
     Book,
     /// Checks what the workshop needs and what this machine has
@@ -50,46 +74,71 @@ enum Command {
     /// Gets the images of the servers
     Images(server_commands::ImagesOptions),
     /// Prepares the servers, runs every test of the repository, and counts the tests
-    Test(learner::test::TestOptions),
+    Test(test::TestOptions),
     /// For authors: proves that stubs fail, solutions pass, and wrong answers are rejected
     Verify(verify::command::VerifyArguments),
     /// For authors: finds broken links, includes and names in the book
     BookLint,
     /// For authors: records the terminal sessions in the book again
-    BookOutput(learner::book::BookOutputOptions),
+    BookOutput {
+        /// Changes nothing, and fails if the book differs from what the commands print today
+        #[arg(long)]
+        check: bool,
+        /// Only these recordings, such as `load`. The default is all
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+}
+
+#[derive(clap::Args)]
+struct ExerciseArgument {
+    /// The exercise: its id or its folder. The default is the exercise of the current folder, else
+    /// the first open one
+    id: Option<String>,
+}
+
+impl ExerciseArgument {
+    fn name(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
 }
 
 impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let (app, output, messages) = (&App::detect(), &mut io::stdout(), &mut io::stderr());
+        let Some(command) = self.command else {
+            welcome::welcome(app, output)?;
+            return Ok(ExitCode::SUCCESS);
+        };
         let mut is_success = true;
-        match self.command {
-            None => learner::welcome::welcome(app, output)?,
-            Some(Command::List) => learner::list::list(app, output)?,
-            Some(Command::Check(options)) => {
-                is_success = learner::check::check(app, &options, output, messages)?;
+        match command {
+            Command::List => list::list(app, output)?,
+            Command::Check { all: true, .. } => {
+                is_success = check::check_solved(app, output, messages)?;
             }
-            Some(Command::Watch(argument)) => {
-                learner::watch::watch(app, &argument, output, messages)?;
+            Command::Check { exercise, .. } => {
+                is_success = check::check(app, exercise.name(), output, messages)?;
             }
-            Some(Command::Hint(options)) => learner::hint::hint(app, &options, output)?,
-            Some(Command::Diff(options)) => {
-                is_success = learner::diff::diff(app, &options, output)?;
+            Command::Watch(exercise) => watch::watch(app, exercise.name(), output, messages)?,
+            Command::Hint { words } => hint::hint(app, &words, output)?,
+            Command::Diff { exercise, give_up } => {
+                is_success = diff::diff(app, exercise.name(), give_up, output)?;
             }
-            Some(Command::Reset(argument)) => learner::reset::reset(app, &argument, output)?,
-            Some(Command::Skip(options)) => learner::skip::skip(app, &options, output)?,
-            Some(Command::Test(options)) => {
-                is_success = learner::test::test(app, &options, output, messages)?;
-            }
-            Some(Command::Book) => return learner::book::open(app),
-            Some(Command::Doctor(options)) => return doctor::run(&options),
-            Some(Command::Up) => return server_commands::up(),
-            Some(Command::Down) => return server_commands::down(),
-            Some(Command::Images(options)) => return server_commands::images(&options),
-            Some(Command::Verify(arguments)) => return verify::command::run(&arguments),
-            Some(Command::BookLint) => return learner::book::lint(app),
-            Some(Command::BookOutput(options)) => return learner::book::output(app, &options),
+            Command::Reset(exercise) => reset::reset(app, exercise.name(), output)?,
+            Command::Skip { exercise, before } => match before {
+                Some(end) => skip::skip_before(app, &end, output)?,
+                None => skip::skip(app, exercise.name(), output)?,
+            },
+            Command::Test(options) => is_success = test::test(app, &options, output, messages)?,
+            Command::Book => return book::open(app),
+            Command::Doctor(options) => return doctor::run(&options),
+            Command::Up => return server_commands::up(),
+            Command::Down => return server_commands::down(),
+            Command::Images(options) => return server_commands::images(&options),
+            Command::Verify(arguments) => return verify::command::run(&arguments),
+            Command::BookLint => return book::lint(app),
+            Command::BookOutput { check, names } => return book::output(app, check, &names),
         }
         output.flush()?;
         Ok(exit_code(is_success))

@@ -12,20 +12,15 @@ use crate::exercises::exercise::Exercise;
 use crate::exercises::progress::{Progress, State};
 use crate::terminal::style::Styles;
 
-/// The arguments of `cargo workshop diff`.
-#[derive(Debug, Default, clap::Args)]
-pub struct DiffOptions {
-    #[command(flatten)]
-    argument: super::ExerciseArgument,
-    /// Shows the solution although the exercise is not solved
-    #[arg(long)]
-    give_up: bool,
-}
-
 /// Shows the differences. Returns false if the exercise is not solved.
-pub fn diff(app: &App, options: &DiffOptions, output: &mut impl Write) -> anyhow::Result<bool> {
-    let (exercise, progress) = app.select(options.argument.name())?;
-    show(app, &exercise, &progress, options.give_up, output)
+pub fn diff(
+    app: &App,
+    name: Option<&str>,
+    gives_up: bool,
+    output: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let (exercise, progress) = app.select(name)?;
+    show(app, &exercise, &progress, gives_up, output)
 }
 
 /// Shows the differences if the exercise is solved or the learner gives up.
@@ -51,10 +46,8 @@ pub(super) fn show(
     let repository = &app.repository;
     let (source_file, solution_file) = (exercise.source_file(), exercise.solution_file());
     // On Windows, git and an editor may write different line endings; `read` removes these.
-    let (source, solution) = (
-        repository.read(&source_file)?,
-        repository.read(&solution_file)?,
-    );
+    let source = repository.read(&source_file)?;
+    let solution = repository.read(&solution_file)?;
     if source == solution {
         writeln!(output, "Your code and our solution are identical.")?;
         return Ok(true);
@@ -93,45 +86,30 @@ fn style_line(line: &str, styles: Styles) -> String {
 mod tests {
     use super::*;
     use crate::app::fixture::{SOLVED, SampleWorkspace};
+    use crate::learner::{assert_contains, printed};
 
     fn run_diff(workspace: &SampleWorkspace, gives_up: bool) -> (bool, String) {
-        let mut output = Vec::new();
-        let argument = crate::learner::ExerciseArgument {
-            exercise: Some("counter".to_owned()),
-        };
-        let options = DiffOptions {
-            argument,
-            give_up: gives_up,
-        };
-        let is_shown = diff(&workspace.app(), &options, &mut output).unwrap();
-        (is_shown, String::from_utf8(output).unwrap())
+        let mut is_shown = false;
+        let text = printed(|output| {
+            is_shown = diff(&workspace.app(), Some("counter"), gives_up, output)?;
+            Ok(())
+        });
+        (is_shown, text)
     }
 
     #[test]
     fn solution_is_hidden_until_solved_or_given_up() {
         let workspace = SampleWorkspace::new();
 
-        let (is_shown, printed) = run_diff(&workspace, false);
+        let (is_shown, text) = run_diff(&workspace, false);
         assert!(!is_shown);
-        assert!(
-            printed.starts_with("Count up is not solved yet"),
-            "{printed}"
-        );
-        assert!(
-            !printed.contains("last + 1"),
-            "the solution is visible: {printed}"
-        );
+        assert!(text.starts_with("Count up is not solved yet"), "{text}");
+        assert!(!text.contains("last + 1"), "the solution is visible");
 
-        let (is_shown, printed) = run_diff(&workspace, true);
+        let (is_shown, text) = run_diff(&workspace, true);
         assert!(is_shown);
-        assert!(
-            printed.contains("-    todo!(\"return the next number\")\n"),
-            "{printed}"
-        );
-        assert!(
-            printed.contains("+    // Adds one.\n+    last + 1\n"),
-            "{printed}"
-        );
+        assert_contains(&text, "-    todo!(\"return the next number\")\n");
+        assert_contains(&text, "+    // Adds one.\n+    last + 1\n");
 
         workspace.write(".workshop/progress", "counter solved\n");
         assert!(run_diff(&workspace, false).0);
@@ -143,8 +121,8 @@ mod tests {
         workspace.write(".workshop/progress", "counter solved\n");
         workspace.edit(&SOLVED.replace('\n', "\r\n"));
 
-        let (_, printed) = run_diff(&workspace, false);
+        let (_, text) = run_diff(&workspace, false);
 
-        assert_eq!(printed, "Your code and our solution are identical.\n");
+        assert_eq!(text, "Your code and our solution are identical.\n");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, ensure};
 
 use super::CommandStyle;
 use crate::app::App;
@@ -10,41 +10,29 @@ use crate::exercises::exercise::Exercise;
 use crate::exercises::hints::{HINT_COUNT, Hints};
 use crate::exercises::progress::{Progress, State};
 
-/// The arguments of `cargo workshop hint`.
-#[derive(Debug, Default, clap::Args)]
-pub struct HintOptions {
-    /// The exercise and the hint's number from 1 to 3. The default is the next hint of the current
-    /// exercise
-    #[arg(value_names = ["ID", "LEVEL"], num_args = 0..=2)]
-    words: Vec<String>,
-}
-
-/// Shows a hint.
-pub fn hint(app: &App, options: &HintOptions, output: &mut impl Write) -> anyhow::Result<()> {
-    let (name, number) = parse_words(&options.words)?;
+/// Shows a hint. `words` are the exercise and the hint's number from 1 to 3, in any order.
+pub fn hint(app: &App, words: &[String], output: &mut impl Write) -> anyhow::Result<()> {
+    let (name, number) = parse_words(words)?;
     let (exercise, _) = app.select(name)?;
     show(app, &exercise, number, CommandStyle::Shell, output)
 }
 
 /// The exercise's name and the hint's number. Both are optional.
 fn parse_words(words: &[String]) -> anyhow::Result<(Option<&str>, Option<usize>)> {
-    let parse_number = |word: &str| -> anyhow::Result<usize> {
-        let number = word.parse().ok();
-        number
-            .filter(|number| (1..=HINT_COUNT).contains(number))
-            .with_context(|| format!("there is no hint {word}; the hints are 1, 2 and 3"))
-    };
-    Ok(match words {
-        [] => (None, None),
-        // No id is a number.
-        [number] if number.parse::<i64>().is_ok() => (None, Some(parse_number(number)?)),
-        [name] => (Some(name), None),
-        [number, name] if number.parse::<i64>().is_ok() => {
-            (Some(name), Some(parse_number(number)?))
-        }
-        [name, number] => (Some(name), Some(parse_number(number)?)),
-        _ => bail!("expected at most an exercise and a number"),
-    })
+    // No id is a number.
+    let is_number = |word: &&String| word.parse::<i64>().is_ok();
+    let (numbers, names): (Vec<_>, Vec<_>) = words.iter().partition(is_number);
+    ensure!(
+        numbers.len() <= 1 && names.len() <= 1,
+        "expected at most an exercise and a hint's number"
+    );
+    let level = numbers.first().map(|number| {
+        let level = number.parse().ok();
+        level
+            .filter(|level| (1..=HINT_COUNT).contains(level))
+            .with_context(|| format!("there is no hint {number}; the hints are 1, 2 and 3"))
+    });
+    Ok((names.first().map(|name| name.as_str()), level.transpose()?))
 }
 
 /// Shows the hint with this number, or the next one.
@@ -58,7 +46,7 @@ pub(super) fn show(
     let repository = &app.repository;
     let file = exercise.hints_file();
     let hints = Hints::parse(&repository.read(&file)?)
-        .map_err(|error| anyhow::anyhow!("{}: {error}", repository.display_path(&file)))?;
+        .map_err(|error| anyhow!("{}: {error}", repository.display_path(&file)))?;
     let shown = Progress::load(repository)?.of(&exercise.id).hints;
     let number = number.unwrap_or(shown + 1).min(HINT_COUNT);
 
@@ -93,76 +81,49 @@ pub(super) fn show(
 mod tests {
     use super::*;
     use crate::app::fixture::SampleWorkspace;
+    use crate::learner::assert_contains;
 
     fn run_hint(workspace: &SampleWorkspace, words: &[&str]) -> Result<String, String> {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let mut output = Vec::new();
-        let result = hint(&workspace.app(), &HintOptions { words }, &mut output);
-        result
-            .map(|()| String::from_utf8(output).unwrap())
-            .map_err(|error| format!("{error:#}"))
+        match hint(&workspace.app(), &words, &mut output) {
+            Ok(()) => Ok(String::from_utf8(output).unwrap()),
+            Err(error) => Err(format!("{error:#}")),
+        }
     }
 
     #[test]
     fn hints_come_one_at_a_time() {
         let workspace = SampleWorkspace::new();
-        for text in [
-            "Look at the name.",
-            "Think of fingers.",
-            "Add, and return the sum.",
-            "Add, and return the sum.",
+        for (words, text, shown) in [
+            (&[][..], "Look at the name.", 1),
+            (&[], "Think of fingers.", 2),
+            (&["1", "counter"], "Look at the name.", 2),
+            (&["counter"], "Add, and return the sum.", 3),
+            (&["counter", "2"], "Think of fingers.", 3),
+            (&[], "Add, and return the sum.", 3),
         ] {
-            let printed = run_hint(&workspace, &[]).unwrap();
-            assert!(printed.contains(text), "{printed}");
+            assert_contains(&run_hint(&workspace, words).unwrap(), text);
+            let progress = format!("counter started hints={shown}\n");
+            assert_eq!(workspace.text(".workshop/progress"), progress);
         }
-        assert_eq!(
-            workspace.text(".workshop/progress"),
-            "counter started hints=3\n"
-        );
-    }
-
-    #[test]
-    fn hint_can_be_selected_by_number() {
-        let workspace = SampleWorkspace::new();
-        assert!(run_hint(&workspace, &["2"]).unwrap().contains("fingers"));
-        assert!(
-            run_hint(&workspace, &["1", "counter"])
-                .unwrap()
-                .contains("the name")
-        );
-        assert_eq!(
-            workspace.text(".workshop/progress"),
-            "counter started hints=2\n",
-            "the highest number is saved"
-        );
-        assert!(
-            run_hint(&workspace, &["counter"])
-                .unwrap()
-                .contains("return the sum"),
-            "the next hint is the third"
-        );
     }
 
     #[test]
     fn wrong_arguments_and_files_are_explained() {
         let workspace = SampleWorkspace::new();
-        assert_eq!(
-            run_hint(&workspace, &["4"]).unwrap_err(),
-            "there is no hint 4; the hints are 1, 2 and 3"
-        );
-        assert!(
-            run_hint(&workspace, &["couter"])
-                .unwrap_err()
-                .contains("Did you mean `counter`?")
-        );
-        workspace.write(
-            "exercises/01_chapter/01_counter/HINTS.md",
-            "# Hints: Count up\n",
-        );
+        let hints = "exercises/01_chapter/01_counter/HINTS.md";
+        workspace.write(hints, "# Hints: Count up\n");
+        for (words, explanation) in [
+            (&["4"][..], "there is no hint 4; the hints are 1, 2 and 3"),
+            (&["counter", "0"], "there is no hint 0"),
+            (&["counter", "second"], "at most an exercise and a hint's"),
+            (&["couter"], "Did you mean `counter`?"),
+            (&[], "there must be three hints, but there are 0"),
+        ] {
+            assert_contains(&run_hint(&workspace, words).unwrap_err(), explanation);
+        }
         let error = run_hint(&workspace, &[]).unwrap_err();
-        assert_eq!(
-            error,
-            "exercises/01_chapter/01_counter/HINTS.md: there must be three hints, but there are 0"
-        );
+        assert!(error.starts_with(hints), "{error}");
     }
 }

@@ -12,9 +12,7 @@ use crate::terminal::text;
 pub fn list(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
     let (list, progress) = app.load()?;
     let styles = app.styles();
-    let current = list
-        .first_open(&progress)
-        .map(|exercise| exercise.id.as_str());
+    let current = list.first_open(&progress).map(|exercise| &exercise.id);
     let column_width = |text: fn(&Exercise) -> &str| {
         let widths = list.exercises.iter().map(|it| text(it).chars().count());
         widths.max().unwrap_or_default()
@@ -77,6 +75,7 @@ fn describe(progress: ExerciseProgress) -> String {
 mod tests {
     use super::*;
     use crate::app::fixture::TempCheckout;
+    use crate::learner::printed;
 
     #[test]
     fn every_exercise_is_listed_with_its_state() {
@@ -86,12 +85,9 @@ mod tests {
             ".workshop/progress",
             "first solved hints=1\nsecond skipped\nlongest_of_all started hints=3\nred solved failing\n",
         );
-        let mut output = Vec::new();
-
-        list(&checkout.app(), &mut output).unwrap();
 
         assert_eq!(
-            String::from_utf8(output).unwrap(),
+            printed(|output| list(&checkout.app(), output)),
             "01_chapter\n  \
                ✓ first           About first            10 min  solved, 1 hint\n  \
                – second          About second           10 min  skipped\n  \

@@ -1,5 +1,8 @@
 //! The learner's commands, one module each. A command prints its result. If it can fail without an
 //! error, it returns whether it succeeded.
+//!
+//! A `name` is what the learner typed for an exercise. Without one, a command uses the exercise of
+//! the current folder, else the first open one.
 
 pub mod book;
 pub mod check;
@@ -11,22 +14,6 @@ pub mod skip;
 pub mod test;
 pub mod watch;
 pub mod welcome;
-
-/// The argument of the commands that work with one exercise.
-#[derive(Debug, Default, clap::Args)]
-pub struct ExerciseArgument {
-    /// The exercise: its id or its folder. The default is the exercise of the current folder, else
-    /// the first open one
-    #[arg(value_name = "ID")]
-    pub(crate) exercise: Option<String>,
-}
-
-impl ExerciseArgument {
-    /// The exercise's name, if the learner typed one.
-    pub fn name(&self) -> Option<&str> {
-        self.exercise.as_deref()
-    }
-}
 
 /// Where the learner types commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,4 +32,18 @@ impl CommandStyle {
             CommandStyle::Watch => format!("`{}`", &name[..1]),
         }
     }
+}
+
+/// What a command prints.
+#[cfg(test)]
+fn printed<T>(run: impl FnOnce(&mut Vec<u8>) -> anyhow::Result<T>) -> String {
+    let mut output = Vec::new();
+    run(&mut output).unwrap();
+    String::from_utf8(output).unwrap()
+}
+
+#[cfg(test)]
+#[track_caller]
+fn assert_contains(text: &str, part: &str) {
+    assert!(text.contains(part), "expected `{part}` in: {text}");
 }

@@ -9,20 +9,15 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::ExerciseArgument;
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::progress::{ExerciseProgress, Progress};
 use crate::exercises::repository::read_text;
 
 /// Resets one exercise.
-pub fn reset(
-    app: &App,
-    argument: &ExerciseArgument,
-    output: &mut impl Write,
-) -> anyhow::Result<()> {
+pub fn reset(app: &App, name: Option<&str>, output: &mut impl Write) -> anyhow::Result<()> {
     let repository = &app.repository;
-    let (exercise, _) = app.select(argument.name())?;
+    let (exercise, _) = app.select(name)?;
     let source_file = exercise.source_file();
     let source_path = repository.display_path(&source_file);
     let stub = repository.read(&exercise.stub_file())?;
@@ -89,17 +84,12 @@ fn save_backup(app: &App, exercise: &Exercise, text: &[u8]) -> anyhow::Result<Pa
 mod tests {
     use super::*;
     use crate::app::fixture::{STUB, SampleWorkspace};
+    use crate::learner::{assert_contains, printed};
 
     const SOURCE: &str = "exercises/01_chapter/01_counter/src/lib.rs";
 
-    fn run_reset(workspace: &SampleWorkspace) -> Result<String, String> {
-        let mut output = Vec::new();
-        let argument = ExerciseArgument {
-            exercise: Some("counter".to_owned()),
-        };
-        let done = reset(&workspace.app(), &argument, &mut output);
-        done.map(|()| String::from_utf8(output).unwrap())
-            .map_err(|error| format!("{error:#}"))
+    fn run_reset(workspace: &SampleWorkspace) -> String {
+        printed(|output| reset(&workspace.app(), Some("counter"), output))
     }
 
     #[test]
@@ -112,10 +102,10 @@ mod tests {
         for (attempt, number) in [("// my first attempt", 1), ("// my second", 2)] {
             workspace.edit(attempt);
 
-            let printed = run_reset(&workspace).unwrap();
+            let text = run_reset(&workspace);
 
             let copy = format!(".workshop/backup/counter/{number}/lib.rs");
-            assert!(printed.contains(&copy), "{printed}");
+            assert_contains(&text, &copy);
             assert_eq!(workspace.text(&copy), attempt);
             assert_eq!(workspace.text(SOURCE), STUB);
         }
@@ -125,14 +115,10 @@ mod tests {
     #[test]
     fn unchanged_stub_needs_no_backup() {
         let workspace = SampleWorkspace::new();
-        assert!(
-            run_reset(&workspace)
-                .unwrap()
-                .contains("is the stub already")
-        );
+        assert_contains(&run_reset(&workspace), "is the stub already");
 
         workspace.remove(SOURCE);
-        run_reset(&workspace).unwrap();
+        run_reset(&workspace);
 
         assert_eq!(workspace.text(SOURCE), STUB);
         assert!(!workspace.has(".workshop/backup"));
@@ -144,9 +130,9 @@ mod tests {
         workspace.edit("// mine");
         workspace.write(".workshop/backup", "a file where a folder has to be");
 
-        let error = run_reset(&workspace).unwrap_err();
+        let error = reset(&workspace.app(), None, &mut Vec::new()).unwrap_err();
 
-        assert!(error.contains("your file was not replaced"), "{error}");
+        assert_contains(&error.to_string(), "your file was not replaced");
         assert_eq!(workspace.text(SOURCE), "// mine");
     }
 }

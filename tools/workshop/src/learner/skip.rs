@@ -4,31 +4,21 @@
 
 use std::io::Write;
 
-use super::ExerciseArgument;
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::progress::{Progress, State};
 
-/// The arguments of `cargo workshop skip`.
-#[derive(Debug, Default, clap::Args)]
-pub struct SkipOptions {
-    #[command(flatten)]
-    argument: ExerciseArgument,
-    /// Skips every open exercise before this one, for example because you know the earlier ideas
-    #[arg(long, value_name = "ID", conflicts_with = "exercise")]
-    before: Option<String>,
+/// Skips one exercise.
+pub fn skip(app: &App, name: Option<&str>, output: &mut impl Write) -> anyhow::Result<()> {
+    let (exercise, _) = app.select(name)?;
+    skip_one(app, &exercise, output)
 }
 
-/// Skips exercises.
-pub fn skip(app: &App, options: &SkipOptions, output: &mut impl Write) -> anyhow::Result<()> {
-    let Some(before) = &options.before else {
-        let (exercise, _) = app.select(options.argument.name())?;
-        return skip_one(app, &exercise, output);
-    };
+/// Skips every open exercise before this one.
+pub fn skip_before(app: &App, name: &str, output: &mut impl Write) -> anyhow::Result<()> {
     let (list, progress) = app.load()?;
-    let end = list.find(before)?;
-    let earlier = list.exercises.iter().take_while(|it| it.id != end.id);
-    for exercise in earlier {
+    let end = list.find(name)?;
+    for exercise in list.exercises.iter().take_while(|it| it.id != end.id) {
         let state = progress.of(&exercise.id).state;
         if matches!(state, State::NotStarted | State::Started) {
             mark(app, exercise, output)?;
@@ -81,46 +71,33 @@ fn print_next(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use crate::app::fixture::TempCheckout;
-
-    fn run_skip(checkout: &TempCheckout) -> String {
-        let mut output = Vec::new();
-        skip(&checkout.app(), &SkipOptions::default(), &mut output).unwrap();
-        String::from_utf8(output).unwrap()
-    }
+    use crate::learner::printed;
 
     #[test]
     fn skipped_exercise_is_not_current() {
         let checkout = TempCheckout::with_exercises(&["first", "second"]);
+        let run_skip = || printed(|output| skip(&checkout.app(), None, output));
 
-        let printed = run_skip(&checkout);
-        assert!(printed.starts_with("About first is skipped"), "{printed}");
-        assert!(
-            printed.ends_with("Next: About second, in exercises/01_chapter/02_second/src/lib.rs\n"),
-            "{printed}"
-        );
-
-        assert!(run_skip(&checkout).ends_with("No open exercise is left.\n"));
         assert_eq!(
-            checkout.text(".workshop/progress"),
-            "first skipped\nsecond skipped\n"
+            run_skip(),
+            "About first is skipped; `cargo workshop check first` continues with it.\n\
+             Next: About second, in exercises/01_chapter/02_second/src/lib.rs\n"
         );
+        assert!(run_skip().ends_with("No open exercise is left.\n"));
+        let progress = "first skipped\nsecond skipped\n";
+        assert_eq!(checkout.text(".workshop/progress"), progress);
     }
 
     #[test]
     fn solved_exercise_stays_solved() {
         let checkout = TempCheckout::with_exercises(&["first", "second", "third"]);
         checkout.write(".workshop/progress", "first solved\n");
-        let mut options = SkipOptions::default();
 
-        options.argument.exercise = Some("first".to_owned());
-        skip(&checkout.app(), &options, &mut Vec::new()).unwrap();
+        skip(&checkout.app(), Some("first"), &mut Vec::new()).unwrap();
         assert_eq!(checkout.text(".workshop/progress"), "first solved\n");
 
-        options.before = Some("third".to_owned());
-        skip(&checkout.app(), &options, &mut Vec::new()).unwrap();
-        assert_eq!(
-            checkout.text(".workshop/progress"),
-            "first solved\nsecond skipped\n"
-        );
+        skip_before(&checkout.app(), "third", &mut Vec::new()).unwrap();
+        let progress = "first solved\nsecond skipped\n";
+        assert_eq!(checkout.text(".workshop/progress"), progress);
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::exercise_list::ExerciseList;
-use crate::exercises::progress::{ExerciseProgress, State};
+use crate::exercises::progress::{Progress, State};
 use crate::terminal::text;
 
 const COMMANDS: &str = "
@@ -16,6 +16,17 @@ Commands to type after `cargo workshop`:
   list    all exercises                  book    read the book in a browser
   test    every test of the repository   doctor  what this machine lacks";
 
+/// What a learner reads who has no open exercise.
+pub(super) fn nothing_open(list: &ExerciseList, progress: &Progress) -> &'static str {
+    if list.solved_count(progress) == list.exercises.len() {
+        "You have solved all exercises. `cargo run -p ch05-full` runs the complete system.\n\
+         `cargo workshop reset ID` lets you solve an exercise again."
+    } else {
+        "Only skipped exercises are left. `cargo workshop list` shows them, and\n\
+         `cargo workshop check ID` continues with one."
+    }
+}
+
 /// Prints the learner's position.
 pub fn welcome(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
     let (list, progress) = app.load()?;
@@ -25,7 +36,7 @@ pub fn welcome(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
 
     writeln!(output, "{}\n", app.solved_count(&list, &progress))?;
     if let Ok(exercise) = list.select(None, &app.current_dir, &progress) {
-        current_exercise(app, exercise, progress.of(&exercise.id), output)?;
+        current_exercise(app, exercise, &progress, output)?;
         // In the folder of a solved exercise, the learner may want the next one.
         if progress.of(&exercise.id).state == State::Solved
             && let Some(next) = list.first_open(&progress)
@@ -34,18 +45,8 @@ pub fn welcome(app: &App, output: &mut impl Write) -> anyhow::Result<()> {
             writeln!(output, "         then {title}, in {file}")?;
         }
         writeln!(output, "{COMMANDS}")?;
-    } else if list.solved_count(&progress) == list.exercises.len() {
-        writeln!(
-            output,
-            "You have solved all exercises. `cargo run -p ch05-full` runs the complete system.\n\
-             `cargo workshop reset ID` lets you solve an exercise again."
-        )?;
     } else {
-        writeln!(
-            output,
-            "Only skipped exercises are left. `cargo workshop list` shows them, and\n\
-             `cargo workshop check ID` continues with one."
-        )?;
+        writeln!(output, "{}", nothing_open(&list, &progress))?;
     }
     Ok(())
 }
@@ -72,15 +73,14 @@ fn first_steps(app: &App, list: &ExerciseList, output: &mut impl Write) -> anyho
 fn current_exercise(
     app: &App,
     exercise: &Exercise,
-    progress: ExerciseProgress,
+    progress: &Progress,
     output: &mut impl Write,
 ) -> io::Result<()> {
     let title = app.styles().bold(&exercise.title);
     let (id, minutes) = (&exercise.id, text::minutes(exercise.minutes));
-    let (page, file) = (
-        exercise.page_link(),
-        app.display_path(&exercise.source_file()),
-    );
+    let page = exercise.page_link();
+    let file = app.display_path(&exercise.source_file());
+    let progress = progress.of(id);
     let next = match (progress.state, progress.hints) {
         (State::Solved, _) => "it is solved: `cargo workshop diff` compares it with our solution",
         (State::NotStarted, _) => "read the page, open the file, then run `cargo workshop check`",
@@ -100,11 +100,10 @@ fn current_exercise(
 mod tests {
     use super::*;
     use crate::app::fixture::TempCheckout;
+    use crate::learner::{assert_contains, printed};
 
     fn welcome_text(checkout: &TempCheckout) -> String {
-        let mut output = Vec::new();
-        welcome(&checkout.app(), &mut output).unwrap();
-        String::from_utf8(output).unwrap()
+        printed(|output| welcome(&checkout.app(), output))
     }
 
     #[test]
@@ -139,9 +138,9 @@ mod tests {
     fn skipped_exercises_are_not_the_end() {
         let checkout = TempCheckout::with_exercises(&["first", "second"]);
         checkout.write(".workshop/progress", "first solved\nsecond skipped\n");
-        assert!(welcome_text(&checkout).contains("Only skipped exercises are left."));
+        assert_contains(&welcome_text(&checkout), "Only skipped exercises are left.");
 
         checkout.write(".workshop/progress", "first solved\nsecond solved\n");
-        assert!(welcome_text(&checkout).contains("You have solved all exercises."));
+        assert_contains(&welcome_text(&checkout), "You have solved all exercises.");
     }
 }

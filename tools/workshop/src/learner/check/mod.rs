@@ -8,7 +8,7 @@ pub mod report;
 use std::fs;
 use std::io::{self, Write};
 
-use super::{CommandStyle, ExerciseArgument};
+use super::{CommandStyle, welcome};
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::exercise_list::ExerciseList;
@@ -17,70 +17,52 @@ use crate::terminal::text;
 use outcome::CheckOutcome;
 use report::CheckReport;
 
-/// The arguments of `cargo workshop check`.
-#[derive(Debug, Default, clap::Args)]
-pub struct CheckOptions {
-    #[command(flatten)]
-    argument: ExerciseArgument,
-    /// Checks all solved exercises again, and prints one line for each
-    #[arg(long, conflicts_with = "exercise")]
-    all: bool,
-}
-
-/// Checks one exercise, or all solved ones. Returns whether they are solved.
+/// Checks one exercise. Returns whether it is solved.
 pub fn check(
     app: &App,
-    options: &CheckOptions,
+    name: Option<&str>,
     output: &mut impl Write,
     messages: &mut impl Write,
 ) -> anyhow::Result<bool> {
     let (list, progress) = app.load()?;
-    if options.all {
-        return check_solved(app, &list, &progress, output, messages);
-    }
-    let exercise = list.select(options.argument.name(), &app.current_dir, &progress)?;
     let check = Check {
         app,
         list: &list,
-        exercise,
+        exercise: list.select(name, &app.current_dir, &progress)?,
         style: CommandStyle::Shell,
     };
     Ok(check.run(&mut || false, output, messages)? == Some(true))
 }
 
-fn check_solved(
+/// Checks all solved exercises again, and prints one line for each. Returns whether all pass.
+pub fn check_solved(
     app: &App,
-    list: &ExerciseList,
-    progress: &Progress,
     output: &mut impl Write,
     messages: &mut impl Write,
 ) -> anyhow::Result<bool> {
-    let (mut good, mut bad) = (0, 0);
+    let (list, progress) = app.load()?;
+    let (mut good, mut count) = (0, 0);
     for exercise in &list.exercises {
         if progress.of(&exercise.id).state != State::Solved {
             continue;
         }
         let id = &exercise.id;
-        match outcome::build_and_test(app, exercise, &mut || false, messages) {
+        let reason = match outcome::build_and_test(app, exercise, &mut || false, messages) {
             Ok(outcome) if outcome.is_solved() => {
                 good += 1;
-                save(app, exercise, true)?;
-                writeln!(output, "{} {id}", app.styles().tick(true))?;
+                String::new()
             }
-            result => {
-                bad += 1;
-                let reason = match result {
-                    Ok(_) => format!("`cargo workshop check {id}` shows why"),
-                    Err(error) => format!("{error:#}"),
-                };
-                save(app, exercise, false)?;
-                writeln!(output, "{} {id}: {reason}", app.styles().tick(false))?;
-            }
-        }
+            Ok(_) => format!(": `cargo workshop check {id}` shows why"),
+            Err(error) => format!(": {error:#}"),
+        };
+        let is_solved = reason.is_empty();
+        save(app, exercise, is_solved)?;
+        writeln!(output, "{} {id}{reason}", app.styles().tick(is_solved))?;
         output.flush()?;
+        count += 1;
     }
-    writeln!(output, "{good} of {} solved exercises pass", good + bad)?;
-    Ok(bad == 0)
+    writeln!(output, "{good} of {count} solved exercises pass")?;
+    Ok(good == count)
 }
 
 /// Saves the result of a check.
@@ -125,17 +107,18 @@ impl Check<'_> {
         }
         let is_solved = outcome.is_solved();
         let progress = save(self.app, self.exercise, is_solved)?;
-        let report = CheckReport {
+        let mut report = CheckReport {
             app: self.app,
             exercise: self.exercise,
             id_argument: self.id_argument(&progress),
             hints: progress.of(&self.exercise.id).hints,
             style: self.style,
+            output,
         };
-        report.print(&outcome, output)?;
+        report.print(&outcome)?;
         if is_solved {
             // Only exercises with questions have this file.
-            if let Ok(answer) = fs::read_to_string(self.exercise.solution_dir().join("ANSWER.md")) {
+            if let Ok(answer) = fs::read_to_string(self.exercise.answer_file()) {
                 writeln!(output, "\nAnswers to Predict:\n{}", answer.trim_end())?;
             }
             self.print_next_exercise(&progress, output)?;
@@ -154,21 +137,15 @@ impl Check<'_> {
 
     fn print_next_exercise(&self, progress: &Progress, output: &mut impl Write) -> io::Result<()> {
         let solved = self.app.solved_count(self.list, progress);
-        let diff = self
-            .style
-            .command("diff", &format!(" {}", self.exercise.id));
+        let id_argument = format!(" {}", self.exercise.id);
+        let diff = self.style.command("diff", &id_argument);
         writeln!(
             output,
             "\n{solved}\n\nCompare  {diff} compares your code with our solution"
         )?;
         let Some(next) = self.list.first_open(progress) else {
-            let sentence = match self.list.solved_count(progress) {
-                solved if solved == self.list.exercises.len() => {
-                    "you have solved all exercises. `cargo run -p ch05-full` runs the complete system"
-                }
-                _ => "only skipped exercises are left: `cargo workshop list` shows them",
-            };
-            return writeln!(output, "Next     {sentence}");
+            let sentence = welcome::nothing_open(self.list, progress);
+            return writeln!(output, "{sentence}");
         };
         let (title, page) = (&next.title, next.page_link());
         let minutes = text::minutes(next.minutes);

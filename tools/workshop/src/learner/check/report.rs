@@ -34,14 +34,16 @@ pub struct CheckReport<'a> {
     pub hints: usize,
     /// Where the learner types the next command.
     pub style: CommandStyle,
+    /// Where the report is printed.
+    pub output: &'a mut dyn Write,
 }
 
 impl CheckReport<'_> {
     /// Prints the report. For a solved exercise, the caller prints what comes next.
-    pub fn print(&self, outcome: &CheckOutcome, output: &mut impl Write) -> io::Result<()> {
+    pub fn print(&mut self, outcome: &CheckOutcome) -> io::Result<()> {
         let (outcome, warnings) = match outcome {
             CheckOutcome::CompileError(diagnostics) => {
-                return self.compile_error(diagnostics, output);
+                return self.compile_error(diagnostics);
             }
             CheckOutcome::Tested { outcome, warnings } => (outcome, warnings),
         };
@@ -50,52 +52,47 @@ impl CheckReport<'_> {
                 reason,
                 running,
                 report,
-            } => self.stopped(*reason, running, report, output),
-            TestOutcome::Crashed { status, last_lines } => self.crashed(status, last_lines, output),
+            } => self.stopped(*reason, running, report),
+            TestOutcome::Crashed { status, last_lines } => self.crashed(status, last_lines),
             TestOutcome::Completed(report) => match report.failures.first() {
-                Some(failure) => self.failed(failure, report, output),
-                None if report.all_passed() => self.solved(report, warnings, output),
-                None => self.nothing_tested(report, output),
+                Some(failure) => self.failed(failure, report),
+                None if report.all_passed() => self.solved(report, warnings),
+                None => self.nothing_tested(report),
             },
         }
     }
 
-    fn failed(
-        &self,
-        failure: &TestFailure,
-        report: &TestReport,
-        output: &mut impl Write,
-    ) -> io::Result<()> {
-        self.failed_test(&failure.test, output)?;
+    fn failed(&mut self, failure: &TestFailure, report: &TestReport) -> io::Result<()> {
+        self.failed_test(&failure.test)?;
         if let Some(panic) = failure.panic() {
             let file = self.app.display_path(panic.file.as_ref());
-            writeln!(output, "  {file}:{}", panic.line)?;
+            writeln!(self.output, "  {file}:{}", panic.line)?;
         }
         let message = match failure.message() {
             "" => "(no message)",
             message => message,
         };
-        writeln!(output, "\n{}\n", indent(&start_of(message)))?;
+        writeln!(self.output, "\n{}\n", indent(&start_of(message)))?;
         if failure.is_todo() {
-            writeln!(output, "{}\n", explain_todo(report, self.hints))?;
+            writeln!(self.output, "{}\n", explain_todo(report, self.hints))?;
         } else if !failure.output.is_empty() && failure.panic().is_some() {
             let printed = indent(&end_of(&failure.output));
-            writeln!(output, "The test printed:\n{printed}\n")?;
+            writeln!(self.output, "The test printed:\n{printed}\n")?;
         }
         let (passed, total) = (report.passed, report.total());
         let bar = progress_bar(self.app.styles(), passed, total);
-        writeln!(output, "{bar}  {passed} of {total} tests pass\n")?;
-        self.next_step(failure.is_todo() && passed == 0, output)
+        writeln!(self.output, "{bar}  {passed} of {total} tests pass\n")?;
+        self.next_step(failure.is_todo() && passed == 0)
     }
 
-    fn nothing_tested(&self, report: &TestReport, output: &mut impl Write) -> io::Result<()> {
+    fn nothing_tested(&mut self, report: &TestReport) -> io::Result<()> {
         let reason = if report.ignored > 0 {
             "some tests are ignored"
         } else {
             "there are no tests"
         };
         writeln!(
-            output,
+            self.output,
             "{} No test failed, but {reason}, so this proves nothing. `git checkout -- {}` restores \
              the tests.",
             self.app.styles().tick(false),
@@ -104,14 +101,13 @@ impl CheckReport<'_> {
     }
 
     fn stopped(
-        &self,
+        &mut self,
         reason: StopReason,
         running: &[String],
         report: &TestReport,
-        output: &mut impl Write,
     ) -> io::Result<()> {
         for test in running {
-            self.failed_test(test, output)?;
+            self.failed_test(test)?;
         }
         let (subject, verb) = match running {
             [] => ("The tests", "were"),
@@ -131,12 +127,12 @@ impl CheckReport<'_> {
         };
         let description = reason.describe(self.exercise.time_limit);
         writeln!(
-            output,
+            self.output,
             "\n  {subject} {description} and {verb} stopped. {explanation}\n"
         )?;
         if reason == StopReason::Time && !self.exercise.services.is_empty() {
             writeln!(
-                output,
+                self.output,
                 "  Or a server was still starting: `cargo workshop up` waits until all servers \
                  run. Then check again.\n"
             )?;
@@ -144,29 +140,29 @@ impl CheckReport<'_> {
         if report.total() > 0 {
             let (passed, failed) = (report.passed, report.failures.len());
             writeln!(
-                output,
+                self.output,
                 "Before that, {passed} passed and {failed} failed.\n"
             )?;
         }
-        self.next_step(false, output)
+        self.next_step(false)
     }
 
-    fn crashed(&self, status: &str, last_lines: &str, output: &mut impl Write) -> io::Result<()> {
+    fn crashed(&mut self, status: &str, last_lines: &str) -> io::Result<()> {
         let styles = self.app.styles();
         let headline = styles.bold("the tests ended without a result");
-        writeln!(output, "{} {headline}", styles.tick(false))?;
-        writeln!(output, "  {status}\n")?;
+        writeln!(self.output, "{} {headline}", styles.tick(false))?;
+        writeln!(self.output, "  {status}\n")?;
         if !last_lines.is_empty() {
-            writeln!(output, "{}\n", indent(last_lines))?;
+            writeln!(self.output, "{}\n", indent(last_lines))?;
         }
         writeln!(
-            output,
+            self.output,
             "The whole program ended: because of `exit`, `abort` or an endless recursion.\n"
         )?;
-        self.next_step(false, output)
+        self.next_step(false)
     }
 
-    fn compile_error(&self, diagnostics: &[Diagnostic], output: &mut impl Write) -> io::Result<()> {
+    fn compile_error(&mut self, diagnostics: &[Diagnostic]) -> io::Result<()> {
         let errors: Vec<_> = diagnostics
             .iter()
             .filter(|diagnostic| diagnostic.is_error())
@@ -184,12 +180,12 @@ impl CheckReport<'_> {
                  cause the others."
             ),
         };
-        writeln!(output, "{}", self.app.styles().bold(&sentence))?;
+        writeln!(self.output, "{}", self.app.styles().bold(&sentence))?;
         let tests = format!("tests/{}.rs", self.exercise.id);
         let is_in_tests = |(file, _): &(&str, usize)| file.replace('\\', "/").ends_with(&tests);
         if errors.first().is_some_and(is_in_tests) {
             writeln!(
-                output,
+                self.output,
                 "The tests call your functions: keep the names, parameters and return types of \
                  the stub."
             )?;
@@ -197,25 +193,25 @@ impl CheckReport<'_> {
         Ok(())
     }
 
-    fn solved(
-        &self,
-        report: &TestReport,
-        warnings: &[String],
-        output: &mut impl Write,
-    ) -> io::Result<()> {
+    fn solved(&mut self, report: &TestReport, warnings: &[String]) -> io::Result<()> {
         let styles = self.app.styles();
         for warning in warnings {
-            writeln!(output, "{}\n", warning.trim_end())?;
+            writeln!(self.output, "{}\n", warning.trim_end())?;
         }
         let tests = match report.total() {
             1 => "The test passes".to_owned(),
             total => format!("All {total} tests pass"),
         };
         let headline = format!("{tests}: {} is solved.", self.exercise.title);
-        writeln!(output, "{} {}", styles.tick(true), styles.bold(&headline))?;
+        writeln!(
+            self.output,
+            "{} {}",
+            styles.tick(true),
+            styles.bold(&headline)
+        )?;
         if !warnings.is_empty() {
             writeln!(
-                output,
+                self.output,
                 "  The compiler has warnings, see above. Read them before you continue."
             )?;
         }
@@ -223,17 +219,20 @@ impl CheckReport<'_> {
     }
 
     /// What to do after a failure.
-    fn next_step(&self, is_first_run: bool, output: &mut impl Write) -> io::Result<()> {
+    fn next_step(&mut self, is_first_run: bool) -> io::Result<()> {
         let source = self.app.display_path(&self.exercise.source_file());
         let page = self.exercise.page_link();
-        let id = &self.id_argument;
+        let id = &mut self.id_argument;
         if is_first_run {
-            writeln!(output, "Next   open {source}: the task is at the top")?;
+            writeln!(self.output, "Next   open {source}: the task is at the top")?;
         } else {
-            writeln!(output, "Next   edit {source}")?;
+            writeln!(self.output, "Next   edit {source}")?;
         }
         if self.style == CommandStyle::Shell {
-            writeln!(output, "       then run `cargo workshop check{id}` again")?;
+            writeln!(
+                self.output,
+                "       then run `cargo workshop check{id}` again"
+            )?;
         }
         let command = self.style.command("hint", id);
         let hint = match self.hints {
@@ -241,13 +240,13 @@ impl CheckReport<'_> {
             HINT_COUNT => format!("you have seen all hints: {command} shows the last again"),
             hints => format!("{command} gives hint {} of {HINT_COUNT}", hints + 1),
         };
-        writeln!(output, "Stuck  {hint}; the page is {page}")
+        writeln!(self.output, "Stuck  {hint}; the page is {page}")
     }
 
-    fn failed_test(&self, test: &str, output: &mut impl Write) -> io::Result<()> {
+    fn failed_test(&mut self, test: &str) -> io::Result<()> {
         let styles = self.app.styles();
         let name = libtest::test_name_as_words(test);
-        writeln!(output, "{} {}", styles.tick(false), styles.bold(&name))
+        writeln!(self.output, "{} {}", styles.tick(false), styles.bold(&name))
     }
 }
 

@@ -71,9 +71,10 @@ fn run_tests(
             return Err(error).context("the output is closed, so the tests were stopped");
         }
         Err(error) => {
+            let cargo = machine.cargo.display();
             return Ok(not_started(format!(
-                "cannot run {}: {error}. Is Rust installed and on the PATH? See https://rustup.rs",
-                machine.cargo.display()
+                "cannot run {cargo}: {error}. Is Rust installed and on the PATH? \
+                 See https://rustup.rs"
             )));
         }
     };

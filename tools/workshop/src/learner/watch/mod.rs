@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::check::Check;
-use super::{CommandStyle, ExerciseArgument, diff, hint, list, skip};
+use super::{CommandStyle, diff, hint, list, skip};
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::exercise_list::ExerciseList;
@@ -24,7 +24,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Watches one exercise, and then the next, until the learner quits.
 pub fn watch(
     app: &App,
-    argument: &ExerciseArgument,
+    name: Option<&str>,
     output: &mut impl Write,
     messages: &mut impl Write,
 ) -> anyhow::Result<()> {
@@ -32,14 +32,18 @@ pub fn watch(
         app,
         input: InputLines::from_stdin(),
         poll_interval: POLL_INTERVAL,
+        output,
+        messages,
     };
-    watch.run(argument, output, messages)
+    watch.run(name)
 }
 
-struct Watch<'a> {
+struct Watch<'a, O, M> {
     app: &'a App,
     input: InputLines,
     poll_interval: Duration,
+    output: &'a mut O,
+    messages: &'a mut M,
 }
 
 enum Event {
@@ -47,46 +51,38 @@ enum Event {
     LineTyped(String),
 }
 
-impl Watch<'_> {
-    fn run(
-        &mut self,
-        argument: &ExerciseArgument,
-        output: &mut impl Write,
-        messages: &mut impl Write,
-    ) -> anyhow::Result<()> {
+impl<O: Write, M: Write> Watch<'_, O, M> {
+    fn run(&mut self, name: Option<&str>) -> anyhow::Result<()> {
         let (list, progress) = self.app.load()?;
-        let mut exercise = list.select(argument.name(), &self.app.current_dir, &progress)?;
+        let mut exercise = list.select(name, &self.app.current_dir, &progress)?;
         let mut needs_check = true;
         // Before the check, to notice a save while the check runs.
         let mut snapshot = FileSnapshot::take(exercise);
         loop {
             if needs_check {
                 snapshot = FileSnapshot::take(exercise);
-                if !self.check(&list, exercise, &snapshot, output, messages)? {
+                if !self.check(&list, exercise, &snapshot)? {
                     continue;
                 }
-                self.print_prompt(exercise, output)?;
             }
+            self.print_prompt(exercise)?;
             needs_check = false;
             match self.wait(exercise, &mut snapshot) {
                 Event::FileSaved => {
-                    self.print_divider("saved", output)?;
+                    self.print_divider("saved")?;
                     needs_check = true;
                 }
                 Event::LineTyped(line) => match line.trim() {
                     "" | "c" | "check" => needs_check = true,
                     "q" | "quit" => return Ok(()),
                     "n" | "next" => {
-                        if let Some(next) = self.next_exercise(&list, exercise, output)? {
+                        if let Some(next) = self.next_exercise(&list, exercise)? {
                             exercise = next;
                             needs_check = true;
                         }
                     }
-                    command => self.run_command(command, exercise, output)?,
+                    command => self.run_command(command, exercise)?,
                 },
-            }
-            if !needs_check {
-                self.print_prompt(exercise, output)?;
             }
         }
     }
@@ -97,14 +93,11 @@ impl Watch<'_> {
         list: &ExerciseList,
         exercise: &Exercise,
         snapshot: &FileSnapshot,
-        output: &mut impl Write,
-        messages: &mut impl Write,
     ) -> anyhow::Result<bool> {
         let input = &mut self.input;
-        let poll_interval = self.poll_interval;
         let mut last_poll = Instant::now();
         let mut is_cancelled = || {
-            if last_poll.elapsed() < poll_interval {
+            if last_poll.elapsed() < self.poll_interval {
                 return false;
             }
             last_poll = Instant::now();
@@ -116,32 +109,26 @@ impl Watch<'_> {
             exercise,
             style: CommandStyle::Watch,
         };
-        match check.run(&mut is_cancelled, output, messages) {
+        match check.run(&mut is_cancelled, self.output, self.messages) {
             Ok(is_solved) => Ok(is_solved.is_some() || self.input.wants_to_quit()),
             Err(error) if is_broken_pipe(&error) => Err(error),
             // The learner can solve other problems while this waits, such as a stopped Docker.
             Err(error) => {
-                writeln!(messages, "{error:#}")?;
+                writeln!(self.messages, "{error:#}")?;
                 Ok(true)
             }
         }
     }
 
     /// Runs a command that the learner typed. An error is printed and does not end the watch.
-    fn run_command(
-        &self,
-        command: &str,
-        exercise: &Exercise,
-        output: &mut impl Write,
-    ) -> io::Result<()> {
-        let app = self.app;
+    fn run_command(&mut self, command: &str, exercise: &Exercise) -> io::Result<()> {
+        let (app, output) = (self.app, &mut *self.output);
         writeln!(output)?;
         let result = match command {
             "h" | "hint" => hint::show(app, exercise, None, CommandStyle::Watch, output),
             "s" | "skip" => skip::skip_one(app, exercise, output),
             "l" | "list" => list::list(app, output),
-            "d" | "diff" => Progress::load(&app.repository)
-                .and_then(|progress| diff::show(app, exercise, &progress, false, output).map(drop)),
+            "d" | "diff" => diff::diff(app, Some(&exercise.id), false, output).map(drop),
             unknown => return writeln!(output, "`{unknown}` is not one of the commands."),
         };
         match result {
@@ -152,43 +139,30 @@ impl Watch<'_> {
 
     /// The next open exercise, if this one is solved or skipped.
     fn next_exercise<'a>(
-        &self,
+        &mut self,
         list: &'a ExerciseList,
         exercise: &Exercise,
-        output: &mut impl Write,
     ) -> anyhow::Result<Option<&'a Exercise>> {
         let progress = Progress::load(&self.app.repository)?;
-        let state = progress.of(&exercise.id).state;
-        let is_done = matches!(state, State::Solved | State::Skipped);
-        match list.first_open(&progress) {
-            None => {
-                writeln!(
-                    output,
-                    "There is no next exercise: all are solved or skipped."
-                )?;
-                Ok(None)
+        let next = list.first_open(&progress);
+        let reason = match (next, progress.of(&exercise.id).state) {
+            (None, _) => "There is no next exercise: all are solved or skipped.",
+            (Some(next), State::Solved | State::Skipped) => {
+                self.print_divider(&next.title)?;
+                return Ok(Some(next));
             }
-            Some(_) if !is_done => {
-                writeln!(
-                    output,
-                    "{} is not solved yet. To continue without it, type s, and then n.",
-                    exercise.title
-                )?;
-                Ok(None)
-            }
-            Some(next) => {
-                self.print_divider(&next.title, output)?;
-                Ok(Some(next))
-            }
-        }
+            _ => "It is not solved yet. To continue without it, type s, and then n.",
+        };
+        writeln!(self.output, "{reason}")?;
+        Ok(None)
     }
 
-    fn print_divider(&self, text: &str, output: &mut impl Write) -> io::Result<()> {
+    fn print_divider(&mut self, text: &str) -> io::Result<()> {
         let divider = self.app.styles().dim(&format!("── {text} ──"));
-        writeln!(output, "{divider}\n")
+        writeln!(self.output, "{divider}\n")
     }
 
-    fn print_prompt(&self, exercise: &Exercise, output: &mut impl Write) -> io::Result<()> {
+    fn print_prompt(&mut self, exercise: &Exercise) -> io::Result<()> {
         let file = self.app.display_path(&exercise.source_file());
         let commands = if self.input.is_open() {
             ". Type a letter and Enter: h hint, d diff, s skip, n next, l list, q quit. \
@@ -197,8 +171,8 @@ impl Watch<'_> {
             ""
         };
         let prompt = format!("Watching {file}{commands}");
-        writeln!(output, "\n{}", self.app.styles().dim(&prompt))?;
-        output.flush()
+        writeln!(self.output, "\n{}", self.app.styles().dim(&prompt))?;
+        self.output.flush()
     }
 
     /// Waits for a saved file or a typed line.

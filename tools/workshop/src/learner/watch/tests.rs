@@ -32,18 +32,16 @@ impl<F: FnMut(usize, &Sender<String>)> Write for Learner<F> {
     }
 }
 
+/// Watches until the learner quits. `act` runs after each expected text. Returns how many came.
 fn watch(
     workspace: &SampleWorkspace,
     expected: Vec<&'static str>,
-    act: impl FnMut(usize, &Sender<String>),
+    mut act: impl FnMut(usize, &Sender<String>),
 ) -> usize {
     let (typed, receiver) = mpsc::channel();
-    let app = workspace.app();
-    let mut watch = Watch {
-        app: &app,
-        input: InputLines::new(receiver),
-        poll_interval: Duration::from_millis(10),
-    };
+    if expected.is_empty() {
+        act(0, &typed);
+    }
     let mut learner = Learner {
         typed,
         printed: String::new(),
@@ -51,9 +49,14 @@ fn watch(
         act,
         step: 0,
     };
-    watch
-        .run(&ExerciseArgument::default(), &mut learner, &mut Vec::new())
-        .unwrap();
+    let mut watch = Watch {
+        app: &workspace.app(),
+        input: InputLines::new(receiver),
+        poll_interval: Duration::from_millis(10),
+        output: &mut learner,
+        messages: &mut Vec::new(),
+    };
+    watch.run(None).unwrap();
     learner.step
 }
 
@@ -112,12 +115,13 @@ fn save_cancels_a_running_check() {
     let editor = thread::spawn(move || {
         let deadline = Instant::now() + Duration::from_secs(100);
         let is_built = || {
-            let deps = fs::read_dir(target.join("debug").join("deps"))
+            let deps = fs::read_dir(target.join("debug/deps"));
+            let mut names = deps
                 .into_iter()
                 .flatten()
-                .flatten();
-            deps.map(|file| file.file_name())
-                .any(|name| name.to_string_lossy().starts_with("counter-"))
+                .flatten()
+                .map(|it| it.file_name());
+            names.any(|name| name.to_string_lossy().starts_with("counter-"))
         };
         while !is_built() && Instant::now() < deadline {
             thread::yield_now();
@@ -138,20 +142,8 @@ fn quitting_cancels_a_hanging_check() {
     let workspace = SampleWorkspace::new();
     workspace.edit(&SOLVED.replace("last + 1", "loop { std::thread::park() }"));
     workspace.set_description("limit_seconds = 600");
-    let (typed, receiver) = mpsc::channel();
-    typed.send("q".to_owned()).unwrap();
-    let app = workspace.app();
-    let mut watch = Watch {
-        app: &app,
-        input: InputLines::new(receiver),
-        poll_interval: Duration::from_millis(10),
-    };
 
-    watch
-        .run(
-            &ExerciseArgument::default(),
-            &mut Vec::new(),
-            &mut Vec::new(),
-        )
-        .unwrap();
+    watch(&workspace, vec![], |_, typed| {
+        typed.send("q".to_owned()).unwrap();
+    });
 }
