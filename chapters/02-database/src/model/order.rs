@@ -1,7 +1,7 @@
 //! An order: a row that the store must never lose and never write twice.
 //!
-//! An order's id contains the bucket of its customer (see the module `sharding`). A clone that has
-//! the id can therefore ask one shard directly.
+//! An order's id contains its time and the bucket of its customer (see the module `sharding`). A
+//! clone that has the id can therefore ask one shard directly.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::game::GameId;
 
-/// An order's number: `sequence * BUCKETS + bucket`.
+/// An order's number: `sequence * BUCKETS + bucket`, with the time in the sequence. Below 2⁵³, so it
+/// is exact in JavaScript.
 pub type OrderId = i64;
 
 /// The maximum number of copies in one order.
@@ -21,7 +22,8 @@ pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// One placed order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
-    /// Contains the bucket: `id % 256`.
+    /// Contains the time and the bucket (`id % 256`), and sorts by time. Below 2⁵³.
+    #[schema(maximum = 9_007_199_254_740_991_i64)]
     pub id: OrderId,
     /// The customer who ordered.
     pub customer: String,

@@ -230,7 +230,7 @@ async fn next_sequence(
     // The statement before has read a snapshot from before the gate was entered, so the owner is
     // checked again. UPDATE checks the newest version of the row, after a wait for its lock.
     sqlx::query_scalar(
-        "UPDATE buckets SET next = next + 1 \
+        "UPDATE buckets SET next = greatest(next, order_clock()) + 1 \
          WHERE bucket = $1 AND (epoch = $2 AND state = 'active' OR $3) RETURNING next - 1",
     )
     .bind(i32::from(bucket))

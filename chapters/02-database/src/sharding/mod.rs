@@ -45,7 +45,7 @@ mod shard_map;
 pub use bucket::{BUCKETS, Bucket, bucket_of_customer};
 pub use gate::{close_gate, open_gate};
 pub use map_table::{load_map, set_owner};
-pub use order_id::{bucket_of_order, order_id};
+pub use order_id::{bucket_of_order, next_sequence, order_id, time_of_order};
 pub use shard_map::{Epoch, FIRST_EPOCH, Owner, ShardId, ShardMap};
 
 pub(crate) use map_table::insert_map;

@@ -8,7 +8,7 @@ use ch02_database::seed::generator::Generator;
 use ch02_database::seed::seed_store;
 use ch02_database::sharding::{
     BUCKETS, Bucket, Owner, ShardId, bucket_of_customer, bucket_of_order, close_gate, load_map,
-    open_gate, set_owner,
+    open_gate, set_owner, time_of_order,
 };
 use ch02_database::{Naive, Orders, PgOrders};
 use futures_util::future::join_all;
@@ -190,6 +190,33 @@ async fn database_refuses_misplaced_orders() {
 }
 
 #[tokio::test]
+async fn ids_ascend_when_shard_clock_steps_back() {
+    let store = Store::filled().await;
+    let orders = store.pg_orders().await;
+    let shard = &store.shards[orders.shard_of_customer("ada")];
+    let first = place(&orders, "ada", "first").await;
+    let in_id = time_of_order(first.id).unwrap();
+    let difference = first.created_at - in_id;
+    assert!(
+        (0..5_000).contains(&difference.num_milliseconds()),
+        "order {first:?} has the time {in_id} in its id"
+    );
+    let five_seconds_back = "ALTER FUNCTION order_clock RENAME TO right_clock; \
+         CREATE FUNCTION order_clock() RETURNS bigint LANGUAGE sql VOLATILE \
+         AS 'SELECT right_clock() - 5 * 16000'";
+    sqlx::raw_sql(five_seconds_back)
+        .execute(shard)
+        .await
+        .unwrap();
+    let mut last = first.id;
+    for key in 0..20 {
+        let id = place(&orders, "ada", &key.to_string()).await.id;
+        assert!(id > last, "the id {id} after {last} is not greater");
+        last = id;
+    }
+}
+
+#[tokio::test]
 async fn epoch_of_a_bucket_only_grows() {
     let store = Store::filled().await;
     let map = load_map(&store.primary).await.unwrap().unwrap();
@@ -277,6 +304,9 @@ async fn store_of_the_first_version_is_upgraded() {
         .execute(&store.shards[0])
         .await
         .unwrap();
+    let games = "INSERT INTO games SELECT n, n, n, '', '', '', '', '', now(), n, '{}', '', now() \
+         FROM generate_series(1, 60) AS n";
+    sqlx::query(games).execute(&store.primary).await.unwrap();
     let parameters = "INSERT INTO meta VALUES ('games', '60'), ('seed', '42'), ('shards', '1')";
     sqlx::query(parameters)
         .execute(&store.primary)

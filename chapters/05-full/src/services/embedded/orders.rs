@@ -112,10 +112,10 @@ async fn place(
     }
     let sequence: i64 = sqlx::query_scalar(
         "INSERT INTO bucket_sequences (bucket, next) VALUES (?1, ?2 + 1) \
-         ON CONFLICT (bucket) DO UPDATE SET next = next + 1 RETURNING next - 1",
+         ON CONFLICT (bucket) DO UPDATE SET next = max(next, ?2) + 1 RETURNING next - 1",
     )
     .bind(bucket)
-    .bind(FIRST_SEQUENCE)
+    .bind(sharding::next_sequence(FIRST_SEQUENCE, chrono::Utc::now()))
     .fetch_one(&mut *connection)
     .await?;
     let row = sqlx::query(
