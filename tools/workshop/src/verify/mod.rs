@@ -31,7 +31,7 @@ use variant::Variant;
 /// How many test binaries run at once that keep the processor busy.
 const MAX_COMPUTING: usize = 2;
 /// How many test binaries run at once beside them that mostly wait for servers.
-const MAX_WAITING: usize = 6;
+const MAX_WAITING: usize = 3;
 
 /// What to verify.
 #[derive(Debug)]
