@@ -22,6 +22,9 @@ use crate::views;
 /// style sheet arranges them.
 const GAMES_PER_SECTION: usize = 12;
 
+/// How many articles the home page shows.
+const ARTICLES: usize = 3;
+
 /// The home page for a browser, one line of text for `curl`.
 #[utoipa::path(
     get, path = "/", operation_id = "home_page", tag = "games",
@@ -43,9 +46,11 @@ pub(super) async fn home(
     }
     let best_rated = first_games(&state, GameSort::BestRated).await?;
     let newest = first_games(&state, GameSort::Newest).await?;
+    let news = state.services.news.articles(None, ARTICLES).await?.value;
     let html = views::home(
         &best_rated,
         &newest,
+        &news,
         viewer(user.as_deref()),
         &info.render_info,
     );

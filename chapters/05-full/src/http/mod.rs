@@ -12,12 +12,14 @@ mod jobs;
 pub mod metrics;
 mod middleware;
 mod negotiation;
+mod news;
 mod openapi;
 mod operations;
 mod orders;
 mod response;
 mod reviews;
 mod rsvp;
+mod social;
 mod state;
 mod static_files;
 mod validation;
@@ -62,6 +64,10 @@ pub fn router(state: CloneState) -> Router {
         .routes(routes!(reviews::delete))
         .routes(routes!(orders::find, orders::place))
         .routes(routes!(orders::show))
+        .routes(routes!(social::friends))
+        .routes(routes!(social::activity))
+        .routes(routes!(news::list))
+        .routes(routes!(news::show))
         .routes(routes!(jobs::submit))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::events))

@@ -104,6 +104,8 @@ pub(super) async fn place(
             .into());
         }
     };
+    // Also for a repeated request: the copy of the first one may be missing.
+    services.order_placed(&order).await;
     let info = state.response_info().shard(shard);
     let location = format!("/orders/{}", order.id);
     if payload.is_form {

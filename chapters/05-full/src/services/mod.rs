@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use ch01_clones::SessionStore;
 use ch01_clones::clone::avatar::AvatarStore;
-use ch02_database::{Catalog, GameId, Orders, StoreError};
+use ch02_database::{Catalog, GameId, News, Order, Orders, Social, StoreError};
 use ch03_cache::{MemoryCache, ProductCache};
 use ch04_async::{Event, EventBus, JobQueue, JobStore, MemoryEventBus, MemoryQueue, PageStore};
 use tokio_util::task::TaskTracker;
@@ -45,6 +45,10 @@ pub struct Services {
     pub avatars: AvatarStore,
     /// Chapter 2: games and reviews.
     pub catalog: Arc<dyn Catalog>,
+    /// Chapter 2: friends and the activity of customers.
+    pub social: Arc<dyn Social>,
+    /// Chapter 2: news articles.
+    pub news: Arc<dyn News>,
     /// Chapter 2: orders, over several shards.
     pub orders: Arc<dyn Orders>,
     /// Chapter 3: products, read through the cache.
@@ -80,6 +84,8 @@ impl Services {
             sessions: Arc::new(SqliteSessions::new(storage.main.clone())),
             avatars: storage.avatars.clone(),
             products: ProductCache::new(cache, catalog.clone()),
+            social: catalog.clone(),
+            news: catalog.clone(),
             catalog,
             orders: Arc::new(SqliteOrders::new(storage.shards.clone())),
             queue: Arc::new(queue),
@@ -99,6 +105,8 @@ impl Services {
             avatars: servers.avatars.clone(),
             products: ProductCache::new(servers.cache.clone(), servers.catalog.clone()),
             catalog: servers.catalog.clone(),
+            social: servers.catalog.clone(),
+            news: servers.catalog.clone(),
             orders: servers.orders.clone(),
             queue: servers.queue.clone(),
             jobs: servers.jobs.clone(),
@@ -106,6 +114,14 @@ impl Services {
             pages: servers.pages.clone(),
             health: servers.clone(),
             writes: TaskTracker::new(),
+        }
+    }
+
+    /// Copies a placed order into the activity of its customer. The order counts even if the copy
+    /// fails: the shard owns the order, and a rebuild writes the missing copy.
+    pub async fn order_placed(&self, order: &Order) {
+        if let Err(error) = self.social.record_order(order).await {
+            tracing::error!(order = order.id, %error, "the order is not in its customer's activity");
         }
     }
 

@@ -1,15 +1,17 @@
 //! The home page. It is the same for all users except for the header.
 
-use ch02_database::model::{GENRES, Listing};
+use ch02_database::model::{Article, GENRES, Listing};
 use ch04_async::prerender::pages::{Page, Viewer, capitalize, layout};
 use maud::{Markup, html};
 
 use super::cards::cards;
+use super::news::teaser;
 
-/// The home page with the best-rated games and the newest ones.
+/// The home page with the best-rated games, the newest ones and the latest news.
 pub fn home(
     featured: &[Listing],
     newest: &[Listing],
+    news: &[Article],
     viewer: Viewer<'_>,
     render_info: &str,
 ) -> Markup {
@@ -46,6 +48,10 @@ pub fn home(
         }
         (section("featured", "Featured", featured))
         (section("newest", "Just released", newest))
+        @if !news.is_empty() {
+            div.heading { h2 { "News" } a href="/news" { "All news" } }
+            div.stream { @for article in news { (teaser(article)) } }
+        }
     };
     layout(page, body)
 }

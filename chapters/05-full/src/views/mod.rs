@@ -1,4 +1,4 @@
-//! The HTML pages that depend on the user or on the request: home, lists, orders, jobs, login.
+//! The HTML pages that a clone renders: home, lists, orders, friends, news, jobs, login.
 //!
 //! A handler reads the data and passes it to a function of this module, which returns markup. The
 //! layout comes from chapter 4. Every page works without JavaScript; the script of the job page
@@ -9,15 +9,19 @@ mod cards;
 mod games;
 mod home;
 mod job;
+mod news;
 mod order;
 mod problem;
+mod social;
 
 pub use account::login;
 pub use games::games;
 pub use home::home;
 pub use job::{JobView, job};
+pub use news::{article, news};
 pub use order::{order, orders};
 pub use problem::problem;
+pub use social::{Stream, activity, friends};
 
 /// The script of the job page, served as `/static/job.js`.
 pub const JOB_JS: &str = include_str!("job.js");
@@ -28,7 +32,7 @@ mod tests {
 
     use ch02_database::catalog::{GamePage, GameQuery};
     use ch02_database::model::Order;
-    use ch02_database::model::{Game, ReviewSummary};
+    use ch02_database::model::{Activity, ActivityKind, Article, Friend, Game, ReviewSummary};
     use chrono::DateTime;
 
     use ch02_database::model::Listing;
@@ -101,11 +105,53 @@ mod tests {
             attempts: 1,
             result: Some(ATTACK),
         };
+        let news = Article {
+            id: 1,
+            slug: ATTACK.into(),
+            title: ATTACK.into(),
+            summary: ATTACK.into(),
+            body: ATTACK.into(),
+            game_id: 7,
+            game_title: ATTACK.into(),
+            published_at: DateTime::UNIX_EPOCH,
+        };
+        let friend = Friend {
+            name: ATTACK.into(),
+            since: DateTime::UNIX_EPOCH,
+        };
+        let event = Activity {
+            id: ATTACK.into(),
+            customer: ATTACK.into(),
+            kind: ActivityKind::Review,
+            game_id: 7,
+            game_title: ATTACK.into(),
+            stars: Some(4),
+            created_at: DateTime::UNIX_EPOCH,
+        };
+        let stream = Stream {
+            name: ATTACK,
+            of_friends: false,
+            items: from_ref(&event),
+            next: Some(ATTACK),
+        };
         for (name, page) in [
             (
                 "home",
-                home(from_ref(&listing), from_ref(&listing), viewer, ATTACK),
+                home(
+                    from_ref(&listing),
+                    from_ref(&listing),
+                    from_ref(&news),
+                    viewer,
+                    ATTACK,
+                ),
             ),
+            ("news", self::news(from_ref(&news), Some(ATTACK), true)),
+            ("article", article(&news)),
+            (
+                "friends",
+                friends(ATTACK, from_ref(&friend), Some(ATTACK), viewer, ATTACK),
+            ),
+            ("activity", activity(&stream, viewer, ATTACK)),
             (
                 "games",
                 games(&found, &query, Some(ATTACK), Some(ATTACK), viewer, ATTACK),

@@ -75,6 +75,15 @@ pub fn orders(
                 }
             }
         }
+        @if let Viewer::LoggedIn(name) = viewer {
+            nav aria-label="Your pages" {
+                ul.chips {
+                    li { a href={ "/users/" (name) "/activity" } { "Activity" } }
+                    li { a href={ "/users/" (name) "/friends" } { "Friends" } }
+                    li { a href={ "/users/" (name) "/activity?of=friends" } { "Friends’ activity" } }
+                }
+            }
+        }
         @if orders.is_empty() {
             div.panel.narrow {
                 h2 { "No orders yet" }

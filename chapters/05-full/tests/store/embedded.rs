@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use ch01_clones::clone::session::{SESSION_TTL, UserName};
 use ch01_clones::{Session, SessionStore};
+use ch02_database::model::{NewOrder, PlaceOutcome};
 use ch02_database::seed::SeedRequest;
 use ch05_full::services::embedded::{EmbeddedStorage, SqliteDatabase, SqliteSessions};
 use ch05_full::services::{DataDir, Services};
 use chrono::Utc;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
 use crate::support::DEADLINE;
 
@@ -308,4 +309,54 @@ async fn invalid_seed_parameter_is_reported_as_damage() {
         .unwrap()
         .to_string();
     assert!(error.contains("games"), "{error}");
+}
+
+/// A data directory of the version before friends, activity and news.
+#[tokio::test]
+async fn older_store_gets_friends_activity_and_news() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = DataDir::Folder(folder.path().to_owned());
+    let storage = open(&dir, SMALL).await;
+    let (services, _) = Services::embedded(&Arc::new(storage)).await.unwrap();
+    let order = NewOrder {
+        customer: "ada".to_owned(),
+        game_id: 7,
+        quantity: 1,
+        unit_price_cents: 1,
+        idempotency_key: "key".to_owned(),
+    };
+    let PlaceOutcome::Created(order) = services.orders.place(&order).await.unwrap() else {
+        panic!("the key is new");
+    };
+    drop(services);
+    let main = folder.path().join("store.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&main);
+    let mut db = sqlx::SqliteConnection::connect_with(&options)
+        .await
+        .unwrap();
+    for statement in [
+        "DROP TABLE friendships",
+        "DROP TABLE activity",
+        "DROP TABLE news",
+        "DELETE FROM meta WHERE key = 'social_and_news'",
+        "DELETE FROM _sqlx_migrations WHERE version = 4",
+    ] {
+        sqlx::query(statement).execute(&mut db).await.unwrap();
+    }
+    db.close().await.unwrap();
+
+    let storage = Arc::new(open(&dir, SMALL).await);
+    let (services, _) = Services::embedded(&storage).await.unwrap();
+    let social = services.social;
+    let own = social.activity("ada", Some("ada"), None, 5).await.unwrap();
+    let ids: Vec<String> = own.value.into_iter().map(|event| event.id).collect();
+    assert_eq!(
+        ids,
+        [format!("order-{}", order.id)],
+        "the order that ada placed with the older version"
+    );
+    let feed = social.friends_activity("ada", None, 5).await.unwrap();
+    assert!(!feed.value.is_empty(), "reviews of friends");
+    let news = services.news.articles(None, 100).await.unwrap();
+    assert_eq!(news.value.len(), 40);
 }

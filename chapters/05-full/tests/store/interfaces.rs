@@ -33,6 +33,18 @@ async fn sqlite_catalog_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn sqlite_social_keeps_the_contract() {
+    let catalog = SqliteCatalog::new(embedded().await.main);
+    ch02_database::contract::check_social(&catalog, &catalog, GAMES).await;
+}
+
+#[tokio::test]
+async fn sqlite_news_keeps_the_contract() {
+    let news = SqliteCatalog::new(embedded().await.main);
+    ch02_database::contract::check_news(&news, GAMES).await;
+}
+
+#[tokio::test]
 async fn sqlite_orders_keep_the_contract() {
     let orders = SqliteOrders::new(embedded().await.shards);
     ch02_database::contract::check_orders(&orders, GAMES).await;

@@ -48,19 +48,19 @@ impl FromStr for ActivityKey {
     type Err = InvalidActivityKey;
 
     fn from_str(text: &str) -> Result<Self, InvalidActivityKey> {
-        let (time, id) = text.split_once('.').ok_or(InvalidActivityKey)?;
-        let is_id = |part: &str| {
-            let number = part
-                .strip_prefix("order-")
-                .or(part.strip_prefix("review-"))?;
-            number.parse::<u64>().ok()
+        // At most 16 digits: the year 2286. Every database can store such a time.
+        let number = |part: &str, max_digits| {
+            let is_number = part.len() <= max_digits && part.bytes().all(|b| b.is_ascii_digit());
+            is_number.then(|| part.parse::<i64>().ok()).flatten()
         };
-        let micros = time.parse().map_err(|_| InvalidActivityKey)?;
-        let created_at = DateTime::from_timestamp_micros(micros)
-            // PostgreSQL and RFC 3339 have no greater years.
-            .filter(|time| (0..=9999).contains(&chrono::Datelike::year(time)))
+        let (time, id) = text.split_once('.').ok_or(InvalidActivityKey)?;
+        let created_at = number(time, 16)
+            .and_then(DateTime::from_timestamp_micros)
             .ok_or(InvalidActivityKey)?;
-        is_id(id).ok_or(InvalidActivityKey)?;
+        let source = id.strip_prefix("order-").or(id.strip_prefix("review-"));
+        source
+            .and_then(|source| number(source, 19))
+            .ok_or(InvalidActivityKey)?;
         Ok(ActivityKey {
             created_at,
             id: id.to_owned(),
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn only_positions_of_a_stream_are_accepted() {
-        assert!("-1.order-7".parse::<ActivityKey>().is_ok());
+        assert!("9999999999999999.order-7".parse::<ActivityKey>().is_ok());
         for text in [
             "",
             ".",
@@ -84,6 +84,8 @@ mod tests {
             "1767225600000000.review-x",
             "1767225600000000.jobs-1",
             "9223372036854775807.review-1",
+            "-1.review-1",
+            "1.review-+1",
             "x.review-1",
             "1767225600000000.review-1\0",
         ] {

@@ -142,7 +142,7 @@ fn review_form(game: &Game, viewer: Viewer<'_>) -> Markup {
 fn one_review(review: &Review) -> Markup {
     html! {
         article.review {
-            p.byline { (stars(Some(review.stars.into()))) " " b { (review.customer) } " " (day(review.created_at)) }
+            p.byline { (stars(Some(review.stars.into()))) " " a href={ "/users/" (review.customer) "/activity" } { b { (review.customer) } } " " (day(review.created_at)) }
             p.text { (review.text) }
         }
     }

@@ -91,6 +91,7 @@ pub fn layout(page: Page<'_>, body: Markup) -> Markup {
                     }
                     nav aria-label="Main" {
                         a href="/games" { "Games" }
+                        a href="/news" { "News" }
                         a href="/orders" { "Orders" }
                         (account(page.viewer))
                     }
@@ -112,7 +113,7 @@ fn account(viewer: Viewer<'_>) -> Markup {
             Viewer::Anonymous => a href="/login" { "Log in" },
             // Logging out changes state, so it is a POST. Browsers may prefetch a link.
             Viewer::LoggedIn(name) => form.logout method="post" action="/logout" {
-                span.who { (name) }
+                a.who href={ "/users/" (name) "/activity" } { (name) }
                 button.quiet { "Log out" }
             },
         }

@@ -122,6 +122,9 @@ curl -b jar -i --json '{{"game_id":7,"quantity":1}}' -H 'Idempotency-Key: tour' 
 curl -b jar {url}/orders
 curl '{url}/orders?id=1'
 curl -b jar -X PATCH --json '{{"price_cents":1999}}' {url}/games/7
+curl -b jar {url}/users/ada/activity
+curl {url}/users/ada/friends
+curl -i {url}/news
 curl -i {url}/static/games/7.html
 curl -b jar -i -X POST '{url}/work?job=order-export'
 curl -b jar -N "{url}$({transcode})/events"

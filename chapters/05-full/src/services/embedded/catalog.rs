@@ -18,6 +18,7 @@ use chrono::NaiveDate;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
+use super::activity::{add_review_activity, delete_activity};
 use super::database::SqliteDatabase;
 use super::timestamp;
 
@@ -33,6 +34,10 @@ impl SqliteCatalog {
     /// The catalogue in this database.
     pub fn new(database: SqliteDatabase) -> Self {
         SqliteCatalog { database }
+    }
+
+    pub(super) fn database(&self) -> &SqliteDatabase {
+        &self.database
     }
 
     async fn find(&self, id: GameId) -> Result<Option<Game>, StoreError> {
@@ -157,14 +162,13 @@ impl Catalog for SqliteCatalog {
         review: &NewReview,
     ) -> Result<Option<Review>, StoreError> {
         let new = review.clone();
-        let row = self
-            .database
+        self.database
             .write(move |connection| {
                 Box::pin(async move {
                     if update_review_counts(connection, id, 1, i64::from(new.stars)).await? == 0 {
                         return Ok(None);
                     }
-                    sqlx::query(
+                    let row = sqlx::query(
                         "INSERT INTO reviews (game_id, customer, stars, text, created_at) \
                          VALUES (?, ?, ?, ?, ?) \
                          RETURNING id, customer, stars, text, created_at",
@@ -174,13 +178,15 @@ impl Catalog for SqliteCatalog {
                     .bind(new.stars)
                     .bind(new.text)
                     .bind(timestamp::now())
-                    .fetch_one(connection)
-                    .await
-                    .map(Some)
+                    .fetch_one(&mut *connection)
+                    .await?;
+                    let review =
+                        self::review(&row).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+                    add_review_activity(connection, id, &review).await?;
+                    Ok(Some(review))
                 })
             })
-            .await?;
-        row.as_ref().map(self::review).transpose()
+            .await
     }
 
     async fn delete_review(
@@ -210,7 +216,9 @@ impl Catalog for SqliteCatalog {
                         .bind(review)
                         .execute(&mut *connection)
                         .await?;
-                    update_review_counts(connection, id, -1, -found.get::<i64, _>("stars")).await?;
+                    let stars: i64 = found.get("stars");
+                    update_review_counts(&mut *connection, id, -1, -stars).await?;
+                    delete_activity(connection, review).await?;
                     Ok(DeleteOutcome::Deleted)
                 })
             })

@@ -4,16 +4,20 @@
 //! each shard, a map for the cache, a list for the queue and a folder for the pages. The data is
 //! durable.
 
+mod activity;
 mod adoption;
 mod catalog;
 mod database;
 mod identity;
 mod job_store;
 mod manifest;
+mod news;
 mod orders;
 mod seed;
 mod seed_parameters;
+mod seed_social;
 mod sessions;
+mod social;
 mod storage;
 mod timestamp;
 

@@ -135,6 +135,14 @@ async fn place(
     Ok(order(&row).map(PlaceOutcome::Created))
 }
 
+/// All orders of one shard, to copy them into the activity of their customers.
+pub(super) async fn all_orders(shard: &SqliteDatabase) -> Result<Vec<Order>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM orders ORDER BY id")
+        .fetch_all(shard.readers())
+        .await?;
+    rows.iter().map(order).collect()
+}
+
 fn order(row: &SqliteRow) -> Result<Order, StoreError> {
     Ok(Order {
         id: row.get("id"),

@@ -13,6 +13,7 @@ use super::manifest::{IncompleteStore, Manifest, UPLOADS};
 use super::orders::SqliteOrders;
 use super::seed::seed;
 use super::seed_parameters;
+use super::seed_social::fill_social_and_news;
 use crate::services::data_dir::{DataDir, DataDirError, DataDirLock};
 use crate::services::health::Health;
 
@@ -22,6 +23,7 @@ const MAIN_MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/store.sql"),
     include_str!("../../../migrations/store-2.sql"),
     identity::MIGRATION,
+    include_str!("../../../migrations/store-3.sql"),
 ];
 
 /// The migrations of a shard.
@@ -32,7 +34,7 @@ const SHARD_MIGRATIONS: &[&str] = &[
 
 /// The open databases and folders of an embedded store.
 pub struct EmbeddedStorage {
-    /// The main database: catalogue, sessions, jobs.
+    /// The main database: catalogue, friends, news, sessions, jobs.
     pub main: SqliteDatabase,
     /// The orders: one database for each shard.
     pub shards: Vec<SqliteDatabase>,
@@ -124,6 +126,9 @@ impl EmbeddedStorage {
             .await
             .map_err(|error| seeding_error(dir, &error))?;
         }
+        fill_social_and_news(&main, &shards, parameters)
+            .await
+            .map_err(|error| seeding_error(dir, &error))?;
         let pages = PageStore::new(dir.object_store("pages")?);
         let avatars = AvatarStore::new(dir.object_store(UPLOADS)?);
         if manifest.is_none() {

@@ -12,6 +12,7 @@ mod orders;
 mod pages;
 mod rsvp;
 mod sessions;
+mod social;
 
 use crate::support::TestStore;
 
