@@ -10,6 +10,7 @@
 //! | [`catalog`] | reads from replicas, joins in the application, denormalised ratings |
 //! | [`orders`] | idempotent orders on several shards |
 //! | [`replication`] | which replica may answer a read |
+//! | [`failover`] | a new primary, and no confirmed write lost |
 //! | [`sharding`] | customer → bucket → shard |
 //! | [`postgres`] | connections, time limits, transactions, migrations |
 //! | [`naive`] | the naive versions, by name |
@@ -18,7 +19,6 @@
 //!
 //! Left out:
 //! * The single-machine version: one SQLite file per database. Chapter 5 has it.
-//! * Failover: an operator (or Patroni) promotes a replica and restarts the processes.
 //! * Consistency between processes: each process tracks only its own writes.
 //! * Moving a bucket to another shard while customers order, and replicas of the shards.
 //! * Queries over all customers, which would have to ask every shard.
@@ -34,6 +34,7 @@
 
 pub mod catalog;
 pub mod contract;
+pub mod failover;
 pub mod model;
 pub mod naive;
 pub mod orders;

@@ -23,6 +23,11 @@ const CATALOG: &[Step] = &[
         include_str!("../../migrations/catalog/0001_games_and_reviews.sql"),
     ),
     (
+        2,
+        "cluster epoch",
+        include_str!("../../migrations/catalog/0002_cluster_epoch.sql"),
+    ),
+    (
         3,
         "social and news",
         include_str!("../../migrations/catalog/0003_social_and_news.sql"),

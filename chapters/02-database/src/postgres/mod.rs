@@ -19,6 +19,8 @@ pub use migrate::migrate;
 pub use pool::{InvalidUrl, connect, connect_replica, ping};
 pub use transaction::transact;
 
+pub(crate) use transaction::{TransactionError, TransactionOptions, run_transaction};
+
 pub(crate) use pool::{
     QUERY_TIMEOUT, REPLICA_QUERY_TIMEOUT, dedicated_connection, is_server_unavailable, with_timeout,
 };

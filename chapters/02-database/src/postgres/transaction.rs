@@ -11,14 +11,19 @@
 //! `clippy.toml` forbids `Pool::begin` everywhere else.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{Error, Executor};
+use sqlx::postgres::{PgConnection, PgDatabaseError, PgPool, PgSeverity};
+use sqlx::{AssertSqlSafe, Error, Executor};
 
 use super::pool::{PING_TIMEOUT, QUERY_TIMEOUT, with_timeout};
 use crate::model::StoreError;
+
+/// How long to wait for the proof that a standby has a commit that the primary has confirmed.
+const STANDBY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs `work` in a transaction. `Ok` commits; an error or a panic rolls back. The transaction runs
 /// to its end even if the caller's future is dropped, and ends within nine seconds whatever the
@@ -26,34 +31,114 @@ use crate::model::StoreError;
 ///
 /// [`StoreError::Unavailable`] does not always mean that nothing was written: if the connection is
 /// lost during `COMMIT`, the outcome is unknown. A retry needs a way to find out, such as an
-/// order's idempotency key.
+/// order's idempotency key. [`failover::Writer`](crate::failover::Writer) tells the two apart.
 pub async fn transact<T, F>(pool: &PgPool, work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+{
+    let result = run_transaction(pool, TransactionOptions::default(), work).await;
+    result.map_err(|error| match error {
+        TransactionError::RolledBack(error) | TransactionError::Unknown(error) => error.into(),
+    })
+}
+
+/// What surrounds the work of a transaction.
+pub(crate) struct TransactionOptions {
+    /// The first message: `BEGIN` and settings for this transaction.
+    pub(crate) begin: String,
+    /// The statement in front of `COMMIT`, in the same message. If it fails, nothing is committed.
+    pub(crate) check: String,
+    /// After `COMMIT`, a standby must have confirmed the commit in this column of
+    /// `pg_stat_replication`.
+    pub(crate) standby_column: Option<&'static str>,
+    /// Whether the transaction stops when the pool is closed. Otherwise it runs to its end.
+    pub(crate) stops_with_pool: bool,
+}
+
+impl Default for TransactionOptions {
+    fn default() -> Self {
+        TransactionOptions {
+            begin: "BEGIN".to_owned(),
+            // If the work has ignored an error, COMMIT rolls back and reports success. The SELECT
+            // fails then.
+            check: "SELECT 1".to_owned(),
+            standby_column: None,
+            stops_with_pool: false,
+        }
+    }
+}
+
+/// Why a transaction has no confirmed commit.
+#[derive(Debug)]
+pub(crate) enum TransactionError {
+    /// Nothing was written.
+    RolledBack(Error),
+    /// `COMMIT` was sent, and its confirmation is missing. The transaction may be committed.
+    Unknown(Error),
+}
+
+impl TransactionError {
+    /// The driver's error.
+    pub(crate) fn cause(&self) -> &Error {
+        match self {
+            TransactionError::RolledBack(error) | TransactionError::Unknown(error) => error,
+        }
+    }
+}
+
+/// Like [`transact`], with options, and with an error that tells "no" from "unknown".
+pub(crate) async fn run_transaction<T, F>(
+    pool: &PgPool,
+    options: TransactionOptions,
+    work: F,
+) -> Result<T, TransactionError>
 where
     T: Send + 'static,
     F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
 {
     let pool = pool.clone();
     let transaction = async move {
-        let mut connection = pool.acquire().await?;
-        let result = with_timeout(QUERY_TIMEOUT, begin_and_commit(&mut connection, work)).await;
-        if result.is_err() && !roll_back(&mut connection).await {
+        let mut connection = pool.acquire().await.map_err(TransactionError::RolledBack)?;
+        let commit_was_sent = AtomicBool::new(false);
+        let commit = begin_and_commit(&mut connection, &options, &commit_was_sent, work);
+        let commit = with_timeout(QUERY_TIMEOUT, commit);
+        let result = if options.stops_with_pool {
+            pool.close_event().do_until(commit).await.flatten()
+        } else {
+            commit.await
+        };
+        let is_useless = pool.is_closed() || result.is_err() && !roll_back(&mut connection).await;
+        if is_useless {
             // Only closing the socket is sure to end; even a terminate message can wait for ever.
             // The server then rolls back.
             drop(connection.detach());
         }
-        result
+        result.map_err(|error| {
+            if commit_was_sent.load(Ordering::Relaxed) && !has_rolled_back(&error) {
+                TransactionError::Unknown(error)
+            } else {
+                TransactionError::RolledBack(error)
+            }
+        })
     };
-    let result = tokio::spawn(transaction)
-        .await
-        .map_err(StoreError::unavailable)?;
-    Ok(result?)
+    // A task that panics or is cancelled says nothing about its transaction.
+    tokio::spawn(transaction).await.unwrap_or_else(|error| {
+        Err(TransactionError::Unknown(Error::Protocol(
+            error.to_string(),
+        )))
+    })
 }
 
 async fn begin_and_commit<T>(
     connection: &mut PgConnection,
+    options: &TransactionOptions,
+    commit_was_sent: &AtomicBool,
     work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>>,
 ) -> Result<T, Error> {
-    connection.execute("BEGIN").await?;
+    connection
+        .execute(AssertSqlSafe(options.begin.clone()))
+        .await?;
     let value = AssertUnwindSafe(work(&mut *connection))
         .catch_unwind()
         .await
@@ -62,9 +147,53 @@ async fn begin_and_commit<T>(
                 "the code of the transaction panicked".to_owned(),
             ))
         })?;
-    // If `work` has ignored an error, COMMIT rolls back and reports success. The SELECT fails then.
-    connection.execute("SELECT 1; COMMIT").await?;
+    let commit = format!("{}; COMMIT", options.check);
+    commit_was_sent.store(true, Ordering::Relaxed);
+    connection.execute(AssertSqlSafe(commit)).await?;
+    if let Some(column) = options.standby_column {
+        with_timeout(STANDBY_TIMEOUT, wait_for_standby(connection, column)).await?;
+    }
     Ok(value)
+}
+
+// ANCHOR: wait_for_standby
+/// Returns when a standby has the last commit of this connection.
+///
+/// Usually it has, because `COMMIT` has waited for it. But the wait can be cancelled, and then
+/// PostgreSQL reports a successful `COMMIT` with a warning, which sqlx only logs. The wait also
+/// does not happen while `synchronous_standby_names` is empty. So an acknowledgement needs the
+/// positive proof, not only the absence of an error.
+async fn wait_for_standby(
+    connection: &mut PgConnection,
+    column: &'static str,
+) -> Result<(), Error> {
+    // At or after the end of our commit, which is on the primary's disk.
+    let sql = "SELECT pg_current_wal_flush_lsn()::text";
+    let lsn: String = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM pg_stat_replication \
+         WHERE sync_state IN ('sync', 'quorum') AND {column} >= $1::pg_lsn)"
+    );
+    let mut pause = Duration::from_micros(500);
+    loop {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql.clone())).bind(&lsn);
+        if query.fetch_one(&mut *connection).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+}
+// ANCHOR_END: wait_for_standby
+
+/// Whether this answer to `COMMIT` means that nothing was written. An error of the severity ERROR
+/// does; FATAL ends the connection, also that of a commit which waits for its standby.
+fn has_rolled_back(error: &Error) -> bool {
+    let Error::Database(error) = error else {
+        return false;
+    };
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.is_some_and(|error| matches!(error.severity(), PgSeverity::Error))
 }
 
 /// Ends a failed transaction. Returns whether the connection is now outside of any transaction.
