@@ -6,6 +6,8 @@
 //! The message names the likely mistake. What only some implementations promise, such as
 //! which server answers, is checked by their own tests.
 
+pub mod journal;
+
 mod catalog;
 mod news;
 mod orders;

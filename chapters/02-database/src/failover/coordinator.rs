@@ -172,11 +172,11 @@ impl Coordinator {
             let setting = "ALTER SYSTEM SET default_transaction_read_only = on";
             connection.execute(setting).await?;
             connection.execute("SELECT pg_reload_conf()").await?;
-            // A commit that waits for its standby holds the lock which `raise_epoch` needs.
+            // A commit that waits for its standby holds the lock which `fence` needs.
             connection.execute(END_OTHER_CONNECTIONS).await?;
             let raise = format!(
                 "BEGIN READ WRITE; SET LOCAL synchronous_commit = local; \
-                 SELECT raise_epoch({epoch}); COMMIT"
+                 SELECT fence({epoch}); COMMIT"
             );
             connection.execute(AssertSqlSafe(raise)).await?;
             // Clients that have connected in between.
@@ -251,7 +251,7 @@ impl Coordinator {
         };
         let setting = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
         let raise = format!(
-            "BEGIN; SET LOCAL synchronous_commit = {mode}; SELECT raise_epoch({epoch}); COMMIT"
+            "BEGIN; SET LOCAL synchronous_commit = {mode}; SELECT start_epoch({epoch}); COMMIT"
         );
         with_timeout(STEP_TIMEOUT, async {
             connection.execute(AssertSqlSafe(setting)).await?;

@@ -36,8 +36,8 @@ pub(super) async fn probe(url: &str) -> Result<NodeState, Error> {
         let mut connection = connect(url).await?;
         let row: PgRow = sqlx::query(
             "SELECT pg_is_in_recovery() AS is_replica, \
-             current_setting('default_transaction_read_only') = 'on' AS is_read_only, \
-             (SELECT epoch FROM cluster_epoch) AS epoch",
+             current_setting('default_transaction_read_only') = 'on' OR is_fenced AS is_read_only, \
+             epoch FROM cluster_epoch",
         )
         .fetch_one(&mut connection)
         .await?;

@@ -2,6 +2,7 @@
 //! PostgreSQL servers.
 
 mod contracts;
+mod failover;
 mod generator;
 mod network_faults;
 mod replication;
