@@ -30,7 +30,6 @@
 //!   with the connection.
 //! * Making and ending friendships: the generator does it once.
 //! * Launch events in the generator.
-//! * An index for the title search (`pg_trgm`), and paging by key instead of `OFFSET`.
 
 pub mod catalog;
 pub mod contract;

@@ -4,18 +4,25 @@
 //! A read may come from a replica, so it returns a [`Read`] that names the server. A write always
 //! goes to the primary.
 
+mod cursor;
 pub mod denormalised;
+mod explain;
 mod news;
 mod postgres;
+pub mod product_page;
 mod queries;
 mod rows;
+mod search_index;
 mod social;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+pub use cursor::GameCursor;
+pub use explain::{plan_shape, rows_read};
 pub use news::News;
 pub use postgres::PgCatalog;
+pub use search_index::{TitleSearch, ensure_title_index};
 pub use social::{ActivityKey, InvalidActivityKey, Social};
 
 use crate::model::{Game, GameId, Listing, Product, Review, ReviewId, StoreError};
@@ -58,10 +65,12 @@ pub trait Catalog: Send + Sync + 'static {
 }
 
 /// Which games to list. A filter that is `None` accepts every game.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GameQuery {
-    /// Counted from 1; 0 means 1.
+    /// Counted from 1; 0 means 1. Ignored if `after` is set.
     pub page: u32,
+    /// Only games after this one: the last game of the page before.
+    pub after: Option<GameCursor>,
     /// Only games of this genre.
     pub genre: Option<String>,
     /// Only games with this text in their title, in upper or lower case.

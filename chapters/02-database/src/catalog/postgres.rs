@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use sqlx::Error;
 use sqlx::postgres::{PgConnection, PgPool};
 
+use super::product_page::{add_to_counter, refresh_document};
 use super::queries::{
     add_to_rating, select_game, select_page, select_reviews, select_versions, update_game,
 };
@@ -135,8 +136,14 @@ impl Catalog for PgCatalog {
         let price_cents = change.price_cents;
         let description = change.description.as_deref();
         let description = description.map(|text| replace_nul(text).into_owned());
-        self.write(move |db| Box::pin(update_game(db, id, price_cents, description)))
-            .await
+        self.write(move |db| {
+            Box::pin(async move {
+                let game = update_game(db, id, price_cents, description).await?;
+                refresh_document(db, id).await?;
+                Ok(game)
+            })
+        })
+        .await
     }
 
     async fn add_review(
@@ -167,6 +174,8 @@ impl Catalog for PgCatalog {
                 .await?;
                 let review = rows::review(&row)?;
                 add_review_activity(db, id, &review).await?;
+                add_to_counter(db, &review.customer, 1).await?;
+                refresh_document(db, id).await?;
                 Ok(Some(review))
             })
         })
@@ -205,6 +214,8 @@ impl Catalog for PgCatalog {
                         .await?;
                 add_to_rating(db, id, -1, -i64::from(stars)).await?;
                 delete_activity(db, review).await?;
+                add_to_counter(db, &customer, -1).await?;
+                refresh_document(db, id).await?;
                 Ok(DeleteOutcome::Deleted)
             })
         })

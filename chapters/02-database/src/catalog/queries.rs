@@ -8,7 +8,7 @@ use super::{GAMES_PER_PAGE, GamePage, GameQuery, GameSort, GameVersion};
 use crate::model::{Game, GameId, REVIEWS_PER_PRODUCT, Review};
 use crate::postgres::replace_nul;
 
-const GAME_COLUMNS: &str = "id, slug, title, description, genre, developer, publisher, platform, \
+pub(super) const GAME_COLUMNS: &str = "id, slug, title, description, genre, developer, publisher, platform, \
      release_date, price_cents, images, trailer, updated_at, rating, review_count";
 
 /// The time of a change. It is always later than the time of the previous change, even if the
@@ -44,12 +44,25 @@ pub(super) async fn select_versions(server: &PgPool) -> Result<Vec<GameVersion>,
 }
 
 pub(super) async fn select_page(server: &PgPool, query: &GameQuery) -> Result<GamePage, Error> {
-    // An unset filter is not part of the statement. `$1 IS NULL OR …` would hide the index from
-    // the planner. The statement contains only fixed text; the client's values are bound.
-    let mut sql =
-        QueryBuilder::<Postgres>::new(format!("SELECT {GAME_COLUMNS} FROM games WHERE true"));
+    let rows = page_statement("", query).build().fetch_all(server).await?;
+    let page = rows.iter().take(GAMES_PER_PAGE);
+    Ok(GamePage {
+        items: page.map(rows::listing).collect::<Result<_, _>>()?,
+        has_more: rows.len() > GAMES_PER_PAGE,
+    })
+}
+
+/// The statement for a page of games, after `prefix`.
+///
+/// An unset filter is not part of the statement. `$1 IS NULL OR …` would hide the index from the
+/// planner. The statement contains only fixed text; the client's values are bound.
+pub(super) fn page_statement(prefix: &str, query: &GameQuery) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "{prefix}SELECT {GAME_COLUMNS} FROM games WHERE true"
+    ));
     if let Some(genre) = &query.genre {
-        sql.push(" AND genre = ").push_bind(replace_nul(genre));
+        sql.push(" AND genre = ")
+            .push_bind(replace_nul(genre).into_owned());
     }
     if let Some(text) = &query.text {
         let pattern = format!("%{}%", escape_like(&replace_nul(text)));
@@ -57,22 +70,39 @@ pub(super) async fn select_page(server: &PgPool, query: &GameQuery) -> Result<Ga
             .push_bind(pattern)
             .push(r" ESCAPE '\'");
     }
+    // ANCHOR: paging_by_key
+    if let Some(after) = &query.after {
+        match query.sort {
+            GameSort::Id => sql.push(" AND id > ").push_bind(after.id),
+            GameSort::BestRated => sql
+                .push(" AND (coalesce(rating, 0), review_count, -id) < (")
+                .push_bind(after.rating.unwrap_or(0.0))
+                .push(", ")
+                .push_bind(after.review_count)
+                .push(", ")
+                .push_bind(-after.id)
+                .push(")"),
+            GameSort::Newest => sql
+                .push(" AND (release_date, -id) < (")
+                .push_bind(after.release_date)
+                .push(", ")
+                .push_bind(-after.id)
+                .push(")"),
+        };
+    }
     sql.push(match query.sort {
         GameSort::Id => " ORDER BY id",
-        // PostgreSQL sorts NULL as the greatest value.
-        GameSort::BestRated => " ORDER BY rating DESC NULLS LAST, review_count DESC, id",
-        GameSort::Newest => " ORDER BY release_date DESC, id",
+        GameSort::BestRated => " ORDER BY coalesce(rating, 0) DESC, review_count DESC, -id DESC",
+        GameSort::Newest => " ORDER BY release_date DESC, -id DESC",
     });
+    // ANCHOR_END: paging_by_key
     // One row more than a page tells whether another page follows, without counting all games.
     sql.push(" LIMIT ").push_bind(GAMES_PER_PAGE as i64 + 1);
-    sql.push(" OFFSET ")
-        .push_bind((i64::from(query.page).max(1) - 1) * GAMES_PER_PAGE as i64);
-    let rows = sql.build().fetch_all(server).await?;
-    let page = rows.iter().take(GAMES_PER_PAGE);
-    Ok(GamePage {
-        items: page.map(rows::listing).collect::<Result<_, _>>()?,
-        has_more: rows.len() > GAMES_PER_PAGE,
-    })
+    if query.after.is_none() {
+        sql.push(" OFFSET ")
+            .push_bind((i64::from(query.page).max(1) - 1) * GAMES_PER_PAGE as i64);
+    }
+    sql
 }
 
 /// Changes price, description or both. `None` leaves a column as it is.

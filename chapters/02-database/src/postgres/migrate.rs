@@ -37,6 +37,11 @@ const CATALOG: &[Step] = &[
         "shard map",
         include_str!("../../migrations/catalog/0004_shard_map.sql"),
     ),
+    (
+        5,
+        "product documents",
+        include_str!("../../migrations/catalog/0005_product_documents.sql"),
+    ),
 ];
 
 const SHARD: &[Step] = &[

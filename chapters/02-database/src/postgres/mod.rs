@@ -8,15 +8,18 @@
 //! | `pool.rs` | connections and time limits |
 //! | `transaction.rs` | transactions that a dropped caller cannot leave half done |
 //! | `migrate.rs` | tables of the catalogue and of the shards |
+//! | `statement_counts.rs` | what the server counts, for tests and experiments |
 
 mod migrate;
 mod pool;
+mod statement_counts;
 mod transaction;
 
 use std::borrow::Cow;
 
 pub use migrate::migrate;
 pub use pool::{InvalidUrl, connect, connect_replica, ping};
+pub use statement_counts::{StatementCounts, reset_statement_counts, statement_counts};
 pub use transaction::transact;
 
 pub(crate) use transaction::{TransactionError, TransactionOptions, run_transaction};

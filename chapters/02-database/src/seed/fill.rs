@@ -16,6 +16,7 @@ use super::copy::Rows;
 use super::generator::{Generator, SAMPLE_ORDERS};
 use super::parameters::{SeedMismatch, SeedParameters, SeedRequest, check_seed_parameters};
 use super::social::fill_social_and_news;
+use crate::catalog::ensure_title_index;
 use crate::model::{GameId, Product, StoreError};
 use crate::postgres::dedicated_connection;
 use crate::sharding::{
@@ -127,6 +128,8 @@ pub async fn seed_store(
     fill_social_and_news(&mut catalog, shards, parameters).await?;
     catalog.execute("COMMIT").await?;
     let _ = catalog.close().await;
+    // After the commit, because the index needs the lock of the table for itself.
+    ensure_title_index(primary).await?;
     Ok(parameters)
 }
 

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 use super::copy::Rows;
 use super::generator::{ARTICLES, Generator};
 use super::parameters::SeedParameters;
-use crate::catalog::denormalised::rebuild_activity;
+use crate::catalog::denormalised::{rebuild_activity, rebuild_counters};
 use crate::model::GameId;
 
 /// The key in the table `meta`.
@@ -60,6 +60,7 @@ pub(super) async fn fill_social_and_news(
     let into = "news (id, slug, title, summary, body, game_id, game_title, published_at)";
     news.copy(db, into).await?;
 
+    rebuild_counters(db).await?;
     rebuild_activity(db, shards).await?;
     sqlx::query("ANALYZE friendships, activity, friend_feed, news")
         .execute(db)

@@ -5,6 +5,8 @@ mod contracts;
 mod failover;
 mod generator;
 mod network_faults;
+mod product_page;
+mod query_plans;
 mod replication;
 mod seeding;
 mod server_failures;

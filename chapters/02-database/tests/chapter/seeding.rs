@@ -208,7 +208,7 @@ async fn lost_database_is_not_filled_again() {
     };
     let orders = store.pg_orders().await;
     orders.place(&new).await.unwrap();
-    sqlx::query("TRUNCATE meta, games, reviews")
+    sqlx::query("TRUNCATE meta, games, reviews CASCADE")
         .execute(&store.primary)
         .await
         .unwrap();

@@ -76,9 +76,22 @@ impl Catalog for SqliteCatalog {
     async fn list(&self, query: &GameQuery) -> Result<Read<GamePage>, StoreError> {
         let order = match query.sort {
             GameSort::Id => "id",
-            GameSort::BestRated => "rating DESC, review_count DESC, id",
+            GameSort::BestRated => "coalesce(rating, 0) DESC, review_count DESC, id",
             GameSort::Newest => "release_date DESC, id",
         };
+        let after = query.after.map(|after| match query.sort {
+            GameSort::Id => format!(" AND id > {}", after.id),
+            GameSort::BestRated => format!(
+                " AND (coalesce(rating, 0), review_count, -id) < ({:?}, {}, {})",
+                after.rating.unwrap_or(0.0),
+                after.review_count,
+                -after.id
+            ),
+            GameSort::Newest => format!(
+                " AND (release_date, -id) < ('{}', {})",
+                after.release_date, -after.id
+            ),
+        });
         // An unset filter is left out. With `? IS NULL OR …` the planner would not use an index.
         // The statement consists of fixed text; the client's values are bound.
         let mut sql = format!("SELECT {GAME_COLUMNS} FROM games WHERE true");
@@ -92,6 +105,8 @@ impl Catalog for SqliteCatalog {
         if text.is_some() {
             sql.push_str(" AND title LIKE ? ESCAPE '\\'");
         }
+        // Numbers and a date, no text of a client.
+        sql.push_str(after.as_deref().unwrap_or_default());
         write!(sql, " ORDER BY {order} LIMIT ? OFFSET ?").expect("writing to a String cannot fail");
         let mut statement = sqlx::query(AssertSqlSafe(sql));
         for filter in [&query.genre, &text].into_iter().flatten() {
@@ -100,7 +115,10 @@ impl Catalog for SqliteCatalog {
         // One more row than a page: if it exists, there is a next page. No count is needed.
         let rows = statement
             .bind(GAMES_PER_PAGE as i64 + 1)
-            .bind((i64::from(query.page).max(1) - 1) * GAMES_PER_PAGE as i64)
+            .bind(match query.after {
+                Some(_) => 0,
+                None => (i64::from(query.page).max(1) - 1) * GAMES_PER_PAGE as i64,
+            })
             .fetch_all(self.database.readers())
             .await?;
         let items = rows
