@@ -9,7 +9,9 @@
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use common::shutdown::signal as stop_signal;
-use measurement::machine;
+use measurement::{Settings, machine};
+
+mod replicas;
 
 /// The experiment and its settings.
 #[derive(Args)]
@@ -19,12 +21,19 @@ pub struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Experiment {}
+enum Experiment {
+    /// Measures reads per second with 0 to 4 replicas
+    Replicas(Settings),
+}
 
 /// Runs one experiment. Ctrl-C stops it, and its servers.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     machine::warn_of_debug_build();
-    let experiment = async { match arguments.experiment {} };
+    let experiment = async {
+        match arguments.experiment {
+            Experiment::Replicas(settings) => replicas::run(&settings).await,
+        }
+    };
     tokio::select! {
         result = experiment => result,
         () = stop_signal() => bail!("stopped before the end; the started servers are stopped too"),
