@@ -8,10 +8,10 @@
 //! |---|---|
 //! | [`model`] | games, reviews, orders and the error of every store |
 //! | [`catalog`] | reads from replicas, joins in the application, denormalised ratings |
-//! | [`orders`] | idempotent orders on several shards |
+//! | [`orders`] | idempotent orders on several shards, queries across all of them |
 //! | [`replication`] | which replica may answer a read |
 //! | [`failover`] | a new primary, and no confirmed write lost |
-//! | [`sharding`] | customer → bucket → shard |
+//! | [`sharding`] | customer → bucket → shard, the map with epochs, ids |
 //! | [`postgres`] | connections, time limits, transactions, migrations |
 //! | [`naive`] | the naive versions, by name |
 //! | [`seed`] | the seeded generator, and filling empty databases |
@@ -20,8 +20,7 @@
 //! Left out:
 //! * The single-machine version: one SQLite file per database. Chapter 5 has it.
 //! * Consistency between processes: each process tracks only its own writes.
-//! * Moving a bucket to another shard while customers order, and replicas of the shards.
-//! * Queries over all customers, which would have to ask every shard.
+//! * Replicas of the shards.
 //! * Deleting games; payment, cancellation and orders of several games.
 //! * Retries after a deadlock or a serialisation failure (SQLSTATE 40P01, 40001). Neither can
 //!   occur, because all transactions use the default isolation level and lock in the same order.

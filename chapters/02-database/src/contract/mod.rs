@@ -16,5 +16,5 @@ mod social;
 
 pub use catalog::check_catalog;
 pub use news::check_news;
-pub use orders::check_orders;
+pub use orders::{check_order_queries, check_orders};
 pub use social::check_social;

@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::model::GameId;
 use crate::model::{NewOrder, Order, OrderId, PlaceOutcome};
-use crate::orders::Orders;
+use crate::orders::{Gathered, OrderFilter, OrderSort, Orders};
 use crate::seed::generator::{DEFAULT_SEED, Generator, SAMPLE_ORDERS};
 use crate::sharding::{bucket_of_customer, bucket_of_order};
 
@@ -17,11 +19,64 @@ use crate::sharding::{bucket_of_customer, bucket_of_order};
 /// At the first broken promise. The message names the likely mistake.
 pub async fn check_orders(orders: &dyn Orders, games: GameId) {
     sample_orders_are_returned(orders, games).await;
+    check_order_queries(orders, games, 50).await;
     one_key_places_one_order(orders).await;
     concurrent_requests_with_one_key_place_one_order(orders).await;
     concurrent_keys_place_separate_orders(orders).await;
     customer_orders_are_listed_newest_first(orders).await;
     orders_are_in_the_customers_shard(orders).await;
+}
+
+/// Compares random queries across all customers with the answer of a list in memory, which is not
+/// sharded. Takes orders that were just filled with the sample orders.
+///
+/// # Panics
+/// At the first difference.
+pub async fn check_order_queries(orders: &dyn Orders, games: GameId, queries: usize) {
+    let generator = Generator::new(DEFAULT_SEED);
+    let all: Vec<Order> = (1..=SAMPLE_ORDERS)
+        .map(|id| generator.order(id, games))
+        .collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(DEFAULT_SEED);
+    for _ in 0..queries {
+        let filter = OrderFilter {
+            game_id: rng.random_bool(0.3).then(|| rng.random_range(1..=games)),
+            min_total_cents: rng.random_bool(0.5).then(|| rng.random_range(0..20_000)),
+        };
+        let before = rng
+            .random_bool(0.5)
+            .then(|| rng.random_range(1..=SAMPLE_ORDERS));
+        let limit = rng.random_range(0..60);
+        let accepted: Vec<Order> = all.iter().filter(|o| filter.accepts(o)).cloned().collect();
+        for sort in [OrderSort::Newest, OrderSort::MostExpensive] {
+            let mut expected = accepted.clone();
+            expected.retain(|order| before.is_none_or(|before| order.id < before));
+            expected.sort_by_key(|order| match sort {
+                OrderSort::Newest => (0, -order.id),
+                OrderSort::MostExpensive => (-order.total_cents, -order.id),
+            });
+            expected.truncate(limit);
+            assert_eq!(
+                orders.search(&filter, sort, before, limit).await.unwrap(),
+                Gathered::complete(expected),
+                "{filter:?} {sort:?} before {before:?}, at most {limit}"
+            );
+        }
+        let totals = orders.totals(&filter).await.unwrap();
+        let sum = accepted.iter().map(|order| order.total_cents).sum::<i64>();
+        assert_eq!(
+            (
+                totals.value.count,
+                totals.value.sum_cents,
+                totals.is_partial()
+            ),
+            (accepted.len() as u64, sum, false),
+            "{filter:?}"
+        );
+        let average = totals.value.average_cents();
+        let expected = (!accepted.is_empty()).then(|| sum as f64 / accepted.len() as f64);
+        assert_eq!(average, expected, "the average of {filter:?}");
+    }
 }
 
 async fn sample_orders_are_returned(orders: &dyn Orders, games: GameId) {

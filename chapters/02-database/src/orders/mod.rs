@@ -3,11 +3,14 @@
 //! The trait knows only customers and ids. The [`ShardMap`](crate::ShardMap) decides which shard
 //! holds an order.
 
+mod gather;
 mod postgres;
 mod routing;
+mod scatter;
 
 use async_trait::async_trait;
 
+pub use gather::{Gathered, OrderFilter, OrderSort, OrderTotals, merge_first};
 pub use postgres::PgOrders;
 
 use crate::model::{NewOrder, Order, OrderId, PlaceOutcome, StoreError};
@@ -31,6 +34,20 @@ pub trait Orders: Send + Sync + 'static {
         before: Option<OrderId>,
         limit: usize,
     ) -> Result<Vec<Order>, StoreError>;
+
+    /// Orders of all customers, at most `limit`, and only those with an id below `before`. The next
+    /// page of [`OrderSort::Newest`] begins before the last id: *paging by key*. All shards are
+    /// asked.
+    async fn search(
+        &self,
+        filter: &OrderFilter,
+        sort: OrderSort,
+        before: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Gathered<Vec<Order>>, StoreError>;
+
+    /// The number of orders of all customers, their sum and their average. All shards are asked.
+    async fn totals(&self, filter: &OrderFilter) -> Result<Gathered<OrderTotals>, StoreError>;
 
     /// The number of orders of each shard, in the order of the shards.
     async fn count_by_shard(&self) -> Result<Vec<u64>, StoreError>;

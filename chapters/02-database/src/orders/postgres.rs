@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Error, Row};
 
-use super::Orders;
 use super::routing::{Reply, Router, no_map};
+use super::{Gathered, OrderFilter, OrderSort, OrderTotals, Orders};
 use crate::model::{NewOrder, Order, OrderId, PlaceOutcome, StoreError};
 use crate::naive::Naive;
 use crate::postgres::{QUERY_TIMEOUT, replace_nul, transact, with_timeout};
@@ -21,7 +21,7 @@ use crate::sharding::{
     Bucket, Epoch, ShardId, ShardMap, bucket_of_customer, bucket_of_order, gate, load_map, order_id,
 };
 
-const ORDER_COLUMNS: &str = "id, customer, game_id, quantity, total_cents, created_at";
+pub(super) const ORDER_COLUMNS: &str = "id, customer, game_id, quantity, total_cents, created_at";
 
 // ANCHOR: owned
 /// One row if this shard owns bucket `$1` with the epoch `$2`, else none.
@@ -34,8 +34,8 @@ const UNCHECKED: &str = "SELECT $1::integer AS bucket WHERE $2::bigint IS NOT NU
 
 /// Orders in one PostgreSQL database per shard.
 pub struct PgOrders {
-    router: Router,
-    checks_epoch: bool,
+    pub(super) router: Router,
+    pub(super) checks_epoch: bool,
 }
 
 impl PgOrders {
@@ -133,6 +133,20 @@ impl Orders for PgOrders {
             reply(&with_timeout(QUERY_TIMEOUT, query).await?)
         };
         self.router.route(bucket, list).await
+    }
+
+    async fn search(
+        &self,
+        filter: &OrderFilter,
+        sort: OrderSort,
+        before: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Gathered<Vec<Order>>, StoreError> {
+        self.gather_orders(filter, sort, before, limit).await
+    }
+
+    async fn totals(&self, filter: &OrderFilter) -> Result<Gathered<OrderTotals>, StoreError> {
+        self.gather_totals(filter).await
     }
 
     async fn count_by_shard(&self) -> Result<Vec<u64>, StoreError> {
@@ -283,7 +297,7 @@ fn compare(earlier: Order, new: &NewOrder) -> PlaceOutcome {
     }
 }
 
-fn order_from_row(row: &PgRow) -> Result<Order, Error> {
+pub(super) fn order_from_row(row: &PgRow) -> Result<Order, Error> {
     let quantity: i32 = row.try_get("quantity")?;
     Ok(Order {
         id: row.try_get("id")?,

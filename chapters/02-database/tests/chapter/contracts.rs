@@ -43,6 +43,13 @@ async fn orders_on_four_shards_keep_the_contract() {
 }
 
 #[tokio::test]
+async fn thousand_queries_equal_the_unsharded_answer() {
+    let store = Store::filled().await;
+    // Each of the 340 rounds makes three queries.
+    contract::check_order_queries(&store.pg_orders().await, GAMES, 340).await;
+}
+
+#[tokio::test]
 async fn orders_on_one_shard_keep_the_contract() {
     let store = Store::empty().await;
     let shards = vec![store.shards[0].clone()];

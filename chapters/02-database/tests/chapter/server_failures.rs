@@ -2,10 +2,11 @@
 //! same pools recover.
 
 use ch02_database::model::{NewOrder, PlaceOutcome};
+use ch02_database::orders::{OrderFilter, OrderSort};
 use ch02_database::postgres::{InvalidUrl, connect, connect_replica, migrate, ping};
-use ch02_database::seed::generator::Generator;
+use ch02_database::seed::generator::{Generator, SAMPLE_ORDERS};
 use ch02_database::seed::seed_store;
-use ch02_database::{Catalog, Node, Orders, PgCatalog, PgOrders};
+use ch02_database::{Catalog, Node, Orders, PgCatalog, PgOrders, ShardMap};
 use sqlx::PgPool;
 use testbed::{PostgresCluster, Server, Service};
 
@@ -172,6 +173,24 @@ async fn failed_shard_affects_only_its_own_customers() {
         counted.is_err(),
         "a count without one of the shards must be an error"
     );
+
+    let all = OrderFilter::default();
+    let totals = within_limit(orders.totals(&all)).await.unwrap();
+    let of_shard_2: Vec<u16> = ShardMap::even(4).buckets_of(2).collect();
+    assert_eq!(
+        totals.missing, of_shard_2,
+        "a partial result must say what is missing"
+    );
+    let placed_elsewhere = (1..=SAMPLE_ORDERS)
+        .filter(|id| orders.shard_of_order(*id) != 2)
+        .count();
+    assert_eq!(
+        totals.value.count,
+        placed_elsewhere as u64 + 6,
+        "the other shards have answered"
+    );
+    let newest = orders.search(&all, OrderSort::Newest, None, 10);
+    assert!(within_limit(newest).await.unwrap().is_partial());
 
     server.start_again().await.unwrap();
     let placed = poll_until("the shard takes orders again", async || {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ch02_database::model::{NewOrder, Order, PlaceOutcome};
+use ch02_database::orders::OrderFilter;
 use ch02_database::postgres::migrate;
 use ch02_database::seed::generator::Generator;
 use ch02_database::seed::seed_store;
@@ -155,6 +156,33 @@ async fn closed_gate_holds_back_one_bucket_only() {
     let listed = orders.list_by_customer("ada", None, 100).await.unwrap();
     assert_eq!(listed.len(), placed.len(), "an order is lost or duplicated");
     assert_eq!(count_misplaced(&store).await, 0);
+}
+
+#[tokio::test]
+async fn totals_are_exact_while_buckets_move() {
+    let store = Store::filled().await;
+    let orders = store.pg_orders().await;
+    let moves = async {
+        for bucket in 0..10 {
+            move_bucket(&store, bucket, usize::from(bucket) % 3 + 1).await;
+        }
+    };
+    tokio::pin!(moves);
+    let (all, mut counted) = (OrderFilter::default(), 0);
+    loop {
+        tokio::select! {
+            () = &mut moves => break,
+            totals = orders.totals(&all) => {
+                let totals = totals.unwrap();
+                // Between two steps of a move, no shard owns the bucket.
+                assert!(totals.is_partial() || totals.value.count == 1_000, "{totals:?}");
+                counted += 1;
+            }
+        }
+    }
+    assert!(counted > 0, "no count ran during the moves");
+    let totals = orders.totals(&all).await.unwrap();
+    assert_eq!((totals.value.count, totals.is_partial()), (1_000, false));
 }
 
 #[tokio::test]

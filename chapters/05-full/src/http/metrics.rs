@@ -182,6 +182,7 @@ mod tests {
 
     use ch02_database::StoreError;
     use ch02_database::model::{NewOrder, Order, OrderId, PlaceOutcome};
+    use ch02_database::orders::{Gathered, OrderFilter, OrderSort, OrderTotals};
     use ch02_database::sharding::ShardId;
 
     use super::*;
@@ -205,6 +206,18 @@ mod tests {
             _: usize,
         ) -> Result<Vec<Order>, StoreError> {
             unreachable!("the metrics list no orders")
+        }
+        async fn search(
+            &self,
+            _: &OrderFilter,
+            _: OrderSort,
+            _: Option<OrderId>,
+            _: usize,
+        ) -> Result<Gathered<Vec<Order>>, StoreError> {
+            unreachable!("the metrics search no orders")
+        }
+        async fn totals(&self, _: &OrderFilter) -> Result<Gathered<OrderTotals>, StoreError> {
+            unreachable!("the metrics sum no orders")
         }
         async fn count_by_shard(&self) -> Result<Vec<u64>, StoreError> {
             Ok(vec![self.0.fetch_add(1, Ordering::SeqCst) + 1])

@@ -1,15 +1,16 @@
 //! Orders in several SQLite databases, one for each shard.
 //!
 //! A method finds the shard by the customer's name or the order's id, and queries only that shard.
-//! Only the count for `inspect` and `/metrics` queries all shards.
+//! Only the queries across customers, and the count for `inspect` and `/metrics`, query all shards.
 
 use async_trait::async_trait;
 use ch02_database::model::{NewOrder, Order, OrderId, PlaceOutcome};
+use ch02_database::orders::{Gathered, OrderFilter, OrderSort, OrderTotals, merge_first};
 use ch02_database::seed::generator::SAMPLE_ORDERS;
 use ch02_database::sharding::{self, BUCKETS, ShardId, ShardMap};
 use ch02_database::{Orders, StoreError};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::database::SqliteDatabase;
 use super::timestamp;
@@ -66,6 +67,52 @@ impl Orders for SqliteOrders {
         .fetch_all(self.shards[self.shard_of_customer(customer)].readers())
         .await?;
         rows.iter().map(order).collect()
+    }
+
+    async fn search(
+        &self,
+        filter: &OrderFilter,
+        sort: OrderSort,
+        before: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Gathered<Vec<Order>>, StoreError> {
+        let sort_columns = match sort {
+            OrderSort::Newest => "id DESC",
+            OrderSort::MostExpensive => "total_cents DESC, id DESC",
+        };
+        let sql = format!(
+            "SELECT * FROM orders WHERE (?1 IS NULL OR game_id = ?1) \
+             AND (?2 IS NULL OR total_cents >= ?2) AND id < ?3 ORDER BY {sort_columns} LIMIT ?4"
+        );
+        let mut parts = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            let rows = sqlx::query(AssertSqlSafe(sql.clone()))
+                .bind(filter.game_id)
+                .bind(filter.min_total_cents)
+                .bind(before.unwrap_or(i64::MAX))
+                .bind(limit as i64)
+                .fetch_all(shard.readers())
+                .await?;
+            parts.push(rows.iter().map(order).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(Gathered::complete(merge_first(parts, sort, limit)))
+    }
+
+    async fn totals(&self, filter: &OrderFilter) -> Result<Gathered<OrderTotals>, StoreError> {
+        let mut parts = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            let (count, sum_cents): (i64, i64) = sqlx::query_as(
+                "SELECT count(*), coalesce(sum(total_cents), 0) FROM orders \
+                 WHERE (?1 IS NULL OR game_id = ?1) AND (?2 IS NULL OR total_cents >= ?2)",
+            )
+            .bind(filter.game_id)
+            .bind(filter.min_total_cents)
+            .fetch_one(shard.readers())
+            .await?;
+            let count = count as u64;
+            parts.push(OrderTotals { count, sum_cents });
+        }
+        Ok(Gathered::complete(OrderTotals::merge(parts)))
     }
 
     async fn count_by_shard(&self) -> Result<Vec<u64>, StoreError> {
