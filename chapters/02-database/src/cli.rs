@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::{Addresses, populate};
 use crate::experiment;
 
 #[derive(Parser)]
@@ -20,6 +21,10 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// Shows the rows, buckets, sizes and lag of every shard
+    Inspect(Addresses),
+    /// Fills a store with many games, reviews and orders
+    Populate(populate::Arguments),
     /// Measures one claim of the chapter on this machine
     Experiment(experiment::Arguments),
 }

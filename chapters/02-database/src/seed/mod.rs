@@ -5,14 +5,17 @@
 //! |---|---|
 //! | `generator/` | games, reviews, customers, friends, sample orders and news from a random seed |
 //! | `parameters.rs` | the numbers that a store was filled with |
+//! | `bulk.rs` | many more reviews and orders |
 //! | `fill.rs`, `copy.rs` | one database after the other, with `COPY` |
 //! | `social.rs` | friends, activity and news, also in a store of an earlier version |
 
+mod bulk;
 mod copy;
 mod fill;
 pub mod generator;
 mod parameters;
 mod social;
 
+pub use bulk::{BulkSizes, populate};
 pub use fill::{SeedError, seed_store};
 pub use parameters::{SeedMismatch, SeedParameters, SeedRequest, check_seed_parameters};

@@ -38,12 +38,14 @@
 
 mod bucket;
 pub(crate) mod gate;
+mod inspect;
 mod map_table;
 mod order_id;
 mod shard_map;
 
 pub use bucket::{BUCKETS, Bucket, bucket_of_customer};
 pub use gate::{close_gate, open_gate};
+pub use inspect::{ShardReport, disagreements};
 pub use map_table::{load_map, set_owner};
 pub use order_id::{bucket_of_order, next_sequence, order_id, time_of_order};
 pub use shard_map::{Epoch, FIRST_EPOCH, Owner, ShardId, ShardMap};
