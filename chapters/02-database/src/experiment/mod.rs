@@ -6,12 +6,14 @@
 //!
 //! Left out: other machines. The servers and their clients share the same cores.
 
+mod hashing;
+mod replicas;
+mod shards;
+
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use common::shutdown::signal as stop_signal;
 use measurement::{Settings, machine};
-
-mod replicas;
 
 /// The experiment and its settings.
 #[derive(Args)]
@@ -24,6 +26,10 @@ pub struct Arguments {
 enum Experiment {
     /// Measures reads per second with 0 to 4 replicas
     Replicas(Settings),
+    /// Five ways to choose a shard: keys that move, evenness, cost of a lookup
+    Hashing(Settings),
+    /// Orders per second on 1, 2 and 4 shards, each with the same CPU quota
+    Shards(Settings),
 }
 
 /// Runs one experiment. Ctrl-C stops it, and its servers.
@@ -32,6 +38,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let experiment = async {
         match arguments.experiment {
             Experiment::Replicas(settings) => replicas::run(&settings).await,
+            Experiment::Hashing(settings) => hashing::run(&settings),
+            Experiment::Shards(settings) => shards::run(&settings).await,
         }
     };
     tokio::select! {

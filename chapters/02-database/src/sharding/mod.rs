@@ -38,6 +38,7 @@
 
 mod bucket;
 pub(crate) mod gate;
+pub mod hashing;
 mod inspect;
 mod map_table;
 mod order_id;

@@ -6,6 +6,7 @@ use std::thread::ScopedJoinHandle;
 
 use ch02_database::ShardMap;
 use ch02_database::seed::generator::Generator;
+use ch02_database::sharding::hashing::Method;
 use ch02_database::sharding::{
     BUCKETS, bucket_of_customer, bucket_of_order, next_sequence, order_id, time_of_order,
 };
@@ -40,6 +41,33 @@ fn customers_are_evenly_distributed_over_four_shards() {
 /// A time in the life of the store.
 fn time(milliseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_800_000_000_000 + milliseconds).unwrap()
+}
+
+#[test]
+fn fifth_shard_moves_only_its_share() {
+    let keys: Vec<String> = (0..100_000).map(|n| format!("customer-{n}")).collect();
+    for method in Method::ALL {
+        let (four, five) = (method.place(4), method.place(5));
+        let moves: Vec<usize> = keys
+            .iter()
+            .map(|key| (four.shard(key), five.shard(key)))
+            .filter(|(before, after)| before != after)
+            .map(|(_, after)| after)
+            .collect();
+        let moved = moves.len() as f64 / keys.len() as f64;
+        let name = method.name();
+        if method == Method::Modulo {
+            assert!((0.78..0.82).contains(&moved), "{name} moves {moved}");
+        } else {
+            assert!(moved <= 0.20 * 1.05, "{name} moves {moved} of the keys");
+            assert!(
+                moved >= 0.15,
+                "{name} gives the new shard {moved} of the keys"
+            );
+            let to_old = moves.iter().filter(|shard| **shard != 4).count();
+            assert_eq!(to_old, 0, "{name} moves keys between old shards");
+        }
+    }
 }
 
 #[test]
