@@ -48,13 +48,13 @@ fn fifth_shard_moves_only_its_share() {
     let keys: Vec<String> = (0..100_000).map(|n| format!("customer-{n}")).collect();
     for method in Method::ALL {
         let (four, five) = (method.place(4), method.place(5));
-        let moves: Vec<usize> = keys
+        let targets: Vec<usize> = keys
             .iter()
             .map(|key| (four.shard(key), five.shard(key)))
             .filter(|(before, after)| before != after)
             .map(|(_, after)| after)
             .collect();
-        let moved = moves.len() as f64 / keys.len() as f64;
+        let moved = targets.len() as f64 / keys.len() as f64;
         let name = method.name();
         if method == Method::Modulo {
             assert!((0.78..0.82).contains(&moved), "{name} moves {moved}");
@@ -64,7 +64,7 @@ fn fifth_shard_moves_only_its_share() {
                 moved >= 0.15,
                 "{name} gives the new shard {moved} of the keys"
             );
-            let to_old = moves.iter().filter(|shard| **shard != 4).count();
+            let to_old = targets.iter().filter(|shard| **shard != 4).count();
             assert_eq!(to_old, 0, "{name} moves keys between old shards");
         }
     }
