@@ -129,6 +129,11 @@ impl Journal {
         self.entries.lock().clone()
     }
 
+    /// The number of the write that was started last.
+    pub fn last_number(&self) -> i64 {
+        self.next.load(Ordering::Relaxed) - 1
+    }
+
     /// The number of confirmed writes that were sent after this time.
     pub fn committed_since(&self, time: Instant) -> usize {
         let entries = self.entries.lock();

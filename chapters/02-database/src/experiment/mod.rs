@@ -6,6 +6,8 @@
 //!
 //! Left out: other machines. The servers and their clients share the same cores.
 
+mod commit_modes;
+mod failover;
 mod hashing;
 mod replicas;
 mod shards;
@@ -30,6 +32,10 @@ enum Experiment {
     Hashing(Settings),
     /// Orders per second on 1, 2 and 4 shards, each with the same CPU quota
     Shards(Settings),
+    /// Kills the primary while clients write: lost writes, and how long clients see errors
+    Failover(failover::Arguments),
+    /// The values of `synchronous_commit`: latency, stale reads, and lost writes
+    CommitModes(commit_modes::Arguments),
 }
 
 /// Runs one experiment. Ctrl-C stops it, and its servers.
@@ -40,6 +46,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             Experiment::Replicas(settings) => replicas::run(&settings).await,
             Experiment::Hashing(settings) => hashing::run(&settings),
             Experiment::Shards(settings) => shards::run(&settings).await,
+            Experiment::Failover(arguments) => failover::run(arguments).await,
+            Experiment::CommitModes(arguments) => commit_modes::run(arguments).await,
         }
     };
     tokio::select! {

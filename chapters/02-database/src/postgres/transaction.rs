@@ -99,7 +99,14 @@ where
 {
     let pool = pool.clone();
     let transaction = async move {
-        let mut connection = pool.acquire().await.map_err(TransactionError::RolledBack)?;
+        let acquire = pool.acquire();
+        let acquired = if options.stops_with_pool {
+            // An acquire that connects to a dead server would not notice that the pool is closed.
+            pool.close_event().do_until(acquire).await.flatten()
+        } else {
+            acquire.await
+        };
+        let mut connection = acquired.map_err(TransactionError::RolledBack)?;
         let commit_was_sent = AtomicBool::new(false);
         let commit = begin_and_commit(&mut connection, &options, &commit_was_sent, work);
         let commit = with_timeout(QUERY_TIMEOUT, commit);

@@ -330,18 +330,27 @@ async fn cancelled_wait_for_standby_is_unknown() {
     .await;
 }
 
+/// A directory of a shared server, which has no synchronous standby.
+async fn shared_directory() -> (testbed::Postgres, Arc<PrimaryDirectory>) {
+    let database = testbed::postgres().await.unwrap();
+    let primary = connect(&database.url()).unwrap();
+    migrate(&primary, &[]).await.unwrap();
+    let directory = PrimaryDirectory::open(vec![database.url()]).await;
+    (database, directory.unwrap())
+}
+
 #[tokio::test]
 async fn missing_standby_setting_is_unknown() {
-    let setup = Setup::start(1, 0).await;
-    let writer = setup.writer(CommitMode::On);
-    let answer = setup.journal.write(&writer).await;
+    let (_database, directory) = shared_directory().await;
+    let journal = Journal::create(&directory.current().pool).await.unwrap();
+    let answer = journal.write(&Writer::new(directory, CommitMode::On)).await;
     assert_eq!(answer, Answer::Unknown, "the commit waited for no standby");
 }
 
 #[tokio::test]
 async fn error_before_commit_is_a_failure() {
-    let setup = Setup::start(1, 1).await;
-    let writer = setup.writer(CommitMode::On);
+    let (_database, directory) = shared_directory().await;
+    let writer = Writer::new(directory, CommitMode::Local);
     let outcome = writer
         .write(|db| Box::pin(async move { db.execute("SELECT 1 / 0").await.map(drop) }))
         .await;

@@ -4,6 +4,7 @@
 mod contracts;
 mod failover;
 mod generator;
+mod histories;
 mod network_faults;
 mod product_page;
 mod query_plans;
