@@ -1,5 +1,7 @@
-//! The guided demonstration on its own servers: stale reads, a killed replica, sharded orders.
+//! The guided demonstration on its own servers: stale reads, a killed replica, sharded orders, a
+//! denormalised page.
 
+mod product_page;
 mod replication;
 mod sharding;
 
@@ -21,7 +23,11 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     let DemoArguments { pairs, games, stay } = arguments;
     let start = Instant::now();
     println!("starting a primary with two replicas, and {SHARDS} databases for the shards …");
-    let cluster = PostgresCluster::start(2).await?;
+    let cluster = PostgresCluster::builder()
+        .replicas(2)
+        .setting("shared_preload_libraries", "pg_stat_statements")
+        .start()
+        .await?;
     let databases = start_shard_databases().await?;
     let primary = connect(&cluster.url())?;
     let replicas: Vec<PgPool> = cluster
@@ -56,7 +62,9 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     println!("3. replica-1 is killed during reads.");
     replication::kill_a_replica(&cluster, &fixed).await?;
     println!("4. Orders on four shards.");
-    sharding::place_orders(&PgOrders::open(&primary, shards).await?, games).await?;
+    sharding::place_orders(&PgOrders::open(&primary, shards.clone()).await?, games).await?;
+    println!("5. The product page: normalised, and denormalised as a document.");
+    product_page::compare(&primary, &cluster.url(), &shards).await?;
     println!(
         "the demonstration took {:.0} s\n",
         start.elapsed().as_secs_f64()

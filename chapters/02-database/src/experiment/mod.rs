@@ -9,8 +9,10 @@
 mod commit_modes;
 mod failover;
 mod hashing;
+mod product_page;
 mod replicas;
 mod shards;
+mod vertical;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -36,6 +38,10 @@ enum Experiment {
     Failover(failover::Arguments),
     /// The values of `synchronous_commit`: latency, stale reads, and lost writes
     CommitModes(commit_modes::Arguments),
+    /// The product page with N+1 queries, with a join, and as a document
+    ProductPage(Settings),
+    /// A larger primary: twice the processors, more memory
+    Vertical(Settings),
 }
 
 /// Runs one experiment. Ctrl-C stops it, and its servers.
@@ -48,6 +54,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             Experiment::Shards(settings) => shards::run(&settings).await,
             Experiment::Failover(arguments) => failover::run(arguments).await,
             Experiment::CommitModes(arguments) => commit_modes::run(arguments).await,
+            Experiment::ProductPage(settings) => product_page::run(&settings).await,
+            Experiment::Vertical(settings) => vertical::run(&settings).await,
         }
     };
     tokio::select! {
