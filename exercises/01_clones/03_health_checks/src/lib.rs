@@ -34,7 +34,7 @@
 //!
 //! ## What to do
 //!
-//! Give `CloneHealth` the fields that are missing, and write [`HealthTracker::record_probe`] and
+//! Give `CloneHealth` what is missing, and write [`HealthTracker::record_probe`] and
 //! [`HealthTracker::candidates`]: about 25 lines. The code needs no clock, no thread and no server.
 //! `cargo workshop check health_checks` runs the tests. They fail now; that is expected.
 //!
@@ -65,7 +65,16 @@ pub struct HealthTracker {
 struct CloneHealth {
     /// Whether requests of clients failed and the clone gets none for a while.
     is_ejected: bool,
+    /// Whether the probes have taken the clone down.
+    is_down: bool,
     // What else must the balancer remember about a clone from one probe to the next?
+}
+
+impl CloneHealth {
+    /// Whether the clone gets no requests: it is down, or it is ejected.
+    fn is_out(&self) -> bool {
+        self.is_down || self.is_ejected
+    }
 }
 
 impl HealthTracker {

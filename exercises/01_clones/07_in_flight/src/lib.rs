@@ -36,9 +36,9 @@
 //!
 //! ## What to do
 //!
-//! Add fields to [`RequestCounter`], [`InFlightGuard`] and [`ResponseBody`], and write the methods:
-//! about 30 lines. `cargo workshop check in_flight` runs the tests. They fail now; that is
-//! expected.
+//! The count is given: one number that all handles share. Add fields to [`InFlightGuard`] and
+//! [`ResponseBody`], and write the methods: about 25 lines. `cargo workshop check in_flight` runs
+//! the tests. They fail now; that is expected.
 //!
 //! Left out: HTTP itself, and stopping the clone, which is the exercise `draining`.
 
@@ -50,13 +50,17 @@
     reason = "delete when finished"
 )]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tokio::sync::mpsc;
 
 /// Counts the requests in flight of a clone. Cloning the counter gives another handle to the same
 /// count.
 #[derive(Clone, Debug, Default)]
 pub struct RequestCounter {
-    // What do all handles and all guards share, and which type can several threads change?
+    /// One number for all handles and guards. Several threads can change it at the same time.
+    in_flight: Arc<AtomicUsize>,
 }
 
 /// One request in flight. The request is counted until this guard is dropped.
@@ -96,7 +100,7 @@ impl RequestCounter {
 
     /// How many requests are in flight now.
     pub fn in_flight(&self) -> usize {
-        todo!("return the number of requests that have started and have not ended")
+        self.in_flight.load(Ordering::SeqCst)
     }
 
     /// Starts a request and counts it.

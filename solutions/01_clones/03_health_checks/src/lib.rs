@@ -34,7 +34,7 @@
 //!
 //! ## What to do
 //!
-//! Give `CloneHealth` the fields that are missing, and write [`HealthTracker::record_probe`] and
+//! Give `CloneHealth` what is missing, and write [`HealthTracker::record_probe`] and
 //! [`HealthTracker::candidates`]: about 25 lines. The code needs no clock, no thread and no server.
 //! `cargo workshop check health_checks` runs the tests. They fail now; that is expected.
 //!
@@ -71,6 +71,7 @@ struct CloneHealth {
 }
 
 impl CloneHealth {
+    /// Whether the clone gets no requests: it is down, or it is ejected.
     fn is_out(&self) -> bool {
         self.is_down || self.is_ejected
     }

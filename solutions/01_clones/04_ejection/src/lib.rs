@@ -45,9 +45,10 @@
 //!
 //! ## What to do
 //!
-//! Give `CloneState` the fields that are missing, and write [`EjectionTracker::record_request`] and
-//! [`EjectionTracker::candidates`]: about 40 lines. The code needs no clock, no thread and no
-//! server. The caller passes the time, so the tests are exact and fast.
+//! Write `CloneState::is_ejected`, [`EjectionTracker::record_request`] and
+//! [`EjectionTracker::candidates`]: about 25 lines with helper functions of your own. The fields
+//! and the length of the next ejection (rules 4 and 5) are given. The code needs no clock, no
+//! thread and no server. The caller passes the time, so the tests are exact and fast.
 //! `cargo workshop check ejection` runs the tests. They fail now; that is expected.
 //!
 //! Left out: a single trial request to an ejected clone, and slow start after an ejection. Here the
@@ -82,11 +83,13 @@ pub struct EjectionTracker {
 struct CloneState {
     /// Whether the clone's probes have failed.
     is_down: bool,
+    /// How many requests in a row have failed.
     failures_in_a_row: u32,
     /// The last ejection, which may be over. The next one needs its length and its end.
     last_ejection: Option<Ejection>,
 }
 
+/// An ejection of a clone.
 #[derive(Clone, Copy, Debug)]
 struct Ejection {
     until: Instant,
@@ -94,24 +97,30 @@ struct Ejection {
 }
 
 impl CloneState {
-    /// No event marks the end of an ejection. Each caller compares the end with its own `now`.
-    fn is_ejected(&self, now: Instant) -> bool {
-        self.last_ejection
-            .is_some_and(|ejection| now < ejection.until)
-    }
-
+    /// Whether the clone gets no requests at `now`: it is down, or it is ejected.
     fn is_out(&self, now: Instant) -> bool {
         self.is_down || self.is_ejected(now)
     }
 
-    fn eject(&mut self, policy: &EjectionPolicy, now: Instant) {
+    /// How long an ejection lasts that begins at `now` (rules 4 and 5).
+    fn next_length(&self, policy: &EjectionPolicy, now: Instant) -> Duration {
         let length = match self.last_ejection {
             // Doubles the last length. A power of the number of ejections would overflow one day.
             Some(last) if now < last.until + policy.max_ejection => last.length * 2,
             _ => policy.base_ejection,
         };
         // The maximum holds for the first ejection too.
-        let length = length.min(policy.max_ejection);
+        length.min(policy.max_ejection)
+    }
+
+    /// Whether the clone is ejected at `now`. No event marks the end of an ejection.
+    fn is_ejected(&self, now: Instant) -> bool {
+        self.last_ejection
+            .is_some_and(|ejection| now < ejection.until)
+    }
+
+    fn eject(&mut self, policy: &EjectionPolicy, now: Instant) {
+        let length = self.next_length(policy, now);
         let until = now + length;
         self.last_ejection = Some(Ejection { until, length });
         // Failures from before the ejection do not count after it.

@@ -36,9 +36,9 @@
 //!
 //! ## What to do
 //!
-//! Add fields to [`RequestCounter`], [`InFlightGuard`] and [`ResponseBody`], and write the methods:
-//! about 30 lines. `cargo workshop check in_flight` runs the tests. They fail now; that is
-//! expected.
+//! The count is given: one number that all handles share. Add fields to [`InFlightGuard`] and
+//! [`ResponseBody`], and write the methods: about 25 lines. `cargo workshop check in_flight` runs
+//! the tests. They fail now; that is expected.
 //!
 //! Left out: HTTP itself, and stopping the clone, which is the exercise `draining`.
 
