@@ -328,7 +328,7 @@ fn zero_clones_and_one_clone_work() {
             sender.send((guards.len(), in_flight(&balancer)))
         };
         let thread = thread::spawn(pick_three);
-        let result = receiver.recv_timeout(Duration::from_secs(10));
+        let result = receiver.recv_timeout(Duration::from_secs(5));
         if result == Err(RecvTimeoutError::Disconnected) {
             let panic = thread.join().expect_err("only a panic drops the sender");
             let message = panic.downcast_ref::<String>().map_or("", String::as_str);

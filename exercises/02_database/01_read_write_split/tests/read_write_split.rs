@@ -299,6 +299,7 @@ async fn recovered_replica_is_asked_again() {
     servers.replica.proxy.heal();
 
     until(
+        Duration::from_secs(6),
         "a read goes to the replica again, which is up. Do you remember the failure for ever?",
         async || servers.prices.price(GAME, Freshness::Any).await.unwrap() == Some(OLD),
     )
@@ -352,6 +353,7 @@ async fn real_replica_catches_up() {
     } = Server::start().await;
     let replica = pool(database.replica_url().parse().unwrap(), &schema);
     until(
+        Duration::from_secs(20),
         "the replica has the table; does it replicate?",
         async || read_price(&replica).await.is_ok(),
     )
@@ -366,6 +368,7 @@ async fn real_replica_catches_up() {
         "the primary should have the new price"
     );
     until(
+        Duration::from_secs(20),
         "a read with `Freshness::Any` shows the new price; does the write reach the primary?",
         async || prices.price(GAME, Freshness::Any).await.unwrap() == Some(NEW),
     )
@@ -380,9 +383,12 @@ async fn real_replica_catches_up() {
 }
 
 /// Polls until the condition is true. A replica sends no event when it has caught up.
-async fn until(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+async fn until(limit: Duration, what: &str, mut is_true: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !is_true().await {
-        assert!(Instant::now() < deadline, "waited for 20 s until {what}");
+        assert!(
+            Instant::now() < deadline,
+            "waited for {limit:?} until {what}"
+        );
     }
 }

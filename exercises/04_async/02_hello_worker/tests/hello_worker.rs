@@ -20,10 +20,13 @@ use tokio::sync::Notify;
 /// A message that is not text in UTF-8.
 const NOT_TEXT: &[u8] = &[b'e', 0xff, 0xfe];
 
-/// Waits for something that must happen, and panics with `problem` after 15 s.
+/// How long the tests wait for a worker. A right one needs a few milliseconds.
+const DEADLINE: Duration = Duration::from_secs(6);
+
+/// Waits for something that must happen, and panics with `problem` after [`DEADLINE`].
 async fn within_deadline<T>(problem: &str, what: impl Future<Output = T>) -> T {
-    let outcome = tokio::time::timeout(Duration::from_secs(15), what).await;
-    outcome.unwrap_or_else(|_| panic!("waited for 15 s: {problem}"))
+    let outcome = tokio::time::timeout(DEADLINE, what).await;
+    outcome.unwrap_or_else(|_| panic!("waited for {DEADLINE:?}: {problem}"))
 }
 
 /// A virtual host with two empty queues, and a connection to it.
@@ -53,8 +56,9 @@ impl Broker {
                 while broker.take_message(queue).await.is_none() {}
             }
         };
-        let problem = "the new queues accept no message; is the broker overloaded?";
-        within_deadline(problem, ready).await;
+        // No answer is at fault here, so a slow broker gets more time.
+        let outcome = tokio::time::timeout(Duration::from_secs(30), ready).await;
+        outcome.expect("the new queues accept no message; is the broker overloaded?");
         broker
     }
 
