@@ -1,6 +1,7 @@
 //! The guided demonstration on its own servers: stale reads, a killed replica, sharded orders, a
-//! denormalised page.
+//! denormalised page, a fail-over.
 
+mod failover;
 mod product_page;
 mod replication;
 mod sharding;
@@ -65,6 +66,8 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     sharding::place_orders(&PgOrders::open(&primary, shards.clone()).await?, games).await?;
     println!("5. The product page: normalised, and denormalised as a document.");
     product_page::compare(&primary, &cluster.url(), &shards).await?;
+    println!("6. Fail-over: a primary with two synchronous standbys is killed during writes.");
+    failover::kill_the_primary().await?;
     println!(
         "the demonstration took {:.0} s\n",
         start.elapsed().as_secs_f64()

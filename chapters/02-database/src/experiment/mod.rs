@@ -7,7 +7,7 @@
 //! Left out: other machines. The servers and their clients share the same cores.
 
 mod commit_modes;
-mod failover;
+pub mod failover;
 mod hashing;
 mod product_page;
 mod replicas;
