@@ -45,5 +45,5 @@ pub use catalog::{Catalog, News, PgCatalog, Social};
 pub use model::{Game, GameId, Order, OrderId, StoreError};
 pub use naive::Naive;
 pub use orders::{Orders, PgOrders};
-pub use replication::{Node, Read};
+pub use replication::{Consistency, ConsistencyToken, Node, Read, Written};
 pub use sharding::{Bucket, ShardId, ShardMap};

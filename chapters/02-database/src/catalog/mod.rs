@@ -1,8 +1,9 @@
 //! The catalogue: the traits [`Catalog`], [`Social`] and [`News`], and [`PgCatalog`], which
 //! implements them on a PostgreSQL primary with replicas.
 //!
-//! A read may come from a replica, so it returns a [`Read`] that names the server. A write always
-//! goes to the primary.
+//! A read may come from a replica, so it returns a [`Read`] that names the server, and its caller
+//! says how old the answer may be ([`Consistency`]). A write always goes to the primary and returns
+//! the position of its commit ([`Written`]).
 
 mod cursor;
 pub mod denormalised;
@@ -26,26 +27,45 @@ pub use search_index::{TitleSearch, ensure_title_index};
 pub use social::{ActivityKey, InvalidActivityKey, Social};
 
 use crate::model::{Game, GameId, Listing, Product, Review, ReviewId, StoreError};
-use crate::replication::Read;
+use crate::replication::{Consistency, Read, Written};
 
 /// The games and their reviews.
 #[async_trait]
 pub trait Catalog: Send + Sync + 'static {
     /// One game without its reviews.
-    async fn game(&self, id: GameId) -> Result<Read<Option<Game>>, StoreError>;
+    async fn game(
+        &self,
+        id: GameId,
+        consistency: Consistency,
+    ) -> Result<Read<Option<Game>>, StoreError>;
 
     /// One game with its newest reviews. The application joins them.
-    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError>;
+    async fn product(
+        &self,
+        id: GameId,
+        consistency: Consistency,
+    ) -> Result<Read<Option<Product>>, StoreError>;
 
     /// One page of games.
-    async fn list(&self, query: &GameQuery) -> Result<Read<GamePage>, StoreError>;
+    async fn list(
+        &self,
+        query: &GameQuery,
+        consistency: Consistency,
+    ) -> Result<Read<GamePage>, StoreError>;
 
     /// The id and the time of the last change of every game, ordered by id. A publisher compares
     /// them with its pages.
-    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError>;
+    async fn versions(
+        &self,
+        consistency: Consistency,
+    ) -> Result<Read<Vec<GameVersion>>, StoreError>;
 
     /// Changes price or description. Returns the changed game, or `None` if it does not exist.
-    async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError>;
+    async fn change(
+        &self,
+        id: GameId,
+        change: &GameChange,
+    ) -> Result<Written<Option<Game>>, StoreError>;
 
     /// Adds a review and updates the game's rating in the same transaction. `None` if the game does
     /// not exist.
@@ -53,7 +73,7 @@ pub trait Catalog: Send + Sync + 'static {
         &self,
         id: GameId,
         review: &NewReview,
-    ) -> Result<Option<Review>, StoreError>;
+    ) -> Result<Written<Option<Review>>, StoreError>;
 
     /// Deletes a review that `customer` wrote, and updates the rating in the same transaction.
     async fn delete_review(
@@ -61,7 +81,7 @@ pub trait Catalog: Send + Sync + 'static {
         id: GameId,
         review: ReviewId,
         customer: &str,
-    ) -> Result<DeleteOutcome, StoreError>;
+    ) -> Result<Written<DeleteOutcome>, StoreError>;
 }
 
 /// Which games to list. A filter that is `None` accepts every game.

@@ -23,7 +23,9 @@ use crate::postgres::{
     QUERY_TIMEOUT, REPLICA_QUERY_TIMEOUT, is_server_unavailable, replace_nul, transact,
     with_timeout,
 };
-use crate::replication::{Node, Read, Replicas};
+use crate::replication::{
+    Consistency, ConsistencyToken, Node, Read, Replicas, Written, current_lsn,
+};
 
 /// A catalogue on a primary and its replicas.
 pub struct PgCatalog {
@@ -65,16 +67,23 @@ impl PgCatalog {
     /// Asks the replicas in turn. If none of them answers, asks the primary.
     pub(super) async fn read<'s, T, Query>(
         &'s self,
+        consistency: Consistency,
         query: impl Fn(&'s PgPool) -> Query,
     ) -> Result<Read<T>, StoreError>
     where
         Query: Future<Output = Result<T, Error>>,
     {
-        for replica in self.replicas.round_robin() {
+        // A replica may answer only if the caller accepts any age.
+        let replicas = (consistency == Consistency::Eventual).then(|| self.replicas.round_robin());
+        for replica in replicas.into_iter().flatten() {
             match with_timeout(REPLICA_QUERY_TIMEOUT, query(&replica.pool)).await {
                 Ok(value) => {
                     let node = Node::Replica(replica.number);
-                    return Ok(Read { value, node });
+                    return Ok(Read {
+                        value,
+                        node,
+                        token: None,
+                    });
                 }
                 Err(error) if is_server_unavailable(&error) => replica.eject(&error.to_string()),
                 // Only this statement failed: the replay of a change cancelled it, or the replica
@@ -98,22 +107,33 @@ impl PgCatalog {
         work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>>
         + Send
         + 'static,
-    ) -> Result<T, StoreError> {
+    ) -> Result<Written<T>, StoreError> {
         let value = transact(&self.primary, work).await?;
+        let lsn = current_lsn(QUERY_TIMEOUT, &self.primary).await?;
         self.wait_for_replicas().await;
-        Ok(value)
+        let token = Some(ConsistencyToken::new(1, lsn));
+        Ok(Written { value, token })
     }
 }
 
 #[async_trait]
 impl Catalog for PgCatalog {
-    async fn game(&self, id: GameId) -> Result<Read<Option<Game>>, StoreError> {
-        self.read(|server| select_game(server, id)).await
+    async fn game(
+        &self,
+        id: GameId,
+        consistency: Consistency,
+    ) -> Result<Read<Option<Game>>, StoreError> {
+        self.read(consistency, |server| select_game(server, id))
+            .await
     }
 
     // ANCHOR: product
-    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
-        self.read(async |server| {
+    async fn product(
+        &self,
+        id: GameId,
+        consistency: Consistency,
+    ) -> Result<Read<Option<Product>>, StoreError> {
+        self.read(consistency, async |server| {
             let Some(game) = select_game(server, id).await? else {
                 return Ok(None);
             };
@@ -124,15 +144,27 @@ impl Catalog for PgCatalog {
     }
     // ANCHOR_END: product
 
-    async fn list(&self, query: &GameQuery) -> Result<Read<GamePage>, StoreError> {
-        self.read(|server| select_page(server, query)).await
+    async fn list(
+        &self,
+        query: &GameQuery,
+        consistency: Consistency,
+    ) -> Result<Read<GamePage>, StoreError> {
+        self.read(consistency, |server| select_page(server, query))
+            .await
     }
 
-    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError> {
-        self.read(select_versions).await
+    async fn versions(
+        &self,
+        consistency: Consistency,
+    ) -> Result<Read<Vec<GameVersion>>, StoreError> {
+        self.read(consistency, select_versions).await
     }
 
-    async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
+    async fn change(
+        &self,
+        id: GameId,
+        change: &GameChange,
+    ) -> Result<Written<Option<Game>>, StoreError> {
         let price_cents = change.price_cents;
         let description = change.description.as_deref();
         let description = description.map(|text| replace_nul(text).into_owned());
@@ -150,7 +182,7 @@ impl Catalog for PgCatalog {
         &self,
         id: GameId,
         review: &NewReview,
-    ) -> Result<Option<Review>, StoreError> {
+    ) -> Result<Written<Option<Review>>, StoreError> {
         let customer = replace_nul(&review.customer).into_owned();
         let text = replace_nul(&review.text).into_owned();
         let stars = i16::from(review.stars);
@@ -187,7 +219,7 @@ impl Catalog for PgCatalog {
         id: GameId,
         review: ReviewId,
         customer: &str,
-    ) -> Result<DeleteOutcome, StoreError> {
+    ) -> Result<Written<DeleteOutcome>, StoreError> {
         let customer = replace_nul(customer).into_owned();
         self.write(move |db| {
             Box::pin(async move {

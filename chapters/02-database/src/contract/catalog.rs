@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 
 use futures_util::future::join_all;
 
+use super::client::Client;
+use super::consistency::reads_with_a_token_show_the_write;
 use super::reviews::{
     concurrent_reviews_are_all_counted, new_review, reviews, reviews_change_the_rating,
 };
@@ -17,35 +19,37 @@ use crate::seed::generator::{DEFAULT_SEED, Generator};
 /// # Panics
 /// At the first broken promise. The message names the likely mistake.
 pub async fn check_catalog(catalog: &dyn Catalog, games: GameId) {
+    let client = &Client::new(catalog);
     assert!(
         games >= 50,
         "the contract needs three pages of games: expected at least 50 games, got {games}"
     );
     let generator = Generator::new(DEFAULT_SEED);
     let products: Vec<Product> = (1..=games).map(|id| generator.product(id)).collect();
-    seeded_games_are_returned(catalog, &products).await;
-    pages_contain_all_games_in_order(catalog, &products).await;
-    filters_return_only_matching_games(catalog, &products).await;
-    lists_are_sorted(catalog, &products).await;
-    cursors_lead_through_the_same_list(catalog).await;
-    change_is_returned_and_stored(catalog, &products[6].game).await;
-    concurrent_changes_get_different_versions(catalog).await;
-    text_is_stored_unchanged(catalog).await;
-    reviews_change_the_rating(catalog, &products[2], games).await;
-    concurrent_reviews_are_all_counted(catalog).await;
+    seeded_games_are_returned(client, &products).await;
+    pages_contain_all_games_in_order(client, &products).await;
+    filters_return_only_matching_games(client, &products).await;
+    lists_are_sorted(client, &products).await;
+    cursors_lead_through_the_same_list(client).await;
+    change_is_returned_and_stored(client, &products[6].game).await;
+    concurrent_changes_get_different_versions(client).await;
+    text_is_stored_unchanged(client).await;
+    reads_with_a_token_show_the_write(client).await;
+    reviews_change_the_rating(client, &products[2], games).await;
+    concurrent_reviews_are_all_counted(client).await;
 }
 
-async fn seeded_games_are_returned(catalog: &dyn Catalog, products: &[Product]) {
+async fn seeded_games_are_returned(client: &Client<'_>, products: &[Product]) {
     for expected in products {
         let id = expected.game.id;
-        let product = catalog.product(id).await.unwrap().value;
+        let product = client.product(id).await.unwrap().value;
         assert_eq!(
             product.as_ref(),
             Some(expected),
             "product {id} differs from the generated one; are its reviews sorted newest first?"
         );
     }
-    let game = catalog.game(7).await.unwrap().value;
+    let game = client.game(7).await.unwrap().value;
     assert_eq!(game.as_ref(), Some(&products[6].game));
     for unknown in [
         0,
@@ -55,17 +59,17 @@ async fn seeded_games_are_returned(catalog: &dyn Catalog, products: &[Product]) 
         GameId::MIN,
     ] {
         assert_eq!(
-            catalog.game(unknown).await.unwrap().value,
+            client.game(unknown).await.unwrap().value,
             None,
             "game {unknown}"
         );
         assert_eq!(
-            catalog.product(unknown).await.unwrap().value,
+            client.product(unknown).await.unwrap().value,
             None,
             "product {unknown}"
         );
     }
-    let versions = catalog.versions().await.unwrap().value;
+    let versions = client.versions().await.unwrap().value;
     let expected = products
         .iter()
         .map(|product| (product.game.id, product.game.updated_at));
@@ -78,14 +82,14 @@ async fn seeded_games_are_returned(catalog: &dyn Catalog, products: &[Product]) 
     );
 }
 
-async fn pages_contain_all_games_in_order(catalog: &dyn Catalog, products: &[Product]) {
+async fn pages_contain_all_games_in_order(client: &Client<'_>, products: &[Product]) {
     let pages = products.len().div_ceil(GAMES_PER_PAGE);
     for (number, expected) in (1..).zip(products.chunks(GAMES_PER_PAGE)) {
         let query = GameQuery {
             page: number,
             ..GameQuery::default()
         };
-        let page = catalog.list(&query).await.unwrap().value;
+        let page = client.list(&query).await.unwrap().value;
         let ids: Vec<GameId> = page.items.iter().map(|listing| listing.game.id).collect();
         let expected_ids: Vec<GameId> = expected.iter().map(|product| product.game.id).collect();
         assert_eq!(ids, expected_ids, "page {number}");
@@ -109,18 +113,18 @@ async fn pages_contain_all_games_in_order(catalog: &dyn Catalog, products: &[Pro
             page: beyond,
             ..GameQuery::default()
         };
-        let page = catalog.list(&query).await.unwrap().value;
+        let page = client.list(&query).await.unwrap().value;
         assert!(
             page.items.is_empty() && !page.has_more,
             "page {beyond} is after the last page, so it must be empty"
         );
     }
-    let page_0 = ids(catalog, &GameQuery::default()).await;
+    let page_0 = ids(client, &GameQuery::default()).await;
     assert_eq!(page_0[0], 1, "page 0 must mean page 1");
 }
 
 /// A list by key must be the list by page, in every order and with every filter.
-async fn cursors_lead_through_the_same_list(catalog: &dyn Catalog) {
+async fn cursors_lead_through_the_same_list(client: &Client<'_>) {
     for sort in [GameSort::Id, GameSort::BestRated, GameSort::Newest] {
         for query in [
             by_sort(sort),
@@ -129,11 +133,11 @@ async fn cursors_lead_through_the_same_list(catalog: &dyn Catalog) {
                 ..by_genre(GENRES[0])
             },
         ] {
-            let expected = ids(catalog, &query).await;
+            let expected = ids(client, &query).await;
             let mut query = query;
             let mut found = Vec::new();
             loop {
-                let page = catalog.list(&query).await.unwrap().value;
+                let page = client.list(&query).await.unwrap().value;
                 found.extend(page.items.iter().map(|listing| listing.game.id));
                 if !page.has_more {
                     break;
@@ -150,7 +154,7 @@ async fn cursors_lead_through_the_same_list(catalog: &dyn Catalog) {
     }
 }
 
-async fn filters_return_only_matching_games(catalog: &dyn Catalog, products: &[Product]) {
+async fn filters_return_only_matching_games(client: &Client<'_>, products: &[Product]) {
     let expected = |matches: &dyn Fn(&Game) -> bool| -> Vec<GameId> {
         let games = products
             .iter()
@@ -159,7 +163,7 @@ async fn filters_return_only_matching_games(catalog: &dyn Catalog, products: &[P
         games.map(|game| game.id).collect()
     };
     for genre in GENRES {
-        let found = ids(catalog, &by_genre(genre)).await;
+        let found = ids(client, &by_genre(genre)).await;
         assert_eq!(
             found,
             expected(&|game| game.genre == genre),
@@ -168,7 +172,7 @@ async fn filters_return_only_matching_games(catalog: &dyn Catalog, products: &[P
     }
     for unknown in ["", "nonesuch", "%", "a\0ction", "🎮"] {
         assert!(
-            ids(catalog, &by_genre(unknown)).await.is_empty(),
+            ids(client, &by_genre(unknown)).await.is_empty(),
             "genre {unknown:?}"
         );
     }
@@ -186,7 +190,7 @@ async fn filters_return_only_matching_games(catalog: &dyn Catalog, products: &[P
     ] {
         let matches = |game: &Game| game.title.to_lowercase().contains(&text.to_lowercase());
         assert_eq!(
-            ids(catalog, &by_text(text)).await,
+            ids(client, &by_text(text)).await,
             expected(&matches),
             "text {text:?}"
         );
@@ -205,7 +209,7 @@ async fn filters_return_only_matching_games(catalog: &dyn Catalog, products: &[P
         &"x".repeat(1_000),
     ] {
         assert!(
-            ids(catalog, &by_text(text)).await.is_empty(),
+            ids(client, &by_text(text)).await.is_empty(),
             "no title contains {text:?}; is the text escaped in the LIKE pattern?"
         );
     }
@@ -214,12 +218,12 @@ async fn filters_return_only_matching_games(catalog: &dyn Catalog, products: &[P
         ..by_text(word)
     };
     assert!(
-        ids(catalog, &both).await.contains(&7),
+        ids(client, &both).await.contains(&7),
         "game 7 matches both filters"
     );
 }
 
-async fn lists_are_sorted(catalog: &dyn Catalog, products: &[Product]) {
+async fn lists_are_sorted(client: &Client<'_>, products: &[Product]) {
     let mut games: Vec<&Product> = products.iter().collect();
     games.sort_by(|a, b| {
         let (rated_a, rated_b) = (a.game.rating.unwrap_or(0.0), b.game.rating.unwrap_or(0.0));
@@ -229,21 +233,21 @@ async fn lists_are_sorted(catalog: &dyn Catalog, products: &[Product]) {
     });
     let best: Vec<GameId> = games.iter().map(|product| product.game.id).collect();
     assert_eq!(
-        ids(catalog, &by_sort(GameSort::BestRated)).await,
+        ids(client, &by_sort(GameSort::BestRated)).await,
         best,
         "wrong order by rating; do games without a review come last?"
     );
     games.sort_by_key(|product| (Reverse(product.game.release_date), product.game.id));
     let newest: Vec<GameId> = games.iter().map(|product| product.game.id).collect();
-    assert_eq!(ids(catalog, &by_sort(GameSort::Newest)).await, newest);
+    assert_eq!(ids(client, &by_sort(GameSort::Newest)).await, newest);
 }
 
-async fn change_is_returned_and_stored(catalog: &dyn Catalog, before: &Game) {
+async fn change_is_returned_and_stored(client: &Client<'_>, before: &Game) {
     let cheaper = GameChange {
         price_cents: Some(1),
         description: None,
     };
-    let changed = catalog
+    let changed = client
         .change(before.id, &cheaper)
         .await
         .unwrap()
@@ -261,7 +265,7 @@ async fn change_is_returned_and_stored(catalog: &dyn Catalog, before: &Game) {
         price_cents: None,
         description: Some("Now with a description.".to_owned()),
     };
-    let again = catalog
+    let again = client
         .change(before.id, &described)
         .await
         .unwrap()
@@ -280,30 +284,30 @@ async fn change_is_returned_and_stored(catalog: &dyn Catalog, before: &Game) {
     );
 
     assert_eq!(
-        catalog.game(before.id).await.unwrap().value.as_ref(),
+        client.game(before.id).await.unwrap().value.as_ref(),
         Some(&again),
         "a read after the write returns other data"
     );
-    let versions = catalog.versions().await.unwrap().value;
+    let versions = client.versions().await.unwrap().value;
     assert_eq!(
         versions[before.id as usize - 1].updated_at,
         again.updated_at
     );
     assert_eq!(
-        catalog.change(0, &cheaper).await.unwrap(),
+        client.change(0, &cheaper).await.unwrap(),
         None,
         "game 0 does not exist, so it cannot be changed"
     );
 }
 
 /// Publishers compare versions, so the stored game must have the latest `updated_at`.
-async fn concurrent_changes_get_different_versions(catalog: &dyn Catalog) {
+async fn concurrent_changes_get_different_versions(client: &Client<'_>) {
     let changed = join_all((0..20).map(async |price| {
         let change = GameChange {
             price_cents: Some(price),
             description: None,
         };
-        catalog
+        client
             .change(9, &change)
             .await
             .unwrap()
@@ -311,7 +315,7 @@ async fn concurrent_changes_get_different_versions(catalog: &dyn Catalog) {
     }));
     let mut versions = changed.await;
     versions.sort_by_key(|game| game.updated_at);
-    let stored = catalog.game(9).await.unwrap().value;
+    let stored = client.game(9).await.unwrap().value;
     assert_eq!(
         stored.as_ref(),
         versions.last(),
@@ -323,13 +327,13 @@ async fn concurrent_changes_get_different_versions(catalog: &dyn Catalog) {
 
 /// A database may replace a character that it cannot store, but then the write must return the
 /// replaced text.
-async fn text_is_stored_unchanged(catalog: &dyn Catalog) {
+async fn text_is_stored_unchanged(client: &Client<'_>) {
     for text in ["it's 100% \"plain\" \\ text;\n\t--", "日本語 é 🎮", "a\0b"] {
         let change = GameChange {
             price_cents: None,
             description: Some(text.to_owned()),
         };
-        let changed = catalog
+        let changed = client
             .change(8, &change)
             .await
             .unwrap()
@@ -338,26 +342,26 @@ async fn text_is_stored_unchanged(catalog: &dyn Catalog) {
             assert_eq!(changed.description, text);
         }
         assert_eq!(
-            catalog.game(8).await.unwrap().value,
+            client.game(8).await.unwrap().value,
             Some(changed),
             "{text:?} was stored differently than the write returned it"
         );
         let review = new_review("ada", 3, text);
-        let added = catalog
+        let added = client
             .add_review(8, &review)
             .await
             .unwrap()
             .expect("game 8 exists");
-        assert_eq!(reviews(catalog, 8).await.first(), Some(&added));
+        assert_eq!(reviews(client, 8).await.first(), Some(&added));
     }
 }
 
 /// The ids on all pages.
-async fn ids(catalog: &dyn Catalog, query: &GameQuery) -> Vec<GameId> {
+async fn ids(client: &Client<'_>, query: &GameQuery) -> Vec<GameId> {
     let mut ids = Vec::new();
     let mut query = query.clone();
     loop {
-        let page = catalog.list(&query).await.unwrap().value;
+        let page = client.list(&query).await.unwrap().value;
         ids.extend(page.items.iter().map(|listing| listing.game.id));
         if !page.has_more {
             return ids;

@@ -9,6 +9,8 @@
 pub mod journal;
 
 mod catalog;
+mod client;
+mod consistency;
 mod news;
 mod orders;
 mod reviews;

@@ -2,6 +2,7 @@
 
 use crate::catalog::News;
 use crate::model::{Article, ArticleId, GameId};
+use crate::replication::Consistency;
 use crate::seed::generator::{ARTICLES, DEFAULT_SEED, Generator};
 
 /// Checks what every [`News`] must do. Takes a store that was just filled with `games` games of the
@@ -19,7 +20,11 @@ pub async fn check_news(news: &dyn News, games: GameId) {
         let mut found: Vec<Article> = Vec::new();
         loop {
             let before = found.last().map(|article| article.id);
-            let page = news.articles(before, limit).await.unwrap().value;
+            let page = news
+                .articles(before, limit, Consistency::Eventual)
+                .await
+                .unwrap()
+                .value;
             assert!(page.len() <= limit, "a page must not exceed its limit");
             if page.is_empty() {
                 break;
@@ -32,15 +37,27 @@ pub async fn check_news(news: &dyn News, games: GameId) {
         );
     }
     for before in [0, 1, ArticleId::MIN] {
-        let page = news.articles(Some(before), 5).await.unwrap().value;
+        let page = news
+            .articles(Some(before), 5, Consistency::Eventual)
+            .await
+            .unwrap()
+            .value;
         assert_eq!(page, [], "no article has an id below {before}");
     }
     for article in &expected {
-        let found = news.article(&article.slug).await.unwrap().value;
+        let found = news
+            .article(&article.slug, Consistency::Eventual)
+            .await
+            .unwrap()
+            .value;
         assert_eq!(found.as_ref(), Some(article), "{}", article.slug);
     }
     for slug in ["", "nonesuch", "%", "a\0b", "../1", "'"] {
-        let found = news.article(slug).await.unwrap().value;
+        let found = news
+            .article(slug, Consistency::Eventual)
+            .await
+            .unwrap()
+            .value;
         assert_eq!(found, None, "slug {slug:?}");
     }
 }

@@ -1,13 +1,14 @@
-//! The contract of [`Catalog`] for reviews: only the author deletes a review, and every review
-//! counts in the rating.
+//! The contract of [`Catalog`](crate::Catalog) for reviews: only the author deletes a review, and
+//! every review counts in the rating.
 
 use futures_util::future::join_all;
 
-use crate::catalog::{Catalog, DeleteOutcome, NewReview};
+use super::client::Client;
+use crate::catalog::{DeleteOutcome, NewReview};
 use crate::model::{GameId, Product, Review, average_rating};
 
 pub(super) async fn reviews_change_the_rating(
-    catalog: &dyn Catalog,
+    client: &Client<'_>,
     before: &Product,
     games: GameId,
 ) {
@@ -19,7 +20,7 @@ pub(super) async fn reviews_change_the_rating(
         .sum();
     let count = before.reviews.len() as i64;
 
-    let review = catalog
+    let review = client
         .add_review(id, &new_review("ada", 1, "Not for me."))
         .await
         .unwrap()
@@ -28,7 +29,7 @@ pub(super) async fn reviews_change_the_rating(
         (review.customer.as_str(), review.stars, review.text.as_str()),
         ("ada", 1, "Not for me.")
     );
-    let product = catalog
+    let product = client
         .product(id)
         .await
         .unwrap()
@@ -51,30 +52,30 @@ pub(super) async fn reviews_change_the_rating(
     );
 
     assert_eq!(
-        catalog.delete_review(id, review.id, "eve").await.unwrap(),
+        client.delete_review(id, review.id, "eve").await.unwrap(),
         DeleteOutcome::NotAuthor
     );
     assert_eq!(
-        catalog
+        client
             .delete_review(id + 1, review.id, "ada")
             .await
             .unwrap(),
         DeleteOutcome::NotFound
     );
     assert_eq!(
-        reviews(catalog, id).await.len() as i64,
+        reviews(client, id).await.len() as i64,
         count + 1,
         "a rejected deletion has deleted a review"
     );
     assert_eq!(
-        catalog.delete_review(id, review.id, "ada").await.unwrap(),
+        client.delete_review(id, review.id, "ada").await.unwrap(),
         DeleteOutcome::Deleted
     );
     assert_eq!(
-        catalog.delete_review(id, review.id, "ada").await.unwrap(),
+        client.delete_review(id, review.id, "ada").await.unwrap(),
         DeleteOutcome::NotFound
     );
-    let product = catalog
+    let product = client
         .product(id)
         .await
         .unwrap()
@@ -86,23 +87,23 @@ pub(super) async fn reviews_change_the_rating(
     );
 
     assert_eq!(
-        catalog
+        client
             .add_review(games + 1, &new_review("ada", 5, "?"))
             .await
             .unwrap(),
         None
     );
     assert_eq!(
-        catalog.delete_review(games + 1, 1, "ada").await.unwrap(),
+        client.delete_review(games + 1, 1, "ada").await.unwrap(),
         DeleteOutcome::NotFound
     );
 }
 
-pub(super) async fn concurrent_reviews_are_all_counted(catalog: &dyn Catalog) {
-    let before = reviews(catalog, 4).await;
+pub(super) async fn concurrent_reviews_are_all_counted(client: &Client<'_>) {
+    let before = reviews(client, 4).await;
     let names: Vec<String> = (0..20).map(|n| format!("reviewer-{n}")).collect();
     let added = join_all(names.iter().map(async |name| {
-        let review = catalog
+        let review = client
             .add_review(4, &new_review(name, 5, "Me too."))
             .await
             .unwrap();
@@ -115,7 +116,7 @@ pub(super) async fn concurrent_reviews_are_all_counted(catalog: &dyn Catalog) {
         .map(|review| i64::from(review.stars))
         .sum();
     let count = (before.len() + added.len()) as i64;
-    let game = catalog.game(4).await.unwrap().value.expect("game 4 exists");
+    let game = client.game(4).await.unwrap().value.expect("game 4 exists");
     assert_eq!(
         game.rating,
         average_rating(stars, count),
@@ -125,7 +126,7 @@ pub(super) async fn concurrent_reviews_are_all_counted(catalog: &dyn Catalog) {
     // Two concurrent deletions of each review.
     let twice = added.iter().flat_map(|review| [review, review]);
     let deleted = join_all(twice.map(async |review| {
-        let deleted = catalog.delete_review(4, review.id, &review.customer).await;
+        let deleted = client.delete_review(4, review.id, &review.customer).await;
         deleted.expect("the second deletion of a review must not be an error")
     }));
     let deleted = deleted.await;
@@ -138,12 +139,12 @@ pub(super) async fn concurrent_reviews_are_all_counted(catalog: &dyn Catalog) {
         added.len(),
         "each review must be deleted exactly once: {deleted:?}"
     );
-    assert_eq!(reviews(catalog, 4).await, before);
+    assert_eq!(reviews(client, 4).await, before);
 }
 
 /// The reviews of a game.
-pub(super) async fn reviews(catalog: &dyn Catalog, id: GameId) -> Vec<Review> {
-    let product = catalog.product(id).await.unwrap().value;
+pub(super) async fn reviews(client: &Client<'_>, id: GameId) -> Vec<Review> {
+    let product = client.product(id).await.unwrap().value;
     product.expect("the game exists").reviews
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::client::Client;
 use super::reviews::new_review;
 use crate::catalog::{ActivityKey, Catalog, Social};
 use crate::model::{Activity, ActivityKind, Friend, GameId, Order};
@@ -13,17 +14,18 @@ use crate::seed::generator::{DEFAULT_SEED, Generator, SAMPLE_ORDERS, TOUR_CUSTOM
 /// # Panics
 /// At the first broken promise. The message names the likely mistake.
 pub async fn check_social(social: &dyn Social, catalog: &dyn Catalog, games: GameId) {
+    let client = &Client::with_social(catalog, social);
     let generator = Generator::new(DEFAULT_SEED);
-    friends_are_returned_both_ways(social, &generator).await;
-    seeded_activity_is_returned(social, &generator, games).await;
-    friends_activity_is_merged(social, &generator, games).await;
-    review_is_in_the_streams_until_deleted(social, catalog, &generator).await;
-    order_is_copied_once(social, catalog, &generator).await;
-    orders_are_for_friends_only(social, &generator).await;
-    unknown_names_have_empty_lists(social).await;
+    friends_are_returned_both_ways(client, &generator).await;
+    seeded_activity_is_returned(client, &generator, games).await;
+    friends_activity_is_merged(client, &generator, games).await;
+    review_is_in_the_streams_until_deleted(client, &generator).await;
+    order_is_copied_once(client, &generator).await;
+    orders_are_for_friends_only(client, &generator).await;
+    unknown_names_have_empty_lists(client).await;
 }
 
-async fn friends_are_returned_both_ways(social: &dyn Social, generator: &Generator) {
+async fn friends_are_returned_both_ways(client: &Client<'_>, generator: &Generator) {
     let busiest = &generator.customers()[0];
     for customer in [busiest.as_str(), TOUR_CUSTOMER] {
         let expected = friends_of(generator, customer);
@@ -31,7 +33,7 @@ async fn friends_are_returned_both_ways(social: &dyn Social, generator: &Generat
         let mut found: Vec<Friend> = Vec::new();
         loop {
             let after = found.last().map(|friend| friend.name.clone());
-            let page = social.friends(customer, after.as_deref(), 2).await.unwrap();
+            let page = client.friends(customer, after.as_deref(), 2).await.unwrap();
             assert!(page.value.len() <= 2, "a page must not exceed its limit");
             if page.value.is_empty() {
                 break;
@@ -45,7 +47,7 @@ async fn friends_are_returned_both_ways(social: &dyn Social, generator: &Generat
     }
 }
 
-async fn seeded_activity_is_returned(social: &dyn Social, generator: &Generator, games: GameId) {
+async fn seeded_activity_is_returned(client: &Client<'_>, generator: &Generator, games: GameId) {
     let all = seeded_activity(generator, games);
     // Page size 1 is the hardest for the paging.
     let busiest = all.iter().map(|event| event.customer.as_str());
@@ -58,7 +60,7 @@ async fn seeded_activity_is_returned(social: &dyn Social, generator: &Generator,
     assert!(expected.len() > 1, "{busiest} has too little activity");
     for limit in [1, 2, 100] {
         let found = all_pages(async |before| {
-            let page = social.activity(busiest, None, before.as_ref(), limit).await;
+            let page = client.activity(busiest, None, before.as_ref(), limit).await;
             page.unwrap().value
         });
         assert_eq!(
@@ -69,7 +71,7 @@ async fn seeded_activity_is_returned(social: &dyn Social, generator: &Generator,
     }
 }
 
-async fn friends_activity_is_merged(social: &dyn Social, generator: &Generator, games: GameId) {
+async fn friends_activity_is_merged(client: &Client<'_>, generator: &Generator, games: GameId) {
     let all = seeded_activity(generator, games);
     let friends = friends_of(generator, TOUR_CUSTOMER);
     let names: Vec<&str> = friends.iter().map(|friend| friend.name.as_str()).collect();
@@ -77,21 +79,17 @@ async fn friends_activity_is_merged(social: &dyn Social, generator: &Generator, 
     assert!(!expected.is_empty(), "no friend of ada has activity");
     for limit in [1, 100] {
         let found = all_pages(async |before| {
-            let page = social.friends_activity(TOUR_CUSTOMER, before.as_ref(), limit);
+            let page = client.friends_activity(TOUR_CUSTOMER, before.as_ref(), limit);
             page.await.unwrap().value
         });
         assert_eq!(found.await, expected, "the feed of ada, {limit} a page");
     }
 }
 
-async fn review_is_in_the_streams_until_deleted(
-    social: &dyn Social,
-    catalog: &dyn Catalog,
-    generator: &Generator,
-) {
+async fn review_is_in_the_streams_until_deleted(client: &Client<'_>, generator: &Generator) {
     let author = &friends_of(generator, TOUR_CUSTOMER)[0].name;
     let new = new_review(author, 5, "Splendid.");
-    let review = catalog.add_review(7, &new).await.unwrap();
+    let review = client.add_review(7, &new).await.unwrap();
     let review = review.expect("game 7 exists");
     let title = generator.product(7).game.title;
     let expected = Activity {
@@ -104,8 +102,8 @@ async fn review_is_in_the_streams_until_deleted(
         created_at: review.created_at,
     };
     let first = async || {
-        let own = social.activity(author, None, None, 1).await.unwrap().value;
-        let feed = social.friends_activity(TOUR_CUSTOMER, None, 1).await;
+        let own = client.activity(author, None, None, 1).await.unwrap().value;
+        let feed = client.friends_activity(TOUR_CUSTOMER, None, 1).await;
         (own.first().cloned(), feed.unwrap().value.first().cloned())
     };
     assert_eq!(
@@ -113,14 +111,14 @@ async fn review_is_in_the_streams_until_deleted(
         (Some(expected.clone()), Some(expected.clone())),
         "a review must be in its author's stream and in the feeds of the author's friends"
     );
-    let refused = catalog.delete_review(7, review.id, TOUR_CUSTOMER).await;
+    let refused = client.delete_review(7, review.id, TOUR_CUSTOMER).await;
     refused.expect("only the author may delete a review, and that is not an error");
     assert_eq!(
         first().await.0.as_ref(),
         Some(&expected),
         "a refused deletion must not delete the activity"
     );
-    catalog.delete_review(7, review.id, author).await.unwrap();
+    client.delete_review(7, review.id, author).await.unwrap();
     let (own, feed) = first().await;
     for (stream, first) in [("stream", own), ("feed", feed)] {
         assert_ne!(
@@ -131,46 +129,46 @@ async fn review_is_in_the_streams_until_deleted(
     }
 }
 
-async fn order_is_copied_once(social: &dyn Social, catalog: &dyn Catalog, generator: &Generator) {
+async fn order_is_copied_once(client: &Client<'_>, generator: &Generator) {
     let buyer = &friends_of(generator, TOUR_CUSTOMER)[1].name;
     let order = new_order(1_000_001, buyer, Utc::now());
-    let before = all_of(social, buyer, Some(buyer)).await.len();
+    let before = all_of(client, buyer, Some(buyer)).await.len();
     for _ in 0..2 {
-        social.record_order(&order).await.unwrap();
+        client.record_order(&order).await.unwrap();
     }
-    let after = all_of(social, buyer, Some(buyer)).await;
+    let after = all_of(client, buyer, Some(buyer)).await;
     assert_eq!(
         after.len(),
         before + 1,
         "an order that is recorded twice must be in the stream once"
     );
-    let title = catalog.game(7).await.unwrap().value;
+    let title = client.game(7).await.unwrap().value;
     let title = title.expect("game 7 exists").title;
     assert_eq!(
         (after[0].id.as_str(), after[0].kind, after[0].stars),
         ("order-1000001", ActivityKind::Order, None)
     );
     assert_eq!(after[0].game_title, title, "the title of game 7");
-    let feed = social.friends_activity(TOUR_CUSTOMER, None, 1).await;
+    let feed = client.friends_activity(TOUR_CUSTOMER, None, 1).await;
     assert_eq!(feed.unwrap().value[0], after[0]);
 
     let unknown = Order {
         game_id: GameId::MAX,
         ..new_order(1_000_002, buyer, Utc::now())
     };
-    social.record_order(&unknown).await.unwrap();
+    client.record_order(&unknown).await.unwrap();
     assert_eq!(
-        all_of(social, buyer, Some(buyer)).await.len(),
+        all_of(client, buyer, Some(buyer)).await.len(),
         before + 1,
         "an order of a game that does not exist must be ignored, not an error"
     );
 }
 
 /// Orders are private, reviews are not.
-async fn orders_are_for_friends_only(social: &dyn Social, generator: &Generator) {
+async fn orders_are_for_friends_only(client: &Client<'_>, generator: &Generator) {
     let buyer = &friends_of(generator, TOUR_CUSTOMER)[2].name;
     let order = new_order(1_000_003, buyer, Utc::now());
-    social.record_order(&order).await.unwrap();
+    client.record_order(&order).await.unwrap();
     for (viewer, may_see) in [
         (None, false),
         (Some("nobody"), false),
@@ -178,7 +176,7 @@ async fn orders_are_for_friends_only(social: &dyn Social, generator: &Generator)
         (Some(TOUR_CUSTOMER), true),
         (Some(buyer.as_str()), true),
     ] {
-        let seen = all_of(social, buyer, viewer).await;
+        let seen = all_of(client, buyer, viewer).await;
         let seen = seen.iter().any(|event| event.id == "order-1000003");
         assert_eq!(
             seen, may_see,
@@ -187,24 +185,24 @@ async fn orders_are_for_friends_only(social: &dyn Social, generator: &Generator)
     }
 }
 
-async fn unknown_names_have_empty_lists(social: &dyn Social) {
+async fn unknown_names_have_empty_lists(client: &Client<'_>) {
     for name in ["", "nonesuch", "a\0b", "%", "日本"] {
         assert!(
-            social
+            client
                 .friends(name, None, 5)
                 .await
                 .unwrap()
                 .value
                 .is_empty()
         );
-        assert!(all_of(social, name, Some(name)).await.is_empty());
-        let feed = social.friends_activity(name, None, 5).await.unwrap();
+        assert!(all_of(client, name, Some(name)).await.is_empty());
+        let feed = client.friends_activity(name, None, 5).await.unwrap();
         assert!(feed.value.is_empty(), "feed of {name:?}");
     }
 }
 
-async fn all_of(social: &dyn Social, customer: &str, viewer: Option<&str>) -> Vec<Activity> {
-    let page = social.activity(customer, viewer, None, 1_000).await;
+async fn all_of(client: &Client<'_>, customer: &str, viewer: Option<&str>) -> Vec<Activity> {
+    let page = client.activity(customer, viewer, None, 1_000).await;
     page.unwrap().value
 }
 

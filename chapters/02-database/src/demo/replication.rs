@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ch02_database::catalog::GameChange;
-use ch02_database::{Catalog, Node, PgCatalog};
+use ch02_database::{Catalog, Consistency, Node, PgCatalog};
 use testbed::PostgresCluster;
 
 /// The number of reads that each server has answered.
@@ -21,7 +21,7 @@ pub(super) async fn count_stale_reads(catalog: &PgCatalog, pairs: u32) -> anyhow
         let start = Instant::now();
         set_price(catalog, price).await?;
         write_times.push(start.elapsed());
-        let read = catalog.game(7).await?;
+        let read = catalog.game(7, Consistency::Eventual).await?;
         *counts.entry(read.node.to_string()).or_insert(0) += 1;
         stale += u32::from(read.value.context("game 7 is missing")?.price_cents != price);
     }
@@ -47,7 +47,10 @@ pub(super) async fn kill_a_replica(
         let end = Instant::now() + Duration::from_secs(3);
         while Instant::now() < end {
             let start = Instant::now();
-            let read = catalog.game(7).await.context("a read failed")?;
+            let read = catalog
+                .game(7, Consistency::Eventual)
+                .await
+                .context("a read failed")?;
             slowest = slowest.max(start.elapsed());
             let counts = if is_dead.load(Ordering::Relaxed) {
                 &mut after
@@ -76,7 +79,7 @@ pub(super) async fn kill_a_replica(
 
     let start = Instant::now();
     cluster.replicas()[0].start_again().await?;
-    while catalog.game(7).await?.node != Node::Replica(1) {
+    while catalog.game(7, Consistency::Eventual).await?.node != Node::Replica(1) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     println!(
@@ -94,6 +97,7 @@ async fn set_price(catalog: &PgCatalog, price_cents: i64) -> anyhow::Result<()> 
     catalog
         .change(7, &change)
         .await?
+        .value
         .context("game 7 is missing")?;
     Ok(())
 }

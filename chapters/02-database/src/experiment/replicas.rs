@@ -10,7 +10,7 @@ use anyhow::Context;
 use ch02_database::catalog::GameQuery;
 use ch02_database::postgres::{connect, connect_replica, migrate};
 use ch02_database::seed::{SeedRequest, seed_store};
-use ch02_database::{Catalog, PgCatalog};
+use ch02_database::{Catalog, Consistency, PgCatalog};
 use futures_util::future::try_join_all;
 use loadgen::plots::{Axis, Look, Plot, Point, Series};
 use measurement::{Settings, Spread, machine};
@@ -82,7 +82,9 @@ async fn reads_per_second(
     let reader = async || {
         let mut reads = 0_u32;
         while start.elapsed() < window {
-            let page = catalog.list(&GameQuery::default()).await?;
+            let page = catalog
+                .list(&GameQuery::default(), Consistency::Eventual)
+                .await?;
             anyhow::ensure!(!page.value.items.is_empty(), "a page without games");
             reads += 1;
         }

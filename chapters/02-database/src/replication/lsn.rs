@@ -4,17 +4,56 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A position in the primary's log: the number of bytes before it since the cluster was created.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Lsn(u64);
+///
+/// PostgreSQL writes it as two hexadecimal numbers, the upper and the lower 32 bits.
+///
+/// ```
+/// use ch02_database::replication::Lsn;
+///
+/// let lsn: Lsn = "16/B374D848".parse().unwrap();
+/// assert_eq!(lsn.to_string(), "16/B374D848");
+/// assert!("9/0".parse::<Lsn>().unwrap() < lsn);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lsn(u64);
 
-/// Parses two hexadecimal numbers, the upper and the lower 32 bits: `16/B374D848`.
+/// The text is not a position such as `16/B374D848`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a log position such as 16/B374D848: two hexadecimal numbers with a slash")]
+pub struct InvalidLsn;
+
+impl Lsn {
+    /// The beginning of the log.
+    pub const ZERO: Lsn = Lsn(0);
+
+    /// The position after this many bytes.
+    pub fn from_bytes(bytes: u64) -> Self {
+        Lsn(bytes)
+    }
+
+    /// The number of bytes before this position.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// How many bytes this position is behind `other`; 0 if it is not behind.
+    pub fn bytes_behind(self, other: Lsn) -> u64 {
+        other.0.saturating_sub(self.0)
+    }
+}
+
 impl FromStr for Lsn {
-    type Err = ();
+    type Err = InvalidLsn;
 
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let half = |half: &str| u64::from_str_radix(half, 16).map_err(drop);
-        let (upper, lower) = text.split_once('/').ok_or(())?;
-        Ok(Lsn(half(upper)? << 32 | half(lower)?))
+    fn from_str(text: &str) -> Result<Self, InvalidLsn> {
+        let (upper, lower) = text.split_once('/').ok_or(InvalidLsn)?;
+        let [upper, lower] = [upper, lower].map(|half| {
+            // `from_str_radix` would accept a sign.
+            let is_hexadecimal = half.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let half = u32::from_str_radix(half, 16).ok();
+            half.filter(|_| is_hexadecimal).ok_or(InvalidLsn)
+        });
+        Ok(Lsn(u64::from(upper?) << 32 | u64::from(lower?)))
     }
 }
 
@@ -35,5 +74,25 @@ mod tests {
         assert!(lsn("9/0") < lsn("10/0"));
         assert!(lsn("0/FFFFFFFF") < lsn("1/0"));
         assert_eq!(lsn("16/B374D848").to_string(), "16/B374D848");
+        assert_eq!(lsn("0/10").bytes_behind(lsn("0/30")), 0x20);
+        assert_eq!(lsn("0/30").bytes_behind(lsn("0/10")), 0);
+    }
+
+    #[test]
+    fn other_text_is_not_an_lsn() {
+        for text in [
+            "",
+            "/",
+            "1",
+            "1/",
+            "/1",
+            "+1/1",
+            "1/-1",
+            "1/100000000",
+            "1/1/1",
+            "g/0",
+        ] {
+            assert_eq!(text.parse::<Lsn>(), Err(InvalidLsn), "{text:?}");
+        }
     }
 }

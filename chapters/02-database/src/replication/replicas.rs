@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use sqlx::Error;
 use sqlx::postgres::PgPool;
 
-use super::lsn::Lsn;
+use super::lsn::{InvalidLsn, Lsn};
 use crate::postgres::{QUERY_TIMEOUT, REPLICA_QUERY_TIMEOUT, with_timeout};
 
 /// The time between two checks of an ejected replica.
@@ -156,12 +156,12 @@ async fn restore_when_caught_up(replica: Weak<Replica>) {
 }
 
 /// The position of a server: the last byte that a primary has written or a replica has replayed.
-async fn current_lsn(timeout: Duration, server: &PgPool) -> Result<Lsn, Error> {
+pub(crate) async fn current_lsn(timeout: Duration, server: &PgPool) -> Result<Lsn, Error> {
     let query = sqlx::query_scalar::<_, String>(
         "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
          ELSE pg_current_wal_lsn() END::text",
     );
     let lsn = with_timeout(timeout, query.fetch_one(server)).await?;
     lsn.parse()
-        .map_err(|()| Error::Decode(format!("expected an LSN, got {lsn:?}").into()))
+        .map_err(|error: InvalidLsn| Error::Decode(error.into()))
 }

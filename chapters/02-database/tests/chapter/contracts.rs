@@ -77,7 +77,12 @@ async fn backward_clock_gives_no_earlier_version() {
             .fetch_one(&store.primary)
             .await
             .unwrap();
-    let changed = catalog.change(7, &LOWER_PRICE).await.unwrap().unwrap();
+    let changed = catalog
+        .change(7, &LOWER_PRICE)
+        .await
+        .unwrap()
+        .value
+        .unwrap();
     assert!(
         changed.updated_at > written,
         "the clock went back, and the change got the earlier version {}; publishers would ignore it",

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ch02_database::postgres::{connect, connect_replica, transact};
-use ch02_database::{Catalog, Node, Orders, PgOrders};
+use ch02_database::{Catalog, Consistency, Node, Orders, PgOrders};
 use futures_util::future::join_all;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 use testbed::{Fault, FaultProxy};
@@ -37,12 +37,15 @@ async fn silent_server_is_reported_in_time() {
     let change = within_limit(catalog.change(7, &LOWER_PRICE)).await;
     assert_unavailable(&change);
     assert_eq!(
-        within_limit(catalog.product(7)).await.unwrap().node,
+        within_limit(catalog.product(7, Consistency::Eventual))
+            .await
+            .unwrap()
+            .node,
         Node::Replica(1)
     );
 
     replica_proxy.inject(Fault::Blackhole);
-    let read = within_limit(catalog.product(7)).await;
+    let read = within_limit(catalog.product(7, Consistency::Eventual)).await;
     assert_unavailable(&read);
 
     primary_proxy.heal();
@@ -69,7 +72,7 @@ async fn silent_replica_delays_only_the_first_read() {
     let reads = async {
         for _ in 0..200 {
             catalog
-                .product(7)
+                .product(7, Consistency::Eventual)
                 .await
                 .expect("a read failed although two servers were up");
         }
@@ -117,7 +120,13 @@ async fn read_from_silenced_server_is_answered_by_another() {
     // The primary plays the replica here, because a replica cannot lock a table.
     let catalog = open_catalog(&store.primary, &[connect_replica(&url).unwrap()]).await;
     read_until_every_node_answered(&catalog, &[Node::Replica(1)]).await;
-    let read = cut_network_during_read(&store.primary, "games", &proxy, catalog.product(7)).await;
+    let read = cut_network_during_read(
+        &store.primary,
+        "games",
+        &proxy,
+        catalog.product(7, Consistency::Eventual),
+    )
+    .await;
     assert_eq!(
         read.unwrap().node,
         Node::Primary,
@@ -126,7 +135,13 @@ async fn read_from_silenced_server_is_answered_by_another() {
 
     proxy.heal();
     let catalog = open_catalog(&connect(&url).unwrap(), &[]).await;
-    let read = cut_network_during_read(&store.primary, "games", &proxy, catalog.product(7)).await;
+    let read = cut_network_during_read(
+        &store.primary,
+        "games",
+        &proxy,
+        catalog.product(7, Consistency::Eventual),
+    )
+    .await;
     assert_unavailable(&read);
 
     let shard = &store.shard_databases[0];
@@ -218,7 +233,10 @@ async fn abandoned_calls_do_not_exhaust_the_pool() {
     .await;
     proxy.heal();
     assert_eq!(
-        within_limit(catalog.product(7)).await.unwrap().node,
+        within_limit(catalog.product(7, Consistency::Eventual))
+            .await
+            .unwrap()
+            .node,
         Node::Primary
     );
 }

@@ -8,7 +8,7 @@ use ch02_database::catalog::{Catalog, NewReview, PgCatalog, Social};
 use ch02_database::contract::check_news;
 use ch02_database::model::{NewOrder, PlaceOutcome};
 use ch02_database::postgres::{connect, reset_statement_counts, statement_counts};
-use ch02_database::{GameId, Orders};
+use ch02_database::{Consistency, GameId, Orders};
 use futures_util::future::join_all;
 use sqlx::postgres::PgPool;
 use sqlx::{Connection, Executor, PgConnection};
@@ -57,7 +57,7 @@ async fn three_ways_show_the_same_page() {
     };
     all_same().await;
     let added = catalog.add_review(7, &review("lelah-1320")).await.unwrap();
-    let added = added.expect("game 7 exists");
+    let added = added.value.expect("game 7 exists");
     catalog.change(7, &LOWER_PRICE).await.unwrap();
     all_same().await;
     let deleted = catalog.delete_review(7, added.id, "lelah-1320").await;
@@ -250,7 +250,7 @@ async fn no_drift_after_crashes_and_rebuild() {
     let orders = store.pg_orders().await;
     let writes = join_all((1..=GAMES).map(async |id| {
         let new = review(&format!("author-{}", id % 7));
-        let added = catalog.add_review(id, &new).await;
+        let added = catalog.add_review(id, &new).await.map(|added| added.value);
         // Every third process crashes after the commit of its order.
         place_and_copy(&orders, &catalog, id, id % 3 != 0).await;
         if let Ok(Some(added)) = &added
@@ -312,7 +312,9 @@ async fn older_store_gets_the_new_tables() {
 
     store.fill(SEED_REQUEST).await;
     assert_eq!(drift(&store).await, [], "copies of the old data");
-    let own = catalog.activity("buyer-7", Some("buyer-7"), None, 5).await;
+    let own = catalog
+        .activity("buyer-7", Some("buyer-7"), None, 5, Consistency::Primary)
+        .await;
     let own = own.unwrap().value;
     assert_eq!(own.len(), 1, "the order of the older version: {own:?}");
     check_news(&catalog, GAMES).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ch02_database::catalog::GameChange;
 use ch02_database::postgres::{connect, connect_replica};
-use ch02_database::{Catalog, Node, PgCatalog};
+use ch02_database::{Catalog, Consistency, Node, PgCatalog};
 use chrono::{DateTime, Utc};
 use sqlx::{Executor, PgPool};
 use testbed::PostgresCluster;
@@ -23,7 +23,7 @@ fn price(price_cents: i64) -> GameChange {
 async fn read_prices(catalog: &PgCatalog, count: usize) -> Vec<(Node, i64)> {
     let mut reads = Vec::new();
     for _ in 0..count {
-        let read = catalog.game(7).await.unwrap();
+        let read = catalog.game(7, Consistency::Eventual).await.unwrap();
         reads.push((read.node, read.value.unwrap().price_cents));
     }
     reads
@@ -128,7 +128,7 @@ async fn read_after_write_is_stale_without_waiting() {
     let recovered = poll_until(
         "the replica answers reads after it has caught up",
         async || {
-            let read = fixed.game(7).await.unwrap();
+            let read = fixed.game(7, Consistency::Eventual).await.unwrap();
             let price = read.value.unwrap().price_cents;
             assert_eq!(price, 8, "{} answered before it had caught up", read.node);
             (read.node == Node::Replica(1)).then_some(price)

@@ -6,7 +6,7 @@ use ch02_database::model::NewOrder;
 use ch02_database::postgres::{connect, migrate};
 use ch02_database::seed::generator::Generator;
 use ch02_database::seed::{SeedError, SeedRequest, seed_store};
-use ch02_database::{Catalog, Orders, PgOrders, StoreError};
+use ch02_database::{Catalog, Consistency, Orders, PgOrders, StoreError};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{PgPool, SqlSafeStr};
 
@@ -285,7 +285,7 @@ async fn unreadable_row_is_corrupt_not_unavailable() {
         .await
         .unwrap();
     let catalog = open_catalog(&store.primary, &[]).await;
-    let read = catalog.game(7).await;
+    let read = catalog.game(7, Consistency::Eventual).await;
     assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
 }
 

@@ -6,7 +6,7 @@ use ch02_database::orders::{OrderFilter, OrderSort};
 use ch02_database::postgres::{InvalidUrl, connect, connect_replica, migrate, ping};
 use ch02_database::seed::generator::{Generator, SAMPLE_ORDERS};
 use ch02_database::seed::seed_store;
-use ch02_database::{Catalog, Node, Orders, PgCatalog, PgOrders, ShardMap};
+use ch02_database::{Catalog, Consistency, Node, Orders, PgCatalog, PgOrders, ShardMap};
 use sqlx::PgPool;
 use testbed::{PostgresCluster, Server, Service};
 
@@ -21,7 +21,7 @@ async fn read_until_only(catalog: &PgCatalog, nodes: &[Node]) {
         let mut answered = Vec::new();
         for _ in 0..10 {
             answered.push(
-                within_limit(catalog.product(7))
+                within_limit(catalog.product(7, Consistency::Eventual))
                     .await
                     .expect("a read failed although a server was up")
                     .node,
@@ -52,7 +52,7 @@ async fn killed_replica_fails_no_read_and_returns() {
     // These reads run while the replica dies.
     let (killed, ()) = tokio::join!(cluster.replicas()[0].kill(), async {
         for _ in 0..200 {
-            within_limit(catalog.product(7))
+            within_limit(catalog.product(7, Consistency::Eventual))
                 .await
                 .expect("a read failed while a replica died");
         }
@@ -93,14 +93,14 @@ async fn reads_continue_without_the_primary() {
     assert_unavailable(&change);
     assert_unavailable(&health);
     for _ in 0..20 {
-        let read = within_limit(catalog.product(7))
+        let read = within_limit(catalog.product(7, Consistency::Eventual))
             .await
             .expect("the replica still has the game");
         assert_eq!(read.node, Node::Replica(1));
     }
     // Without any server, a read fails too.
     cluster.replicas()[0].kill().await.unwrap();
-    let read = within_limit(catalog.product(7)).await;
+    let read = within_limit(catalog.product(7, Consistency::Eventual)).await;
     assert_unavailable(&read);
 
     let (one, other) = tokio::join!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ch02_database::catalog::GameChange;
 use ch02_database::postgres::{connect, connect_replica, migrate};
 use ch02_database::seed::{SeedRequest, seed_store};
-use ch02_database::{Catalog, GameId, Node, PgCatalog, PgOrders, StoreError};
+use ch02_database::{Catalog, Consistency, GameId, Node, PgCatalog, PgOrders, StoreError};
 use sqlx::PgPool;
 
 /// How long a test polls for a condition. Long, because polling ends when the condition is true.
@@ -142,7 +142,7 @@ pub fn assert_unavailable<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
 pub async fn read_until_every_node_answered(catalog: &PgCatalog, nodes: &[Node]) {
     let mut missing: HashSet<String> = nodes.iter().map(Node::to_string).collect();
     poll_until("each server has answered a read", async || {
-        let read = within_limit(catalog.product(7))
+        let read = within_limit(catalog.product(7, Consistency::Eventual))
             .await
             .expect("a read failed although a server was up");
         assert_eq!(read.value.map(|product| product.game.id), Some(7));

@@ -8,7 +8,7 @@ use ch02_database::catalog::{
     DeleteOutcome, GameChange, GamePage, GameQuery, GameVersion, NewReview,
 };
 use ch02_database::model::{Game, Product, Review, ReviewId};
-use ch02_database::{Catalog, GameId, Read, StoreError};
+use ch02_database::{Catalog, Consistency, GameId, Read, StoreError, Written};
 
 /// One query for the game, one for its reviews.
 pub const QUERIES_PER_PRODUCT: usize = 2;
@@ -35,29 +35,48 @@ impl<C: Catalog> CountingCatalog<C> {
 
 #[async_trait]
 impl<C: Catalog> Catalog for CountingCatalog<C> {
-    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
+    async fn product(
+        &self,
+        id: GameId,
+        consistency: Consistency,
+    ) -> Result<Read<Option<Product>>, StoreError> {
         self.queries
             .fetch_add(QUERIES_PER_PRODUCT, Ordering::Relaxed);
-        self.catalog.product(id).await
+        self.catalog.product(id, consistency).await
     }
 
-    async fn game(&self, id: GameId) -> Result<Read<Option<Game>>, StoreError> {
-        self.catalog.game(id).await
+    async fn game(
+        &self,
+        id: GameId,
+        consistency: Consistency,
+    ) -> Result<Read<Option<Game>>, StoreError> {
+        self.catalog.game(id, consistency).await
     }
-    async fn list(&self, query: &GameQuery) -> Result<Read<GamePage>, StoreError> {
-        self.catalog.list(query).await
+    async fn list(
+        &self,
+        query: &GameQuery,
+        consistency: Consistency,
+    ) -> Result<Read<GamePage>, StoreError> {
+        self.catalog.list(query, consistency).await
     }
-    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError> {
-        self.catalog.versions().await
+    async fn versions(
+        &self,
+        consistency: Consistency,
+    ) -> Result<Read<Vec<GameVersion>>, StoreError> {
+        self.catalog.versions(consistency).await
     }
-    async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
+    async fn change(
+        &self,
+        id: GameId,
+        change: &GameChange,
+    ) -> Result<Written<Option<Game>>, StoreError> {
         self.catalog.change(id, change).await
     }
     async fn add_review(
         &self,
         id: GameId,
         review: &NewReview,
-    ) -> Result<Option<Review>, StoreError> {
+    ) -> Result<Written<Option<Review>>, StoreError> {
         self.catalog.add_review(id, review).await
     }
     async fn delete_review(
@@ -65,7 +84,7 @@ impl<C: Catalog> Catalog for CountingCatalog<C> {
         id: GameId,
         review: ReviewId,
         customer: &str,
-    ) -> Result<DeleteOutcome, StoreError> {
+    ) -> Result<Written<DeleteOutcome>, StoreError> {
         self.catalog.delete_review(id, review, customer).await
     }
 }

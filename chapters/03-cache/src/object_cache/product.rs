@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ch02_database::model::Product;
-use ch02_database::{Catalog, GameId, Node, StoreError};
+use ch02_database::{Catalog, Consistency, GameId, Node, StoreError};
 use tokio::sync::RwLock;
 
 use crate::cache::{Cache, CacheError};
@@ -106,7 +106,7 @@ impl ProductCache {
         // Noted before the database query: a write that the query does not see invalidates later.
         // ANCHOR: get
         let invalidations = *self.invalidations.read().await;
-        let read = self.catalog.product(id).await?;
+        let read = self.catalog.product(id, Consistency::Eventual).await?;
         // An unknown id is not cached. Otherwise a client that counts upwards could fill the cache.
         if let Some(product) = &read.value {
             self.fill(&key, product, invalidations).await;
@@ -121,7 +121,7 @@ impl ProductCache {
 
     /// One product directly from the database, without reading or filling the cache.
     pub async fn bypass(&self, id: GameId) -> Result<Lookup, StoreError> {
-        let read = self.catalog.product(id).await?;
+        let read = self.catalog.product(id, Consistency::Eventual).await?;
         Ok(Lookup {
             product: read.value,
             status: CacheStatus::Bypass,

@@ -8,7 +8,7 @@ use ch02_database::catalog::{
 };
 use ch02_database::model::{Game, Product, Review, ReviewId};
 use ch02_database::seed::generator::{DEFAULT_SEED, Generator};
-use ch02_database::{Catalog, GameId, Read, StoreError};
+use ch02_database::{Catalog, Consistency, GameId, Read, StoreError, Written};
 use ch03_cache::ProductCache;
 
 use crate::counting_catalog::CountingCatalog;
@@ -63,30 +63,42 @@ impl Games {
 
 #[async_trait]
 impl Catalog for Games {
-    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
+    async fn product(
+        &self,
+        id: GameId,
+        _: Consistency,
+    ) -> Result<Read<Option<Product>>, StoreError> {
         let product = self.with_product(id, |product| product.clone());
         // Lets other tasks run before the answer arrives, as a real database does.
         tokio::task::yield_now().await;
         Ok(Read::from_primary(product))
     }
 
-    async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
-        Ok(self.with_product(id, |product| {
+    async fn change(
+        &self,
+        id: GameId,
+        change: &GameChange,
+    ) -> Result<Written<Option<Game>>, StoreError> {
+        Ok(Written::without_token(self.with_product(id, |product| {
             product.game.price_cents = change.price_cents.unwrap_or(product.game.price_cents);
             product.game.clone()
-        }))
+        })))
     }
 
-    async fn game(&self, _: GameId) -> Result<Read<Option<Game>>, StoreError> {
+    async fn game(&self, _: GameId, _: Consistency) -> Result<Read<Option<Game>>, StoreError> {
         unsupported()
     }
-    async fn list(&self, _: &GameQuery) -> Result<Read<GamePage>, StoreError> {
+    async fn list(&self, _: &GameQuery, _: Consistency) -> Result<Read<GamePage>, StoreError> {
         unsupported()
     }
-    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError> {
+    async fn versions(&self, _: Consistency) -> Result<Read<Vec<GameVersion>>, StoreError> {
         unsupported()
     }
-    async fn add_review(&self, _: GameId, _: &NewReview) -> Result<Option<Review>, StoreError> {
+    async fn add_review(
+        &self,
+        _: GameId,
+        _: &NewReview,
+    ) -> Result<Written<Option<Review>>, StoreError> {
         unsupported()
     }
     async fn delete_review(
@@ -94,7 +106,7 @@ impl Catalog for Games {
         _: GameId,
         _: ReviewId,
         _: &str,
-    ) -> Result<DeleteOutcome, StoreError> {
+    ) -> Result<Written<DeleteOutcome>, StoreError> {
         unsupported()
     }
 }

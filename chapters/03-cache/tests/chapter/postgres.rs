@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ch02_database::Catalog;
 use ch02_database::PgCatalog;
 use ch02_database::postgres;
 use ch02_database::seed::{SeedRequest, seed_store};
+use ch02_database::{Catalog, Consistency};
 use ch03_cache::{CacheStatus, ProductCache};
 use testbed::Fault;
 
@@ -53,5 +53,12 @@ async fn product_is_read_through_redis_from_postgresql() {
     redis.proxy.inject(Fault::Refuse);
     let lookup = products.get(7).await.unwrap();
     assert_eq!(lookup.status, CacheStatus::Bypass);
-    assert_eq!(lookup.product, catalog.product(7).await.unwrap().value);
+    assert_eq!(
+        lookup.product,
+        catalog
+            .product(7, Consistency::Eventual)
+            .await
+            .unwrap()
+            .value
+    );
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use ch02_database::catalog::GameVersion;
 use ch02_database::model::Product;
 use ch02_database::seed::generator::Generator;
-use ch02_database::{Catalog, GameId};
+use ch02_database::{Catalog, Consistency, GameId};
 use tokio::sync::mpsc;
 
 use super::manifest::Manifest;
@@ -52,7 +52,7 @@ impl PagePublisher {
     /// Call it before the first request is served and before [`PagePublisher::run`]: after a crash
     /// between a commit and the withdrawal, an old page is still there. After an error, too.
     pub async fn withdraw_stale(&self) -> Result<usize, PublishError> {
-        let versions = self.catalog.versions().await?.value;
+        let versions = self.catalog.versions(Consistency::Eventual).await?.value;
         let games = versions.into_iter();
         let wanted = Manifest {
             template: template_fingerprint(),
@@ -116,7 +116,7 @@ impl PagePublisher {
     pub async fn publish(&self, id: GameId) -> Result<(), PublishError> {
         // Lock before reading. Otherwise a withdrawal could happen between reading and writing.
         let page = self.pages.lock(id).await;
-        let Some(product) = self.catalog.product(id).await?.value else {
+        let Some(product) = self.catalog.product(id, Consistency::Eventual).await?.value else {
             return Ok(());
         };
         let rendered_from = product.game.updated_at;
@@ -124,7 +124,7 @@ impl PagePublisher {
         // The lock exists in this process only. Another process may have changed the game after we
         // read it, and withdrawn the page before we wrote it. So read the game once more. The event
         // of that change makes us publish the page again.
-        let now = self.catalog.game(id).await?.value;
+        let now = self.catalog.game(id, Consistency::Eventual).await?.value;
         if now.is_none_or(|game| game.updated_at != rendered_from) {
             page.withdraw().await?;
         }
@@ -135,7 +135,9 @@ impl PagePublisher {
     /// Publishes the page of every game whose present version has none. An error does not stop it.
     pub async fn publish_missing(&self) -> Result<PublishSummary, PublishError> {
         let mut summary = PublishSummary::default();
-        for GameVersion { id, updated_at } in self.catalog.versions().await?.value {
+        for GameVersion { id, updated_at } in
+            self.catalog.versions(Consistency::Eventual).await?.value
+        {
             if self.pages.has(id, updated_at) {
                 continue;
             }

@@ -9,7 +9,7 @@ use ch02_database::catalog::{
 };
 use ch02_database::model::{Game, Product, Review, ReviewId};
 use ch02_database::seed::generator::Generator;
-use ch02_database::{Catalog, GameId, Read, StoreError};
+use ch02_database::{Catalog, Consistency, GameId, Read, StoreError, Written};
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -51,7 +51,11 @@ impl TestCatalog {
 
 #[async_trait]
 impl Catalog for TestCatalog {
-    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
+    async fn product(
+        &self,
+        id: GameId,
+        _: Consistency,
+    ) -> Result<Read<Option<Product>>, StoreError> {
         if id == self.unreadable.load(Ordering::SeqCst) {
             return Err(StoreError::Corrupt("on purpose".to_owned()));
         }
@@ -63,7 +67,7 @@ impl Catalog for TestCatalog {
         Ok(Read::from_primary(product))
     }
 
-    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError> {
+    async fn versions(&self, _: Consistency) -> Result<Read<Vec<GameVersion>>, StoreError> {
         let products = self.products.lock();
         let versions = products.iter().map(|product| GameVersion {
             id: product.game.id,
@@ -72,17 +76,21 @@ impl Catalog for TestCatalog {
         Ok(Read::from_primary(versions.collect()))
     }
 
-    async fn game(&self, id: GameId) -> Result<Read<Option<Game>>, StoreError> {
+    async fn game(&self, id: GameId, _: Consistency) -> Result<Read<Option<Game>>, StoreError> {
         let product = self.products.lock().get(id as usize - 1).cloned();
         Ok(Read::from_primary(product.map(|product| product.game)))
     }
-    async fn list(&self, _: &GameQuery) -> Result<Read<GamePage>, StoreError> {
+    async fn list(&self, _: &GameQuery, _: Consistency) -> Result<Read<GamePage>, StoreError> {
         unreachable!("a publisher does not call this")
     }
-    async fn change(&self, _: GameId, _: &GameChange) -> Result<Option<Game>, StoreError> {
+    async fn change(&self, _: GameId, _: &GameChange) -> Result<Written<Option<Game>>, StoreError> {
         unreachable!("a publisher does not call this")
     }
-    async fn add_review(&self, _: GameId, _: &NewReview) -> Result<Option<Review>, StoreError> {
+    async fn add_review(
+        &self,
+        _: GameId,
+        _: &NewReview,
+    ) -> Result<Written<Option<Review>>, StoreError> {
         unreachable!("a publisher does not call this")
     }
     async fn delete_review(
@@ -90,7 +98,7 @@ impl Catalog for TestCatalog {
         _: GameId,
         _: ReviewId,
         _: &str,
-    ) -> Result<DeleteOutcome, StoreError> {
+    ) -> Result<Written<DeleteOutcome>, StoreError> {
         unreachable!("a publisher does not call this")
     }
 }

@@ -8,7 +8,7 @@ use ch01_clones::web::extract::{Json, Path, Query};
 use ch01_clones::web::header_list::{Quotes, members};
 use ch02_database::catalog::{GameChange, GameCursor, GameQuery, GameSort};
 use ch02_database::model::{Game, Listing, MAX_DESCRIPTION_CHARS, MAX_PRICE_CENTS, Product};
-use ch02_database::{GameId, Node};
+use ch02_database::{Consistency, GameId, Node};
 use ch04_async::prerender::pages;
 use http::HeaderMap;
 use http::header::CACHE_CONTROL;
@@ -85,7 +85,11 @@ pub(super) async fn list(
         text: search_term("q", params.q)?,
         sort: GameSort::Id,
     };
-    let read = state.services.catalog.list(&query).await?;
+    let read = state
+        .services
+        .catalog
+        .list(&query, Consistency::Eventual)
+        .await?;
     let info = state.response_info().db(Some(read.node));
     let last = read.value.items.last().filter(|_| read.value.has_more);
     let next = last.map(|last| page_url(&query, number + 1, Some(last.game.id)));
@@ -192,7 +196,7 @@ pub(super) async fn change(
     let change = change.validate()?;
     let changed = state.services.catalog.change(id, &change).await?;
     let info = state.response_info().db(Some(Node::Primary));
-    let Some(game) = changed else {
+    let Some(game) = changed.value else {
         return Ok(info.respond(game_not_found(id)));
     };
     state.services.game_changed(id).await;

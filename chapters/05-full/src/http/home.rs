@@ -4,9 +4,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use ch01_clones::clone::login::{MaybeUser, find_user};
 use ch01_clones::web::extract::Query;
-use ch02_database::StoreError;
 use ch02_database::catalog::{GameQuery, GameSort};
 use ch02_database::model::Listing;
+use ch02_database::{Consistency, StoreError};
 use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -46,7 +46,12 @@ pub(super) async fn home(
     }
     let best_rated = first_games(&state, GameSort::BestRated).await?;
     let newest = first_games(&state, GameSort::Newest).await?;
-    let news = state.services.news.articles(None, ARTICLES).await?.value;
+    let news = state
+        .services
+        .news
+        .articles(None, ARTICLES, Consistency::Eventual)
+        .await?
+        .value;
     let html = views::home(
         &best_rated,
         &newest,
@@ -62,7 +67,13 @@ async fn first_games(state: &CloneState, sort: GameSort) -> Result<Vec<Listing>,
         sort,
         ..GameQuery::default()
     };
-    let mut games = state.services.catalog.list(&query).await?.value.items;
+    let mut games = state
+        .services
+        .catalog
+        .list(&query, Consistency::Eventual)
+        .await?
+        .value
+        .items;
     games.truncate(GAMES_PER_SECTION);
     Ok(games)
 }

@@ -6,6 +6,7 @@ use axum::response::{Html, IntoResponse, Response};
 use ch01_clones::Problem;
 use ch01_clones::web::etag::is_not_modified;
 use ch01_clones::web::extract::{Path, Query};
+use ch02_database::Consistency;
 use ch02_database::model::{Article, ArticleId};
 use common::hash::fnv1a;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
@@ -58,7 +59,9 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     // One more article than a page: if it exists, there is a next page.
     let news = &state.services.news;
-    let read = news.articles(before, ARTICLES_PER_PAGE + 1).await?;
+    let read = news
+        .articles(before, ARTICLES_PER_PAGE + 1, Consistency::Eventual)
+        .await?;
     let mut items = read.value;
     let has_more = items.len() > ARTICLES_PER_PAGE;
     items.truncate(ARTICLES_PER_PAGE);
@@ -96,7 +99,11 @@ pub(super) async fn show(
         let detail = "a slug has 1 to 200 of a-z, 0-9 and -; `GET /news` lists the articles";
         return Err(Problem::bad_request(detail).into());
     }
-    let read = state.services.news.article(&slug).await?;
+    let read = state
+        .services
+        .news
+        .article(&slug, Consistency::Eventual)
+        .await?;
     let info = state.response_info().db(Some(read.node));
     let Some(article) = read.value else {
         let detail = format!("there is no article `{slug}`; `GET /news` lists the articles");

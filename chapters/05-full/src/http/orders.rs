@@ -8,7 +8,7 @@ use ch01_clones::clone::session::UserName;
 use ch01_clones::web::extract::{Json, Path, Payload, Query};
 use ch02_database::model::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_QUANTITY, NewOrder, PlaceOutcome};
 use ch02_database::seed::generator::SAMPLE_ORDERS;
-use ch02_database::{GameId, Order, OrderId};
+use ch02_database::{Consistency, GameId, Order, OrderId};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,12 @@ pub(super) async fn place(
     }
     let services = &state.services;
     // The price comes from the catalogue, because a cached price may be old.
-    let Some(game) = services.catalog.game(game_id).await?.value else {
+    let Some(game) = services
+        .catalog
+        .game(game_id, Consistency::Eventual)
+        .await?
+        .value
+    else {
         let detail = format!("`game_id`: there is no game {game_id}");
         return Err(Problem::unprocessable(detail).into());
     };
@@ -198,7 +203,11 @@ pub(super) async fn find(
         // A join in the application: orders from their shard, titles from the catalogue.
         let mut titled = Vec::with_capacity(orders.len());
         for order in orders {
-            let game = services.catalog.game(order.game_id).await?.value;
+            let game = services
+                .catalog
+                .game(order.game_id, Consistency::Eventual)
+                .await?
+                .value;
             titled.push((order, game.map(|game| game.title)));
         }
         let html = views::orders(
@@ -257,7 +266,11 @@ async fn one(state: &CloneState, headers: &HeaderMap, id: OrderId) -> Result<Res
         .response_info()
         .shard(services.orders.shard_of_order(id));
     if wants_html(headers) {
-        let game = services.catalog.game(order.game_id).await?.value;
+        let game = services
+            .catalog
+            .game(order.game_id, Consistency::Eventual)
+            .await?
+            .value;
         let html = views::order(&order, game.as_ref(), viewer(user), &info.render_info);
         return Ok(info.respond(page(&html)));
     }

@@ -72,7 +72,7 @@ pub(super) async fn add(
     };
     let added = state.services.catalog.add_review(id, &review).await?;
     let info = state.response_info().db(Some(Node::Primary));
-    let Some(review) = added else {
+    let Some(review) = added.value else {
         return Ok(info.respond(game_not_found(id)));
     };
     state.services.game_changed(id).await;
@@ -103,7 +103,7 @@ pub(super) async fn delete(
     let catalog = &state.services.catalog;
     let deletion = catalog.delete_review(id, review, &customer).await?;
     let info = state.response_info().db(Some(Node::Primary));
-    Ok(match deletion {
+    Ok(match deletion.value {
         DeleteOutcome::Deleted => {
             state.services.game_changed(id).await;
             info.respond(StatusCode::NO_CONTENT)

@@ -5,6 +5,7 @@ use axum::response::Response;
 use ch01_clones::Problem;
 use ch01_clones::clone::login::CurrentUser;
 use ch01_clones::web::extract::{Json, Path};
+use ch02_database::Consistency;
 use ch04_async::events::rsvp::Rsvp;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
@@ -46,7 +47,11 @@ pub(super) async fn accept(
     CurrentUser(customer): CurrentUser,
     Path(Id(event_id)): Path<Id>,
 ) -> Result<Response, ApiError> {
-    let game = state.services.catalog.game(event_id).await?;
+    let game = state
+        .services
+        .catalog
+        .game(event_id, Consistency::Eventual)
+        .await?;
     if game.value.is_none() {
         return Err(Problem::not_found(format!("there is no event {event_id}")).into());
     }

@@ -9,6 +9,7 @@ use ch01_clones::Problem;
 use ch01_clones::clone::login::{MaybeUser, find_user};
 use ch01_clones::clone::session::UserName;
 use ch01_clones::web::extract::{Json, Path, Query};
+use ch02_database::Consistency;
 use ch02_database::catalog::ActivityKey;
 use ch02_database::model::{Activity, Friend};
 use http::HeaderMap;
@@ -61,7 +62,9 @@ pub(super) async fn friends(
     let (name, after) = (name.as_str(), after.as_ref().map(UserName::as_str));
     // One more friend than a page: if it exists, there is a next page.
     let social = &state.services.social;
-    let read = social.friends(name, after, FRIENDS_PER_PAGE + 1).await?;
+    let read = social
+        .friends(name, after, FRIENDS_PER_PAGE + 1, Consistency::Eventual)
+        .await?;
     let info = state.response_info().db(Some(read.node));
     let mut items = read.value;
     let has_more = items.len() > FRIENDS_PER_PAGE;
@@ -137,9 +140,13 @@ pub(super) async fn activity(
     let (before, limit) = (before.as_ref(), EVENTS_PER_PAGE + 1);
     let read = if of == Some(Whose::Friends) {
         check_own(name, user)?;
-        social.friends_activity(name, before, limit).await?
+        social
+            .friends_activity(name, before, limit, Consistency::Eventual)
+            .await?
     } else {
-        social.activity(name, user, before, limit).await?
+        social
+            .activity(name, user, before, limit, Consistency::Eventual)
+            .await?
     };
     let info = state.response_info().db(Some(read.node));
     let mut items = read.value;

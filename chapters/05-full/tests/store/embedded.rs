@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ch01_clones::clone::session::{SESSION_TTL, UserName};
 use ch01_clones::{Session, SessionStore};
+use ch02_database::Consistency;
 use ch02_database::model::{NewOrder, PlaceOutcome};
 use ch02_database::seed::SeedRequest;
 use ch05_full::services::embedded::{EmbeddedStorage, SqliteDatabase, SqliteSessions};
@@ -348,15 +349,25 @@ async fn older_store_gets_friends_activity_and_news() {
     let storage = Arc::new(open(&dir, SMALL).await);
     let (services, _) = Services::embedded(&storage).await.unwrap();
     let social = services.social;
-    let own = social.activity("ada", Some("ada"), None, 5).await.unwrap();
+    let own = social
+        .activity("ada", Some("ada"), None, 5, Consistency::Eventual)
+        .await
+        .unwrap();
     let ids: Vec<String> = own.value.into_iter().map(|event| event.id).collect();
     assert_eq!(
         ids,
         [format!("order-{}", order.id)],
         "the order that ada placed with the older version"
     );
-    let feed = social.friends_activity("ada", None, 5).await.unwrap();
+    let feed = social
+        .friends_activity("ada", None, 5, Consistency::Eventual)
+        .await
+        .unwrap();
     assert!(!feed.value.is_empty(), "reviews of friends");
-    let news = services.news.articles(None, 100).await.unwrap();
+    let news = services
+        .news
+        .articles(None, 100, Consistency::Eventual)
+        .await
+        .unwrap();
     assert_eq!(news.value.len(), 40);
 }

@@ -5,7 +5,7 @@ mod postgres;
 use async_trait::async_trait;
 
 use crate::model::{Article, ArticleId, StoreError};
-use crate::replication::Read;
+use crate::replication::{Consistency, Read};
 
 /// The news articles.
 #[async_trait]
@@ -15,8 +15,13 @@ pub trait News: Send + Sync + 'static {
         &self,
         before: Option<ArticleId>,
         limit: usize,
+        consistency: Consistency,
     ) -> Result<Read<Vec<Article>>, StoreError>;
 
     /// The article with this slug.
-    async fn article(&self, slug: &str) -> Result<Read<Option<Article>>, StoreError>;
+    async fn article(
+        &self,
+        slug: &str,
+        consistency: Consistency,
+    ) -> Result<Read<Option<Article>>, StoreError>;
 }

@@ -8,7 +8,7 @@ use super::News;
 use crate::catalog::PgCatalog;
 use crate::model::{Article, ArticleId, StoreError};
 use crate::postgres::replace_nul;
-use crate::replication::Read;
+use crate::replication::{Consistency, Read};
 
 #[async_trait]
 impl News for PgCatalog {
@@ -16,14 +16,20 @@ impl News for PgCatalog {
         &self,
         before: Option<ArticleId>,
         limit: usize,
+        consistency: Consistency,
     ) -> Result<Read<Vec<Article>>, StoreError> {
-        self.read(|server| select_articles(server, before, limit))
+        self.read(consistency, |server| select_articles(server, before, limit))
             .await
     }
 
-    async fn article(&self, slug: &str) -> Result<Read<Option<Article>>, StoreError> {
+    async fn article(
+        &self,
+        slug: &str,
+        consistency: Consistency,
+    ) -> Result<Read<Option<Article>>, StoreError> {
         let slug = &*replace_nul(slug);
-        self.read(|server| select_article(server, slug)).await
+        self.read(consistency, |server| select_article(server, slug))
+            .await
     }
 }
 

@@ -17,7 +17,7 @@ pub use key::{ActivityKey, InvalidActivityKey};
 pub(crate) use queries::{add_review_activity, delete_activity};
 
 use crate::model::{Activity, Friend, Order, StoreError};
-use crate::replication::Read;
+use crate::replication::{Consistency, Read, Written};
 
 /// Friends and the activity of customers.
 ///
@@ -31,6 +31,7 @@ pub trait Social: Send + Sync + 'static {
         customer: &str,
         after: Option<&str>,
         limit: usize,
+        consistency: Consistency,
     ) -> Result<Read<Vec<Friend>>, StoreError>;
 
     /// What a customer did, newest first: at most `limit`, and only what stands after `before` in
@@ -44,6 +45,7 @@ pub trait Social: Send + Sync + 'static {
         viewer: Option<&str>,
         before: Option<&ActivityKey>,
         limit: usize,
+        consistency: Consistency,
     ) -> Result<Read<Vec<Activity>>, StoreError>;
 
     /// What all friends of `reader` did, newest first, with the same paging.
@@ -52,8 +54,9 @@ pub trait Social: Send + Sync + 'static {
         reader: &str,
         before: Option<&ActivityKey>,
         limit: usize,
+        consistency: Consistency,
     ) -> Result<Read<Vec<Activity>>, StoreError>;
 
     /// Copies a committed order into the stream of its customer. Copying it again does no harm.
-    async fn record_order(&self, order: &Order) -> Result<(), StoreError>;
+    async fn record_order(&self, order: &Order) -> Result<Written<()>, StoreError>;
 }

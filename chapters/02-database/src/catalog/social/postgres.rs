@@ -7,7 +7,7 @@ use super::{ActivityKey, Social};
 use crate::catalog::PgCatalog;
 use crate::model::{Activity, Friend, Order, StoreError};
 use crate::postgres::replace_nul;
-use crate::replication::Read;
+use crate::replication::{Consistency, Read, Written};
 
 #[async_trait]
 impl Social for PgCatalog {
@@ -16,11 +16,14 @@ impl Social for PgCatalog {
         customer: &str,
         after: Option<&str>,
         limit: usize,
+        consistency: Consistency,
     ) -> Result<Read<Vec<Friend>>, StoreError> {
         let customer = &*replace_nul(customer);
         let after = &*replace_nul(after.unwrap_or_default());
-        self.read(|server| select_friends(server, customer, after, limit))
-            .await
+        self.read(consistency, |server| {
+            select_friends(server, customer, after, limit)
+        })
+        .await
     }
 
     async fn activity(
@@ -29,12 +32,15 @@ impl Social for PgCatalog {
         viewer: Option<&str>,
         before: Option<&ActivityKey>,
         limit: usize,
+        consistency: Consistency,
     ) -> Result<Read<Vec<Activity>>, StoreError> {
         let customer = &*replace_nul(customer);
         let viewer = viewer.map(replace_nul);
         let viewer = viewer.as_deref();
-        self.read(|server| select_activity(server, customer, viewer, before, limit))
-            .await
+        self.read(consistency, |server| {
+            select_activity(server, customer, viewer, before, limit)
+        })
+        .await
     }
 
     async fn friends_activity(
@@ -42,13 +48,16 @@ impl Social for PgCatalog {
         reader: &str,
         before: Option<&ActivityKey>,
         limit: usize,
+        consistency: Consistency,
     ) -> Result<Read<Vec<Activity>>, StoreError> {
         let reader = &*replace_nul(reader);
-        self.read(|server| select_feed(server, reader, before, limit))
-            .await
+        self.read(consistency, |server| {
+            select_feed(server, reader, before, limit)
+        })
+        .await
     }
 
-    async fn record_order(&self, order: &Order) -> Result<(), StoreError> {
+    async fn record_order(&self, order: &Order) -> Result<Written<()>, StoreError> {
         let order = Order {
             customer: replace_nul(&order.customer).into_owned(),
             ..order.clone()

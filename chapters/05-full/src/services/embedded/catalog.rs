@@ -13,7 +13,7 @@ use ch02_database::catalog::{
 use ch02_database::model::{
     Game, Listing, Product, REVIEWS_PER_PRODUCT, Review, ReviewId, ReviewSummary,
 };
-use ch02_database::{Catalog, GameId, Read, StoreError};
+use ch02_database::{Catalog, Consistency, GameId, Read, StoreError, Written};
 use chrono::NaiveDate;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
@@ -53,11 +53,15 @@ impl SqliteCatalog {
 
 #[async_trait]
 impl Catalog for SqliteCatalog {
-    async fn game(&self, id: GameId) -> Result<Read<Option<Game>>, StoreError> {
+    async fn game(&self, id: GameId, _: Consistency) -> Result<Read<Option<Game>>, StoreError> {
         Ok(Read::from_primary(self.find(id).await?))
     }
 
-    async fn product(&self, id: GameId) -> Result<Read<Option<Product>>, StoreError> {
+    async fn product(
+        &self,
+        id: GameId,
+        _: Consistency,
+    ) -> Result<Read<Option<Product>>, StoreError> {
         let Some(game) = self.find(id).await? else {
             return Ok(Read::from_primary(None));
         };
@@ -73,7 +77,7 @@ impl Catalog for SqliteCatalog {
         Ok(Read::from_primary(Some(Product { game, reviews })))
     }
 
-    async fn list(&self, query: &GameQuery) -> Result<Read<GamePage>, StoreError> {
+    async fn list(&self, query: &GameQuery, _: Consistency) -> Result<Read<GamePage>, StoreError> {
         let order = match query.sort {
             GameSort::Id => "id",
             GameSort::BestRated => "coalesce(rating, 0) DESC, review_count DESC, id",
@@ -132,7 +136,7 @@ impl Catalog for SqliteCatalog {
         }))
     }
 
-    async fn versions(&self) -> Result<Read<Vec<GameVersion>>, StoreError> {
+    async fn versions(&self, _: Consistency) -> Result<Read<Vec<GameVersion>>, StoreError> {
         let rows = sqlx::query("SELECT id, updated_at FROM games ORDER BY id")
             .fetch_all(self.database.readers())
             .await?;
@@ -147,7 +151,11 @@ impl Catalog for SqliteCatalog {
         ))
     }
 
-    async fn change(&self, id: GameId, change: &GameChange) -> Result<Option<Game>, StoreError> {
+    async fn change(
+        &self,
+        id: GameId,
+        change: &GameChange,
+    ) -> Result<Written<Option<Game>>, StoreError> {
         let GameChange {
             price_cents,
             description,
@@ -171,14 +179,15 @@ impl Catalog for SqliteCatalog {
                 })
             })
             .await?;
-        row.as_ref().map(game).transpose()
+        let changed = row.as_ref().map(game).transpose()?;
+        Ok(Written::without_token(changed))
     }
 
     async fn add_review(
         &self,
         id: GameId,
         review: &NewReview,
-    ) -> Result<Option<Review>, StoreError> {
+    ) -> Result<Written<Option<Review>>, StoreError> {
         let new = review.clone();
         self.database
             .write(move |connection| {
@@ -205,6 +214,7 @@ impl Catalog for SqliteCatalog {
                 })
             })
             .await
+            .map(Written::without_token)
     }
 
     async fn delete_review(
@@ -212,9 +222,10 @@ impl Catalog for SqliteCatalog {
         id: GameId,
         review: ReviewId,
         customer: &str,
-    ) -> Result<DeleteOutcome, StoreError> {
+    ) -> Result<Written<DeleteOutcome>, StoreError> {
         let customer = customer.to_owned();
-        self.database
+        let deletion = self
+            .database
             .write(move |connection| {
                 Box::pin(async move {
                     let found = sqlx::query(
@@ -240,7 +251,8 @@ impl Catalog for SqliteCatalog {
                     Ok(DeleteOutcome::Deleted)
                 })
             })
-            .await
+            .await?;
+        Ok(Written::without_token(deletion))
     }
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ch02_database::catalog::News;
 use ch02_database::model::{Article, ArticleId};
-use ch02_database::{Read, StoreError};
+use ch02_database::{Consistency, Read, StoreError};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -16,6 +16,7 @@ impl News for SqliteCatalog {
         &self,
         before: Option<ArticleId>,
         limit: usize,
+        _: Consistency,
     ) -> Result<Read<Vec<Article>>, StoreError> {
         let rows = sqlx::query("SELECT * FROM news WHERE id < ? ORDER BY id DESC LIMIT ?")
             .bind(before.unwrap_or(ArticleId::MAX))
@@ -26,7 +27,11 @@ impl News for SqliteCatalog {
         Ok(Read::from_primary(articles))
     }
 
-    async fn article(&self, slug: &str) -> Result<Read<Option<Article>>, StoreError> {
+    async fn article(
+        &self,
+        slug: &str,
+        _: Consistency,
+    ) -> Result<Read<Option<Article>>, StoreError> {
         let row = sqlx::query("SELECT * FROM news WHERE slug = ?")
             .bind(slug)
             .fetch_optional(self.database().readers())

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use ch02_database::catalog::{ActivityKey, Social};
 use ch02_database::model::{Activity, ActivityKind, Friend};
-use ch02_database::{Order, Read, StoreError};
+use ch02_database::{Consistency, Order, Read, StoreError, Written};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, Sqlite};
 
@@ -24,6 +24,7 @@ impl Social for SqliteCatalog {
         customer: &str,
         after: Option<&str>,
         limit: usize,
+        _: Consistency,
     ) -> Result<Read<Vec<Friend>>, StoreError> {
         let rows = sqlx::query(
             "SELECT friend, since FROM friendships WHERE customer = ? AND friend > ? \
@@ -50,6 +51,7 @@ impl Social for SqliteCatalog {
         viewer: Option<&str>,
         before: Option<&ActivityKey>,
         limit: usize,
+        _: Consistency,
     ) -> Result<Read<Vec<Activity>>, StoreError> {
         let sql = format!(
             "SELECT {ACTIVITY_COLUMNS} FROM activity a WHERE a.customer = ?1 \
@@ -67,6 +69,7 @@ impl Social for SqliteCatalog {
         reader: &str,
         before: Option<&ActivityKey>,
         limit: usize,
+        _: Consistency,
     ) -> Result<Read<Vec<Activity>>, StoreError> {
         let sql = format!(
             "SELECT {ACTIVITY_COLUMNS} FROM friendships f JOIN activity a ON a.customer = f.friend \
@@ -77,12 +80,12 @@ impl Social for SqliteCatalog {
         self.stream(query.bind(limit as i64)).await
     }
 
-    async fn record_order(&self, order: &Order) -> Result<(), StoreError> {
+    async fn record_order(&self, order: &Order) -> Result<Written<()>, StoreError> {
         let order = order.clone();
         let copy = self.database().write(move |connection| {
             Box::pin(async move { add_order_activity(connection, &order).await })
         });
-        copy.await
+        copy.await.map(Written::without_token)
     }
 }
 
