@@ -172,6 +172,7 @@ mod tests {
             "skip",
             "skip --before two_choices",
             "test -p ch03-cache -- shard",
+            "test --pristine",
             "verify round_robin hello_queue --pristine",
             "book-output --check load ch01",
         ] {

@@ -54,6 +54,10 @@ mod with_fake_machine {
         echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s'";
 
     fn run_with(fake: &FakeMachine, packages: &[&str]) -> (TestSummary, String) {
+        run(&options(packages, &[]), fake)
+    }
+
+    fn run(options: &TestOptions, fake: &FakeMachine) -> (TestSummary, String) {
         let machine = fake.machine();
         let root = machine.path_of("");
         let app = App {
@@ -63,8 +67,7 @@ mod with_fake_machine {
             target_dir: root,
         };
         let mut printed = Vec::new();
-        let summary =
-            run_tests(&options(packages, &[]), &app, &mut printed, &mut Vec::new()).unwrap();
+        let summary = run_tests(options, &app, &mut printed, &mut Vec::new()).unwrap();
         summary.print(&mut printed).unwrap();
         (summary, String::from_utf8(printed).unwrap())
     }
@@ -122,6 +125,30 @@ mod with_fake_machine {
         assert!(!summary.is_success());
         assert!(printed.contains("round_robin   files ✗"), "{printed}");
         assert!(printed.ends_with("\n1 passed, 1 failed\n"), "{printed}");
+    }
+
+    #[test]
+    fn pristine_run_rejects_a_solved_exercise() {
+        let fake = with_servers();
+        let exercise = "exercises/01_clones/01_round_robin";
+        fake.file(
+            &format!("{exercise}/exercise.toml"),
+            "id = 'round_robin'\ntitle = 'x'\nminutes = 20\npage = 'x.md#x'\nservices = []\n",
+        );
+        fake.file(&format!("{exercise}/src/lib.rs"), "// solved");
+        fake.file("solutions/01_clones/01_round_robin/ANSWER.md", "");
+        let printed_with = |pristine| {
+            let options = TestOptions {
+                pristine,
+                ..TestOptions::default()
+            };
+            run(&options, &fake).1
+        };
+
+        let reset = "`cargo workshop reset round_robin` restores the stub";
+        let (printed, pristine) = (printed_with(false), printed_with(true));
+        assert!(!printed.contains(reset), "{printed}");
+        assert!(pristine.contains(reset), "{pristine}");
     }
 
     #[test]
