@@ -132,6 +132,7 @@ impl<'c> Client<'c> {
 
     pub(super) async fn record_order(&self, order: &Order) -> Result<(), StoreError> {
         let written = self.social().record_order(order).await?;
-        Ok(self.remember(written))
+        self.remember(written);
+        Ok(())
     }
 }

@@ -202,10 +202,10 @@ fn adya_verdict(events: &[Event]) -> (Valid, Vec<String>) {
             Kind::Failed => ("fail", "null".to_owned()),
             Kind::Unknown => ("info", "null".to_owned()),
         };
-        write!(
+        writeln!(
             lines,
             "{{\"type\":\"{kind}\",\"process\":{process},\"value\":\
-             [[\"append\",{list},{number}],[\"r\",{list},{items}]]}}\n"
+             [[\"append\",{list},{number}],[\"r\",{list},{items}]]}}"
         )
         .unwrap();
     }

@@ -80,6 +80,19 @@ mod tests {
         }
     }
 
+    fn sample_article(text: &str) -> Article {
+        Article {
+            id: 1,
+            slug: text.into(),
+            title: text.into(),
+            summary: text.into(),
+            body: text.into(),
+            game_id: 7,
+            game_title: text.into(),
+            published_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
     #[test]
     fn every_page_escapes_user_text() {
         let (viewer, listing, order) = (
@@ -105,16 +118,7 @@ mod tests {
             attempts: 1,
             result: Some(ATTACK),
         };
-        let news = Article {
-            id: 1,
-            slug: ATTACK.into(),
-            title: ATTACK.into(),
-            summary: ATTACK.into(),
-            body: ATTACK.into(),
-            game_id: 7,
-            game_title: ATTACK.into(),
-            published_at: DateTime::UNIX_EPOCH,
-        };
+        let news = sample_article(ATTACK);
         let friend = Friend {
             name: ATTACK.into(),
             since: DateTime::UNIX_EPOCH,
