@@ -20,6 +20,9 @@
 //! Left out:
 //! * The single-machine version: one SQLite file per database. Chapter 5 has it.
 //! * Consistency between processes: each process tracks only its own writes.
+//! * Fail-over of the store: [`PgCatalog`] does not use the module [`failover`] yet.
+//! * A command that moves a bucket while customers order; the tables and the gate are there.
+//! * Names that are unique across shards, `postgres_fdw` and Citus.
 //! * Replicas of the shards.
 //! * Deleting games; payment, cancellation and orders of several games.
 //! * Retries after a deadlock or a serialisation failure (SQLSTATE 40P01, 40001). Neither can

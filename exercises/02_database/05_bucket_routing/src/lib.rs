@@ -37,7 +37,7 @@
 //! [`ShardMap`]: about 25 lines together. `cargo workshop check bucket_routing` runs the tests.
 //! They fail now; that is expected.
 //!
-//! Left out: moving the orders of the buckets (the exercise `bucket_move`), and clones with an old
+//! Left out: moving the orders of the buckets (the page *Moving a bucket*), and clones with an old
 //! map (`stale_map`). Chapter 2 has both, in `chapters/02-database/src/sharding/`.
 
 #![warn(missing_docs)]
