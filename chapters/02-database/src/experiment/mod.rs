@@ -2,7 +2,7 @@
 //! machine.
 //!
 //! Each experiment prints a table with medians and spreads, and draws a plot with `--svg`. Rounds
-//! are interleaved (A B C, A B C, …), so that other load on the machine affects all cases equally.
+//! are interleaved (A B C, A B C), so that other load on the machine affects all cases equally.
 //!
 //! Left out: other machines. The servers and their clients share the same cores.
 

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::game::GameId;
 
-/// An order's number: `sequence * BUCKETS + bucket`, with the time in the sequence. Below 2⁵³, so
-/// it is exact in JavaScript.
+/// An order's number: `sequence * BUCKETS + bucket`, with the time in the sequence. It is below
+/// 2⁵³, so it is exact in JavaScript.
 pub type OrderId = i64;
 
 /// The maximum number of copies in one order.

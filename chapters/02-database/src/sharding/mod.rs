@@ -9,8 +9,8 @@
 //!
 //! # Tables
 //!
-//! * `shard_map` in the catalogue's primary: bucket → shard, epoch. Every clone reads it. It may be
-//!   behind: it is a directory and not the authority.
+//! * `shard_map` in the catalogue's primary: bucket → shard, epoch. Every clone reads it. It may
+//!   be behind: it is a directory and not the authority.
 //! * `buckets` in each shard: the buckets that it has, each with its state (`incoming`, `active`,
 //!   `moved`), its epoch, and the sequence of its next order. These rows are the authority.
 //!

@@ -1,6 +1,7 @@
 //! The chapter's tests in one binary: generator and sharding in memory, everything else on real
 //! PostgreSQL servers.
 
+mod bucket_mover;
 mod contracts;
 mod failover;
 mod generator;
@@ -12,6 +13,7 @@ mod replication;
 mod seeding;
 mod server_failures;
 mod shard_map;
+mod shard_schema;
 mod sharding;
 mod support;
 mod transactions;

@@ -13,8 +13,8 @@
 //! 1. The bucket of a customer is the [`fnv1a`] hash of the name's bytes modulo [`BUCKETS`], on
 //!    every machine and in every version of the program.
 //! 2. An order's id contains the bucket: [`bucket_of_order`] finds it in the id alone, for every
-//!    bucket and every sequence number up to 2⁴⁵ − 1. An id is less than 2⁵³, because JavaScript
-//!    reads only such numbers exactly.
+//!    bucket and every sequence number up to 2⁴⁵ − 1. An id is less than 2⁵³, because
+//!    JavaScript reads only such numbers exactly.
 //! 3. Ids sort by their sequence numbers, whatever their buckets are. A sequence number contains
 //!    the time, so newer orders have greater ids on all shards.
 //! 4. The shard of a customer, and of an order, is the owner of its bucket in the map. Nothing else
