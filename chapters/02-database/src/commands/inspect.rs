@@ -1,7 +1,7 @@
 //! `inspect`: rows, buckets, sizes and lag of every shard.
 
 use anyhow::Context;
-use ch02_database::sharding::{Bucket, ShardReport, disagreements, load_map};
+use ch02_database::sharding::{Bucket, ShardId, ShardReport, disagreements, load_map};
 use common::error_chain;
 
 use super::Addresses;
@@ -32,8 +32,17 @@ pub async fn run(addresses: &Addresses) -> anyhow::Result<()> {
         };
         reports.push(report);
     }
-    for (bucket, owners) in disagreements(&map, &reports) {
-        print_disagreement(bucket, map.owner(bucket), &owners);
+    // What a shard that did not answer owns is unknown.
+    let known = disagreements(&map, &reports).into_iter();
+    let known =
+        known.filter(|(bucket, _)| matches!(reports.get(map.owner(*bucket)), Some(Some(_))));
+    let lines: Vec<_> = known
+        .map(|(bucket, owners)| (bucket, map.owner(bucket), owners))
+        .collect();
+    for same in lines
+        .chunk_by(|left, right| left.0 + 1 == right.0 && (left.1, &left.2) == (right.1, &right.2))
+    {
+        print_disagreement(same);
     }
     Ok(())
 }
@@ -54,6 +63,9 @@ fn print_report(number: usize, report: &ShardReport) {
     );
 }
 
-fn print_disagreement(bucket: Bucket, owner: usize, owners: &[usize]) {
-    println!("bucket {bucket}: the map says shard {owner}, and it is active on {owners:?}");
+/// Consecutive buckets that the map gives to the same shard, and that the same shards own.
+fn print_disagreement(same: &[(Bucket, ShardId, Vec<ShardId>)]) {
+    if let (Some((first, shard, owners)), Some((last, ..))) = (same.first(), same.last()) {
+        println!("buckets {first} to {last}: the map says shard {shard}, active on {owners:?}");
+    }
 }

@@ -67,15 +67,20 @@ async fn fill(arguments: &Arguments, primary: &PgPool, shards: &[PgPool]) -> any
         ..SeedRequest::default()
     };
     let parameters = seed_store(primary, shards, request, |done, _| bar.set_position(done)).await?;
+    let games_in_bar = bar.position();
     let sizes = BulkSizes { reviews, orders };
     populate(primary, shards, parameters, sizes, |rows| bar.inc(rows)).await?;
     bar.finish_and_clear();
+    if bar.position() == games_in_bar {
+        println!("the store has reviews and orders from an earlier run; none were added");
+        return Ok(());
+    }
     let seconds = start.elapsed().as_secs_f64();
     println!(
         "{games} games, {reviews} reviews and {orders} orders over {} shards in {seconds:.1} s: \
          {:.0} rows/s",
         shards.len(),
-        (u64::from(games) + reviews + orders) as f64 / seconds
+        bar.position() as f64 / seconds
     );
     if let Some(peak) = peak_memory() {
         println!("peak memory of this process: {peak}");

@@ -11,6 +11,7 @@ use sqlx::{Connection, Error, Executor};
 use super::copy::Rows;
 use super::generator::Generator;
 use super::parameters::SeedParameters;
+use crate::catalog::denormalised::rebuild_counters;
 use crate::model::{GameId, StoreError};
 use crate::postgres::dedicated_connection;
 use crate::sharding::{
@@ -34,6 +35,9 @@ pub struct BulkSizes {
 
 /// Adds reviews and orders to a seeded store. `progress` gets the number of new rows. Does nothing
 /// to a database that already has them.
+///
+/// The customers' activity does not contain the new rows: it would be a million rows and one more
+/// for each friend. [`rebuild`](crate::catalog::denormalised::rebuild) adds them.
 pub async fn populate(
     primary: &PgPool,
     shards: &[PgPool],
@@ -198,6 +202,7 @@ async fn add_reviews(
     .bind(stars)
     .execute(&mut db)
     .await?;
+    rebuild_counters(&mut db).await?;
     db.execute(
         "SELECT setval(pg_get_serial_sequence('reviews', 'id'), \
          (SELECT coalesce(max(id), 0) + 1 FROM reviews), false); \

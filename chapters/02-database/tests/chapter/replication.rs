@@ -88,7 +88,7 @@ async fn read_after_write_is_stale_without_waiting() {
         .await
         .unwrap();
     let naive = catalog(None).await;
-    naive.change(7, &price(2)).await.unwrap();
+    let written = naive.change(7, &price(2)).await.unwrap();
     let shown = poll_until("the paused replica answers", async || {
         let shown = read_prices(&naive, 1).await[0];
         (shown.0 == Node::Replica(1)).then_some(shown.1)
@@ -98,6 +98,18 @@ async fn read_after_write_is_stale_without_waiting() {
         1,
         "the paused replica is not stale, so this test proves nothing"
     );
+    let token = written.token.expect("a write on PostgreSQL has a token");
+    for consistency in [Consistency::AtLeast(token), Consistency::Primary] {
+        for _ in 0..4 {
+            let read = naive.game(7, consistency).await.unwrap();
+            assert_eq!(
+                read.value.unwrap().price_cents,
+                2,
+                "{} answered a read with {consistency:?}, and showed an older price",
+                read.node
+            );
+        }
+    }
 
     let opened = catalog(Some(Duration::from_millis(300))).await;
     for (node, shown) in read_prices(&opened, 10).await {
