@@ -1,6 +1,6 @@
 //! Friends of a user, and the activity stream.
 //!
-//! Everybody sees the friends of a user, and the user's reviews. Orders are only for the user and
+//! Every client sees the friends of a user, and the user's reviews. Orders are only for the user and
 //! for friends. The stream of all friends is only for the user.
 
 use axum::extract::State;
@@ -85,7 +85,7 @@ pub(super) async fn friends(
 pub(super) struct ActivityParams {
     /// `friends`: the activity of all friends instead of the user's own. Only the user may see it.
     #[param(inline)]
-    of: Option<Whose>,
+    of: Option<ActivityScope>,
     /// Only what comes after this position of the stream. The field `next` contains it.
     #[param(
         example = "1767225600000000.review-50",
@@ -94,10 +94,10 @@ pub(super) struct ActivityParams {
     before: Option<String>,
 }
 
-/// Whose activity.
+/// Whose activity the stream shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Whose {
+pub(super) enum ActivityScope {
     Friends,
 }
 
@@ -138,7 +138,7 @@ pub(super) async fn activity(
     let user = user.as_deref();
     let social = &state.services.social;
     let (before, limit) = (before.as_ref(), EVENTS_PER_PAGE + 1);
-    let read = if of == Some(Whose::Friends) {
+    let read = if of == Some(ActivityScope::Friends) {
         check_own(name, user)?;
         social
             .friends_activity(name, before, limit, Consistency::Eventual)
