@@ -43,14 +43,14 @@ pub async fn run(mut arguments: Arguments) -> anyhow::Result<()> {
     let rows = measure_costs(&arguments).await?;
     println!("{}", machine::facts());
     println!(
-        "{:<14}{:>22}{:>22}{:>20}{:>12}{:>8}",
+        "{:<14}{:>22}{:>22}{:>26}{:>12}{:>8}",
         "mode", "write p50, ms", "write p99, ms", "stale reads, %", "confirmed", "lost"
     );
     for (mode, row) in CommitMode::ALL.into_iter().zip(rows) {
         let (confirmed, lost) = count_lost(mode, arguments.writes).await?;
         let spread = |values: Vec<f64>| Spread::of(values).map(|spread| spread.to_string());
         println!(
-            "{mode:<14}{:>22}{:>22}{:>20}{confirmed:>12}{lost:>8}",
+            "{mode:<14}{:>22}{:>22}{:>26}{confirmed:>12}{lost:>8}",
             spread(row.p50).unwrap_or_default(),
             spread(row.p99).unwrap_or_default(),
             spread(row.stale).unwrap_or_default(),
