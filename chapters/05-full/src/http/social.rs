@@ -1,7 +1,7 @@
 //! Friends of a user, and the activity stream.
 //!
-//! Every client sees the friends of a user, and the user's reviews. Orders are only for the user and
-//! for friends. The stream of all friends is only for the user.
+//! Every client sees the friends of a user, and the user's reviews. Only the user and friends see
+//! the user's orders. Only the user sees the stream of all friends.
 
 use axum::extract::State;
 use axum::response::Response;
