@@ -16,6 +16,7 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use sqlx::{Executor, PgPool};
 use testbed::{Fault, PostgresCluster};
+use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 
 use crate::failover::{migrated, servers, urls};
@@ -53,6 +54,8 @@ struct History {
     next_number: AtomicI64,
     next_process: AtomicI64,
     is_stopped: AtomicBool,
+    /// Each transaction holds the read lock. The test holds the write lock while none may run.
+    pause: RwLock<()>,
 }
 
 impl History {
@@ -67,6 +70,7 @@ impl History {
 
     /// One transaction. Returns its outcome.
     async fn append(self: &Arc<Self>, writer: &Writer, process: usize, early: bool) -> Kind {
+        let _running = self.pause.read().await;
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let list = number % LISTS;
         let start = Event {
@@ -270,10 +274,14 @@ async fn both_checkers_accept_only_the_right_writer() {
         history.wait_for(Kind::Ok, 20).await;
     }
 
-    // Each list is locked by one transaction, which waits for a standby.
+    // A standby must not have what a transaction has written when the primary fails. So every
+    // transaction ends before the links are cut. Afterwards each list is locked by one transaction,
+    // which waits for a standby.
+    let pauses = join_all(histories.iter().map(|history| history.pause.write())).await;
     for replica in 0..2 {
         cluster.wal_link(replica).inject(Fault::Blackhole);
     }
+    drop(pauses);
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     poll_until("writes are in flight on all lists", async || {
         let count: i64 = sqlx::query_scalar(waiting)
