@@ -1,6 +1,7 @@
 //! The error of every store.
 
 use std::error::Error;
+use std::time::Duration;
 
 /// Why a store cannot answer. A missing game or order is not an error: the store returns `None`.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +10,13 @@ pub enum StoreError {
     /// Becomes HTTP 503.
     #[error("the database cannot answer right now")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// No replica could answer in time, and too many other reads already ask the primary. The
+    /// limit keeps the primary free for writes. Becomes HTTP 503 with `Retry-After`.
+    #[error("too many reads ask the primary; try again in {retry_after:?}")]
+    Overloaded {
+        /// When the same read may succeed.
+        retry_after: Duration,
+    },
     /// The stored data does not have the expected form. A retry does not help; an operator must
     /// look. Becomes HTTP 503 too, because the client cannot correct the request.
     #[error("the database holds unexpected data: {0}")]

@@ -1,11 +1,14 @@
 //! The error of a handler, and the problem document that it becomes.
 
 use std::error::Error;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use ch01_clones::Problem;
 use ch01_clones::clone::session::SessionError;
 use ch02_database::{GameId, StoreError};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 
 /// Why a handler cannot answer a request.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = match self {
             ApiError::Problem(problem) => problem,
+            ApiError::Store(StoreError::Overloaded { retry_after }) => overloaded(retry_after),
             ApiError::Store(error) => {
                 // The error names files and hosts, so it goes to the log and not to the client.
                 tracing::error!(error = &error as &dyn Error, "a database failed");
@@ -51,9 +55,39 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// 503 that names the wait. The header has whole seconds, so the wait is rounded up: a client must
+/// not come back too early, and `0` would mean at once.
+fn overloaded(retry_after: Duration) -> Problem {
+    let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
+    let detail = format!("too many reads wait for the primary database; try again in {seconds} s");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        .with_header(RETRY_AFTER, HeaderValue::from(seconds))
+}
+
 /// 404 for a game id.
 pub(super) fn game_not_found(id: GameId) -> Problem {
     Problem::not_found(format!(
         "there is no game {id}; `GET /games` lists the existing games"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overload_becomes_503_with_its_wait() {
+        for (wait, header) in [
+            (0, "1"),
+            (999, "1"),
+            (1000, "1"),
+            (1001, "2"),
+            (30_000, "30"),
+        ] {
+            let retry_after = Duration::from_millis(wait);
+            let response = ApiError::from(StoreError::Overloaded { retry_after }).into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[RETRY_AFTER], header, "after {wait} ms");
+        }
+    }
 }
