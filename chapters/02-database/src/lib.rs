@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`model`] | games, reviews, orders and the error of every store |
 //! | [`catalog`] | reads from replicas, joins in the application, denormalised ratings |
-//! | [`orders`] | idempotent orders on several shards, queries across all of them |
+//! | [`orders`] | idempotent orders on several shards, queries and uniqueness across all |
 //! | [`replication`] | which replica may answer a read |
 //! | [`failover`] | a new primary, and no confirmed write lost |
 //! | [`sharding`] | customer → bucket → shard, the map with epochs, ids |
@@ -22,7 +22,8 @@
 //! * Consistency between processes: each process tracks only its own writes.
 //! * Fail-over of the store: [`PgCatalog`] does not use the module [`failover`] yet.
 //! * A command that moves a bucket while customers order; the tables and the gate are there.
-//! * Names that are unique across shards, `postgres_fdw` and Citus.
+//! * `postgres_fdw` and Citus.
+//! * Claims in the store's HTTP interface: its idempotency keys are unique for a customer only.
 //! * Replicas of the shards.
 //! * Deleting games; payment, cancellation and orders of several games.
 //! * Retries after a deadlock or a serialisation failure (SQLSTATE 40P01, 40001). Neither can

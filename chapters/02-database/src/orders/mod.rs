@@ -1,8 +1,9 @@
 //! Orders: the trait [`Orders`], and [`PgOrders`] on several PostgreSQL shards.
 //!
 //! The trait knows only customers and ids. The [`ShardMap`](crate::ShardMap) decides which shard
-//! holds an order.
+//! holds an order. [`UniqueOrders`] makes an order's key unique across all shards.
 
+mod claims;
 mod gather;
 mod postgres;
 mod routing;
@@ -10,8 +11,9 @@ mod scatter;
 
 use async_trait::async_trait;
 
+pub use claims::{Claim, Claimed, UniqueOrders};
 pub use gather::{Gathered, OrderFilter, OrderSort, OrderTotals, merge_first};
-pub use postgres::PgOrders;
+pub use postgres::{PgOrders, TooLate};
 
 use crate::model::{NewOrder, Order, OrderId, PlaceOutcome, StoreError};
 use crate::sharding::ShardId;

@@ -32,6 +32,14 @@ const OWNED: &str = "SELECT bucket FROM buckets \
 /// One row, whoever owns the bucket: the naive version of [`OWNED`].
 const UNCHECKED: &str = "SELECT $1::integer AS bucket WHERE $2::bigint IS NOT NULL";
 
+/// The bucket's sequence has reached the deadline of an order. Nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the order came too late: its bucket has given the numbers up to {sequence}")]
+pub struct TooLate {
+    /// The number that the order would have got.
+    pub sequence: i64,
+}
+
 /// Orders in one PostgreSQL database per shard.
 pub struct PgOrders {
     pub(super) router: Router,
@@ -66,6 +74,28 @@ impl PgOrders {
         })
     }
 
+    /// Places an order only if its sequence number is below `deadline`. An order that the customer
+    /// placed earlier with this key is returned after the deadline too.
+    pub(super) async fn place_before(
+        &self,
+        order: &NewOrder,
+        deadline: i64,
+    ) -> Result<Result<PlaceOutcome, TooLate>, StoreError> {
+        let new = NewOrder {
+            customer: replace_nul(&order.customer).into_owned(),
+            idempotency_key: replace_nul(&order.idempotency_key).into_owned(),
+            ..order.clone()
+        };
+        let bucket = bucket_of_customer(&new.customer);
+        let place = |shard, epoch| {
+            let (new, checks_epoch) = (new.clone(), self.checks_epoch);
+            transact(shard, move |db| {
+                Box::pin(place(db, (bucket, epoch), new, deadline, checks_epoch))
+            })
+        };
+        self.router.route(bucket, place).await
+    }
+
     /// A query that gives one row for every row of `query`, or one row of NULL, if this shard owns
     /// bucket `$1` with epoch `$2`. It gives no row if not. Both come from one snapshot.
     fn checked(&self, query: &str) -> String {
@@ -80,19 +110,8 @@ impl PgOrders {
 #[async_trait]
 impl Orders for PgOrders {
     async fn place(&self, order: &NewOrder) -> Result<PlaceOutcome, StoreError> {
-        let new = NewOrder {
-            customer: replace_nul(&order.customer).into_owned(),
-            idempotency_key: replace_nul(&order.idempotency_key).into_owned(),
-            ..order.clone()
-        };
-        let bucket = bucket_of_customer(&new.customer);
-        let place = |shard, epoch| {
-            let (new, checks_epoch) = (new.clone(), self.checks_epoch);
-            transact(shard, move |db| {
-                Box::pin(place(db, bucket, epoch, new, checks_epoch))
-            })
-        };
-        self.router.route(bucket, place).await
+        let placed = self.place_before(order, i64::MAX).await?;
+        placed.map_err(|late| StoreError::Corrupt(late.to_string()))
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
@@ -190,11 +209,11 @@ fn reply(rows: &[PgRow]) -> Result<Reply<Vec<Order>>, StoreError> {
 /// Places an order inside a transaction.
 async fn place(
     db: &mut PgConnection,
-    bucket: Bucket,
-    epoch: Epoch,
+    (bucket, epoch): (Bucket, Epoch),
     new: NewOrder,
+    deadline: i64,
     checks_epoch: bool,
-) -> Result<Reply<PlaceOutcome>, Error> {
+) -> Result<Reply<Result<PlaceOutcome, TooLate>>, Error> {
     let owned = if checks_epoch { OWNED } else { UNCHECKED };
     let sql = format!(
         "SELECT {try_enter} AS has_entered, owned.bucket IS NOT NULL AS is_owner, {ORDER_COLUMNS} \
@@ -216,14 +235,16 @@ async fn place(
         return Ok(Reply::StaleMap);
     }
     if row.try_get::<Option<OrderId>, _>("id")?.is_some() {
-        return Ok(Reply::Done(compare(order_from_row(&row)?, &new)));
+        return Ok(Reply::Done(Ok(compare(order_from_row(&row)?, &new))));
     }
     let Some(sequence) = next_sequence(db, bucket, epoch, checks_epoch).await? else {
         return Ok(Reply::StaleMap);
     };
-    insert(db, order_id(sequence, bucket), &new)
-        .await
-        .map(Reply::Done)
+    if sequence >= deadline {
+        return Ok(Reply::Done(Err(TooLate { sequence })));
+    }
+    let placed = insert(db, order_id(sequence, bucket), &new).await?;
+    Ok(Reply::Done(Ok(placed)))
 }
 
 /// Takes the bucket's next sequence number, and the lock of the bucket's row until the transaction

@@ -42,6 +42,11 @@ const CATALOG: &[Step] = &[
         "product documents",
         include_str!("../../migrations/catalog/0005_product_documents.sql"),
     ),
+    (
+        6,
+        "order claims",
+        include_str!("../../migrations/catalog/0006_order_claims.sql"),
+    ),
 ];
 
 const SHARD: &[Step] = &[

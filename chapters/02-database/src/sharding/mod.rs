@@ -52,3 +52,4 @@ pub use order_id::{bucket_of_order, next_sequence, order_id, time_of_order};
 pub use shard_map::{Epoch, FIRST_EPOCH, Owner, ShardId, ShardMap};
 
 pub(crate) use map_table::insert_map;
+pub(crate) use order_id::COUNTS_PER_MILLISECOND;

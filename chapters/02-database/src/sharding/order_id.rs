@@ -25,7 +25,7 @@ use super::bucket::{BUCKETS, Bucket};
 const FIRST_MILLISECOND: i64 = 1_767_225_600_000;
 
 /// How many sequence numbers a bucket has in a millisecond.
-const COUNTS_PER_MILLISECOND: i64 = 16;
+pub(crate) const COUNTS_PER_MILLISECOND: i64 = 16;
 
 /// The bucket of an order, taken from its id.
 ///

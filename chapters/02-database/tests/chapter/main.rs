@@ -2,6 +2,7 @@
 //! PostgreSQL servers.
 
 mod bucket_mover;
+mod claims;
 mod contracts;
 mod failover;
 mod generator;
