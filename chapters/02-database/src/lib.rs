@@ -22,7 +22,7 @@
 //! * Consistency between processes: each process tracks only its own writes.
 //! * Fail-over of the store: [`PgCatalog`] does not use the module [`failover`] yet.
 //! * A command that moves a bucket while customers order; the tables and the gate are there.
-//! * `postgres_fdw` and Citus.
+//! * Citus.
 //! * Claims in the store's HTTP interface: its idempotency keys are unique for a customer only.
 //! * Replicas of the shards.
 //! * Deleting games; payment, cancellation and orders of several games.

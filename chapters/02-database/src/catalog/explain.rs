@@ -5,17 +5,13 @@ use sqlx::postgres::PgPool;
 
 use super::GameQuery;
 use super::queries::page_statement;
+use crate::postgres::shape_of;
 
 /// The shape of the plan for a list: the nodes, their indexes and the kinds of their conditions,
 /// without costs and values. Two machines with the same tables get the same shape.
 pub async fn plan_shape(pool: &PgPool, query: &GameQuery) -> Result<String, Error> {
     let lines = explain(pool, query, "EXPLAIN (COSTS OFF) ").await?;
-    let shape = lines.iter().map(|line| {
-        let is_node = line.contains("->") || !line.contains(": ");
-        let end = if is_node { None } else { line.find(": ") };
-        line[..end.unwrap_or(line.len())].to_owned()
-    });
-    Ok(shape.collect::<Vec<_>>().join("\n"))
+    Ok(shape_of(&lines))
 }
 
 /// The largest number of rows that one node of the plan produced. The statement runs.

@@ -4,6 +4,7 @@
 //! holds an order. [`UniqueOrders`] makes an order's key unique across all shards.
 
 mod claims;
+pub mod engines;
 mod gather;
 mod postgres;
 mod routing;

@@ -8,9 +8,11 @@
 //! | `pool.rs` | connections and time limits |
 //! | `transaction.rs` | transactions that a dropped caller cannot leave half done |
 //! | `migrate.rs` | tables of the catalogue and of the shards |
+//! | `plan_shape.rs` | what the planner makes of a statement |
 //! | `statement_counts.rs` | what the server counts, for tests and experiments |
 
 mod migrate;
+mod plan_shape;
 mod pool;
 mod statement_counts;
 mod transaction;
@@ -18,10 +20,12 @@ mod transaction;
 use std::borrow::Cow;
 
 pub use migrate::migrate;
+pub use plan_shape::plan_shape;
 pub use pool::{InvalidUrl, connect, connect_replica, ping};
 pub use statement_counts::{StatementCounts, reset_statement_counts, statement_counts};
 pub use transaction::transact;
 
+pub(crate) use plan_shape::shape_of;
 pub(crate) use transaction::{TransactionError, TransactionOptions, run_transaction};
 
 pub(crate) use pool::{

@@ -5,6 +5,7 @@ mod bucket_mover;
 mod claims;
 mod contracts;
 mod failover;
+mod foreign_tables;
 mod generator;
 mod histories;
 mod network_faults;

@@ -1,0 +1,4 @@
+//! Sharding by the database engine: what PostgreSQL and its extensions offer instead of our own
+//! routing.
+
+pub mod foreign_tables;

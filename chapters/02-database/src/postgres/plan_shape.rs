@@ -1,0 +1,24 @@
+//! What the planner makes of a statement, in a form that two machines have in common.
+
+use sqlx::postgres::PgExecutor;
+use sqlx::{AssertSqlSafe, Error};
+
+/// The shape of a statement's plan: see [`shape_of`]. The statement does not run.
+pub async fn plan_shape(db: impl PgExecutor<'_>, statement: &str) -> Result<String, Error> {
+    let explain = format!("EXPLAIN (COSTS OFF) {statement}");
+    let lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain))
+        .fetch_all(db)
+        .await?;
+    Ok(shape_of(&lines))
+}
+
+/// The nodes of a plan, their relations, their indexes and the kinds of their conditions, without
+/// costs and values.
+pub(crate) fn shape_of(lines: &[String]) -> String {
+    let shape = lines.iter().map(|line| {
+        let is_node = line.contains("->") || !line.contains(": ") || line.contains("Relations: ");
+        let end = if is_node { None } else { line.find(": ") };
+        &line[..end.unwrap_or(line.len())]
+    });
+    shape.collect::<Vec<_>>().join("\n")
+}
