@@ -21,7 +21,7 @@
 //! * The single-machine version: one SQLite file per database. Chapter 5 has it.
 //! * Consistency between processes: each process tracks only its own writes.
 //! * Fail-over of the store: [`PgCatalog`] does not use the module [`failover`] yet.
-//! * A command that moves a bucket while customers order; the tables and the gate are there.
+//! * Moves that follow the load: the plan of `rebalance` counts buckets, not their orders.
 //! * Citus.
 //! * Claims in the store's HTTP interface: its idempotency keys are unique for a customer only.
 //! * Replicas of the shards.

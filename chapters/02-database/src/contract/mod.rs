@@ -7,6 +7,7 @@
 //! which server answers, is checked by their own tests.
 
 pub mod journal;
+pub mod order_journal;
 
 mod catalog;
 mod client;

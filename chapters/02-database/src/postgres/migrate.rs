@@ -60,6 +60,11 @@ const SHARD: &[Step] = &[
         "shard map",
         include_str!("../../migrations/shard/0002_shard_map.sql"),
     ),
+    (
+        3,
+        "bucket moves",
+        include_str!("../../migrations/shard/0003_bucket_moves.sql"),
+    ),
 ];
 
 /// Creates or updates the tables of the catalogue and of every shard.

@@ -13,6 +13,8 @@
 //!   be behind: it is a directory and not the authority.
 //! * `buckets` in each shard: the buckets that it has, each with its state (`incoming`, `active`,
 //!   `moved`), its epoch, and the sequence of its next order. These rows are the authority.
+//! * `bucket_moves` and `order_changes` in each shard: the steps of the moves that leave it, and
+//!   the changes that these moves must not miss.
 //!
 //! # Invariants
 //!
@@ -27,12 +29,13 @@
 //!
 //! # A move of a bucket
 //!
-//! The move closes the bucket's *gate* (file `gate.rs`) on the old shard, which waits for the
-//! writes in progress. With the gate closed, it locks the old row (`FOR UPDATE`), copies what is
-//! missing together with `next` and the idempotency keys, sets the old row to `moved`, the new row
-//! to `active`, changes the map, and opens the gate. Writers that found the gate closed wait for
-//! this lock with one connection per bucket, so the pool stays free for other buckets. Readers are
-//! not held up; between two steps they are refused, wait at the same gate and read the map again.
+//! The module [`rebalance`] moves a bucket. At its end, the move closes the bucket's *gate* (file
+//! `gate.rs`) on the old shard, which waits for the writes in progress. With the gate closed, it
+//! locks the old row (`FOR UPDATE`), copies what is missing together with `next` and the
+//! idempotency keys, sets the old row to `moved`, the new row to `active`, changes the map, and
+//! opens the gate. Writers that found the gate closed wait for this lock with one connection per
+//! bucket, so the pool stays free for other buckets. Readers are not held up; between two steps
+//! they are refused, wait at the same gate and read the map again.
 //! A move sets `sharding.bucket_state` to `incoming` in its own transaction, because the trigger
 //! of invariant 2 refuses every other writer.
 
@@ -42,6 +45,7 @@ pub mod hashing;
 mod inspect;
 mod map_table;
 mod order_id;
+pub mod rebalance;
 mod shard_map;
 
 pub use bucket::{BUCKETS, Bucket, bucket_of_customer};

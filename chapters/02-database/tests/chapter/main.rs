@@ -11,6 +11,7 @@ mod histories;
 mod network_faults;
 mod product_page;
 mod query_plans;
+mod rebalance;
 mod replication;
 mod seeding;
 mod server_failures;
