@@ -3,9 +3,11 @@
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
+use super::bucket_move::{Move, MoveReport};
 use super::copy::{Batch, write_batch};
+use super::error::MoveError;
+use super::fail_point::fail_point;
 use super::source::Source;
-use super::{Move, MoveError, MoveReport, fail_point};
 
 /// Applies the recorded changes until few are left. Gives up if they do not become fewer: then
 /// nobody has waited yet.

@@ -3,8 +3,11 @@
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
+use super::bucket_move::{Move, MoveProgress, MoveReport};
+use super::error::MoveError;
+use super::fail_point::fail_point;
+use super::record::MoveStep;
 use super::source::Source;
-use super::{Move, MoveError, MoveProgress, MoveReport, MoveStep, fail_point};
 use crate::postgres::transact;
 
 /// The columns of an order, without the generated one.

@@ -3,10 +3,13 @@
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
+use super::bucket_move::{Move, MoveReport};
 use super::catch_up::{apply_changes, catch_up};
 use super::digest::Digest;
+use super::error::MoveError;
+use super::fail_point::fail_point;
+use super::record::MoveStep;
 use super::source::{Source, lock_bucket, set_step};
-use super::{Move, MoveError, MoveReport, MoveStep, fail_point};
 use crate::postgres::transact;
 
 /// Blocks the bucket and decides. If a long transaction does not end, lets the writers continue

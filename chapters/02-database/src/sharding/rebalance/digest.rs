@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::postgres::PgExecutor;
 
 use super::super::bucket::Bucket;
-use super::MoveError;
+use super::error::MoveError;
 
 /// The number of a bucket's orders, their checksum, and the bucket's next sequence number.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,8 +3,12 @@
 use super::super::bucket::Bucket;
 use super::super::map_table::set_owner;
 use super::super::shard_map::{Owner, ShardId};
+use super::bucket_move::{Move, MoveReport};
+use super::copy::copy;
+use super::error::MoveError;
+use super::mover::Mover;
+use super::preflight::prepare;
 use super::source::Source;
-use super::{Move, MoveError, MoveReport, Mover, copy};
 
 /// A bucket that was copied. An order that arrives now is not in the copy, and is lost.
 pub struct NaiveMove<'m> {
@@ -20,8 +24,8 @@ impl<'m> NaiveMove<'m> {
         bucket: Bucket,
         to: ShardId,
     ) -> Result<NaiveMove<'m>, MoveError> {
-        let (mut source, bucket_move) = mover.prepare(bucket, to).await?;
-        copy::copy(
+        let (mut source, bucket_move) = prepare(&mover.store, bucket, to).await?;
+        copy(
             &mut source,
             &bucket_move,
             &mut MoveReport::default(),
@@ -53,7 +57,7 @@ impl<'m> NaiveMove<'m> {
             .execute(self.bucket_move.target)
             .await?;
         let owner = Owner { shard: to, epoch };
-        set_owner(&self.mover.catalog, bucket, owner).await?;
+        set_owner(&self.mover.store.catalog, bucket, owner).await?;
         // Whatever has arrived since the copy goes too.
         for sql in [
             "DELETE FROM orders WHERE bucket = $1",

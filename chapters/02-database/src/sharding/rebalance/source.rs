@@ -12,8 +12,10 @@ use tokio::time::Instant;
 use super::super::bucket::Bucket;
 use super::super::gate::{close_gate, open_gate};
 use super::super::shard_map::Epoch;
+use super::bucket_move::Move;
+use super::error::MoveError;
+use super::limits::MoveLimits;
 use super::record::MoveStep;
-use super::{Move, MoveError, MoveLimits};
 use crate::postgres::dedicated_connection;
 
 /// The first of the two numbers of the advisory lock of a bucket's mover. The second is the bucket.
@@ -113,21 +115,6 @@ impl Source {
         };
         open_gate(&mut self.db, bucket).await?;
         Ok(start.elapsed())
-    }
-}
-
-impl Move<'_> {
-    /// Waits before the next attempt to get a lock. An error after the last one.
-    pub(super) async fn pause_after_attempt(&self, attempts: &mut u32) -> Result<(), MoveError> {
-        if *attempts >= self.limits.lock_attempts {
-            return Err(MoveError::LongTransaction {
-                bucket: self.bucket,
-                attempts: *attempts,
-            });
-        }
-        *attempts += 1;
-        tokio::time::sleep(self.limits.lock_pause).await;
-        Ok(())
     }
 }
 
