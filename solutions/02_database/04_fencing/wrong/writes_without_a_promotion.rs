@@ -1,0 +1,91 @@
+// Wrong: a node without an epoch takes epoch 0, which new data has too.
+// Says: Does a node without an epoch use 0?
+// Breaks: rule 2
+#![allow(missing_docs, reason = "documented in the exercise")]
+
+pub type Epoch = u64;
+
+pub type OrderId = u64;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Data {
+    pub epoch: Epoch,
+    pub orders: Vec<OrderId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    #[error("the transaction was rolled back")]
+    Refused,
+    #[error("the storage cannot be reached")]
+    NotReached,
+    #[error("the storage did not answer; the transaction may be committed or not")]
+    NoAnswer,
+}
+
+pub trait Storage {
+    fn transaction<T>(
+        &self,
+        work: impl FnOnce(&mut Data) -> Result<T, Refused>,
+    ) -> Result<T, StorageError>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    Ok,
+    Failed,
+    Unknown,
+}
+
+pub struct Node<S> {
+    storage: S,
+    epoch: Option<Epoch>,
+}
+
+impl<S: Storage> Node<S> {
+    pub fn new(storage: S) -> Self {
+        Node {
+            storage,
+            epoch: None,
+        }
+    }
+
+    pub fn promote(&mut self, observed: Epoch) -> Outcome {
+        let raised = observed + 1;
+        let result = self.storage.transaction(|data| {
+            if data.epoch != observed {
+                return Err(Refused);
+            }
+            data.epoch = raised;
+            Ok(())
+        });
+        if result.is_ok() {
+            self.epoch = Some(raised);
+        }
+        outcome(result)
+    }
+
+    pub fn write(&mut self, order: OrderId) -> Outcome {
+        let epoch = self.epoch.unwrap_or_default();
+        let result = self.storage.transaction(|data| {
+            if data.epoch != epoch {
+                return Err(Refused);
+            }
+            data.orders.push(order);
+            Ok(())
+        });
+        outcome(result)
+    }
+}
+
+fn outcome(result: Result<(), StorageError>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Ok,
+        Err(StorageError::Refused | StorageError::NotReached) => Outcome::Failed,
+        Err(StorageError::NoAnswer) => Outcome::Unknown,
+    }
+}
