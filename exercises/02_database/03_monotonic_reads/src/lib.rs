@@ -17,7 +17,7 @@
 //!    before.
 //! 3. A token never becomes older. Two requests of a user may run at the same time, in two clones,
 //!    and the one with the older answer may end last.
-//! 4. Positions are numbers. Their text is the one of `PostgreSQL`: `0/FF` comes before `0/100`,
+//! 4. Positions are numbers. Their text is the one of PostgreSQL: `0/FF` comes before `0/100`,
 //!    and `0/FFFFFFFF` before `1/0`.
 //! 5. If no replica has reached the token, the read waits for one: it pauses and asks all of them
 //!    again, until [`MAX_WAIT`] has passed on the clock. Then the primary answers.

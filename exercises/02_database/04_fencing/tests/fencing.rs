@@ -103,18 +103,14 @@ impl Storage for Disk {
             return Err(StorageError::NotReached);
         }
         let value = work(&mut data).map_err(|Refused| StorageError::Refused)?;
-        match fault {
-            Some(Fault::LostAnswer { is_stored }) => {
-                if is_stored {
-                    self.0.borrow_mut().data = data;
-                }
-                Err(StorageError::NoAnswer)
-            }
-            _ => {
+        if let Some(Fault::LostAnswer { is_stored }) = fault {
+            if is_stored {
                 self.0.borrow_mut().data = data;
-                Ok(value)
             }
+            return Err(StorageError::NoAnswer);
         }
+        self.0.borrow_mut().data = data;
+        Ok(value)
     }
 }
 
