@@ -12,6 +12,8 @@ mod network_faults;
 mod product_page;
 mod query_plans;
 mod rebalance;
+mod rebalance_crashes;
+mod rebalance_limits;
 mod replication;
 mod seeding;
 mod server_failures;

@@ -1,6 +1,7 @@
 //! Moves of a bucket while customers order: no order is lost, none is there twice.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ch02_database::contract::order_journal::{OrderComparison, OrderJournal};
 use ch02_database::sharding::rebalance::{MoveError, MoveLimits, Mover, NaiveMove};
@@ -15,10 +16,10 @@ pub const LIMITS: MoveLimits = MoveLimits {
     batch: 20,
     changes_in_block: 50,
     passes: 100,
-    lock_timeout: std::time::Duration::from_millis(300),
+    lock_timeout: Duration::from_millis(300),
     lock_attempts: 100,
-    lock_pause: std::time::Duration::from_millis(20),
-    block: std::time::Duration::from_secs(20),
+    lock_pause: Duration::from_millis(20),
+    block: Duration::from_secs(20),
 };
 
 pub fn mover(store: &Store, limits: MoveLimits) -> Mover {
@@ -45,6 +46,31 @@ pub async fn add_orders(store: &Store, bucket: Bucket, count: i32) {
     .execute(&store.shards[map.owner(bucket)])
     .await
     .unwrap();
+}
+
+/// Lets all orders of a bucket change just before a move begins to catch up.
+pub async fn change_orders_during_moves(store: &Store) {
+    for shard in &store.shards {
+        let trigger = "CREATE FUNCTION change_orders() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 UPDATE orders SET quantity = quantity + 1 WHERE bucket = NEW.bucket; \
+                 RETURN NULL; END $$; \
+             CREATE TRIGGER change_orders AFTER UPDATE ON bucket_moves \
+                 FOR EACH ROW WHEN (NEW.step = 'catching_up') EXECUTE FUNCTION change_orders()";
+        sqlx::raw_sql(trigger).execute(shard).await.unwrap();
+    }
+}
+
+/// The number of a bucket's orders on all shards, and the sum of their quantities.
+pub async fn total_quantity(store: &Store, bucket: Bucket) -> (i64, i64) {
+    let mut total = (0, 0);
+    for shard in &store.shards {
+        let sql =
+            "SELECT count(*), coalesce(sum(quantity), 0)::bigint FROM orders WHERE bucket = $1";
+        let query = sqlx::query_as(sql).bind(i32::from(bucket));
+        let (orders, quantity): (i64, i64) = query.fetch_one(shard).await.unwrap();
+        total = (total.0 + orders, total.1 + quantity);
+    }
+    total
 }
 
 pub async fn owner(store: &Store, bucket: Bucket) -> ShardId {

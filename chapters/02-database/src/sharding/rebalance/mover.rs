@@ -3,14 +3,14 @@
 use sqlx::postgres::PgPool;
 
 use super::super::bucket::Bucket;
-use super::super::shard_map::ShardId;
+use super::super::shard_map::{Epoch, ShardId};
 use super::bucket_move::{Move, MoveProgress, MoveReport};
 use super::error::MoveError;
 use super::fail_point::fail_point;
 use super::limits::MoveLimits;
 use super::preflight::prepare;
-use super::record::{MoveRecord, MoveStep, open_moves};
-use super::settle::{Settled, complete, settle};
+use super::record::{MoveRecord, MoveStep, find_move, open_moves};
+use super::settle::{Settled, complete, remove_copy, settle};
 use super::source::Source;
 use super::store::Store;
 use super::{catch_up, copy, cut_over};
@@ -88,14 +88,54 @@ impl Mover {
         let mut settled = Vec::new();
         for (from, shard) in self.store.shards.iter().enumerate() {
             for record in open_moves(shard).await? {
-                let mut source = match self.store.lock(from, record.bucket).await {
-                    Err(MoveError::Busy(_)) => continue,
-                    source => source?,
+                let Some(mut source) = self.try_lock(from, record.bucket).await? else {
+                    continue;
                 };
                 let outcome = settle(&self.store, &mut source, record.bucket).await?;
                 settled.push((from, record, outcome));
             }
         }
+        settled.extend(self.remove_orphans().await?);
         Ok(settled)
+    }
+
+    /// Removes copies that no record names: a mover has died while its last statement was under
+    /// way.
+    async fn remove_orphans(&self) -> Result<Vec<(ShardId, MoveRecord, Settled)>, MoveError> {
+        let map = self.store.map().await?;
+        let mut removed = Vec::new();
+        for (to, target) in self.store.shards.iter().enumerate() {
+            let rows: Vec<(i32, Epoch)> =
+                sqlx::query_as("SELECT bucket, epoch FROM buckets WHERE state = 'incoming'")
+                    .fetch_all(target)
+                    .await?;
+            for (bucket, epoch) in rows {
+                let bucket = bucket as Bucket;
+                let from = map.owner(bucket);
+                let Some(mut source) = self.try_lock(from, bucket).await? else {
+                    continue;
+                };
+                if find_move(&mut source.db, bucket).await?.is_none() {
+                    remove_copy(target, bucket, epoch, self.store.limits.batch).await?;
+                    let step = MoveStep::Copying;
+                    let record = MoveRecord {
+                        bucket,
+                        to,
+                        epoch,
+                        step,
+                    };
+                    removed.push((from, record, Settled::RolledBack));
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    /// `None` if another mover has the lock, and so is alive.
+    async fn try_lock(&self, from: ShardId, bucket: Bucket) -> Result<Option<Source>, MoveError> {
+        match self.store.lock(from, bucket).await {
+            Err(MoveError::Busy(_)) => Ok(None),
+            source => source.map(Some),
+        }
     }
 }
