@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{Addresses, populate};
+use crate::commands::{Addresses, populate, rebalance};
 use crate::experiment;
 
 #[derive(Parser)]
@@ -25,6 +25,8 @@ pub enum Command {
     Inspect(Addresses),
     /// Fills a store with many games, reviews and orders
     Populate(populate::Arguments),
+    /// Moves buckets to other shards while customers order, and completes interrupted moves
+    Rebalance(rebalance::Arguments),
     /// Measures one claim of the chapter on this machine
     Experiment(experiment::Arguments),
 }

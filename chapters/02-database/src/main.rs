@@ -28,6 +28,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         None => demo::run(demo).await,
         Some(Command::Inspect(addresses)) => commands::inspect::run(&addresses).await,
         Some(Command::Populate(arguments)) => commands::populate::run(&arguments).await,
+        Some(Command::Rebalance(arguments)) => commands::rebalance::run(&arguments).await,
         Some(Command::Experiment(arguments)) => experiment::run(arguments).await,
     }
 }

@@ -6,7 +6,8 @@ use common::error_chain;
 
 use super::Addresses;
 
-/// Prints a line for each shard, and what the shard map and the shards disagree about.
+/// Prints a line for each shard, the moves that leave it, and what the shard map and the shards
+/// disagree about.
 pub async fn run(addresses: &Addresses) -> anyhow::Result<()> {
     let (primary, shards) = addresses
         .connect()?
@@ -23,6 +24,7 @@ pub async fn run(addresses: &Addresses) -> anyhow::Result<()> {
         let report = match ShardReport::read(shard).await {
             Ok(report) => {
                 print_report(number, &report);
+                print_moves(&report);
                 Some(report)
             }
             Err(error) => {
@@ -61,6 +63,17 @@ fn print_report(number: usize, report: &ShardReport) {
         report.bytes as f64 / 1e6,
         report.epoch,
     );
+}
+
+fn print_moves(report: &ShardReport) {
+    for record in &report.moves {
+        println!(
+            "      bucket {} moves to shard {}: {}",
+            record.bucket,
+            record.to,
+            record.step.name()
+        );
+    }
 }
 
 /// Consecutive buckets that the map gives to the same shard, and that the same shards own.

@@ -2,6 +2,7 @@
 
 pub mod inspect;
 pub mod populate;
+pub mod rebalance;
 
 use anyhow::{Context, ensure};
 use ch02_database::postgres::connect;

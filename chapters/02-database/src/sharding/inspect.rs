@@ -4,6 +4,7 @@ use sqlx::Row;
 use sqlx::postgres::PgPool;
 
 use super::bucket::Bucket;
+use super::rebalance::{MoveRecord, open_moves};
 use super::shard_map::{Epoch, ShardMap};
 use crate::model::StoreError;
 use crate::postgres::{QUERY_TIMEOUT, with_timeout};
@@ -21,6 +22,8 @@ pub struct ShardReport {
     pub incoming: Vec<Bucket>,
     /// The buckets that have moved away, and are not cleaned up.
     pub moved: Vec<Bucket>,
+    /// The moves that leave the shard and have not ended.
+    pub moves: Vec<MoveRecord>,
     /// The highest epoch of its buckets.
     pub epoch: Epoch,
     /// The size of the database in bytes, with indexes.
@@ -55,6 +58,7 @@ impl ShardReport {
             active: buckets("active")?,
             incoming: buckets("incoming")?,
             moved: buckets("moved")?,
+            moves: with_timeout(QUERY_TIMEOUT, open_moves(shard)).await?,
             epoch: row.try_get("epoch")?,
             bytes: row.try_get("bytes")?,
             standby_lag: row.try_get("lag")?,

@@ -14,6 +14,7 @@ mod query_plans;
 mod rebalance;
 mod rebalance_crashes;
 mod rebalance_limits;
+mod rebalance_plan;
 mod replication;
 mod seeding;
 mod server_failures;

@@ -1,4 +1,4 @@
-//! What a move does about long transactions, a fast stream of orders, other movers and a wrong copy.
+//! What a move does about long transactions, a fast stream of orders, other movers, a wrong copy.
 
 use std::sync::mpsc;
 use std::time::Duration;
