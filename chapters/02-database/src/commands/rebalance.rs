@@ -62,9 +62,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         );
     }
     let map = load_map(&primary).await?.context("the map is gone")?;
-    let moves = planned(arguments, &map, shards.len());
-    print_plan(&moves);
-    for planned in &moves {
+    let plan = planned(arguments, &map, shards.len());
+    print_plan(&plan);
+    for planned in &plan {
         move_bucket(&mover, *planned).await?;
     }
     Ok(())
@@ -128,9 +128,9 @@ async fn move_bucket(mover: &Mover, planned: PlannedMove) -> anyhow::Result<()> 
             bar.set_position(progress.copied);
         }
     };
-    let moved = mover.move_bucket(bucket, to, progress).await;
+    let result = mover.move_bucket(bucket, to, progress).await;
     bar.finish_and_clear();
-    let report = moved.with_context(|| format!("bucket {bucket} stays on shard {from}"))?;
+    let report = result.with_context(|| format!("bucket {bucket} stays on shard {from}"))?;
     println!(
         "bucket {bucket}: shard {from} → {to}, {} orders and {} changes, writers held back for \
          {:.0} ms",

@@ -138,9 +138,9 @@ async fn move_killed_anywhere_loses_no_order() {
     // is complete before.
     for polls in (1..).step_by(13) {
         let to = other_shard(owner(&store, BUCKET).await);
-        let moved = poll_at_most(polls, mover.move_bucket(BUCKET, to, |_| ())).await;
-        if let Some(moved) = moved {
-            moved.unwrap();
+        let ended = poll_at_most(polls, mover.move_bucket(BUCKET, to, |_| ())).await;
+        if let Some(result) = ended {
+            result.unwrap();
             break;
         }
         let settled = within_limit(mover.settle_all()).await.unwrap();

@@ -8,7 +8,7 @@ use ch02_database::contract::order_journal::OrderJournal;
 use ch02_database::sharding::Bucket;
 use ch02_database::sharding::rebalance::{MoveError, MoveLimits, MoveReport, Mover};
 use parking_lot::Mutex;
-use sqlx::{Executor, PgPool};
+use sqlx::{Executor, PgConnection, PgPool};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
@@ -61,6 +61,14 @@ fn raw_order(bucket: Bucket, sequence: i64) -> String {
     )
 }
 
+/// A transaction that stays open. Its connection does not belong to the pool any more.
+async fn begin(shard: &PgPool, sql: &str) -> PgConnection {
+    let mut connection = shard.acquire().await.unwrap().detach();
+    let begin = sqlx::AssertSqlSafe(format!("BEGIN; {sql}"));
+    connection.execute(begin).await.unwrap();
+    connection
+}
+
 async fn wait_until_mover_waits(shard: &PgPool) {
     poll_until("the mover waits for a transaction", async || {
         let waiting: i64 = sqlx::query_scalar(
@@ -86,23 +94,18 @@ async fn transaction_across_the_cut_over_is_kept() {
     pause.reached().await;
     let source = &store.shards[0];
     // It takes the first number of the log, and commits after the second one.
-    let mut long = source.begin().await.unwrap();
-    let insert = sqlx::AssertSqlSafe(raw_order(BUCKET, 900));
-    long.execute(insert).await.unwrap();
-    let mut old_snapshot = source.begin().await.unwrap();
-    old_snapshot
-        .execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM orders")
-        .await
-        .unwrap();
-    let mut idle = source.begin().await.unwrap();
-    idle.execute("SELECT count(*) FROM orders").await.unwrap();
+    let mut long = begin(source, &raw_order(BUCKET, 900)).await;
+    let set_level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+    let read = "SELECT count(*) FROM orders";
+    let mut old_snapshot = begin(source, &format!("{set_level}; {read}")).await;
+    let mut idle = begin(source, read).await;
     journal.place(&orders, customer).await;
     pause.proceed();
 
     wait_until_mover_waits(source).await;
     // The customers of the bucket order although the transaction is open.
     within_limit(journal.place(&orders, customer)).await;
-    long.commit().await.unwrap();
+    long.execute("COMMIT").await.unwrap();
     within_limit(moving).await.unwrap().unwrap();
 
     let moved = orders.get(900 * 256 + i64::from(BUCKET)).await.unwrap();
@@ -135,10 +138,8 @@ async fn move_gives_up_behind_a_long_transaction() {
     for step in [None, Some("caught-up")] {
         let mut pause = step.map(|step| PausePoint::set(BUCKET, step));
         let insert = async |sequence| {
-            let mut long = store.shards[0].begin().await.unwrap();
-            let insert = sqlx::AssertSqlSafe(raw_order(BUCKET, sequence));
-            long.execute(insert).await.unwrap();
-            long
+            let order = raw_order(BUCKET, sequence);
+            begin(&store.shards[0], &order).await
         };
         let early = if step.is_none() {
             Some(insert(900).await)
@@ -158,8 +159,8 @@ async fn move_gives_up_behind_a_long_transaction() {
         let is_expected = matches!(error, MoveError::LongTransaction { attempts: 2, .. });
         assert!(is_expected, "{error}");
         place(&orders, &customers_of(BUCKET)[0], step.unwrap_or("early")).await;
-        for long in [early, late].into_iter().flatten() {
-            long.rollback().await.unwrap();
+        for mut long in [early, late].into_iter().flatten() {
+            long.execute("ROLLBACK").await.unwrap();
         }
         assert_eq!(owner(&store, BUCKET).await, 0);
         assert_no_remains(&store, BUCKET).await;
