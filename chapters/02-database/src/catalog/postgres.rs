@@ -4,7 +4,6 @@
 //! So a review that is written between them may be in the list and not yet in the rating.
 
 use std::future::Future;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -19,100 +18,60 @@ use super::rows;
 use super::social::{add_review_activity, delete_activity};
 use super::{Catalog, DeleteOutcome, GameChange, GamePage, GameQuery, GameVersion, NewReview};
 use crate::model::{Game, GameId, Product, Review, ReviewId, StoreError};
-use crate::postgres::{
-    QUERY_TIMEOUT, REPLICA_QUERY_TIMEOUT, is_server_unavailable, replace_nul, transact,
-    with_timeout,
-};
-use crate::replication::{
-    Consistency, ConsistencyToken, Node, Read, Replicas, Written, current_lsn,
-};
+use crate::postgres::{Committed, ReadPool, replace_nul, transact_with_token};
+use crate::replication::{Consistency, Read, ReadRouter, ReplicaStatus, RouterSettings, Written};
 
 /// A catalogue on a primary and its replicas.
 pub struct PgCatalog {
     primary: PgPool,
-    replicas: Replicas,
-    replication_timeout: Option<Duration>,
+    router: ReadRouter,
 }
 
 impl PgCatalog {
-    /// How long a write waits for the replicas by default.
-    pub const REPLICATION_TIMEOUT: Duration = Duration::from_secs(1);
-
     /// The catalogue on these servers. Without replicas the primary answers the reads too.
     ///
-    /// `replication_timeout` limits how long a write waits until the replicas have replayed it.
-    /// `None` is the naive version: the write does not wait, and the next read may be stale.
-    /// Opening waits in the same way, because the replicas may not have the newly seeded data yet.
-    pub async fn open(
-        primary: PgPool,
-        replicas: Vec<PgPool>,
-        replication_timeout: Option<Duration>,
-    ) -> Self {
-        let catalog = PgCatalog {
-            primary,
-            replicas: Replicas::new(replicas),
-            replication_timeout,
-        };
-        catalog.wait_for_replicas().await;
-        catalog
+    /// Opening waits until the replicas have what the primary has now, because another process may
+    /// have seeded the store a moment ago. A replica that is too late, or down, gets no reads until
+    /// it has caught up.
+    pub async fn open(primary: PgPool, replicas: Vec<ReadPool>, settings: RouterSettings) -> Self {
+        let router = ReadRouter::open(&primary, replicas, settings).await;
+        PgCatalog { primary, router }
     }
 
-    async fn wait_for_replicas(&self) {
-        if let Some(timeout) = self.replication_timeout {
-            self.replicas.wait_for_replay(&self.primary, timeout).await;
-        }
+    /// What this process knows about each replica.
+    pub fn replicas(&self) -> Vec<ReplicaStatus> {
+        self.router.statuses()
     }
 
-    // ANCHOR: read
-    /// Asks the replicas in turn. If none of them answers, asks the primary.
+    /// Closes the connections for reads. The pool of the primary belongs to the caller.
+    pub async fn close(&self) {
+        self.router.close().await;
+    }
+
+    /// Sends a read to a server that may answer it.
     pub(super) async fn read<'s, T, Query>(
         &'s self,
         consistency: Consistency,
-        query: impl Fn(&'s PgPool) -> Query,
+        query: impl Fn(&'s ReadPool) -> Query,
     ) -> Result<Read<T>, StoreError>
     where
         Query: Future<Output = Result<T, Error>>,
     {
-        // A replica may answer only if the caller accepts any age.
-        let replicas = (consistency == Consistency::Eventual).then(|| self.replicas.round_robin());
-        for replica in replicas.into_iter().flatten() {
-            match with_timeout(REPLICA_QUERY_TIMEOUT, query(&replica.pool)).await {
-                Ok(value) => {
-                    let node = Node::Replica(replica.number);
-                    return Ok(Read {
-                        value,
-                        node,
-                        token: None,
-                    });
-                }
-                Err(error) if is_server_unavailable(&error) => replica.eject(&error.to_string()),
-                // Only this statement failed: the replay of a change cancelled it, or the replica
-                // does not have the table yet. Another server may answer.
-                Err(error) => tracing::info!(
-                    replica = replica.number,
-                    %error,
-                    "a read failed; asking the next server"
-                ),
-            }
-        }
-        let value = with_timeout(QUERY_TIMEOUT, query(&self.primary)).await?;
-        Ok(Read::from_primary(value))
+        self.router.read(consistency, query).await
     }
-    // ANCHOR_END: read
 
-    /// Runs a transaction on the primary, then waits for the replicas. A caller that is dropped in
-    /// between does not wait, but it has not confirmed the write to its client either.
+    /// Runs a transaction on the primary. Returns its position too, so that the caller's next read
+    /// can demand it.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>>
         + Send
         + 'static,
     ) -> Result<Written<T>, StoreError> {
-        let value = transact(&self.primary, work).await?;
-        // The write is committed, so an error would be wrong. This write has no token.
-        let lsn = current_lsn(QUERY_TIMEOUT, &self.primary).await.ok();
-        self.wait_for_replicas().await;
-        let token = lsn.map(|lsn| ConsistencyToken::new(1, lsn));
+        let Committed { value, token } = transact_with_token(&self.primary, work).await?;
+        if let Some(token) = token {
+            self.router.wait_for_replay(token).await;
+        }
         Ok(Written { value, token })
     }
 }

@@ -1,12 +1,12 @@
 //! The SQL statements of the catalogue.
 
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Error, Postgres, QueryBuilder};
 
 use super::rows;
 use super::{GAMES_PER_PAGE, GamePage, GameQuery, GameSort, GameVersion};
 use crate::model::{Game, GameId, REVIEWS_PER_PRODUCT, Review};
-use crate::postgres::replace_nul;
+use crate::postgres::{ReadPool, replace_nul};
 
 pub(super) const GAME_COLUMNS: &str = "id, slug, title, description, genre, developer, publisher, platform, \
      release_date, price_cents, images, trailer, updated_at, rating, review_count";
@@ -15,36 +15,32 @@ pub(super) const GAME_COLUMNS: &str = "id, slug, title, description, genre, deve
 /// server's clock goes back, because publishers compare these times.
 const NEXT_UPDATED_AT: &str = "greatest(clock_timestamp(), updated_at + interval '1 microsecond')";
 
-pub(super) async fn select_game(server: &PgPool, id: GameId) -> Result<Option<Game>, Error> {
+pub(super) async fn select_game(server: &ReadPool, id: GameId) -> Result<Option<Game>, Error> {
     let sql = format!("SELECT {GAME_COLUMNS} FROM games WHERE id = $1");
-    let row = sqlx::query(AssertSqlSafe(sql))
-        .bind(id)
-        .fetch_optional(server)
-        .await?;
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(id);
+    let row = server.fetch_optional(query).await?;
     row.as_ref().map(rows::game).transpose()
 }
 
-pub(super) async fn select_reviews(server: &PgPool, game: GameId) -> Result<Vec<Review>, Error> {
-    let rows = sqlx::query(
+pub(super) async fn select_reviews(server: &ReadPool, game: GameId) -> Result<Vec<Review>, Error> {
+    let query = sqlx::query(
         "SELECT id, customer, stars, text, created_at FROM reviews WHERE game_id = $1 \
          ORDER BY created_at DESC, id DESC LIMIT $2",
     )
     .bind(game)
-    .bind(REVIEWS_PER_PRODUCT as i64)
-    .fetch_all(server)
-    .await?;
+    .bind(REVIEWS_PER_PRODUCT as i64);
+    let rows = server.fetch_all(query).await?;
     rows.iter().map(rows::review).collect()
 }
 
-pub(super) async fn select_versions(server: &PgPool) -> Result<Vec<GameVersion>, Error> {
-    let rows = sqlx::query("SELECT id, updated_at FROM games ORDER BY id")
-        .fetch_all(server)
-        .await?;
+pub(super) async fn select_versions(server: &ReadPool) -> Result<Vec<GameVersion>, Error> {
+    let query = sqlx::query("SELECT id, updated_at FROM games ORDER BY id");
+    let rows = server.fetch_all(query).await?;
     rows.iter().map(rows::version).collect()
 }
 
-pub(super) async fn select_page(server: &PgPool, query: &GameQuery) -> Result<GamePage, Error> {
-    let rows = page_statement("", query).build().fetch_all(server).await?;
+pub(super) async fn select_page(server: &ReadPool, query: &GameQuery) -> Result<GamePage, Error> {
+    let rows = server.fetch_all(page_statement("", query).build()).await?;
     let page = rows.iter().take(GAMES_PER_PAGE);
     Ok(GamePage {
         items: page.map(rows::listing).collect::<Result<_, _>>()?,

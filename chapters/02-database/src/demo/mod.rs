@@ -8,7 +8,8 @@ mod sharding;
 
 use std::time::Instant;
 
-use ch02_database::postgres::{connect, connect_replica, migrate};
+use ch02_database::postgres::{ReadPool, connect, connect_replica, migrate};
+use ch02_database::replication::RouterSettings;
 use ch02_database::seed::{SeedRequest, seed_store};
 use ch02_database::{PgCatalog, PgOrders};
 use sqlx::PgPool;
@@ -31,7 +32,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
         .await?;
     let databases = start_shard_databases().await?;
     let primary = connect(&cluster.url())?;
-    let replicas: Vec<PgPool> = cluster
+    let replicas: Vec<ReadPool> = cluster
         .replica_urls()
         .iter()
         .map(|url| connect_replica(url))
@@ -51,10 +52,14 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
         start.elapsed().as_secs_f64()
     );
 
-    let open = async |timeout| PgCatalog::open(primary.clone(), replicas.clone(), timeout).await;
+    let open = async |settings| PgCatalog::open(primary.clone(), replicas.clone(), settings).await;
     // Opening waits for the replicas, so both have all games.
-    let fixed = open(Some(PgCatalog::REPLICATION_TIMEOUT)).await;
-    let naive = open(None).await;
+    let fixed = open(RouterSettings::default()).await;
+    let naive = open(RouterSettings {
+        replay_timeout: None,
+        ..RouterSettings::default()
+    })
+    .await;
 
     println!("1. Naive: a write returns when the primary has it. The next read asks a replica.");
     replication::count_stale_reads(&naive, pairs).await?;

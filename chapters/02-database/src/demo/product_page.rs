@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Context;
 use ch02_database::catalog::denormalised::{find_drift, rebuild};
 use ch02_database::catalog::product_page::{PageQuery, product_page};
-use ch02_database::postgres::{reset_statement_counts, statement_counts};
+use ch02_database::postgres::{ReadPool, reset_statement_counts, statement_counts};
 use sqlx::postgres::PgPool;
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -19,6 +19,7 @@ pub(super) async fn compare(primary: &PgPool, url: &str, shards: &[PgPool]) -> a
     let games: i64 = sqlx::query_scalar("SELECT count(*) FROM games")
         .fetch_one(primary)
         .await?;
+    let reads = ReadPool::of(primary);
     for (name, way) in [
         ("N+1 queries", PageQuery::NPlusOne),
         ("one join", PageQuery::Join),
@@ -27,7 +28,7 @@ pub(super) async fn compare(primary: &PgPool, url: &str, shards: &[PgPool]) -> a
         reset_statement_counts(primary).await?;
         let start = Instant::now();
         for n in 0..PAGES {
-            let page = product_page(primary, n % games + 1, way).await?;
+            let page = product_page(&reads, n % games + 1, way).await?;
             page.context("a game is missing")?;
         }
         let time = start.elapsed().as_secs_f64() * 1_000.0 / PAGES as f64;

@@ -86,7 +86,7 @@ async fn measure_costs(arguments: &Arguments) -> anyhow::Result<Vec<Costs>> {
                 );
                 let written = journal.last_number();
                 let found = sqlx::query("SELECT FROM journal WHERE number = $1").bind(written);
-                stale += usize::from(found.fetch_optional(&replica).await?.is_none());
+                stale += usize::from(replica.fetch_optional(found).await?.is_none());
             }
             times.sort_by(f64::total_cmp);
             costs.p50.push(times[times.len() / 2]);

@@ -7,8 +7,9 @@ use ch02_database::catalog::denormalised::rebuild;
 use ch02_database::catalog::product_page::{PageQuery, product_page};
 use ch02_database::catalog::{Catalog, NewReview};
 use ch02_database::postgres::{
-    StatementCounts, connect, migrate, reset_statement_counts, statement_counts,
+    ReadPool, StatementCounts, connect, migrate, reset_statement_counts, statement_counts,
 };
+use ch02_database::replication::RouterSettings;
 use ch02_database::seed::{SeedRequest, seed_store};
 use ch02_database::{GameId, PgCatalog};
 use measurement::{Settings, Spread, machine};
@@ -50,10 +51,11 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
     db.execute("COMMIT").await?;
     let denormalised = count_review(&pool, games).await?;
 
+    let reads = ReadPool::of(&pool);
     let mut times = WAYS.map(|_| Vec::new());
     for _ in 0..rounds {
         for ((_, way), times) in WAYS.iter().zip(&mut times) {
-            times.push(measure(&pool, *way, games, pages).await?);
+            times.push(measure(&reads, *way, games, pages).await?);
         }
     }
     println!(
@@ -66,7 +68,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
     );
     for ((name, way), times) in WAYS.iter().zip(&times) {
         reset_statement_counts(&pool).await?;
-        measure(&pool, *way, games, pages).await?;
+        measure(&reads, *way, games, pages).await?;
         let queries = statement_counts(&pool).await?.statements as f64 / f64::from(pages);
         let [p50, p95] = [0, 1].map(|which| Spread::of(times.iter().map(|pair| pair[which])));
         let (p50, p95) = (p50.context("no round")?, p95.context("no round")?);
@@ -88,7 +90,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
 
 /// What the server counts for one new review of each game.
 async fn count_review(pool: &PgPool, games: GameId) -> anyhow::Result<StatementCounts> {
-    let catalog = PgCatalog::open(pool.clone(), Vec::new(), None).await;
+    let catalog = PgCatalog::open(pool.clone(), Vec::new(), RouterSettings::default()).await;
     let review = NewReview {
         customer: "ada".to_owned(),
         stars: 4,
@@ -103,7 +105,7 @@ async fn count_review(pool: &PgPool, games: GameId) -> anyhow::Result<StatementC
 
 /// The median and the 95th percentile of one page, in milliseconds.
 async fn measure(
-    pool: &PgPool,
+    server: &ReadPool,
     way: PageQuery,
     games: GameId,
     pages: u32,
@@ -113,7 +115,7 @@ async fn measure(
         // Every game once, in an order that jumps: 7,919 is a prime number.
         let id = n * 7_919 % games + 1;
         let start = Instant::now();
-        product_page(pool, id, way)
+        product_page(server, id, way)
             .await?
             .context("a game is missing")?;
         times.push(start.elapsed());

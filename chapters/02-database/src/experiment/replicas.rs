@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ch02_database::catalog::GameQuery;
-use ch02_database::postgres::{connect, connect_replica, migrate};
+use ch02_database::postgres::{ReadPool, connect, connect_replica, migrate};
+use ch02_database::replication::RouterSettings;
 use ch02_database::seed::{SeedRequest, seed_store};
 use ch02_database::{Catalog, Consistency, PgCatalog};
 use futures_util::future::try_join_all;
@@ -42,7 +43,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     for _ in 0..rounds {
         for (rates, count) in rates.iter_mut().zip(REPLICAS) {
             let replicas = replicas[..count].to_vec();
-            let catalog = PgCatalog::open(primary.clone(), replicas, None).await;
+            let catalog =
+                PgCatalog::open(primary.clone(), replicas, RouterSettings::default()).await;
             rates.push(reads_per_second(&catalog, count.max(1), window).await?);
         }
     }
@@ -52,10 +54,10 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// Fills the primary, and waits until all replicas have the games.
-async fn fill(cluster: &PostgresCluster) -> anyhow::Result<(PgPool, Vec<PgPool>)> {
+async fn fill(cluster: &PostgresCluster) -> anyhow::Result<(PgPool, Vec<ReadPool>)> {
     let primary = connect(&cluster.url())?;
     let urls = cluster.replica_urls();
-    let replicas: Vec<PgPool> = urls
+    let replicas: Vec<ReadPool> = urls
         .iter()
         .map(|url| connect_replica(url))
         .collect::<Result<_, _>>()?;
@@ -67,8 +69,7 @@ async fn fill(cluster: &PostgresCluster) -> anyhow::Result<(PgPool, Vec<PgPool>)
         ..SeedRequest::default()
     };
     seed_store(&primary, &shards, request, |_, _| ()).await?;
-    let timeout = Some(PgCatalog::REPLICATION_TIMEOUT);
-    PgCatalog::open(primary.clone(), replicas.clone(), timeout).await;
+    PgCatalog::open(primary.clone(), replicas.clone(), RouterSettings::default()).await;
     Ok((primary, replicas))
 }
 

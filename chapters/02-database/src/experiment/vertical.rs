@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ch02_database::catalog::product_page::{PageQuery, product_page};
-use ch02_database::postgres::{connect, migrate};
+use ch02_database::postgres::{ReadPool, connect, migrate};
 use ch02_database::seed::{SeedRequest, seed_store};
 use futures_util::future::try_join_all;
 use measurement::{Settings, Spread, machine};
-use sqlx::postgres::PgPool;
 use testbed::{Server, Service};
 
 /// One unit of the server, in processors.
@@ -44,17 +43,18 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
             ..SeedRequest::default()
         };
         seed_store(&pool, &shards, request, |_, _| ()).await?;
+        let reads = ReadPool::of(&pool);
         // Opens the connections and reads the tables once.
-        pages_per_second(&pool, i64::from(games), duration).await?;
-        servers.push((server, pool));
+        pages_per_second(&reads, i64::from(games), duration).await?;
+        servers.push((server, reads));
     }
     // By server, then by units.
     let mut rates = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
     for _ in 0..rounds {
-        for ((server, pool), rates) in servers.iter().zip(&mut rates) {
+        for ((server, reads), rates) in servers.iter().zip(&mut rates) {
             for (units, rates) in [1.0, 2.0].into_iter().zip(rates) {
                 server.limit_cpus(UNIT * units).await?;
-                rates.push(pages_per_second(pool, i64::from(games), duration).await?);
+                rates.push(pages_per_second(reads, i64::from(games), duration).await?);
             }
         }
     }
@@ -83,13 +83,17 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn pages_per_second(pool: &PgPool, games: i64, duration: Duration) -> anyhow::Result<f64> {
+async fn pages_per_second(
+    server: &ReadPool,
+    games: i64,
+    duration: Duration,
+) -> anyhow::Result<f64> {
     let start = Instant::now();
     let client = async |number: usize| -> Result<u32, sqlx::Error> {
         let mut pages = 0;
         while start.elapsed() < duration {
             let id = (i64::from(pages) * 7_919 + number as i64 * 31) % games + 1;
-            product_page(pool, id, PageQuery::Join).await?;
+            product_page(server, id, PageQuery::Join).await?;
             pages += 1;
         }
         Ok(pages)

@@ -61,7 +61,7 @@ impl Writer {
             options.check = format!("SELECT check_epoch({})", primary.epoch);
         }
         match run_transaction(&primary.pool, options, work).await {
-            Ok(value) => WriteOutcome::Committed(value),
+            Ok(committed) => WriteOutcome::Committed(committed.value),
             Err(error) => {
                 if is_wrong_server(error.cause()) {
                     self.directory.report_failure();

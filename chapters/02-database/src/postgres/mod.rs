@@ -1,11 +1,12 @@
 //! What every PostgreSQL database of this chapter needs, whatever tables it has.
 //!
-//! [`connect`] makes the pools, [`migrate`] the tables. Every write goes through [`transact`],
-//! every read through a time limit.
+//! [`connect`] and [`connect_replica`] make the pools, [`migrate`] the tables. Every write goes
+//! through [`transact`], every read through a time limit.
 //!
 //! | file | content |
 //! |---|---|
 //! | `pool.rs` | connections and time limits |
+//! | `read_pool.rs` | connections that only read |
 //! | `transaction.rs` | transactions that a dropped caller cannot leave half done |
 //! | `migrate.rs` | tables of the catalogue and of the shards |
 //! | `plan_shape.rs` | what the planner makes of a statement |
@@ -14,6 +15,7 @@
 mod migrate;
 mod plan_shape;
 mod pool;
+mod read_pool;
 mod statement_counts;
 mod transaction;
 
@@ -21,12 +23,15 @@ use std::borrow::Cow;
 
 pub use migrate::migrate;
 pub use plan_shape::plan_shape;
-pub use pool::{InvalidUrl, connect, connect_replica, ping};
+pub use pool::{InvalidUrl, connect, ping};
+pub use read_pool::{ReadPool, connect_replica};
 pub use statement_counts::{StatementCounts, reset_statement_counts, statement_counts};
 pub use transaction::transact;
 
 pub(crate) use plan_shape::shape_of;
-pub(crate) use transaction::{TransactionError, TransactionOptions, run_transaction};
+pub(crate) use transaction::{
+    Committed, TransactionError, TransactionOptions, run_transaction, transact_with_token,
+};
 
 pub(crate) use pool::{
     QUERY_TIMEOUT, REPLICA_QUERY_TIMEOUT, dedicated_connection, is_server_unavailable, with_timeout,

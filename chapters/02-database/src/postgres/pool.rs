@@ -35,7 +35,7 @@ pub(super) const PING_TIMEOUT: Duration = Duration::from_millis(500);
 /// The connections of one process to one database. Each needs a process on the server, and a few
 /// busy connections do more than many that compete. The server's `max_connections` (100 by default)
 /// must be enough for all processes together.
-const MAX_CONNECTIONS: u32 = 5;
+pub(super) const MAX_CONNECTIONS: u32 = 5;
 
 /// The text is not the address of a PostgreSQL database.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +52,6 @@ pub fn connect(url: &str) -> Result<PgPool, InvalidUrl> {
     // The limit includes the handshake, and an aborted handshake starts again from zero (sqlx issue
     // 3513). So it is much longer than a handshake takes, or a slow server is never reached.
     Ok(pool_options(Duration::from_secs(3)).connect_lazy_with(connect_options(url)?))
-}
-
-/// A pool for a replica. Its transactions are always read-only. So a misdirected write fails
-/// (SQLSTATE 25006) even after the replica has become a primary.
-pub fn connect_replica(url: &str) -> Result<PgPool, InvalidUrl> {
-    let options = connect_options(url)?.options([("default_transaction_read_only", "on")]);
-    // sqlx interprets "connection refused" as a starting server and retries until the limit. A read
-    // can ask another server instead, so the limit is short.
-    Ok(pool_options(Duration::from_secs(1)).connect_lazy_with(options))
 }
 
 /// Checks that the database answers; for health checks.
@@ -83,7 +74,7 @@ pub(crate) async fn dedicated_connection(pool: &PgPool) -> Result<PgConnection, 
     Ok(connection)
 }
 
-fn connect_options(url: &str) -> Result<PgConnectOptions, InvalidUrl> {
+pub(super) fn connect_options(url: &str) -> Result<PgConnectOptions, InvalidUrl> {
     let options = PgConnectOptions::from_str(url).map_err(|error| InvalidUrl {
         reason: error.to_string(),
     })?;
@@ -99,7 +90,7 @@ fn connect_options(url: &str) -> Result<PgConnectOptions, InvalidUrl> {
     ]))
 }
 
-fn pool_options(acquire_timeout: Duration) -> PgPoolOptions {
+pub(super) fn pool_options(acquire_timeout: Duration) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(acquire_timeout)

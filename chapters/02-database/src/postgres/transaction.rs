@@ -21,6 +21,7 @@ use sqlx::{AssertSqlSafe, Error, Executor};
 
 use super::pool::{PING_TIMEOUT, QUERY_TIMEOUT, with_timeout};
 use crate::model::StoreError;
+use crate::replication::{ConsistencyToken, Position};
 
 /// How long to wait for the proof that a standby has a commit that the primary has confirmed.
 const STANDBY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -37,10 +38,34 @@ where
     T: Send + 'static,
     F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
 {
-    let result = run_transaction(pool, TransactionOptions::default(), work).await;
-    result.map_err(|error| match error {
-        TransactionError::RolledBack(error) | TransactionError::Unknown(error) => error.into(),
-    })
+    let committed = run_transaction(pool, TransactionOptions::default(), work).await?;
+    Ok(committed.value)
+}
+
+/// Like [`transact`], with the position of the commit in the log. A read with this token sees the
+/// write. Without a token the write is committed too, but its position is unknown.
+pub(crate) async fn transact_with_token<T, F>(
+    pool: &PgPool,
+    work: F,
+) -> Result<Committed<T>, StoreError>
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+{
+    let options = TransactionOptions {
+        wants_token: true,
+        ..TransactionOptions::default()
+    };
+    Ok(run_transaction(pool, options, work).await?)
+}
+
+/// A confirmed commit.
+#[derive(Debug)]
+pub(crate) struct Committed<T> {
+    /// The result of the work.
+    pub(crate) value: T,
+    /// At or after the end of the commit, if [`TransactionOptions::wants_token`].
+    pub(crate) token: Option<ConsistencyToken>,
 }
 
 /// What surrounds the work of a transaction.
@@ -54,6 +79,8 @@ pub(crate) struct TransactionOptions {
     pub(crate) standby_column: Option<&'static str>,
     /// Whether the transaction stops when the pool is closed. Otherwise it runs to its end.
     pub(crate) stops_with_pool: bool,
+    /// Whether to ask for the position after `COMMIT`.
+    pub(crate) wants_token: bool,
 }
 
 impl Default for TransactionOptions {
@@ -65,6 +92,7 @@ impl Default for TransactionOptions {
             check: "SELECT 1".to_owned(),
             standby_column: None,
             stops_with_pool: false,
+            wants_token: false,
         }
     }
 }
@@ -76,6 +104,15 @@ pub(crate) enum TransactionError {
     RolledBack(Error),
     /// `COMMIT` was sent, and its confirmation is missing. The transaction may be committed.
     Unknown(Error),
+}
+
+/// For a caller that reports both kinds of error in the same way.
+impl From<TransactionError> for StoreError {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::RolledBack(error) | TransactionError::Unknown(error) => error.into(),
+        }
+    }
 }
 
 impl TransactionError {
@@ -92,7 +129,7 @@ pub(crate) async fn run_transaction<T, F>(
     pool: &PgPool,
     options: TransactionOptions,
     work: F,
-) -> Result<T, TransactionError>
+) -> Result<Committed<T>, TransactionError>
 where
     T: Send + 'static,
     F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
@@ -115,13 +152,23 @@ where
         } else {
             commit.await
         };
-        let is_useless = pool.is_closed() || result.is_err() && !roll_back(&mut connection).await;
+        let is_committed = result.is_ok();
+        let token = if is_committed && options.wants_token {
+            commit_token(&mut connection).await
+        } else {
+            None
+        };
+        let is_useless = pool.is_closed()
+            || !is_committed && !roll_back(&mut connection).await
+            // The answer may be outstanding.
+            || is_committed && options.wants_token && token.is_none();
         if is_useless {
             // Only closing the socket is sure to end; even a terminate message can wait for ever.
             // The server then rolls back.
             drop(connection.detach());
         }
-        result.map_err(|error| {
+        let committed = result.map(|value| Committed { value, token });
+        committed.map_err(|error| {
             if commit_was_sent.load(Ordering::Relaxed) && !has_rolled_back(&error) {
                 TransactionError::Unknown(error)
             } else {
@@ -162,6 +209,22 @@ async fn begin_and_commit<T>(
     }
     Ok(value)
 }
+
+// ANCHOR: commit_token
+/// The position of the connection's last commit. The commit is confirmed, so a failure here must
+/// not become an error of the write: the write has no token then.
+async fn commit_token(connection: &mut PgConnection) -> Option<ConsistencyToken> {
+    let row = sqlx::query(Position::QUERY).fetch_one(connection);
+    let position = with_timeout(PING_TIMEOUT, row).await;
+    match position.and_then(|row| Position::from_row(&row)) {
+        Ok(position) => Some(position.complete),
+        Err(error) => {
+            tracing::warn!(%error, "the position of a commit is unknown");
+            None
+        }
+    }
+}
+// ANCHOR_END: commit_token
 
 // ANCHOR: wait_for_standby
 /// Returns when a standby has the last commit of this connection.

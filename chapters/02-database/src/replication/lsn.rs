@@ -36,6 +36,21 @@ impl Lsn {
         self.0
     }
 
+    /// The end of the last record, for a position where the next record begins.
+    ///
+    /// A page of the log has 8 kB and begins with a header of 24 bytes. If a record ends with its
+    /// page, the next one begins after the header. But a replica that has replayed everything is
+    /// at the end of the record, and waits for the header in vain until the next record comes.
+    pub(crate) fn without_page_header(self) -> Lsn {
+        const PAGE: u64 = 8192;
+        const HEADER: u64 = 24;
+        Lsn(if self.0 % PAGE == HEADER {
+            self.0 - HEADER
+        } else {
+            self.0
+        })
+    }
+
     /// How many bytes this position is behind `other`; 0 if it is not behind.
     pub fn bytes_behind(self, other: Lsn) -> u64 {
         other.0.saturating_sub(self.0)
@@ -76,6 +91,15 @@ mod tests {
         assert_eq!(lsn("16/B374D848").to_string(), "16/B374D848");
         assert_eq!(lsn("0/10").bytes_behind(lsn("0/30")), 0x20);
         assert_eq!(lsn("0/30").bytes_behind(lsn("0/10")), 0);
+    }
+
+    #[test]
+    fn page_header_is_not_part_of_a_record() {
+        let end = |bytes| Lsn(bytes).without_page_header().bytes();
+        assert_eq!(end(5 * 8192 + 24), 5 * 8192);
+        for other in [0, 5 * 8192, 5 * 8192 + 32, 5 * 8192 + 8168] {
+            assert_eq!(end(other), other);
+        }
     }
 
     #[test]

@@ -1,15 +1,32 @@
 //! Replication: a primary takes the writes, its replicas answer the reads.
 //!
-//! [`Read`] names the server that answered. The private type `Replicas` chooses the replica for
-//! each read and makes a write wait until the replicas have replayed it.
+//! | file | content |
+//! |---|---|
+//! | `consistency.rs` | what a caller demands: [`Consistency`] and its token |
+//! | `read.rs` | what a caller gets: the value, the server and a token |
+//! | `lsn.rs`, `position.rs`, `lag.rs` | how far a server is, and how far behind |
+//! | `router.rs`, `settings.rs` | which server answers a read |
+//! | `replica.rs`, `monitor.rs` | which replicas may, checked in the background |
+//! | `time_window.rs` | the way of Rails, for comparison |
 
 mod consistency;
+mod lag;
 mod lsn;
+mod monitor;
+mod position;
 mod read;
-mod replicas;
+mod replica;
+mod router;
+mod settings;
+mod time_window;
 
 pub use consistency::{Consistency, ConsistencyToken, InvalidToken};
+pub use lag::{Lag, LagLimits};
 pub use lsn::{InvalidLsn, Lsn};
 pub use read::{Node, Read, Written};
+pub use replica::ReplicaStatus;
+pub use settings::{ReplicaChoice, RouterSettings};
+pub use time_window::TimeWindow;
 
-pub(crate) use replicas::{Replicas, current_lsn};
+pub(crate) use position::Position;
+pub(crate) use router::ReadRouter;

@@ -80,17 +80,22 @@ async fn silent_replica_delays_only_the_first_read() {
     within_limit(reads).await;
 }
 
-/// Starts a read and cuts the network while the read waits for its answer. A table lock makes the
-/// server wait with the answer.
+/// Starts a read and cuts the network while the read waits for its answer. A table lock on the
+/// primary makes `server` wait with the answer: the primary itself, or a replica that replays the
+/// lock.
 async fn cut_network_during_read<T>(
+    primary: &PgPool,
     server: &PgPool,
     table: &str,
     proxy: &FaultProxy,
     read: impl Future<Output = T>,
 ) -> T {
-    let mut holder = server.acquire().await.unwrap();
+    let mut holder = primary.acquire().await.unwrap();
     let lock = format!("BEGIN; LOCK TABLE {table}");
     holder.execute(AssertSqlSafe(lock)).await.unwrap();
+    // The commit of any transaction sends the lock to the replicas.
+    let commit = "SELECT pg_logical_emit_message(true, '', '')";
+    primary.execute(commit).await.unwrap();
     let cut_network = async {
         let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass";
         poll_until("the read waits for the table lock", async || {
@@ -116,14 +121,17 @@ async fn read_from_silenced_server_is_answered_by_another() {
     let proxy = FaultProxy::before(address(&store.catalog.url()))
         .await
         .unwrap();
-    let url = url_through(&store.catalog.url(), &proxy);
-    // The primary plays the replica here, because a replica cannot lock a table.
-    let catalog = open_catalog(&store.primary, &[connect_replica(&url).unwrap()]).await;
+    let replica_proxy = FaultProxy::before(address(&store.catalog.replica_url()))
+        .await
+        .unwrap();
+    let replica = url_through(&store.catalog.replica_url(), &replica_proxy);
+    let catalog = open_catalog(&store.primary, &[connect_replica(&replica).unwrap()]).await;
     read_until_every_node_answered(&catalog, &[Node::Replica(1)]).await;
     let read = cut_network_during_read(
         &store.primary,
+        &connect(&store.catalog.replica_url()).unwrap(),
         "games",
-        &proxy,
+        &replica_proxy,
         catalog.product(7, Consistency::Eventual),
     )
     .await;
@@ -133,9 +141,10 @@ async fn read_from_silenced_server_is_answered_by_another() {
         "the primary without the proxy must answer"
     );
 
-    proxy.heal();
+    let url = url_through(&store.catalog.url(), &proxy);
     let catalog = open_catalog(&connect(&url).unwrap(), &[]).await;
     let read = cut_network_during_read(
+        &store.primary,
         &store.primary,
         "games",
         &proxy,
@@ -149,7 +158,14 @@ async fn read_from_silenced_server_is_answered_by_another() {
     let mut shards = store.shards.clone();
     shards[0] = connect(&url_through(&shard.url(), &proxy)).unwrap();
     let orders = PgOrders::open(&store.primary, shards).await.unwrap();
-    let read = cut_network_during_read(&store.shards[0], "orders", &proxy, orders.get(256)).await;
+    let read = cut_network_during_read(
+        &store.shards[0],
+        &store.shards[0],
+        "orders",
+        &proxy,
+        orders.get(256),
+    )
+    .await;
     assert_unavailable(&read);
 }
 

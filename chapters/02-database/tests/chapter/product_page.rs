@@ -7,7 +7,7 @@ use ch02_database::catalog::product_page::{PageQuery, product_page};
 use ch02_database::catalog::{Catalog, NewReview, PgCatalog, Social};
 use ch02_database::contract::check_news;
 use ch02_database::model::{NewOrder, PlaceOutcome};
-use ch02_database::postgres::{connect, reset_statement_counts, statement_counts};
+use ch02_database::postgres::{ReadPool, connect, reset_statement_counts, statement_counts};
 use ch02_database::{Consistency, GameId, Orders};
 use futures_util::future::join_all;
 use sqlx::postgres::PgPool;
@@ -46,10 +46,10 @@ async fn three_ways_show_the_same_page() {
     let store = Store::filled().await;
     let catalog = open_catalog(&store.primary, &[]).await;
     rebuild_all(&store).await;
+    let reads = ReadPool::of(&store.primary);
     let all_same = async || {
         for id in 0..=GAMES + 1 {
-            let [n_plus_one, join, document] =
-                WAYS.map(|way| product_page(&store.primary, id, way));
+            let [n_plus_one, join, document] = WAYS.map(|way| product_page(&reads, id, way));
             let expected = n_plus_one.await.unwrap();
             assert_eq!(join.await.unwrap(), expected, "join, game {id}");
             assert_eq!(document.await.unwrap(), expected, "document, game {id}");
@@ -68,9 +68,10 @@ async fn three_ways_show_the_same_page() {
 /// The number of statements for the pages of all games, and the number of their reviews.
 async fn count_statements(pool: &PgPool, way: PageQuery) -> (i64, i64) {
     reset_statement_counts(pool).await.unwrap();
+    let reads = ReadPool::of(pool);
     let mut reviews = 0;
     for id in 1..=GAMES {
-        let page = product_page(pool, id, way).await.unwrap();
+        let page = product_page(&reads, id, way).await.unwrap();
         reviews += page.expect("the game exists").product.reviews.len() as i64;
     }
     (statement_counts(pool).await.unwrap().statements, reviews)

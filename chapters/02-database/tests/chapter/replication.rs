@@ -1,16 +1,15 @@
 //! Which server answers a read, and how old its answer may be.
 
-use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ch02_database::catalog::GameChange;
-use ch02_database::postgres::{connect, connect_replica};
-use ch02_database::{Catalog, Consistency, Node, PgCatalog};
-use chrono::{DateTime, Utc};
-use sqlx::{Executor, PgPool};
-use testbed::PostgresCluster;
+use ch02_database::postgres::{ReadPool, connect, connect_replica};
+use ch02_database::replication::{RouterSettings, TimeWindow};
+use ch02_database::{Catalog, Consistency, ConsistencyToken, Node, PgCatalog};
+use sqlx::{Executor, PgPool, Row};
+use testbed::{Fault, PostgresCluster};
 
-use crate::support::{Store, fill_catalog, open_catalog, poll_until};
+use crate::support::{CALL_LIMIT, Store, fill_catalog, open_catalog, poll_until, within_limit};
 
 fn price(price_cents: i64) -> GameChange {
     GameChange {
@@ -51,7 +50,7 @@ async fn reads_go_to_the_replicas_in_turn() {
     .await;
 
     let (primary, replica) = (
-        in_recovery(&store.primary).await,
+        in_recovery(&ReadPool::of(&store.primary)).await,
         in_recovery(&store.replica).await,
     );
     assert_eq!(
@@ -63,115 +62,222 @@ async fn reads_go_to_the_replicas_in_turn() {
     assert_eq!(read_prices(&alone, 3).await, [(Node::Primary, 1); 3]);
 }
 
-#[tokio::test]
-async fn read_after_write_is_stale_without_waiting() {
-    let cluster = PostgresCluster::start(2).await.unwrap();
+/// A cluster with two replicas. A proxy can delay the log of each.
+async fn cluster() -> (PostgresCluster, PgPool, Vec<ReadPool>) {
+    let cluster = PostgresCluster::builder().replicas(2).wal_links();
+    let cluster = cluster.start().await.unwrap();
     let primary = connect(&cluster.url()).unwrap();
     fill_catalog(&primary).await;
-    let replicas: Vec<PgPool> = cluster
-        .replica_urls()
-        .iter()
-        .map(|url| connect_replica(url).unwrap())
-        .collect();
-    let catalog = async |timeout| PgCatalog::open(primary.clone(), replicas.clone(), timeout).await;
-    // Opening waits for the replicas, so both have the games.
-    let (fixed, long_wait) = (
-        catalog(Some(Duration::from_millis(300))).await,
-        catalog(Some(Duration::from_hours(1))).await,
-    );
-    long_wait.change(7, &price(1)).await.unwrap();
+    let urls = cluster.replica_urls();
+    let replicas = urls.iter().map(|url| connect_replica(url).unwrap());
+    (cluster, primary, replicas.collect())
+}
 
-    // The replica receives writes but does not replay them. Asynchronous replication allows that at
-    // any time; here it lasts.
-    replicas[0]
-        .execute("SELECT pg_wal_replay_pause()")
-        .await
-        .unwrap();
-    let naive = catalog(None).await;
-    let written = naive.change(7, &price(2)).await.unwrap();
-    let shown = poll_until("the paused replica answers", async || {
-        let shown = read_prices(&naive, 1).await[0];
-        (shown.0 == Node::Replica(1)).then_some(shown.1)
-    });
-    assert_eq!(
-        shown.await,
-        1,
-        "the paused replica is not stale, so this test proves nothing"
-    );
-    let token = written.token.expect("a write on PostgreSQL has a token");
-    for consistency in [Consistency::AtLeast(token), Consistency::Primary] {
-        for _ in 0..4 {
-            let read = naive.game(7, consistency).await.unwrap();
-            assert_eq!(
-                read.value.unwrap().price_cents,
-                2,
-                "{} answered a read with {consistency:?}, and showed an older price",
-                read.node
-            );
-        }
+/// All answers of a catalogue to reads directly after a write.
+#[derive(Debug, Default)]
+struct Answers {
+    stale: usize,
+    by_replicas: usize,
+}
+
+/// Writes a price and reads it, as often as `pairs` says. `demand` turns the token of the write
+/// into the consistency of the read.
+async fn write_and_read(
+    catalog: &PgCatalog,
+    pairs: i64,
+    demand: impl Fn(ConsistencyToken) -> Consistency,
+) -> Answers {
+    let mut answers = Answers::default();
+    for new_price in 1..=pairs {
+        let written = within_limit(catalog.change(7, &price(new_price))).await;
+        let token = written.unwrap().token.expect("a write has a token");
+        let read = within_limit(catalog.game(7, demand(token))).await.unwrap();
+        answers.stale += usize::from(read.value.unwrap().price_cents != new_price);
+        answers.by_replicas += usize::from(read.node != Node::Primary);
     }
+    answers
+}
 
-    let opened = catalog(Some(Duration::from_millis(300))).await;
-    for (node, shown) in read_prices(&opened, 10).await {
-        assert_eq!(
-            shown, 2,
-            "{node} answered after opening although it has not caught up"
-        );
-    }
+/// How late the replicas are in a part of the test.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lateness {
+    Normal,
+    HalfASecond,
+    Paused,
+}
 
-    fixed.change(7, &price(3)).await.unwrap();
-    let assert_no_stale_read = async || {
-        for (node, shown) in read_prices(&fixed, 10).await {
-            assert_eq!(shown, 3, "{node} has not caught up and is not ejected");
-        }
-    };
-    assert_no_stale_read().await;
-    // The background check must not restore it before it has caught up.
-    wait_for_checks(&replicas[0], 3).await;
-    assert_no_stale_read().await;
-    for new_price in 4..=8 {
-        fixed.change(7, &price(new_price)).await.unwrap();
-    }
-
-    replicas[0]
-        .execute("SELECT pg_wal_replay_resume()")
-        .await
-        .unwrap();
-    let recovered = poll_until(
-        "the replica answers reads after it has caught up",
-        async || {
-            let read = fixed.game(7, Consistency::Eventual).await.unwrap();
-            let price = read.value.unwrap().price_cents;
-            assert_eq!(price, 8, "{} answered before it had caught up", read.node);
-            (read.node == Node::Replica(1)).then_some(price)
-        },
-    );
-    assert_eq!(recovered.await, 8);
-
-    for new_price in 100..200 {
-        long_wait.change(7, &price(new_price)).await.unwrap();
-        for (node, shown) in read_prices(&long_wait, 2).await {
-            assert_eq!(shown, new_price, "the write did not wait for {node}");
+async fn set_lateness(cluster: &PostgresCluster, lateness: Lateness) {
+    for (index, url) in cluster.replica_urls().iter().enumerate() {
+        let link = cluster.wal_link(index);
+        match lateness {
+            Lateness::Normal => link.heal(),
+            Lateness::HalfASecond => link.inject(Fault::Latency {
+                delay: Duration::from_millis(500),
+                jitter: Duration::ZERO,
+            }),
+            Lateness::Paused => {
+                link.heal();
+                let server = connect(url).unwrap();
+                server
+                    .execute("SELECT pg_wal_replay_pause()")
+                    .await
+                    .unwrap();
+            }
         }
     }
 }
 
-/// Waits until the background task has asked this replica for its LSN more than `times` times.
-async fn wait_for_checks(replica: &PgPool, times: usize) {
-    let mut checks = HashSet::new();
-    poll_until("the background task checks the replica", async || {
-        let sql = "SELECT query_start FROM pg_stat_activity \
-             WHERE query LIKE '%pg_last_wal_replay_lsn()%' AND pid <> pg_backend_pid()";
-        let found: Vec<DateTime<Utc>> = sqlx::query_scalar(sql).fetch_all(replica).await.unwrap();
-        checks.extend(found);
-        (checks.len() > times).then_some(())
+#[tokio::test]
+async fn token_reads_are_never_stale() {
+    let (cluster, primary, replicas) = cluster().await;
+    let open = async |ignores_tokens| {
+        let settings = RouterSettings {
+            replay_timeout: None,
+            ignores_tokens,
+            ..RouterSettings::default()
+        };
+        PgCatalog::open(primary.clone(), replicas.clone(), settings).await
+    };
+    let (fixed, naive) = (open(false).await, open(true).await);
+    wait_for_both(&fixed).await;
+    wait_for_both(&naive).await;
+
+    for (lateness, pairs) in [
+        (Lateness::Normal, 500),
+        (Lateness::HalfASecond, 20),
+        (Lateness::Paused, 20),
+    ] {
+        set_lateness(&cluster, lateness).await;
+        let stale = write_and_read(&naive, pairs, Consistency::AtLeast).await;
+        assert!(
+            stale.stale > 0,
+            "{lateness:?}: no naive read is stale, so this test proves nothing: {stale:?}"
+        );
+        let answers = write_and_read(&fixed, pairs, Consistency::AtLeast).await;
+        assert_eq!(answers.stale, 0, "{lateness:?}: {answers:?}");
+        let primary_only = write_and_read(&fixed, 20, |_| Consistency::Primary).await;
+        assert_eq!(primary_only.by_replicas, 0);
+    }
+
+    // The replay is still paused, so the lag is larger than any window.
+    let window = Duration::from_secs(2);
+    let mut session = TimeWindow::new(window);
+    let written = fixed.change(7, &price(999)).await.unwrap();
+    let now = Instant::now();
+    session.record_write(now);
+    let price_of = async |consistency| {
+        let read = within_limit(fixed.game(7, consistency)).await.unwrap();
+        read.value.unwrap().price_cents
+    };
+    let (within, after) = (session.consistency(now), session.consistency(now + window));
+    assert_eq!(price_of(within).await, 999, "a read within the window");
+    assert_ne!(
+        price_of(after).await,
+        999,
+        "the read after the window is not stale, so this test proves nothing"
+    );
+    assert_eq!(price_of(Consistency::from(written.token)).await, 999);
+}
+
+async fn wait_for_both(catalog: &PgCatalog) {
+    poll_until("both replicas are in rotation", async || {
+        let replicas = catalog.replicas();
+        replicas
+            .iter()
+            .all(|replica| replica.is_in_rotation)
+            .then_some(())
     })
     .await;
 }
 
-async fn in_recovery(pool: &PgPool) -> bool {
-    sqlx::query_scalar("SELECT pg_is_in_recovery()")
-        .fetch_one(pool)
-        .await
-        .unwrap()
+/// Nine of ten requests of a session read, and all of them send its newest token.
+#[tokio::test]
+async fn replicas_answer_most_reads_with_tokens() {
+    let (_cluster, primary, replicas) = cluster().await;
+    // The wait ends with the replay, so a long limit makes the result independent of the machine.
+    let settings = RouterSettings {
+        replay_timeout: None,
+        token_wait: CALL_LIMIT,
+        ..RouterSettings::default()
+    };
+    let catalog = PgCatalog::open(primary, replicas, settings).await;
+    let (mut reads, mut by_replicas) = (0, 0);
+    for new_price in 1..=50 {
+        wait_for_both(&catalog).await;
+        let written = catalog.change(7, &price(new_price)).await.unwrap();
+        let mut token = written.token;
+        for _ in 0..9 {
+            let read = catalog.game(7, Consistency::from(token)).await.unwrap();
+            assert_eq!(read.value.unwrap().price_cents, new_price, "{}", read.node);
+            token = token.max(read.token);
+            reads += 1;
+            by_replicas += usize::from(read.node != Node::Primary);
+        }
+    }
+    assert!(
+        by_replicas * 10 >= reads * 9,
+        "replicas answered only {by_replicas} of {reads} reads"
+    );
+}
+
+/// How often a reader sees a smaller price than before, while the price rises all the time.
+async fn count_steps_back(catalog: &PgCatalog, reads: usize, has_token: bool) -> usize {
+    let (mut seen, mut steps_back) = (0, 0);
+    let mut token = has_token.then_some(ConsistencyToken::START);
+    for _ in 0..reads {
+        let read = within_limit(catalog.game(7, Consistency::from(token))).await;
+        let read = read.unwrap();
+        let shown = read.value.unwrap().price_cents;
+        steps_back += usize::from(shown < seen);
+        seen = shown;
+        token = token.max(read.token);
+        assert_eq!(
+            token.is_some(),
+            has_token,
+            "a read returns a token on demand"
+        );
+    }
+    steps_back
+}
+
+#[tokio::test]
+async fn monotonic_reads_never_go_back() {
+    let (cluster, primary, replicas) = cluster().await;
+    let settings = RouterSettings {
+        replay_timeout: None,
+        ..RouterSettings::default()
+    };
+    let catalog = PgCatalog::open(primary, replicas, settings).await;
+    wait_for_both(&catalog).await;
+    let write = async || {
+        for new_price in 1.. {
+            catalog.change(7, &price(new_price)).await.unwrap();
+        }
+    };
+    let read = async {
+        // Almost equal replicas find a position that was taken too early. Unequal ones find a
+        // missing token.
+        for delay in [Duration::ZERO, Duration::from_millis(300)] {
+            cluster.wal_link(1).inject(Fault::Latency {
+                delay,
+                jitter: Duration::ZERO,
+            });
+            poll_until("a reader without a token goes back", async || {
+                let steps_back = count_steps_back(&catalog, 50, false).await;
+                (steps_back > 0).then_some(())
+            })
+            .await;
+            let steps_back = count_steps_back(&catalog, 300, true).await;
+            assert_eq!(steps_back, 0, "one replica is {delay:?} late");
+        }
+    };
+    tokio::select! {
+        () = read => {}
+        () = write() => unreachable!("the writer never ends"),
+    }
+}
+
+async fn in_recovery(server: &ReadPool) -> bool {
+    let row = server.fetch_one("SELECT pg_is_in_recovery()").await;
+    row.unwrap().get(0)
 }

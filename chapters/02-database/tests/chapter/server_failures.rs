@@ -3,11 +3,10 @@
 
 use ch02_database::model::{NewOrder, PlaceOutcome};
 use ch02_database::orders::{OrderFilter, OrderSort};
-use ch02_database::postgres::{InvalidUrl, connect, connect_replica, migrate, ping};
+use ch02_database::postgres::{InvalidUrl, ReadPool, connect, connect_replica, migrate, ping};
 use ch02_database::seed::generator::{Generator, SAMPLE_ORDERS};
 use ch02_database::seed::seed_store;
 use ch02_database::{Catalog, Consistency, Node, Orders, PgCatalog, PgOrders, ShardMap};
-use sqlx::PgPool;
 use testbed::{PostgresCluster, Server, Service};
 
 use crate::support::{
@@ -40,7 +39,7 @@ async fn killed_replica_fails_no_read_and_returns() {
     let cluster = PostgresCluster::start(2).await.unwrap();
     let primary = connect(&cluster.url()).unwrap();
     fill_catalog(&primary).await;
-    let replicas: Vec<PgPool> = cluster
+    let replicas: Vec<ReadPool> = cluster
         .replica_urls()
         .iter()
         .map(|url| connect_replica(url).unwrap())

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use ch02_database::catalog::GameChange;
-use ch02_database::postgres::{connect, connect_replica, migrate};
+use ch02_database::postgres::{ReadPool, connect, connect_replica, migrate};
+use ch02_database::replication::RouterSettings;
 use ch02_database::seed::{SeedRequest, seed_store};
 use ch02_database::{Catalog, Consistency, GameId, Node, PgCatalog, PgOrders, StoreError};
 use sqlx::PgPool;
@@ -35,7 +38,7 @@ pub const LOWER_PRICE: GameChange = GameChange {
 /// Databases on the shared servers: a catalogue with one replica, and four shards.
 pub struct Store {
     pub primary: PgPool,
-    pub replica: PgPool,
+    pub replica: ReadPool,
     pub shards: Vec<PgPool>,
     // Dropped last, because the pools are connected to these databases.
     pub catalog: testbed::Postgres,
@@ -99,12 +102,12 @@ pub async fn fill_catalog(primary: &PgPool) {
         .unwrap();
 }
 
-/// A catalogue whose writes wait for its replicas.
-pub async fn open_catalog(primary: &PgPool, replicas: &[PgPool]) -> PgCatalog {
+/// A catalogue with the default settings.
+pub async fn open_catalog(primary: &PgPool, replicas: &[ReadPool]) -> PgCatalog {
     PgCatalog::open(
         primary.clone(),
         replicas.to_vec(),
-        Some(PgCatalog::REPLICATION_TIMEOUT),
+        RouterSettings::default(),
     )
     .await
 }
@@ -121,6 +124,28 @@ pub async fn poll_until<T>(condition: &str, mut poll: impl AsyncFnMut() -> Optio
     };
     let value = tokio::time::timeout(DEADLINE, polling).await;
     value.unwrap_or_else(|_| panic!("not true within {DEADLINE:?}: {condition}"))
+}
+
+/// Polls a future this many times, then drops it, as axum drops a handler when its client
+/// disconnects. The next poll comes when the future is woken, or a millisecond later. Returns
+/// whether the future was dropped before its end.
+pub async fn drop_after(polls: usize, future: impl Future) -> bool {
+    let mut future = pin!(future);
+    let mut milliseconds = tokio::time::interval(Duration::from_millis(1));
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        while milliseconds.poll_tick(context).is_ready() {}
+        if left > 0 && future.as_mut().poll(context).is_ready() {
+            return Poll::Ready(false);
+        }
+        left = left.saturating_sub(1);
+        if left == 0 {
+            Poll::Ready(true)
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// Fails the test if the call takes longer than [`CALL_LIMIT`].

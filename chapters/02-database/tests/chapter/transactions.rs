@@ -1,17 +1,12 @@
 //! Transactions that no caller can leave half done: by disconnecting, by a panic, or by ignoring an
 //! error.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
-
 use ch02_database::StoreError;
-use ch02_database::postgres::{connect, connect_replica, transact};
+use ch02_database::postgres::{connect, transact};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 
-use crate::support::{assert_unavailable, poll_until, within_limit};
+use crate::support::{assert_unavailable, drop_after, poll_until, within_limit};
 
 const INSERT: &str = "INSERT INTO notes DEFAULT VALUES";
 
@@ -35,28 +30,6 @@ async fn count(pool: &PgPool) -> i64 {
 async fn insert(pool: &PgPool) -> Result<(), StoreError> {
     transact(pool, |db| {
         Box::pin(async move { db.execute(INSERT).await.map(drop) })
-    })
-    .await
-}
-
-/// Polls a future this many times, then drops it, as axum drops a handler when its client
-/// disconnects. The next poll comes when the future is woken, or a millisecond later. Returns
-/// whether the future was dropped before its end.
-async fn drop_after(polls: usize, future: impl Future) -> bool {
-    let mut future = pin!(future);
-    let mut milliseconds = tokio::time::interval(Duration::from_millis(1));
-    let mut left = polls;
-    std::future::poll_fn(|context| {
-        while milliseconds.poll_tick(context).is_ready() {}
-        if left > 0 && future.as_mut().poll(context).is_ready() {
-            return Poll::Ready(false);
-        }
-        left = left.saturating_sub(1);
-        if left == 0 {
-            Poll::Ready(true)
-        } else {
-            Poll::Pending
-        }
     })
     .await
 }
@@ -211,27 +184,6 @@ async fn wait_for_a_lock_ends_in_time() {
     assert_unavailable(&blocked);
     holder.execute("ROLLBACK").await.unwrap();
     insert(&pool).await.unwrap();
-}
-
-#[tokio::test]
-async fn replica_rejects_writes() {
-    let database = testbed::postgres().await.unwrap();
-    let error_code = async |pool: &PgPool| {
-        let error = pool.execute("CREATE TABLE notes ()").await.unwrap_err();
-        error
-            .as_database_error()
-            .and_then(|error| error.code().map(String::from))
-    };
-    let read_only = Some("25006".to_owned());
-    // A replica behind a normal pool, and a primary behind a replica's pool.
-    assert_eq!(
-        error_code(&connect(&database.replica_url()).unwrap()).await,
-        read_only
-    );
-    assert_eq!(
-        error_code(&connect_replica(&database.url()).unwrap()).await,
-        read_only
-    );
 }
 
 #[tokio::test]

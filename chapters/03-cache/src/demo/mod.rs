@@ -16,6 +16,7 @@ use ch02_database::Catalog;
 use ch02_database::PgCatalog;
 use ch02_database::catalog::GameChange;
 use ch02_database::postgres;
+use ch02_database::replication::RouterSettings;
 use ch02_database::seed::{SeedRequest, seed_store};
 use ch03_cache::cache::COMMAND_TIMEOUT;
 use ch03_cache::{Cache, CacheStatus, MemcachedCache, MemoryCache, ProductCache, RedisCache};
@@ -146,8 +147,7 @@ impl Store {
             ..SeedRequest::default()
         };
         seed_store(&pool, &shards, request, |_, _| ()).await?;
-        // There are no replicas, so a write has nothing to wait for.
-        let catalog = PgCatalog::open(pool, Vec::new(), None).await;
+        let catalog = PgCatalog::open(pool, Vec::new(), RouterSettings::default()).await;
         let catalog = Arc::new(CountingCatalog::new(catalog));
         Ok(Store { catalog })
     }

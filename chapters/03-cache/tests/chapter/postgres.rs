@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ch02_database::PgCatalog;
 use ch02_database::postgres;
+use ch02_database::replication::RouterSettings;
 use ch02_database::seed::{SeedRequest, seed_store};
 use ch02_database::{Catalog, Consistency};
 use ch03_cache::{CacheStatus, ProductCache};
@@ -26,7 +27,7 @@ async fn product_is_read_through_redis_from_postgresql() {
     };
     seed_store(&pool, &shards, seven, |_, _| ()).await.unwrap();
     let catalog = Arc::new(CountingCatalog::new(
-        PgCatalog::open(pool, Vec::new(), None).await,
+        PgCatalog::open(pool, Vec::new(), RouterSettings::default()).await,
     ));
     let redis = RedisProxy::new().await;
     let products = ProductCache::new(redis_cache(&redis.url()), catalog.clone());

@@ -1,13 +1,13 @@
 //! News in the catalogue's database.
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
 
 use super::News;
 use crate::catalog::PgCatalog;
 use crate::model::{Article, ArticleId, StoreError};
-use crate::postgres::replace_nul;
+use crate::postgres::{ReadPool, replace_nul};
 use crate::replication::{Consistency, Read};
 
 #[async_trait]
@@ -34,23 +34,20 @@ impl News for PgCatalog {
 }
 
 async fn select_articles(
-    server: &PgPool,
+    server: &ReadPool,
     before: Option<ArticleId>,
     limit: usize,
 ) -> Result<Vec<Article>, Error> {
-    let rows = sqlx::query("SELECT * FROM news WHERE id < $1 ORDER BY id DESC LIMIT $2")
+    let query = sqlx::query("SELECT * FROM news WHERE id < $1 ORDER BY id DESC LIMIT $2")
         .bind(before.unwrap_or(ArticleId::MAX))
-        .bind(limit as i64)
-        .fetch_all(server)
-        .await?;
+        .bind(limit as i64);
+    let rows = server.fetch_all(query).await?;
     rows.iter().map(article).collect()
 }
 
-async fn select_article(server: &PgPool, slug: &str) -> Result<Option<Article>, Error> {
-    let row = sqlx::query("SELECT * FROM news WHERE slug = $1")
-        .bind(slug)
-        .fetch_optional(server)
-        .await?;
+async fn select_article(server: &ReadPool, slug: &str) -> Result<Option<Article>, Error> {
+    let query = sqlx::query("SELECT * FROM news WHERE slug = $1").bind(slug);
+    let row = server.fetch_optional(query).await?;
     row.as_ref().map(article).transpose()
 }
 

@@ -1,10 +1,11 @@
 //! SQL as a document store: one JSONB value per game.
 
-use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Error, Row};
 
 use super::page::{Author, ProductPage};
 use crate::model::{GameId, Product};
+use crate::postgres::ReadPool;
 
 /// The documents of all games, made from the tables: columns `id` and `document`. The number is
 /// [`REVIEWS_PER_PRODUCT`](crate::model::REVIEWS_PER_PRODUCT).
@@ -16,25 +17,19 @@ pub(crate) const DOCUMENTS: &str = "SELECT g.id, \
 
 // ANCHOR: document
 /// One query for the document, one for the counters of all authors: the application joins.
-pub(super) async fn page(server: &PgPool, id: GameId) -> Result<Option<ProductPage>, Error> {
-    let document: Option<String> =
-        sqlx::query_scalar("SELECT document::text FROM product_documents WHERE game_id = $1")
-            .bind(id)
-            .fetch_optional(server)
-            .await?;
-    let Some(document) = document else {
+pub(super) async fn page(server: &ReadPool, id: GameId) -> Result<Option<ProductPage>, Error> {
+    let document = "SELECT document::text FROM product_documents WHERE game_id = $1";
+    let document = sqlx::query(document).bind(id);
+    let Some(row) = server.fetch_optional(document).await? else {
         return Ok(None);
     };
     let product: Product =
-        serde_json::from_str(&document).map_err(|error| Error::Decode(error.into()))?;
+        serde_json::from_str(row.try_get(0)?).map_err(|error| Error::Decode(error.into()))?;
     let reviews = product.reviews.iter();
     let names: Vec<&str> = reviews.map(|review| review.customer.as_str()).collect();
-    let rows = sqlx::query(
-        "SELECT customer, reviews, friends FROM customer_counters WHERE customer = ANY ($1)",
-    )
-    .bind(names)
-    .fetch_all(server)
-    .await?;
+    let counters =
+        "SELECT customer, reviews, friends FROM customer_counters WHERE customer = ANY ($1)";
+    let rows = server.fetch_all(sqlx::query(counters).bind(names)).await?;
     let authors = rows.iter().map(author).collect::<Result<_, _>>()?;
     Ok(Some(ProductPage { product, authors }))
 }

@@ -1,14 +1,15 @@
 //! One query for the whole page. The columns of the game come back once for each review.
 
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Error, Row};
 
 use super::page::{Author, ProductPage};
 use crate::catalog::queries::GAME_COLUMNS;
 use crate::catalog::rows;
 use crate::model::{GameId, Product, REVIEWS_PER_PRODUCT, Review};
+use crate::postgres::ReadPool;
 
-pub(super) async fn page(server: &PgPool, id: GameId) -> Result<Option<ProductPage>, Error> {
+pub(super) async fn page(server: &ReadPool, id: GameId) -> Result<Option<ProductPage>, Error> {
     let columns = format!("g.{}", GAME_COLUMNS.replace(", ", ", g."));
     let sql = format!(
         "SELECT {columns}, r.id AS review, r.customer, r.stars, r.text, r.created_at, \
@@ -19,11 +20,10 @@ pub(super) async fn page(server: &PgPool, id: GameId) -> Result<Option<ProductPa
               ORDER BY created_at DESC, id DESC LIMIT $2) r ON true \
          WHERE g.id = $1 ORDER BY r.created_at DESC, r.id DESC"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql))
+    let query = sqlx::query(AssertSqlSafe(sql))
         .bind(id)
-        .bind(REVIEWS_PER_PRODUCT as i64)
-        .fetch_all(server)
-        .await?;
+        .bind(REVIEWS_PER_PRODUCT as i64);
+    let rows = server.fetch_all(query).await?;
     let Some(first) = rows.first() else {
         return Ok(None);
     };

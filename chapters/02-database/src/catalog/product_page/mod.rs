@@ -18,13 +18,13 @@ mod n_plus_one;
 mod page;
 
 use sqlx::Error;
-use sqlx::postgres::PgPool;
 
 pub use page::{Author, ProductPage};
 
 pub(crate) use document::{DOCUMENTS, add_to_counter, refresh_document};
 
 use crate::model::GameId;
+use crate::postgres::ReadPool;
 
 /// How the page is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum PageQuery {
 /// Reads the page of a game. `None` if the game does not exist. For [`PageQuery::Document`], also
 /// if the documents were never built.
 pub async fn product_page(
-    server: &PgPool,
+    server: &ReadPool,
     id: GameId,
     query: PageQuery,
 ) -> Result<Option<ProductPage>, Error> {

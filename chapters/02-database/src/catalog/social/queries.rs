@@ -1,30 +1,30 @@
 //! The SQL statements of friends and activity.
 
-use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Error, Row};
 
 use super::ActivityKey;
 use crate::model::{Activity, ActivityKind, Friend, GameId, Order, Review, ReviewId};
+use crate::postgres::ReadPool;
 use crate::seed::generator::SAMPLE_ORDERS;
 
 const ACTIVITY_COLUMNS: &str =
     "a.id, a.customer, a.kind, a.game_id, a.game_title, a.stars, a.created_at";
 
 pub(super) async fn select_friends(
-    server: &PgPool,
+    server: &ReadPool,
     customer: &str,
     after: &str,
     limit: usize,
 ) -> Result<Vec<Friend>, Error> {
-    let rows = sqlx::query(
+    let query = sqlx::query(
         "SELECT friend, since FROM friendships WHERE customer = $1 AND friend > $2 \
          ORDER BY friend LIMIT $3",
     )
     .bind(customer)
     .bind(after)
-    .bind(limit as i64)
-    .fetch_all(server)
-    .await?;
+    .bind(limit as i64);
+    let rows = server.fetch_all(query).await?;
     let friend = |row: &PgRow| {
         Ok(Friend {
             name: row.try_get("friend")?,
@@ -35,7 +35,7 @@ pub(super) async fn select_friends(
 }
 
 pub(super) async fn select_activity(
-    server: &PgPool,
+    server: &ReadPool,
     customer: &str,
     viewer: Option<&str>,
     before: Option<&ActivityKey>,
@@ -49,21 +49,20 @@ pub(super) async fn select_activity(
          AND (a.created_at, a.id) < (coalesce($3, 'infinity'), $4) \
          ORDER BY a.created_at DESC, a.id DESC LIMIT $5"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql))
+    let query = sqlx::query(AssertSqlSafe(sql))
         .bind(customer)
         .bind(viewer)
         .bind(before.map(|key| key.created_at))
         .bind(before.map_or("", |key| &key.id))
-        .bind(limit as i64)
-        .fetch_all(server)
-        .await?;
+        .bind(limit as i64);
+    let rows = server.fetch_all(query).await?;
     rows.iter().map(activity).collect()
 }
 
 // ANCHOR: friend_feed
 /// One range of the reader's feed, newest first. The rows were written with each event.
 pub(super) async fn select_feed(
-    server: &PgPool,
+    server: &ReadPool,
     reader: &str,
     before: Option<&ActivityKey>,
     limit: usize,
@@ -73,13 +72,12 @@ pub(super) async fn select_feed(
          WHERE f.reader = $1 AND (f.created_at, f.activity_id) < (coalesce($2, 'infinity'), $3) \
          ORDER BY f.created_at DESC, f.activity_id DESC LIMIT $4"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql))
+    let query = sqlx::query(AssertSqlSafe(sql))
         .bind(reader)
         .bind(before.map(|key| key.created_at))
         .bind(before.map_or("", |key| &key.id))
-        .bind(limit as i64)
-        .fetch_all(server)
-        .await?;
+        .bind(limit as i64);
+    let rows = server.fetch_all(query).await?;
     rows.iter().map(activity).collect()
 }
 // ANCHOR_END: friend_feed

@@ -9,6 +9,7 @@ use ch01_clones::clone::avatar::AvatarStore;
 use ch01_clones::clone::redis_sessions::{InvalidRedisUrl, RedisSessions};
 use ch02_database::StoreError;
 use ch02_database::postgres::{self, InvalidUrl};
+use ch02_database::replication::RouterSettings;
 use ch02_database::seed::{SeedError, SeedRequest, seed_store};
 use ch02_database::{PgCatalog, PgOrders};
 use ch03_cache::{Cache, CacheError, MemcachedCache, RedisCache};
@@ -108,12 +109,7 @@ impl ExternalServers {
         let orders = orders.map_err(|error| database_error("DATABASE_URL", &error))?;
         let jobs = PgJobStore::open(primary.clone()).await;
         let jobs = jobs.map_err(|error| database_error("DATABASE_URL", &error))?;
-        let catalog = PgCatalog::open(
-            primary.clone(),
-            replicas,
-            Some(PgCatalog::REPLICATION_TIMEOUT),
-        )
-        .await;
+        let catalog = PgCatalog::open(primary.clone(), replicas, RouterSettings::default()).await;
         Ok(ExternalServers {
             catalog: Arc::new(catalog),
             orders: Arc::new(orders),
@@ -131,6 +127,7 @@ impl ExternalServers {
 
     /// Closes the connections to the databases.
     pub async fn close(&self) {
+        self.catalog.close().await;
         self.primary.close().await;
         for shard in &self.shards {
             shard.close().await;
@@ -165,19 +162,19 @@ async fn cache(addresses: &Addresses) -> Result<Arc<dyn Cache>, CacheError> {
     Ok(Arc::new(MemcachedCache::new(&nodes, prefix).await?))
 }
 
-fn pool(
+fn pool<P>(
     variable: &'static str,
     url: &str,
-    connect: impl Fn(&str) -> Result<PgPool, InvalidUrl>,
-) -> Result<PgPool, ExternalServersError> {
+    connect: impl Fn(&str) -> Result<P, InvalidUrl>,
+) -> Result<P, ExternalServersError> {
     connect(url).map_err(|error| ExternalServersError::Postgres { variable, error })
 }
 
-fn pools(
+fn pools<P>(
     variable: &'static str,
     urls: &[String],
-    connect: impl Fn(&str) -> Result<PgPool, InvalidUrl>,
-) -> Result<Vec<PgPool>, ExternalServersError> {
+    connect: impl Fn(&str) -> Result<P, InvalidUrl>,
+) -> Result<Vec<P>, ExternalServersError> {
     urls.iter()
         .map(|url| pool(variable, url, &connect))
         .collect()

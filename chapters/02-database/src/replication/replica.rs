@@ -1,0 +1,194 @@
+//! One replica: its connections, and what this process knows about it.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sqlx::Error;
+
+use super::consistency::ConsistencyToken;
+use super::lag::{Lag, LagLimits};
+use super::position::Position;
+use crate::postgres::{REPLICA_QUERY_TIMEOUT, ReadPool, with_timeout};
+
+/// One replica.
+pub(crate) struct Replica {
+    /// Counted from 1.
+    pub(crate) number: usize,
+    /// The connections for reads.
+    pub(crate) pool: ReadPool,
+    /// The connection for checks.
+    checks: ReadPool,
+    state: Mutex<State>,
+}
+
+/// What this process knows about a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaStatus {
+    /// Counted from 1.
+    pub number: usize,
+    /// Whether the replica gets reads.
+    pub is_in_rotation: bool,
+    /// The largest position that the replica is known to have replayed.
+    pub replayed: ConsistencyToken,
+    /// The lag at the last successful check.
+    pub lag: Lag,
+}
+
+struct State {
+    status: ReplicaStatus,
+    /// An ejected replica returns only after it has replayed this.
+    required: ConsistencyToken,
+    /// How often the replica was ejected.
+    ejections: u64,
+}
+
+/// The limit for a check in the server.
+const CHECK_STATEMENT_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The limit for a check with its connection. A replica that needs longer gets no reads.
+const CHECK_TIMEOUT: Duration = Duration::from_millis(400);
+
+impl Replica {
+    /// A replica that gets no reads before its first successful check.
+    pub(crate) fn new(number: usize, pool: ReadPool) -> Self {
+        Replica {
+            number,
+            checks: pool.for_checks(CHECK_STATEMENT_TIMEOUT),
+            pool,
+            state: Mutex::new(State {
+                status: ReplicaStatus {
+                    number,
+                    is_in_rotation: false,
+                    replayed: ConsistencyToken::START,
+                    lag: Lag::default(),
+                },
+                required: ConsistencyToken::START,
+                ejections: 0,
+            }),
+        }
+    }
+
+    pub(crate) fn status(&self) -> ReplicaStatus {
+        self.state.lock().status
+    }
+
+    /// Stops sending reads to this replica, until a check finds that it is well again.
+    pub(crate) fn eject(&self, reason: &str) {
+        let mut state = self.state.lock();
+        state.ejections += 1;
+        if std::mem::replace(&mut state.status.is_in_rotation, false) {
+            tracing::warn!(replica = self.number, reason, "replica ejected from reads");
+        }
+    }
+
+    // ANCHOR: check
+    /// Asks the replica for its position and decides whether it gets reads.
+    pub(crate) async fn check(&self, primary: ConsistencyToken, limits: &LagLimits) {
+        let ejections = self.state.lock().ejections;
+        let position = match with_timeout(CHECK_TIMEOUT, position(&self.checks)).await {
+            Ok(position) => position,
+            Err(error) => return self.eject(&format!("its check failed: {error}")),
+        };
+        let lag = Lag::between(primary, position.complete, position.last_replay);
+        let reason = if !position.is_replica && position.complete.epoch() <= primary.epoch() {
+            // It writes its own log now, so its position says nothing about the primary's.
+            Some("it was promoted without a new epoch".to_owned())
+        } else if !limits.allow(lag) {
+            Some(format!(
+                "it is late by {} bytes and {:?}",
+                lag.bytes, lag.time
+            ))
+        } else {
+            None
+        };
+        self.state.lock().status.lag = lag;
+        self.advance(position.complete);
+        match reason {
+            Some(reason) => self.eject(&reason),
+            None => self.restore(ejections),
+        }
+    }
+    // ANCHOR_END: check
+
+    /// Sends reads to this replica again, if it was not ejected while the check was on its way.
+    fn restore(&self, ejections: u64) {
+        let mut state = self.state.lock();
+        let may_return = state.ejections == ejections
+            && state.status.replayed >= state.required
+            && !state.status.is_in_rotation;
+        if may_return {
+            state.status.is_in_rotation = true;
+            tracing::info!(replica = self.number, "replica answers reads");
+        }
+    }
+
+    /// Asks the replica for its position, over the connections for reads.
+    pub(crate) async fn position(&self) -> Result<Position, Error> {
+        let position = with_timeout(REPLICA_QUERY_TIMEOUT, position(&self.pool)).await?;
+        self.advance(position.complete);
+        Ok(position)
+    }
+
+    /// Remembers that the replica has replayed this. Answers can overtake each other.
+    fn advance(&self, replayed: ConsistencyToken) {
+        let mut state = self.state.lock();
+        state.status.replayed = state.status.replayed.max(replayed);
+    }
+
+    /// Returns when the replica has replayed `token`, or after `timeout`. In the second case it is
+    /// ejected until it has.
+    pub(crate) async fn wait_for_replay(&self, token: ConsistencyToken, timeout: Duration) {
+        {
+            let mut state = self.state.lock();
+            state.required = state.required.max(token);
+            if !state.status.is_in_rotation || state.status.replayed >= token {
+                return;
+            }
+        }
+        let poll = async {
+            let mut pauses = Pauses::default();
+            while self.position().await?.complete < token {
+                pauses.next().await;
+            }
+            Ok::<_, Error>(())
+        };
+        match tokio::time::timeout(timeout, poll).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.eject(&error.to_string()),
+            Err(_) => self.eject(&format!(
+                "it has not replayed {} within {} ms",
+                token.lsn(),
+                timeout.as_millis()
+            )),
+        }
+    }
+
+    /// Closes the connections.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+        self.checks.close().await;
+    }
+}
+
+/// The position of the server behind this pool.
+pub(crate) async fn position(server: &ReadPool) -> Result<Position, Error> {
+    let row = server.fetch_one(sqlx::query(Position::QUERY)).await?;
+    Position::from_row(&row)
+}
+
+/// The pauses between two questions for a position: 1 ms, then twice as long each time, to 10 ms.
+/// PostgreSQL 17 has no command that waits for a position (PostgreSQL 19 has `WAIT FOR LSN`).
+pub(crate) struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Pauses(Duration::from_millis(1))
+    }
+}
+
+impl Pauses {
+    pub(crate) async fn next(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,251 @@
+//! The read router: which server answers a read.
+//!
+//! A read comes from the catalogue with a [`Consistency`]. It goes to a replica in rotation that
+//! has replayed enough, or to the primary. The [`Monitor`] keeps the rotation in the background.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sqlx::Error;
+use sqlx::postgres::PgPool;
+use tokio::sync::Semaphore;
+
+use super::consistency::{Consistency, ConsistencyToken};
+use super::monitor::Monitor;
+use super::position::Position;
+use super::read::{Node, Read};
+use super::replica::{Pauses, Replica, ReplicaStatus, position};
+use super::settings::{ReplicaChoice, RouterSettings};
+use crate::model::StoreError;
+use crate::postgres::{
+    QUERY_TIMEOUT, REPLICA_QUERY_TIMEOUT, ReadPool, is_server_unavailable, with_timeout,
+};
+
+/// When a client may try again after its read was one too many for the primary.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long opening waits for the replicas.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Sends each read to a server.
+pub(crate) struct ReadRouter {
+    primary: ReadPool,
+    monitor: Arc<Monitor>,
+    next: AtomicUsize,
+    /// One permit for each read that is at the primary because no replica could answer.
+    fallback: Semaphore,
+    settings: RouterSettings,
+}
+
+impl ReadRouter {
+    /// Checks all servers. The reads of the primary get connections of their own.
+    pub(crate) async fn open(
+        primary: &PgPool,
+        replicas: Vec<ReadPool>,
+        settings: RouterSettings,
+    ) -> Self {
+        let primary = ReadPool::of(primary);
+        let limits = settings.lag_limits;
+        let monitor = Monitor::start(&primary, replicas, limits, settings.check_interval).await;
+        let router = ReadRouter {
+            primary,
+            monitor,
+            next: AtomicUsize::new(0),
+            fallback: Semaphore::new(settings.max_fallback_reads),
+            settings,
+        };
+        // Another process may have filled the store a moment ago.
+        let now = router.monitor.primary_position();
+        router.wait_for_replicas(now, OPEN_TIMEOUT).await;
+        router
+    }
+
+    // ANCHOR: read
+    /// Asks the replicas that may answer in turn. If none of them does, asks the primary.
+    pub(crate) async fn read<'s, T, Query>(
+        &'s self,
+        consistency: Consistency,
+        query: impl Fn(&'s ReadPool) -> Query,
+    ) -> Result<Read<T>, StoreError>
+    where
+        Query: Future<Output = Result<T, Error>>,
+    {
+        let token = match consistency {
+            Consistency::Eventual => None,
+            Consistency::AtLeast(_) if self.settings.ignores_tokens => None,
+            Consistency::AtLeast(token) => Some(token),
+            Consistency::Primary => return self.ask_primary(&query, false).await,
+        };
+        let mut ready = self.ready(token.unwrap_or_default());
+        if let Some(token) = token
+            && ready.is_empty()
+        {
+            ready.extend(self.wait_for_replica(token).await);
+        }
+        for replica in ready {
+            match ask_replica(replica, &query, token.is_some()).await {
+                Ok(read) => return Ok(read),
+                Err(error) if is_server_unavailable(&error) => replica.eject(&error.to_string()),
+                // Only this statement failed: the replay of a change cancelled it, or the replica
+                // does not have the table yet. Another server may answer.
+                Err(error) => tracing::info!(
+                    replica = replica.number,
+                    %error,
+                    "a read failed; asking the next server"
+                ),
+            }
+        }
+        self.fall_back(&query, token.is_some()).await
+    }
+    // ANCHOR_END: read
+
+    /// The replicas that are known to have replayed `token`, in the order in which to ask them.
+    fn ready(&self, token: ConsistencyToken) -> Vec<&Replica> {
+        let all = self.monitor.replicas();
+        let first = self.next.fetch_add(1, Ordering::Relaxed) % all.len().max(1);
+        let (earlier, later) = all.split_at(first);
+        let mut ready = Vec::with_capacity(all.len());
+        for replica in later.iter().chain(earlier) {
+            let status = replica.status();
+            if status.is_in_rotation && status.replayed >= token {
+                ready.push((status.lag.bytes, replica));
+            }
+        }
+        if self.settings.choice == ReplicaChoice::LeastLag {
+            ready.sort_by_key(|(lag, _)| *lag);
+        }
+        ready.into_iter().map(|(_, replica)| replica).collect()
+    }
+
+    // ANCHOR: wait_for_replica
+    /// Asks the replicas in rotation for their positions until one has replayed `token`. `None` if
+    /// none has in time.
+    async fn wait_for_replica(&self, token: ConsistencyToken) -> Option<&Replica> {
+        let poll = async {
+            let mut pauses = Pauses::default();
+            loop {
+                let in_rotation = self.ready(ConsistencyToken::START);
+                if in_rotation.is_empty() {
+                    return None;
+                }
+                for replica in in_rotation {
+                    match replica.position().await {
+                        Ok(position) if position.complete >= token => return Some(replica),
+                        Ok(_) => {}
+                        Err(error) => replica.eject(&error.to_string()),
+                    }
+                }
+                pauses.next().await;
+            }
+        };
+        let found = tokio::time::timeout(self.settings.token_wait, poll).await;
+        found.ok().flatten()
+    }
+    // ANCHOR_END: wait_for_replica
+
+    // ANCHOR: fall_back
+    /// Asks the primary because no replica could answer. Many clones may do so at the same moment,
+    /// so each sends only a limited number of reads at once.
+    async fn fall_back<'s, T, Query>(
+        &'s self,
+        query: &impl Fn(&'s ReadPool) -> Query,
+        wants_token: bool,
+    ) -> Result<Read<T>, StoreError>
+    where
+        Query: Future<Output = Result<T, Error>>,
+    {
+        if self.monitor.replicas().is_empty() {
+            return self.ask_primary(query, wants_token).await;
+        }
+        let Ok(_permit) = self.fallback.try_acquire() else {
+            return Err(StoreError::Overloaded {
+                retry_after: RETRY_AFTER,
+            });
+        };
+        self.ask_primary(query, wants_token).await
+    }
+    // ANCHOR_END: fall_back
+
+    async fn ask_primary<'s, T, Query>(
+        &'s self,
+        query: &impl Fn(&'s ReadPool) -> Query,
+        wants_token: bool,
+    ) -> Result<Read<T>, StoreError>
+    where
+        Query: Future<Output = Result<T, Error>>,
+    {
+        let read = async {
+            let value = query(&self.primary).await?;
+            let position = read_position(wants_token, position(&self.primary)).await?;
+            Ok::<_, Error>((value, position))
+        };
+        let (value, position) = with_timeout(QUERY_TIMEOUT, read).await?;
+        Ok(Read {
+            value,
+            node: Node::Primary,
+            token: position.map(|position| position.newest),
+        })
+    }
+
+    /// Remembers the position of a write, and waits until the replicas have replayed it, if the
+    /// settings say so.
+    pub(crate) async fn wait_for_replay(&self, token: ConsistencyToken) {
+        self.monitor.record_write(token);
+        if let Some(timeout) = self.settings.replay_timeout {
+            self.wait_for_replicas(token, timeout).await;
+        }
+    }
+
+    async fn wait_for_replicas(&self, token: ConsistencyToken, timeout: Duration) {
+        let replicas = self.monitor.replicas().iter();
+        join_all(replicas.map(|replica| replica.wait_for_replay(token, timeout))).await;
+    }
+
+    /// What this process knows about the replicas.
+    pub(crate) fn statuses(&self) -> Vec<ReplicaStatus> {
+        let replicas = self.monitor.replicas().iter();
+        replicas.map(Replica::status).collect()
+    }
+
+    /// Closes all connections.
+    pub(crate) async fn close(&self) {
+        tokio::join!(self.primary.close(), self.monitor.close());
+    }
+}
+
+/// A read on this replica, with the position that it had reached *after* the read. An earlier
+/// position could be before something that the read shows.
+async fn ask_replica<'s, T, Query>(
+    replica: &'s Replica,
+    query: &impl Fn(&'s ReadPool) -> Query,
+    wants_token: bool,
+) -> Result<Read<T>, Error>
+where
+    Query: Future<Output = Result<T, Error>>,
+{
+    let read = async {
+        let value = query(&replica.pool).await?;
+        let position = read_position(wants_token, replica.position()).await?;
+        Ok::<_, Error>((value, position))
+    };
+    let (value, position) = with_timeout(REPLICA_QUERY_TIMEOUT, read).await?;
+    Ok(Read {
+        value,
+        node: Node::Replica(replica.number),
+        token: position.map(|position| position.newest),
+    })
+}
+
+async fn read_position(
+    is_wanted: bool,
+    position: impl Future<Output = Result<Position, Error>>,
+) -> Result<Option<Position>, Error> {
+    if is_wanted {
+        position.await.map(Some)
+    } else {
+        Ok(None)
+    }
+}
