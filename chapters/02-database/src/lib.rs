@@ -19,7 +19,6 @@
 //!
 //! Left out:
 //! * The single-machine version: one SQLite file per database. Chapter 5 has it.
-//! * Consistency between processes: each process tracks only its own writes.
 //! * Fail-over of the store: [`PgCatalog`] does not use the module [`failover`] yet.
 //! * Moves that follow the load: the plan of `rebalance` counts buckets, not their orders.
 //! * Citus.

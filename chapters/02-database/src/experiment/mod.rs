@@ -11,7 +11,9 @@ pub mod failover;
 mod hashing;
 mod product_page;
 mod replicas;
+mod router_cost;
 mod shards;
+mod stale_reads;
 mod vertical;
 
 use anyhow::bail;
@@ -40,6 +42,10 @@ enum Experiment {
     CommitModes(commit_modes::Arguments),
     /// The product page with N+1 queries, with a join, and as a document
     ProductPage(Settings),
+    /// What the read router adds to a query
+    RouterCost(Settings),
+    /// Stale reads after a write: any replica, a time window, and the token
+    StaleReads(stale_reads::Arguments),
     /// A larger primary: twice the processors, more memory
     Vertical(Settings),
 }
@@ -55,6 +61,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             Experiment::Failover(arguments) => failover::run(arguments).await,
             Experiment::CommitModes(arguments) => commit_modes::run(arguments).await,
             Experiment::ProductPage(settings) => product_page::run(&settings).await,
+            Experiment::RouterCost(settings) => router_cost::run(&settings).await,
+            Experiment::StaleReads(arguments) => stale_reads::run(arguments).await,
             Experiment::Vertical(settings) => vertical::run(&settings).await,
         }
     };

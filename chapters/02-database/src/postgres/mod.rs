@@ -48,6 +48,11 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::ColumnNotFound(_)
             | sqlx::Error::Decode(_)
             | sqlx::Error::TypeNotFound { .. } => StoreError::Corrupt(error.to_string()),
+            // The cause is lost: sqlx tries again until the limit.
+            sqlx::Error::PoolTimedOut => StoreError::unavailable(
+                "no connection within the limit: the server is down, it has reached \
+                 max_connections, or this process needs more connections than its pool has",
+            ),
             error => StoreError::unavailable(error),
         }
     }

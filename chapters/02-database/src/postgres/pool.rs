@@ -35,7 +35,7 @@ pub(super) const PING_TIMEOUT: Duration = Duration::from_millis(500);
 /// The connections of one process to one database. Each needs a process on the server, and a few
 /// busy connections do more than many that compete. The server's `max_connections` (100 by default)
 /// must be enough for all processes together.
-pub(super) const MAX_CONNECTIONS: u32 = 5;
+const MAX_CONNECTIONS: u32 = 5;
 
 /// The text is not the address of a PostgreSQL database.
 #[derive(Debug, thiserror::Error)]

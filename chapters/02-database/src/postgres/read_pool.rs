@@ -4,12 +4,14 @@
 //! that writes cannot be called with it. Its sessions are read-only too, because text can hold any
 //! statement: PostgreSQL refuses a write with SQLSTATE 25006.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{Error, Execute, Executor, Postgres};
 
-use super::pool::{InvalidUrl, MAX_CONNECTIONS, connect_options, pool_options};
+use super::pool::{InvalidUrl, connect_options, pool_options};
 
 /// The limit for a connection to a replica. sqlx interprets "connection refused" as a starting
 /// server and retries until the limit. A read can ask another server instead, so it is short.
@@ -47,41 +49,53 @@ const REPLICA_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct ReadPool(PgPool);
+pub struct ReadPool {
+    pool: PgPool,
+    connects: Arc<AtomicU64>,
+}
 
 /// A pool for a replica. The first use connects, so the server may be down now.
 ///
 /// A misdirected write fails (SQLSTATE 25006) even after the replica has become a primary.
 pub fn connect_replica(url: &str) -> Result<ReadPool, InvalidUrl> {
     let options = connect_options(url)?;
-    Ok(ReadPool::new(
-        options,
-        REPLICA_ACQUIRE_TIMEOUT,
-        MAX_CONNECTIONS,
-    ))
+    let pool = pool_options(REPLICA_ACQUIRE_TIMEOUT);
+    Ok(ReadPool::new(pool, options, Arc::default()))
 }
 
 impl ReadPool {
     /// New connections to the database of `pool`. They do not take the places of its writers.
     pub fn of(pool: &PgPool) -> ReadPool {
         let options = pool.connect_options();
-        let acquire_timeout = pool.options().get_acquire_timeout();
-        ReadPool::new((*options).clone(), acquire_timeout, MAX_CONNECTIONS)
+        let pool = pool_options(pool.options().get_acquire_timeout());
+        ReadPool::new(pool, (*options).clone(), Arc::default())
     }
 
     /// One connection to the same database for the monitor, which must get its answer also while
     /// all other connections are busy. The server ends a statement after `timeout`.
     pub(crate) fn for_checks(&self, timeout: Duration) -> ReadPool {
-        let options = self.0.connect_options();
+        let options = self.pool.connect_options();
         let limit = format!("{}ms", timeout.as_millis());
         let options = (*options).clone().options([("statement_timeout", limit)]);
-        ReadPool::new(options, REPLICA_ACQUIRE_TIMEOUT, 1)
+        let pool = pool_options(REPLICA_ACQUIRE_TIMEOUT).max_connections(1);
+        ReadPool::new(pool, options, Arc::clone(&self.connects))
     }
 
-    fn new(options: PgConnectOptions, acquire_timeout: Duration, max_connections: u32) -> Self {
+    fn new(pool: PgPoolOptions, options: PgConnectOptions, connects: Arc<AtomicU64>) -> Self {
         let options = options.options([("default_transaction_read_only", "on")]);
-        let pool = pool_options(acquire_timeout).max_connections(max_connections);
-        ReadPool(pool.connect_lazy_with(options))
+        let counter = Arc::clone(&connects);
+        let pool = pool.after_connect(move |_, _| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { Ok(()) })
+        });
+        let pool = pool.connect_lazy_with(options);
+        ReadPool { pool, connects }
+    }
+
+    /// How many connections were made so far, the one for checks included. While the number stays
+    /// the same, the server has not restarted.
+    pub(crate) fn connects(&self) -> u64 {
+        self.connects.load(Ordering::SeqCst)
     }
 
     /// All rows.
@@ -89,7 +103,7 @@ impl ReadPool {
         &self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Vec<PgRow>, Error> {
-        self.0.fetch_all(query).await
+        self.pool.fetch_all(query).await
     }
 
     /// The first row, if there is one.
@@ -97,7 +111,7 @@ impl ReadPool {
         &self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> Result<Option<PgRow>, Error> {
-        self.0.fetch_optional(query).await
+        self.pool.fetch_optional(query).await
     }
 
     /// The first row. Without a row, the error is [`Error::RowNotFound`].
@@ -105,11 +119,11 @@ impl ReadPool {
         &self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> Result<PgRow, Error> {
-        self.0.fetch_one(query).await
+        self.pool.fetch_one(query).await
     }
 
     /// Closes all connections.
     pub async fn close(&self) {
-        self.0.close().await;
+        self.pool.close().await;
     }
 }

@@ -28,7 +28,8 @@ pub struct ReplicaStatus {
     pub number: usize,
     /// Whether the replica gets reads.
     pub is_in_rotation: bool,
-    /// The largest position that the replica is known to have replayed.
+    /// The largest position that the replica is known to have replayed; the beginning of the log
+    /// after a new connection.
     pub replayed: ConsistencyToken,
     /// The lag at the last successful check.
     pub lag: Lag,
@@ -36,10 +37,23 @@ pub struct ReplicaStatus {
 
 struct State {
     status: ReplicaStatus,
+    /// The number of connections when `status.replayed` was known. A server that was killed and
+    /// started again may be behind its former position, and a new connection is the sign of it.
+    connects: u64,
     /// An ejected replica returns only after it has replayed this.
     required: ConsistencyToken,
     /// How often the replica was ejected.
     ejections: u64,
+}
+
+impl State {
+    fn forget_position_after(&mut self, connects: u64) {
+        // A slower caller may bring a smaller number.
+        if self.connects < connects {
+            self.connects = connects;
+            self.status.replayed = ConsistencyToken::START;
+        }
+    }
 }
 
 /// The limit for a check in the server.
@@ -62,6 +76,7 @@ impl Replica {
                     replayed: ConsistencyToken::START,
                     lag: Lag::default(),
                 },
+                connects: 0,
                 required: ConsistencyToken::START,
                 ejections: 0,
             }),
@@ -69,7 +84,10 @@ impl Replica {
     }
 
     pub(crate) fn status(&self) -> ReplicaStatus {
-        self.state.lock().status
+        let connects = self.pool.connects();
+        let mut state = self.state.lock();
+        state.forget_position_after(connects);
+        state.status
     }
 
     /// Stops sending reads to this replica, until a check finds that it is well again.
@@ -85,6 +103,7 @@ impl Replica {
     /// Asks the replica for its position and decides whether it gets reads.
     pub(crate) async fn check(&self, primary: ConsistencyToken, limits: &LagLimits) {
         let ejections = self.state.lock().ejections;
+        let connects = self.pool.connects();
         let position = match with_timeout(CHECK_TIMEOUT, position(&self.checks)).await {
             Ok(position) => position,
             Err(error) => return self.eject(&format!("its check failed: {error}")),
@@ -102,7 +121,7 @@ impl Replica {
             None
         };
         self.state.lock().status.lag = lag;
-        self.advance(position.complete);
+        self.advance(position.complete, connects);
         match reason {
             Some(reason) => self.eject(&reason),
             None => self.restore(ejections),
@@ -124,24 +143,31 @@ impl Replica {
 
     /// Asks the replica for its position, over the connections for reads.
     pub(crate) async fn position(&self) -> Result<Position, Error> {
+        let connects = self.pool.connects();
         let position = with_timeout(REPLICA_QUERY_TIMEOUT, position(&self.pool)).await?;
-        self.advance(position.complete);
+        self.advance(position.complete, connects);
         Ok(position)
     }
 
-    /// Remembers that the replica has replayed this. Answers can overtake each other.
-    fn advance(&self, replayed: ConsistencyToken) {
+    /// Remembers that the replica has replayed this. Answers can overtake each other. `connects` is
+    /// the number of connections before the question.
+    fn advance(&self, replayed: ConsistencyToken, connects: u64) {
+        let now = self.pool.connects();
         let mut state = self.state.lock();
-        state.status.replayed = state.status.replayed.max(replayed);
+        state.forget_position_after(now);
+        if state.connects == connects {
+            state.status.replayed = state.status.replayed.max(replayed);
+        }
     }
 
+    // ANCHOR: wait_for_replay
     /// Returns when the replica has replayed `token`, or after `timeout`. In the second case it is
     /// ejected until it has.
     pub(crate) async fn wait_for_replay(&self, token: ConsistencyToken, timeout: Duration) {
         {
             let mut state = self.state.lock();
             state.required = state.required.max(token);
-            if !state.status.is_in_rotation || state.status.replayed >= token {
+            if !state.status.is_in_rotation {
                 return;
             }
         }
@@ -162,6 +188,7 @@ impl Replica {
             )),
         }
     }
+    // ANCHOR_END: wait_for_replay
 
     /// Closes the connections.
     pub(crate) async fn close(&self) {

@@ -30,6 +30,14 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long opening waits for the replicas.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A replica that may answer a read.
+#[derive(Clone, Copy)]
+struct Candidate<'r> {
+    replica: &'r Replica,
+    /// The number of connections before its position was known.
+    connects: u64,
+}
+
 /// Sends each read to a server.
 pub(crate) struct ReadRouter {
     primary: ReadPool,
@@ -85,8 +93,9 @@ impl ReadRouter {
         {
             ready.extend(self.wait_for_replica(token).await);
         }
-        for replica in ready {
-            match ask_replica(replica, &query, token.is_some()).await {
+        for candidate in ready {
+            let replica = candidate.replica;
+            match ask_replica(candidate, &query, token).await {
                 Ok(read) => return Ok(read),
                 Err(error) if is_server_unavailable(&error) => replica.eject(&error.to_string()),
                 // Only this statement failed: the replay of a change cancelled it, or the replica
@@ -103,27 +112,28 @@ impl ReadRouter {
     // ANCHOR_END: read
 
     /// The replicas that are known to have replayed `token`, in the order in which to ask them.
-    fn ready(&self, token: ConsistencyToken) -> Vec<&Replica> {
+    fn ready(&self, token: ConsistencyToken) -> Vec<Candidate<'_>> {
         let all = self.monitor.replicas();
         let first = self.next.fetch_add(1, Ordering::Relaxed) % all.len().max(1);
         let (earlier, later) = all.split_at(first);
         let mut ready = Vec::with_capacity(all.len());
         for replica in later.iter().chain(earlier) {
+            let connects = replica.pool.connects();
             let status = replica.status();
             if status.is_in_rotation && status.replayed >= token {
-                ready.push((status.lag.bytes, replica));
+                ready.push((status.lag.bytes, Candidate { replica, connects }));
             }
         }
         if self.settings.choice == ReplicaChoice::LeastLag {
             ready.sort_by_key(|(lag, _)| *lag);
         }
-        ready.into_iter().map(|(_, replica)| replica).collect()
+        ready.into_iter().map(|(_, candidate)| candidate).collect()
     }
 
     // ANCHOR: wait_for_replica
     /// Asks the replicas in rotation for their positions until one has replayed `token`. `None` if
     /// none has in time.
-    async fn wait_for_replica(&self, token: ConsistencyToken) -> Option<&Replica> {
+    async fn wait_for_replica(&self, token: ConsistencyToken) -> Option<Candidate<'_>> {
         let poll = async {
             let mut pauses = Pauses::default();
             loop {
@@ -131,11 +141,11 @@ impl ReadRouter {
                 if in_rotation.is_empty() {
                     return None;
                 }
-                for replica in in_rotation {
-                    match replica.position().await {
-                        Ok(position) if position.complete >= token => return Some(replica),
+                for candidate in in_rotation {
+                    match candidate.replica.position().await {
+                        Ok(position) if position.complete >= token => return Some(candidate),
                         Ok(_) => {}
-                        Err(error) => replica.eject(&error.to_string()),
+                        Err(error) => candidate.replica.eject(&error.to_string()),
                     }
                 }
                 pauses.next().await;
@@ -216,20 +226,36 @@ impl ReadRouter {
     }
 }
 
+// ANCHOR: ask_replica
 /// A read on this replica, with the position that it had reached *after* the read. An earlier
 /// position could be before something that the read shows.
 async fn ask_replica<'s, T, Query>(
-    replica: &'s Replica,
+    candidate: Candidate<'s>,
     query: &impl Fn(&'s ReadPool) -> Query,
-    wants_token: bool,
+    token: Option<ConsistencyToken>,
 ) -> Result<Read<T>, Error>
 where
     Query: Future<Output = Result<T, Error>>,
 {
+    let Candidate {
+        replica,
+        mut connects,
+    } = candidate;
     let read = async {
-        let value = query(&replica.pool).await?;
-        let position = read_position(wants_token, replica.position()).await?;
-        Ok::<_, Error>((value, position))
+        loop {
+            let value = query(&replica.pool).await?;
+            let position = read_position(token.is_some(), replica.position()).await?;
+            let now = replica.pool.connects();
+            if token.is_none() || now == connects {
+                return Ok::<_, Error>((value, position));
+            }
+            // The new connection may lead to a server that has restarted and is behind.
+            connects = now;
+            if token > Some(replica.position().await?.complete) {
+                let reason = "the replica has restarted and is behind its former position";
+                return Err(Error::Protocol(reason.to_owned()));
+            }
+        }
     };
     let (value, position) = with_timeout(REPLICA_QUERY_TIMEOUT, read).await?;
     Ok(Read {
@@ -238,6 +264,7 @@ where
         token: position.map(|position| position.newest),
     })
 }
+// ANCHOR_END: ask_replica
 
 async fn read_position(
     is_wanted: bool,

@@ -17,6 +17,7 @@ mod rebalance_crashes;
 mod rebalance_limits;
 mod rebalance_plan;
 mod replication;
+mod restarted_replica;
 mod rotation;
 mod seeding;
 mod server_failures;

@@ -3,9 +3,11 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ch02_database::postgres::{connect, connect_replica, transact};
-use ch02_database::{Catalog, Consistency, Node, Orders, PgOrders};
+use ch02_database::replication::RouterSettings;
+use ch02_database::{Catalog, Consistency, Node, Orders, PgCatalog, PgOrders};
 use futures_util::future::join_all;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 use testbed::{Fault, FaultProxy};
@@ -64,7 +66,13 @@ async fn silent_replica_delays_only_the_first_read() {
         .await
         .unwrap();
     let silent = connect_replica(&url_through(&store.catalog.replica_url(), &proxy)).unwrap();
-    let catalog = open_catalog(&store.primary, &[silent, store.replica.clone()]).await;
+    // The monitor never runs again, so only the failed read can eject the replica.
+    let settings = RouterSettings {
+        check_interval: Duration::from_hours(1),
+        ..RouterSettings::default()
+    };
+    let replicas = vec![silent, store.replica.clone()];
+    let catalog = PgCatalog::open(store.primary.clone(), replicas, settings).await;
     read_until_every_node_answered(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
 
     proxy.inject(Fault::Blackhole);
@@ -257,7 +265,8 @@ async fn abandoned_calls_do_not_exhaust_the_pool() {
     );
 }
 
-fn address(url: &str) -> SocketAddr {
+/// The address in a URL.
+pub fn address(url: &str) -> SocketAddr {
     let (_, rest) = url.split_once('@').unwrap();
     rest.split('/').next().unwrap().parse().unwrap()
 }

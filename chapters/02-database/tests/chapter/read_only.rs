@@ -2,6 +2,7 @@
 //! either is a documentation test of `ReadPool`.
 
 use ch02_database::postgres::{ReadPool, connect, connect_replica};
+use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, Executor};
 use testbed::PostgresCluster;
 
@@ -38,7 +39,7 @@ async fn assert_refuses_writes(server: &ReadPool, name: &str) {
     for sql in WRITES {
         let error = server.fetch_optional(AssertSqlSafe(sql)).await;
         let error = error.expect_err("the server has taken a write");
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(DatabaseError::code);
         assert_eq!(code.as_deref(), READ_ONLY, "{name}, {sql}: {error}");
     }
 }
@@ -71,7 +72,7 @@ async fn connections_for_reads_refuse_all_writes() {
     // During recovery the server refuses a write on any connection.
     let table_lock = "LOCK TABLE notes";
     let refused = connect(url).unwrap().execute(table_lock).await.unwrap_err();
-    let code = refused.as_database_error().and_then(|error| error.code());
+    let code = refused.as_database_error().and_then(DatabaseError::code);
     assert_eq!(code.as_deref(), READ_ONLY, "{refused}");
 
     let promote = connect(url).unwrap();

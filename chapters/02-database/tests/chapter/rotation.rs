@@ -5,7 +5,7 @@ use std::time::Duration;
 use ch02_database::catalog::GameChange;
 use ch02_database::postgres::{ReadPool, connect, connect_replica};
 use ch02_database::replication::{LagLimits, ReplicaChoice, RouterSettings};
-use ch02_database::{Catalog, Consistency, GameId, Node, PgCatalog, StoreError};
+use ch02_database::{Catalog, Consistency, ConsistencyToken, GameId, Node, PgCatalog, StoreError};
 use futures_util::future::join_all;
 use sqlx::{Executor, PgPool};
 use testbed::PostgresCluster;
@@ -155,6 +155,15 @@ async fn late_replicas_leave_the_rotation_and_return() {
     for read in read_20(&catalog).await {
         assert_eq!(read, (Node::Primary, 3), "no replica may answer");
     }
+    // Another process that starts now must not show less than the primary has.
+    let opened = clone.open(no_limits).await;
+    for read in read_20(&opened).await {
+        assert_eq!(
+            read,
+            (Node::Primary, 3),
+            "opening did not wait for a replica"
+        );
+    }
     fallback_reads_are_limited(&clone, &catalog).await;
 
     clone.set_replay(0, true).await;
@@ -238,7 +247,7 @@ async fn abandoned_reads_never_mix_up_rows() {
         for round in 0..125 {
             let id = |n: usize| (n % GAMES as usize) as GameId + 1;
             let abandoned = id(client * 7 + round);
-            let token = Consistency::AtLeast(Default::default());
+            let token = Consistency::AtLeast(ConsistencyToken::START);
             dropped += usize::from(drop_after(round % 10, catalog.game(abandoned, token)).await);
             let wanted = id(client * 11 + round * 3);
             let read = within_limit(catalog.game(wanted, Consistency::Eventual)).await;

@@ -7,6 +7,7 @@ use ch02_database::postgres::{InvalidUrl, ReadPool, connect, connect_replica, mi
 use ch02_database::seed::generator::{Generator, SAMPLE_ORDERS};
 use ch02_database::seed::seed_store;
 use ch02_database::{Catalog, Consistency, Node, Orders, PgCatalog, PgOrders, ShardMap};
+use sqlx::{Connection, PgConnection};
 use testbed::{PostgresCluster, Server, Service};
 
 use crate::support::{
@@ -212,6 +213,39 @@ async fn failed_shard_affects_only_its_own_customers() {
         2,
         "expected the order from before the kill and the one after, got {placed:?}"
     );
+}
+
+#[tokio::test]
+async fn full_server_is_reported_as_unavailable() {
+    let server = Server::builder(Service::Postgres)
+        .setting("max_connections", "10")
+        .start()
+        .await
+        .unwrap();
+    let primary = connect(&server.url()).unwrap();
+    fill_catalog(&primary).await;
+    primary.close().await;
+    let mut others = Vec::new();
+    while let Ok(connection) = PgConnection::connect(&server.url()).await {
+        others.push(connection);
+    }
+    assert!(others.len() >= 5, "the server was full before the test");
+
+    let catalog = open_catalog(&connect(&server.url()).unwrap(), &[]).await;
+    let read = within_limit(catalog.product(7, Consistency::Eventual)).await;
+    assert_unavailable(&read);
+    let message = common::error_chain(&read.unwrap_err());
+    assert!(message.contains("max_connections"), "{message}");
+
+    drop(others);
+    poll_until(
+        "reads succeed when connections are free again",
+        async || {
+            let read = within_limit(catalog.product(7, Consistency::Eventual)).await;
+            read.ok()
+        },
+    )
+    .await;
 }
 
 #[test]
