@@ -84,9 +84,9 @@ async fn restarted_replica_gives_no_stale_read() {
         (Node::Primary, 1),
         "the position from before the restart was believed"
     );
-    let (node, stale) = read(Consistency::Eventual).await;
-    assert!(
-        node == Node::Replica(1) && stale != 1,
-        "{node} shows {stale}: the replica is not behind, so this test proves nothing"
-    );
+    let shown: i64 = sqlx::query_scalar("SELECT price_cents FROM games WHERE id = 7")
+        .fetch_one(&paused)
+        .await
+        .unwrap();
+    assert_ne!(shown, 1, "it is not behind, so this test proves nothing");
 }
