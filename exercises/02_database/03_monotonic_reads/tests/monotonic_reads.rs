@@ -65,7 +65,8 @@ impl State {
         self.questions += 1;
         assert!(
             self.questions < 2000,
-            "one read has asked 2000 questions, and there is no end: when does the waiting end?"
+            "one read has asked 2000 questions, and there is no end. Does it pause between them, and \
+             when does the waiting end?"
         );
         let server = match server {
             Server::Primary => &mut self.primary,
@@ -107,7 +108,8 @@ impl Servers for Cluster {
             state.questions += 1;
             assert!(
                 state.questions < 2000,
-                "one read has asked 2000 questions, and there is no end: do you pause?"
+                "one read has asked 2000 questions, and there is no end. Does it pause between them, \
+                 and when does the waiting end?"
             );
             state.now
         })

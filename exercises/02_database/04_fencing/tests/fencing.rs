@@ -484,6 +484,14 @@ fn lost_answer_of_a_promotion_is_unknown() {
 #[test]
 fn unreached_storage_is_a_failure() {
     let disk = Disk::with_epoch(4);
+    disk.fail_next(Fault::NotReached);
+    let promotion = disk.node().promote(4);
+    assert_eq!(
+        (promotion, disk.epoch()),
+        (Outcome::Failed, 4),
+        "the transaction of a promotion was not begun, so nothing is stored. Is nothing known? And \
+         do you send it again?"
+    );
     let mut node = disk.primary();
     disk.fail_next(Fault::NotReached);
 
