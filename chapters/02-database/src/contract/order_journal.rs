@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use sqlx::postgres::PgPool;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::model::{NewOrder, Order, OrderId, PlaceOutcome, StoreError};
 use crate::orders::Orders;
@@ -100,12 +100,14 @@ impl OrderJournal {
         }
     }
 
-    /// Starts clients that place orders of these customers until [`stop`](Self::stop).
+    /// Starts clients that place orders of these customers until [`stop`](Self::stop). Each client
+    /// waits this long between the beginnings of two orders; zero means no wait.
     pub fn start_clients<O: Orders>(
         self: &Arc<Self>,
         count: usize,
         orders: &Arc<O>,
         customers: &[String],
+        interval: Duration,
     ) -> Vec<JoinHandle<()>> {
         self.is_stopped.store(false, Ordering::Relaxed);
         let client = |number: usize| {
@@ -113,7 +115,13 @@ impl OrderJournal {
             let customers = customers.to_vec();
             tokio::spawn(async move {
                 let mut turn = number;
+                // A timer cannot tick every zero seconds.
+                let mut timer = tokio::time::interval(interval.max(Duration::from_nanos(1)));
+                timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 while !journal.is_stopped.load(Ordering::Relaxed) {
+                    if !interval.is_zero() {
+                        timer.tick().await;
+                    }
                     let customer = &customers[turn % customers.len()];
                     journal.place(orders.as_ref(), customer).await;
                     turn += count;

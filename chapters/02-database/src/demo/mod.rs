@@ -1,6 +1,7 @@
 //! The guided demonstration on its own servers: stale reads, a killed replica, sharded orders, a
-//! denormalised page, a fail-over.
+//! moving bucket, a denormalised page, a fail-over.
 
+mod bucket_move;
 mod failover;
 mod product_page;
 mod replication;
@@ -69,9 +70,11 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     replication::kill_a_replica(&cluster, &fixed).await?;
     println!("4. Orders on four shards.");
     sharding::place_orders(&PgOrders::open(&primary, shards.clone()).await?, games).await?;
-    println!("5. The product page: normalised, and denormalised as a document.");
+    println!("5. A bucket moves to another shard while its customers order.");
+    bucket_move::move_a_bucket(&primary, &shards).await?;
+    println!("6. The product page: normalised, and denormalised as a document.");
     product_page::compare(&primary, &cluster.url(), &shards).await?;
-    println!("6. Fail-over: a primary with two synchronous standbys is killed during writes.");
+    println!("7. Fail-over: a primary with two synchronous standbys is killed during writes.");
     failover::kill_the_primary().await?;
     println!(
         "the demonstration took {:.0} s\n",

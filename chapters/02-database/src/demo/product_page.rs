@@ -1,4 +1,4 @@
-//! Part 5: the product page with N+1 queries, with a join, and as a document.
+//! Part 6: the product page with N+1 queries, with a join, and as a document.
 
 use std::time::Instant;
 

@@ -55,5 +55,5 @@ fn print_moved_orders() {
     println!("   a fifth shard would move, of {SAMPLE_ORDERS} orders:");
     println!("     {by_modulo} with `hash % shards`");
     println!("     {by_new_map} with a new even map of all buckets");
-    println!("     {minimum} if only the buckets of the new shard move (a later lesson)\n");
+    println!("     {minimum} if only the buckets of the new shard move (`rebalance`)\n");
 }

@@ -6,6 +6,7 @@
 //!
 //! Left out: other machines. The servers and their clients share the same cores.
 
+mod bucket_move;
 mod commit_modes;
 pub mod failover;
 mod hashing;
@@ -36,6 +37,8 @@ enum Experiment {
     Hashing(Settings),
     /// Orders per second on 1, 2 and 4 shards, each with the same CPU quota
     Shards(Settings),
+    /// Moves a bucket while customers order: lost orders, and how long the bucket pauses
+    BucketMove(bucket_move::Arguments),
     /// Kills the primary while clients write: lost writes, and how long clients see errors
     Failover(failover::Arguments),
     /// The values of `synchronous_commit`: latency, stale reads, and lost writes
@@ -58,6 +61,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             Experiment::Replicas(settings) => replicas::run(&settings).await,
             Experiment::Hashing(settings) => hashing::run(&settings),
             Experiment::Shards(settings) => shards::run(&settings).await,
+            Experiment::BucketMove(arguments) => bucket_move::run(arguments).await,
             Experiment::Failover(arguments) => failover::run(arguments).await,
             Experiment::CommitModes(arguments) => commit_modes::run(arguments).await,
             Experiment::ProductPage(settings) => product_page::run(&settings).await,

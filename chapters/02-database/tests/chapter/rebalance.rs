@@ -117,9 +117,14 @@ async fn move_under_writes_loses_no_order() {
     let customers = customers_of(BUCKET);
     for is_naive in [false, true] {
         let journal = OrderJournal::new();
-        let mut clients = journal.start_clients(3, &clones[0], &customers);
-        clients.extend(journal.start_clients(2, &clones[1], &customers));
-        clients.extend(journal.start_clients(2, &clones[1], &customers_of(BUCKET + 1)));
+        let mut clients = journal.start_clients(3, &clones[0], &customers, Duration::ZERO);
+        clients.extend(journal.start_clients(2, &clones[1], &customers, Duration::ZERO));
+        clients.extend(journal.start_clients(
+            2,
+            &clones[1],
+            &customers_of(BUCKET + 1),
+            Duration::ZERO,
+        ));
         let moves = [1, 2].map(|to| (to, is_naive));
         for (to, is_naive) in moves {
             move_under_writes(&store, &journal, BUCKET, to, is_naive).await;

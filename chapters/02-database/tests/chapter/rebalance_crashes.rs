@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use ch02_database::Orders;
 use ch02_database::contract::order_journal::{OrderComparison, OrderJournal};
@@ -132,7 +133,7 @@ async fn move_killed_anywhere_loses_no_order() {
     let mover = mover(&store, limits);
     let orders = Arc::new(store.pg_orders().await);
     let journal = OrderJournal::new();
-    let clients = journal.start_clients(1, &orders, &customers_of(BUCKET));
+    let clients = journal.start_clients(1, &orders, &customers_of(BUCKET), Duration::ZERO);
     let mut outcomes = Vec::new();
     // The move waits for a server many times. Each round it is killed during a later wait, until it
     // is complete before.

@@ -89,12 +89,14 @@ async fn transaction_across_the_cut_over_is_kept() {
     let store = Store::filled().await;
     let orders = store.pg_orders().await;
     let (journal, customer) = (OrderJournal::new(), &customers_of(BUCKET)[0]);
+    let before = place(&orders, customer, "before").await;
     let mut pause = PausePoint::set(BUCKET, "copied");
     let moving = start_move(mover(&store, LIMITS), BUCKET);
     pause.reached().await;
     let source = &store.shards[0];
-    // It takes the first number of the log, and commits after the second one.
-    let mut long = begin(source, &raw_order(BUCKET, 900)).await;
+    // It takes the first numbers of the log, and commits after a later one.
+    let change = format!("UPDATE orders SET quantity = 77 WHERE id = {}", before.id);
+    let mut long = begin(source, &format!("{}; {change}", raw_order(BUCKET, 900))).await;
     let set_level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
     let read = "SELECT count(*) FROM orders";
     let mut old_snapshot = begin(source, &format!("{set_level}; {read}")).await;
@@ -110,6 +112,11 @@ async fn transaction_across_the_cut_over_is_kept() {
 
     let moved = orders.get(900 * 256 + i64::from(BUCKET)).await.unwrap();
     assert!(moved.is_some(), "the order of the long transaction is lost");
+    let changed = orders.get(before.id).await.unwrap().unwrap();
+    assert_eq!(
+        changed.quantity, 77,
+        "the change of the long transaction is lost"
+    );
     for late in [&mut old_snapshot, &mut idle] {
         let insert = sqlx::AssertSqlSafe(raw_order(BUCKET, 901));
         let refused = late.execute(insert).await;
@@ -137,19 +144,18 @@ async fn move_gives_up_behind_a_long_transaction() {
     // Open before the move begins, and open before its cut-over.
     for step in [None, Some("caught-up")] {
         let mut pause = step.map(|step| PausePoint::set(BUCKET, step));
-        let insert = async |sequence| {
-            let order = raw_order(BUCKET, sequence);
-            begin(&store.shards[0], &order).await
-        };
+        // The database locks the bucket for an INSERT anyway, because of the foreign key.
+        let change = format!("UPDATE orders SET quantity = 77 WHERE bucket = {BUCKET}");
+        let change = async || begin(&store.shards[0], &change).await;
         let early = if step.is_none() {
-            Some(insert(900).await)
+            Some(change().await)
         } else {
             None
         };
         let moving = start_move(mover(&store, limits), BUCKET);
         let late = if let Some(mut pause) = pause.take() {
             pause.reached().await;
-            let late = insert(901).await;
+            let late = change().await;
             pause.proceed();
             Some(late)
         } else {

@@ -8,6 +8,7 @@ use super::error::MoveError;
 use super::fail_point::fail_point;
 use super::record::MoveStep;
 use super::source::Source;
+use crate::model::OrderId;
 use crate::postgres::transact;
 
 /// The columns of an order, without the generated one.
@@ -16,19 +17,19 @@ const COLUMNS: &str = "id, customer, game_id, quantity, total_cents, created_at,
 /// Some orders as the old shard has them.
 pub(super) struct Batch {
     /// The ids of the orders. Those that are not in `rows` are deleted on the old shard.
-    pub(super) ids: Vec<i64>,
+    pub(super) ids: Vec<OrderId>,
     /// The rows, as a JSON array.
     pub(super) rows: String,
 }
 
-/// Copies all orders of the bucket, in batches. An order that changes meanwhile is in the log.
+/// Copies the orders that the bucket has now, in batches. What changes meanwhile is in the log.
 pub(super) async fn copy(
     source: &mut Source,
     bucket_move: &Move<'_>,
     report: &mut MoveReport,
     progress: &impl Fn(MoveProgress),
 ) -> Result<(), MoveError> {
-    let total = count(&mut source.db, bucket_move).await?;
+    let (total, newest) = extent(&mut source.db, bucket_move).await?;
     create_bucket(bucket_move).await?;
     let mut last_id = 0;
     loop {
@@ -37,7 +38,7 @@ pub(super) async fn copy(
             copied: report.copied,
             total,
         });
-        let batch = read_after(&mut source.db, bucket_move, last_id).await?;
+        let batch = read_between(&mut source.db, bucket_move, last_id, newest).await?;
         let Some(id) = batch.ids.last() else {
             return Ok(());
         };
@@ -48,13 +49,15 @@ pub(super) async fn copy(
     }
 }
 
-async fn count(db: &mut PgConnection, bucket_move: &Move<'_>) -> Result<u64, MoveError> {
-    let query = sqlx::query_scalar("SELECT count(*) FROM orders WHERE bucket = $1");
-    let count: i64 = query
-        .bind(i32::from(bucket_move.bucket))
-        .fetch_one(db)
-        .await?;
-    Ok(count as u64)
+/// The number of the bucket's orders, and the greatest id.
+async fn extent(
+    db: &mut PgConnection,
+    bucket_move: &Move<'_>,
+) -> Result<(u64, OrderId), MoveError> {
+    let sql = "SELECT count(*), coalesce(max(id), 0) FROM orders WHERE bucket = $1";
+    let query = sqlx::query_as(sql).bind(i32::from(bucket_move.bucket));
+    let (count, newest): (i64, OrderId) = query.fetch_one(db).await?;
+    Ok((count as u64, newest))
 }
 
 /// Gives the new shard the bucket's row. The shard refuses customers' orders in this state.
@@ -69,19 +72,22 @@ async fn create_bucket(bucket_move: &Move<'_>) -> Result<(), MoveError> {
     Ok(create.await?)
 }
 
-/// The next orders after an id.
-async fn read_after(
+/// The next orders after an id, up to another.
+async fn read_between(
     db: &mut PgConnection,
     bucket_move: &Move<'_>,
-    last_id: i64,
+    last_id: OrderId,
+    newest: OrderId,
 ) -> Result<Batch, MoveError> {
     let row = sqlx::query(
         "SELECT coalesce(array_agg(id ORDER BY id), '{}') AS ids, \
              coalesce(json_agg(batch), '[]')::text AS rows \
-         FROM (SELECT * FROM orders WHERE bucket = $1 AND id > $2 ORDER BY id LIMIT $3) AS batch",
+         FROM (SELECT * FROM orders WHERE bucket = $1 AND id > $2 AND id <= $3 \
+             ORDER BY id LIMIT $4) AS batch",
     )
     .bind(i32::from(bucket_move.bucket))
     .bind(last_id)
+    .bind(newest)
     .bind(i64::from(bucket_move.limits.batch))
     .fetch_one(db)
     .await?;
