@@ -21,7 +21,6 @@
 //! * The single-machine version: one SQLite file per database. Chapter 5 has it.
 //! * Fail-over of the store: [`PgCatalog`] does not use the module [`failover`] yet.
 //! * Moves that follow the load: the plan of `rebalance` counts buckets, not their orders.
-//! * Citus.
 //! * Claims in the store's HTTP interface: its idempotency keys are unique for a customer only.
 //! * Replicas of the shards.
 //! * Deleting games; payment, cancellation and orders of several games.
@@ -47,6 +46,7 @@ pub mod sharding;
 pub use catalog::{Catalog, News, PgCatalog, Social};
 pub use model::{Game, GameId, Order, OrderId, StoreError};
 pub use naive::Naive;
+pub use orders::engines::citus::CitusOrders;
 pub use orders::{Orders, PgOrders};
 pub use replication::{Consistency, ConsistencyToken, Node, Read, Written};
 pub use sharding::{Bucket, ShardId, ShardMap};

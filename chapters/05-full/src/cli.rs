@@ -80,8 +80,8 @@ pub enum ServiceSource {
     Embedded,
     /// Servers in containers, with a process for each clone and worker
     Docker,
-    /// Servers at addresses from the environment: `DATABASE_URL`, `REPLICA_URLS`, `SHARD_URLS`,
-    /// `REDIS_URL`, `MEMCACHED_URLS`, `AMQP_URL`
+    /// Servers at addresses from the environment: `DATABASE_URL`, `REPLICA_URLS`, `SHARD_URLS`
+    /// (or `CITUS_URL`), `REDIS_URL`, `MEMCACHED_URLS`, `AMQP_URL`
     External,
 }
 

@@ -93,6 +93,16 @@ pub enum OrderSort {
     MostExpensive,
 }
 
+impl OrderSort {
+    /// The columns in SQL.
+    pub(super) fn columns(self) -> &'static str {
+        match self {
+            OrderSort::Newest => "id DESC",
+            OrderSort::MostExpensive => "total_cents DESC, id DESC",
+        }
+    }
+}
+
 // ANCHOR: merge
 /// The first `limit` orders of several shards. Each shard must have sent its own first `limit`
 /// orders, because all of them may be on one shard.

@@ -309,7 +309,7 @@ async fn insert(db: &mut PgConnection, id: OrderId, new: &NewOrder) -> Result<Pl
 }
 
 /// The outcome for a customer who used the key before.
-fn compare(earlier: Order, new: &NewOrder) -> PlaceOutcome {
+pub(super) fn compare(earlier: Order, new: &NewOrder) -> PlaceOutcome {
     // The price is not compared. It may have changed, and the client did not send it.
     if (earlier.game_id, earlier.quantity) == (new.game_id, new.quantity) {
         PlaceOutcome::AlreadyPlaced(earlier)

@@ -31,12 +31,9 @@ impl PgOrders {
         before: Option<OrderId>,
         limit: usize,
     ) -> Result<Gathered<Vec<Order>>, StoreError> {
-        let sort_columns = match sort {
-            OrderSort::Newest => "id DESC",
-            OrderSort::MostExpensive => "total_cents DESC, id DESC",
-        };
         let sql = self.scatter_sql(&format!(
-            "SELECT {ORDER_COLUMNS} FROM owned_orders WHERE id < $3 ORDER BY {sort_columns} LIMIT $4"
+            "SELECT {ORDER_COLUMNS} FROM owned_orders WHERE id < $3 ORDER BY {} LIMIT $4",
+            sort.columns()
         ));
         let query = |shard| {
             let query = filtered(&sql, filter).bind(before.unwrap_or(OrderId::MAX));
@@ -189,7 +186,7 @@ async fn within_deadline(
 }
 
 /// A query with the filter as its first two parameters.
-fn filtered(sql: &str, filter: &OrderFilter) -> Query<'static, Postgres, PgArguments> {
+pub(super) fn filtered(sql: &str, filter: &OrderFilter) -> Query<'static, Postgres, PgArguments> {
     sqlx::query(AssertSqlSafe(sql.to_owned()))
         .bind(filter.game_id)
         .bind(filter.min_total_cents)

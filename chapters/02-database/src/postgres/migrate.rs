@@ -4,10 +4,10 @@
 //! find nothing to do. Finished migrations are recorded in tables of this chapter, not in sqlx's
 //! default table. A migrator of another chapter can then use the same database.
 
-use sqlx::Connection;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgPool;
+use sqlx::{Connection, Executor};
 
 use super::pool::dedicated_connection;
 use crate::model::StoreError;
@@ -67,6 +67,12 @@ const SHARD: &[Step] = &[
     ),
 ];
 
+const CITUS: &[Step] = &[(
+    1,
+    "orders",
+    include_str!("../../migrations/citus/0001_orders.sql"),
+)];
+
 /// Creates or updates the tables of the catalogue and of every shard.
 ///
 /// [`StoreError::Corrupt`] if another version of the program has migrated a database and this
@@ -77,6 +83,24 @@ pub async fn migrate(primary: &PgPool, shards: &[PgPool]) -> Result<(), StoreErr
         run_migrations(shard, "shard_migrations", SHARD).await?;
     }
     Ok(())
+}
+
+/// Creates or updates the tables of a Citus coordinator, and the extension if it is missing.
+///
+/// [`StoreError::Corrupt`] if the server does not have Citus.
+pub async fn migrate_citus(coordinator: &PgPool) -> Result<(), StoreError> {
+    let function = "SELECT count(*) FROM pg_proc WHERE proname = 'create_distributed_table'";
+    let found: i64 = sqlx::query_scalar(function).fetch_one(coordinator).await?;
+    if found == 0 {
+        let created = coordinator.execute("CREATE EXTENSION citus").await;
+        created.map_err(|error| {
+            StoreError::Corrupt(format!(
+                "expected a Citus coordinator, but its database has no extension citus, and \
+                 CREATE EXTENSION citus fails: {error}"
+            ))
+        })?;
+    }
+    run_migrations(coordinator, "citus_migrations", CITUS).await
 }
 
 async fn run_migrations(

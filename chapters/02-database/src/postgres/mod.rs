@@ -21,7 +21,7 @@ mod transaction;
 
 use std::borrow::Cow;
 
-pub use migrate::migrate;
+pub use migrate::{migrate, migrate_citus};
 pub use plan_shape::plan_shape;
 pub use pool::{InvalidUrl, connect, ping};
 pub use read_pool::{ReadPool, connect_replica};

@@ -12,71 +12,22 @@ use common::hash::fnv1a;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Error, Executor, Row};
 
+use super::citus::{check_coordinator, fill_coordinator};
 use super::copy::Rows;
+use super::error::SeedError;
 use super::generator::{Generator, SAMPLE_ORDERS};
-use super::parameters::{SeedMismatch, SeedParameters, SeedRequest, check_seed_parameters};
+use super::parameters::{SeedParameters, SeedRequest, check_seed_parameters};
+use super::sample_orders::{FIRST_SEQUENCE, add_order};
 use super::social::fill_social_and_news;
 use crate::catalog::ensure_title_index;
-use crate::model::{GameId, Product, StoreError};
+use crate::model::{GameId, Product};
 use crate::postgres::dedicated_connection;
 use crate::sharding::{
-    BUCKETS, Epoch, FIRST_EPOCH, ShardId, ShardMap, bucket_of_order, insert_map, load_map,
+    Epoch, FIRST_EPOCH, ShardId, ShardMap, bucket_of_order, insert_map, load_map,
 };
 
 /// The number of games in one `COPY`: a few hundred kilobytes.
 const GAMES_PER_COPY: GameId = 1_000;
-
-/// The first sequence number of real orders in every bucket. Smaller ones belong to the sample
-/// orders, whose ids end at [`SAMPLE_ORDERS`].
-const FIRST_SEQUENCE: i64 = SAMPLE_ORDERS / BUCKETS as i64 + 1;
-
-/// Why a store cannot be filled or used.
-#[derive(Debug, thiserror::Error)]
-pub enum SeedError {
-    /// The store was filled with other numbers.
-    #[error("{0}; leave the flag out, or give the addresses of empty databases")]
-    Mismatch(#[from] SeedMismatch),
-    /// The database of a shard was filled as another shard.
-    #[error(
-        "expected the database of shard {shard} of {shards}, but it owns other buckets; give the \
-         addresses of the shards in the order in which the store was filled"
-    )]
-    WrongShard {
-        /// Counted from 0.
-        shard: ShardId,
-        /// The number of shards.
-        shards: usize,
-    },
-    /// The database of a shard is empty, but the catalogue was filled.
-    #[error(
-        "the database of shard {shard} of {shards} is empty, but the store was filled; restore \
-         that database from a backup, or correct its address"
-    )]
-    EmptyShard {
-        /// Counted from 0.
-        shard: ShardId,
-        /// The number of shards.
-        shards: usize,
-    },
-    /// The catalogue is empty, but a shard holds orders of customers.
-    #[error(
-        "the catalogue's database is empty, but shard {shard} holds orders of customers; restore \
-         the catalogue from a backup, correct its address, or give empty databases for all shards"
-    )]
-    LostCatalog {
-        /// The first shard with orders, counted from 0.
-        shard: ShardId,
-    },
-    /// A database does not answer, or holds unexpected data.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<Error> for SeedError {
-    fn from(error: Error) -> Self {
-        SeedError::Store(error.into())
-    }
-}
 
 /// Fills the databases if they are empty. Otherwise checks that they hold what the process asks
 /// for. Call [`migrate`](crate::postgres::migrate) first. `progress` gets the number of games
@@ -87,8 +38,68 @@ pub async fn seed_store(
     request: SeedRequest,
     progress: impl Fn(u64, u64) + Send + Sync,
 ) -> Result<SeedParameters, SeedError> {
+    seed(primary, OrderDatabases::Shards(shards), request, progress).await
+}
+
+/// Like [`seed_store`], with the orders on a Citus coordinator. Call
+/// [`migrate`](crate::postgres::migrate) for the catalogue and
+/// [`migrate_citus`](crate::postgres::migrate_citus) first.
+pub async fn seed_store_on_citus(
+    primary: &PgPool,
+    coordinator: &PgPool,
+    request: SeedRequest,
+    progress: impl Fn(u64, u64) + Send + Sync,
+) -> Result<SeedParameters, SeedError> {
+    let orders = OrderDatabases::Citus(coordinator);
+    seed(primary, orders, request, progress).await
+}
+
+/// Where a store has its orders.
+#[derive(Clone, Copy)]
+enum OrderDatabases<'p> {
+    /// In these databases, in the order of the shards.
+    Shards(&'p [PgPool]),
+    /// On one Citus coordinator. The table `meta` says "0 shards" then.
+    Citus(&'p PgPool),
+}
+
+impl<'p> OrderDatabases<'p> {
+    fn pools(self) -> &'p [PgPool] {
+        match self {
+            OrderDatabases::Shards(shards) => shards,
+            OrderDatabases::Citus(coordinator) => std::slice::from_ref(coordinator),
+        }
+    }
+
+    /// The number of shards in the table `meta`.
+    fn shards(self) -> usize {
+        match self {
+            OrderDatabases::Shards(shards) => shards.len(),
+            OrderDatabases::Citus(_) => 0,
+        }
+    }
+
+    /// Fails if the store was filled for the other kind.
+    fn check_kind(self, stored: SeedParameters) -> Result<(), SeedError> {
+        let name = |shards| if shards == 0 { "on Citus" } else { "on shards" };
+        let (filled, given) = (name(stored.shards), name(self.shards()));
+        if filled == given {
+            Ok(())
+        } else {
+            Err(SeedError::OtherEngine { filled, given })
+        }
+    }
+}
+
+/// Fills or checks the catalogue and the databases of the orders.
+async fn seed(
+    primary: &PgPool,
+    orders: OrderDatabases<'_>,
+    request: SeedRequest,
+    progress: impl Fn(u64, u64) + Send + Sync,
+) -> Result<SeedParameters, SeedError> {
     let request = SeedRequest {
-        shards: Some(shards.len()),
+        shards: Some(orders.shards()),
         ..request
     };
     // Dropping this future drops the connection. The server then rolls back and releases the lock.
@@ -100,37 +111,74 @@ pub async fn seed_store(
         .execute(&mut catalog)
         .await?;
     let parameters = if let Some(stored) = read_parameters(&mut catalog).await? {
-        let parameters = add_shards(&mut catalog, stored, shards.len()).await?;
-        check_seed_parameters(parameters, request)?;
-        let map = match load_map(&mut catalog).await? {
-            Some(map) => map,
-            // A version without the table has filled the store, and its map was always even.
-            None => write_map(&mut catalog, ShardMap::even(stored.shards)).await?,
-        };
-        for (shard, pool) in shards.iter().enumerate() {
-            check_buckets(pool, &map, shard).await?;
-        }
-        parameters
+        orders.check_kind(stored)?;
+        check_filled(&mut catalog, orders, stored, request).await?
     } else {
         let parameters = SeedParameters::for_new_store(request);
-        check_no_orders(shards).await?;
-        let games = GameId::from(parameters.games);
-        let generator = Generator::new(parameters.seed);
-        let map = ShardMap::even(shards.len());
-        for (shard, pool) in shards.iter().enumerate() {
-            fill_shard(pool, &map, shard, &generator, games).await?;
-        }
-        fill_catalog(&mut catalog, &generator, games, progress).await?;
-        write_map(&mut catalog, map).await?;
-        write_parameters(&mut catalog, parameters).await?;
+        check_no_orders(orders.pools()).await?;
+        fill_new(&mut catalog, orders, parameters, progress).await?;
         parameters
     };
-    fill_social_and_news(&mut catalog, shards, parameters).await?;
+    fill_social_and_news(&mut catalog, orders.pools(), parameters).await?;
     catalog.execute("COMMIT").await?;
     let _ = catalog.close().await;
     // After the commit, because the index needs the lock of the table for itself.
     ensure_title_index(primary).await?;
     Ok(parameters)
+}
+
+/// Checks a store that was filled. More addresses than before are new shards.
+async fn check_filled(
+    catalog: &mut PgConnection,
+    orders: OrderDatabases<'_>,
+    stored: SeedParameters,
+    request: SeedRequest,
+) -> Result<SeedParameters, SeedError> {
+    let parameters = add_shards(catalog, stored, orders.shards()).await?;
+    check_seed_parameters(parameters, request)?;
+    let shards = match orders {
+        OrderDatabases::Shards(shards) => shards,
+        OrderDatabases::Citus(coordinator) => {
+            check_coordinator(coordinator).await?;
+            return Ok(parameters);
+        }
+    };
+    let map = match load_map(&mut *catalog).await? {
+        Some(map) => map,
+        // A version without the table has filled the store, and its map was always even.
+        None => write_map(catalog, ShardMap::even(stored.shards)).await?,
+    };
+    for (shard, pool) in shards.iter().enumerate() {
+        check_buckets(pool, &map, shard).await?;
+    }
+    Ok(parameters)
+}
+
+/// Fills a new store: first the databases of the orders, last the catalogue.
+async fn fill_new(
+    catalog: &mut PgConnection,
+    orders: OrderDatabases<'_>,
+    parameters: SeedParameters,
+    progress: impl Fn(u64, u64) + Send + Sync,
+) -> Result<(), SeedError> {
+    let games = GameId::from(parameters.games);
+    let generator = Generator::new(parameters.seed);
+    match orders {
+        OrderDatabases::Shards(shards) => {
+            let map = ShardMap::even(shards.len());
+            for (shard, pool) in shards.iter().enumerate() {
+                fill_shard(pool, &map, shard, &generator, games).await?;
+            }
+            fill_catalog(catalog, &generator, games, progress).await?;
+            write_map(catalog, map).await?;
+        }
+        OrderDatabases::Citus(coordinator) => {
+            fill_coordinator(coordinator, &generator, games).await?;
+            fill_catalog(catalog, &generator, games, progress).await?;
+        }
+    }
+    write_parameters(catalog, parameters).await?;
+    Ok(())
 }
 
 async fn read_parameters(db: &mut PgConnection) -> Result<Option<SeedParameters>, SeedError> {
@@ -203,11 +251,11 @@ async fn check_buckets(pool: &PgPool, map: &ShardMap, shard: ShardId) -> Result<
 /// An empty catalogue is new only if no customer has ordered anything.
 async fn check_no_orders(shards: &[PgPool]) -> Result<(), SeedError> {
     for (shard, pool) in shards.iter().enumerate() {
-        let has_orders = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM orders WHERE id > $1)")
+        let first = sqlx::query("SELECT id FROM orders WHERE id > $1 LIMIT 1")
             .bind(SAMPLE_ORDERS)
-            .fetch_one(pool)
+            .fetch_optional(pool)
             .await?;
-        if has_orders {
+        if first.is_some() {
             return Err(SeedError::LostCatalog { shard });
         }
     }
@@ -231,15 +279,7 @@ async fn fill_shard(
     let buckets = bucket_numbers(map, shard);
     let mut orders = Rows::default();
     for id in (1..=SAMPLE_ORDERS).filter(|id| map.owner(bucket_of_order(*id)) == shard) {
-        let order = generator.order(id, games);
-        orders
-            .column(order.id)
-            .column(&order.customer)
-            .column(order.game_id)
-            .column(order.quantity)
-            .column(order.total_cents)
-            .column(order.created_at.to_rfc3339());
-        orders.end_row();
+        add_order(&generator.order(id, games), &mut orders);
     }
     let mut db = dedicated_connection(pool).await?;
     db.execute("BEGIN").await?;

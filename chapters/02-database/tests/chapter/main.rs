@@ -2,6 +2,7 @@
 //! PostgreSQL servers.
 
 mod bucket_mover;
+mod citus;
 mod claims;
 mod contracts;
 mod failover;

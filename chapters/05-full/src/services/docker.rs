@@ -6,7 +6,7 @@
 use futures_util::future::try_join_all;
 use testbed::{PostgresCluster, Server, Service};
 
-use super::external::Addresses;
+use super::external::{Addresses, OrderAddresses};
 
 /// How many Memcached nodes a store has: enough to see that keys are distributed.
 const MEMCACHED_NODES: usize = 3;
@@ -58,7 +58,7 @@ impl Containers {
         Addresses {
             database: self.cluster.url(),
             replicas: self.cluster.replica_urls(),
-            shards: self.shards.iter().map(Server::url).collect(),
+            orders: OrderAddresses::Shards(self.shards.iter().map(Server::url).collect()),
             redis: self.redis.url(),
             memcached: self.memcached.iter().map(Server::url).collect(),
             cache_prefix: "store:".to_owned(),

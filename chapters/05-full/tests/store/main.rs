@@ -9,6 +9,7 @@ mod on_embedded_services;
 )]
 mod on_external_services;
 
+mod citus;
 mod commands;
 mod containers;
 mod disconnects;

@@ -10,9 +10,8 @@ pub struct Addresses {
     pub database: String,
     /// `REPLICA_URLS`, separated by commas: the replicas of the primary. May be empty.
     pub replicas: Vec<String>,
-    /// `SHARD_URLS`, separated by commas: one database for each shard of the orders. Their order
-    /// must never change.
-    pub shards: Vec<String>,
+    /// Where the orders are.
+    pub orders: OrderAddresses,
     /// `REDIS_URL`: the sessions, and the product cache if there is no Memcached.
     pub redis: String,
     /// `MEMCACHED_URLS`, separated by commas: the nodes of the product cache. May be empty.
@@ -24,30 +23,48 @@ pub struct Addresses {
     pub amqp: String,
 }
 
-/// The names of all variables that are missing.
+/// The databases of the orders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderAddresses {
+    /// `SHARD_URLS`, separated by commas: one database for each shard. Their order must never
+    /// change.
+    Shards(Vec<String>),
+    /// `CITUS_URL`: the coordinator of a Citus cluster, which shards by itself.
+    Citus(String),
+}
+
+/// Why the environment does not name the servers of a store.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`--services external` reads the addresses of the servers from the environment, and these \
-     variables are not set: {}. Example: DATABASE_URL=postgres://USER@HOST:5432/DATABASE \
-     SHARD_URLS=postgres://…,postgres://… REDIS_URL=redis://HOST:6379 \
-     AMQP_URL=amqp://USER:PASSWORD@HOST:5672/%2f; \
-     optional: REPLICA_URLS=… and MEMCACHED_URLS=memcache://HOST:11211,…",
-    variables.join(", ")
-)]
-pub struct MissingAddresses {
-    variables: Vec<&'static str>,
+pub enum InvalidAddresses {
+    /// These variables are not set.
+    #[error(
+        "`--services external` reads the addresses of the servers from the environment, and these \
+         variables are not set: {}. Example: DATABASE_URL=postgres://USER@HOST:5432/DATABASE \
+         SHARD_URLS=postgres://…,postgres://… REDIS_URL=redis://HOST:6379 \
+         AMQP_URL=amqp://USER:PASSWORD@HOST:5672/%2f; \
+         optional: REPLICA_URLS=… and MEMCACHED_URLS=memcache://HOST:11211,…; \
+         CITUS_URL=postgres://… replaces SHARD_URLS",
+        .0.join(", ")
+    )]
+    Missing(Vec<&'static str>),
+    /// Both `SHARD_URLS` and `CITUS_URL` are set.
+    #[error(
+        "SHARD_URLS and CITUS_URL are both set, but the orders are in one place only; unset \
+         CITUS_URL if the store's own shards have them, or SHARD_URLS if a Citus cluster has them"
+    )]
+    ShardsAndCitus,
 }
 
 impl Addresses {
     /// Reads the environment of this process.
-    pub fn from_env() -> Result<Addresses, MissingAddresses> {
+    pub fn from_env() -> Result<Addresses, InvalidAddresses> {
         Addresses::from_variables(|name| std::env::var(name).ok())
     }
 
     /// Reads the variables from another source.
     pub fn from_variables(
         variable: impl Fn(&'static str) -> Option<String>,
-    ) -> Result<Addresses, MissingAddresses> {
+    ) -> Result<Addresses, InvalidAddresses> {
         let mut missing = Vec::new();
         let list = |name| -> Vec<String> {
             let text = variable(name).unwrap_or_default();
@@ -68,17 +85,24 @@ impl Addresses {
             required("REDIS_URL"),
             required("AMQP_URL"),
         );
-        let shards = list("SHARD_URLS");
-        if shards.is_empty() {
-            missing.push("SHARD_URLS");
-        }
+        let (shards, mut citus) = (list("SHARD_URLS"), list("CITUS_URL"));
+        let orders = match (shards.is_empty(), citus.pop()) {
+            (false, Some(_)) => return Err(InvalidAddresses::ShardsAndCitus),
+            (true, Some(coordinator)) => OrderAddresses::Citus(coordinator),
+            (is_missing, None) => {
+                if is_missing {
+                    missing.push("SHARD_URLS");
+                }
+                OrderAddresses::Shards(shards)
+            }
+        };
         if !missing.is_empty() {
-            return Err(MissingAddresses { variables: missing });
+            return Err(InvalidAddresses::Missing(missing));
         }
         Ok(Addresses {
             database,
             replicas: list("REPLICA_URLS"),
-            shards,
+            orders,
             redis,
             memcached: list("MEMCACHED_URLS"),
             cache_prefix: variable("CACHE_PREFIX").unwrap_or_else(|| "store:".to_owned()),
@@ -87,11 +111,17 @@ impl Addresses {
     }
 
     /// The variables that pass these addresses to a child process.
-    pub fn to_env(&self) -> [(&'static str, String); 7] {
+    pub fn to_env(&self) -> [(&'static str, String); 8] {
+        // An empty variable counts as not set, whatever the parent's environment contains.
+        let (shards, citus) = match &self.orders {
+            OrderAddresses::Shards(shards) => (shards.join(","), String::new()),
+            OrderAddresses::Citus(coordinator) => (String::new(), coordinator.clone()),
+        };
         [
             ("DATABASE_URL", self.database.clone()),
             ("REPLICA_URLS", self.replicas.join(",")),
-            ("SHARD_URLS", self.shards.join(",")),
+            ("SHARD_URLS", shards),
+            ("CITUS_URL", citus),
             ("REDIS_URL", self.redis.clone()),
             ("MEMCACHED_URLS", self.memcached.join(",")),
             ("CACHE_PREFIX", self.cache_prefix.clone()),
@@ -103,14 +133,18 @@ impl Addresses {
 /// How many servers of each kind. Shows no URL, because a URL may contain a password.
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (replicas, shards) = (self.replicas.len(), self.shards.len());
+        let replicas = self.replicas.len();
+        let orders = match &self.orders {
+            OrderAddresses::Shards(shards) => format!("{} shards", shards.len()),
+            OrderAddresses::Citus(_) => "orders on Citus".to_owned(),
+        };
         let cache = match self.memcached.len() {
             0 => " and the cache".to_owned(),
             nodes => format!(", {nodes} Memcached"),
         };
         write!(
             f,
-            "PostgreSQL with {replicas} replicas and {shards} shards, \
+            "PostgreSQL with {replicas} replicas and {orders}, \
              Redis for sessions{cache}, RabbitMQ"
         )
     }
@@ -146,17 +180,39 @@ mod tests {
     #[test]
     fn lists_are_comma_separated_and_may_be_empty() {
         let addresses = Addresses::from_variables(complete).unwrap();
-        assert_eq!(addresses.shards, ["postgres://b", "postgres://c"]);
+        let shards = ["postgres://b", "postgres://c"].map(str::to_owned);
+        assert_eq!(addresses.orders, OrderAddresses::Shards(shards.to_vec()));
         assert!(addresses.replicas.is_empty() && addresses.memcached.is_empty());
+    }
+
+    #[test]
+    fn citus_replaces_the_shards() {
+        let with_citus = |name: &str| match name {
+            "CITUS_URL" => Some("postgres://coordinator".to_owned()),
+            name => complete(name),
+        };
+        assert_eq!(
+            Addresses::from_variables(with_citus),
+            Err(InvalidAddresses::ShardsAndCitus)
+        );
+        let only_citus = |name: &str| with_citus(name).filter(|_| name != "SHARD_URLS");
+        let addresses = Addresses::from_variables(only_citus).unwrap();
+        let expected = OrderAddresses::Citus("postgres://coordinator".to_owned());
+        assert_eq!(addresses.orders, expected);
+        assert_eq!(reads_from_child(&addresses), Ok(addresses));
     }
 
     #[test]
     fn child_process_reads_the_same_addresses() {
         let addresses = Addresses::from_variables(complete).unwrap();
+        assert_eq!(reads_from_child(&addresses), Ok(addresses));
+    }
+
+    /// What a child process with these variables reads.
+    fn reads_from_child(addresses: &Addresses) -> Result<Addresses, InvalidAddresses> {
         let env = addresses.to_env();
-        let read = Addresses::from_variables(|name| {
+        Addresses::from_variables(|name| {
             env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone())
-        });
-        assert_eq!(read, Ok(addresses));
+        })
     }
 }

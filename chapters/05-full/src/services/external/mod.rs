@@ -7,5 +7,5 @@
 mod addresses;
 mod servers;
 
-pub use addresses::{Addresses, MissingAddresses};
+pub use addresses::{Addresses, InvalidAddresses, OrderAddresses};
 pub use servers::{ExternalServers, ExternalServersError};

@@ -10,22 +10,22 @@ use ch01_clones::clone::redis_sessions::{InvalidRedisUrl, RedisSessions};
 use ch02_database::StoreError;
 use ch02_database::postgres::{self, InvalidUrl};
 use ch02_database::replication::RouterSettings;
-use ch02_database::seed::{SeedError, SeedRequest, seed_store};
-use ch02_database::{PgCatalog, PgOrders};
+use ch02_database::seed::{SeedError, SeedRequest, seed_store, seed_store_on_citus};
+use ch02_database::{CitusOrders, Orders, PgCatalog, PgOrders};
 use ch03_cache::{Cache, CacheError, MemcachedCache, RedisCache};
 use ch04_async::rabbitmq::RabbitError;
 use ch04_async::{PageStore, PgJobStore, RabbitEventBus, RabbitQueue};
 use common::error_chain;
 use sqlx::PgPool;
 
-use super::Addresses;
+use super::{Addresses, OrderAddresses};
 use crate::services::data_dir::{DataDir, DataDirError};
 use crate::services::health::Health;
 
 /// The connections of one process to its servers.
 pub struct ExternalServers {
     pub(crate) catalog: Arc<PgCatalog>,
-    pub(crate) orders: Arc<PgOrders>,
+    pub(crate) orders: Arc<dyn Orders>,
     pub(crate) sessions: Arc<RedisSessions>,
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) queue: Arc<RabbitQueue>,
@@ -34,7 +34,8 @@ pub struct ExternalServers {
     pub(crate) pages: PageStore,
     pub(crate) avatars: AvatarStore,
     primary: PgPool,
-    shards: Vec<PgPool>,
+    /// The shards, or the Citus coordinator.
+    order_databases: Vec<PgPool>,
 }
 
 /// Why a process cannot connect to the servers of its store.
@@ -92,27 +93,34 @@ impl ExternalServers {
             &addresses.replicas,
             postgres::connect_replica,
         )?;
-        let shards = pools("SHARD_URLS", &addresses.shards, postgres::connect)?;
+        let (variable, order_urls) = match &addresses.orders {
+            OrderAddresses::Shards(shards) => ("SHARD_URLS", shards.as_slice()),
+            OrderAddresses::Citus(coordinator) => ("CITUS_URL", std::slice::from_ref(coordinator)),
+        };
+        let order_databases = pools(variable, order_urls, postgres::connect)?;
         let sessions = Arc::new(RedisSessions::new(&addresses.redis)?);
         let cache = cache(addresses).await?;
         let queue = Arc::new(RabbitQueue::new(&addresses.amqp)?);
         let events = Arc::new(RabbitEventBus::new(&addresses.amqp)?);
 
         ping("DATABASE_URL", &primary).await?;
-        for shard in &shards {
-            ping("SHARD_URLS", shard).await?;
+        for database in &order_databases {
+            ping(variable, database).await?;
         }
-        let migrated = postgres::migrate(&primary, &shards).await;
-        migrated.map_err(|error| database_error("DATABASE_URL or SHARD_URLS", &error))?;
-        seed_store(&primary, &shards, request, progress).await?;
-        let orders = PgOrders::open(&primary, shards.clone()).await;
-        let orders = orders.map_err(|error| database_error("DATABASE_URL", &error))?;
+        let orders: Arc<dyn Orders> = match &addresses.orders {
+            OrderAddresses::Shards(_) => {
+                open_shards(&primary, &order_databases, request, progress).await?
+            }
+            OrderAddresses::Citus(_) => {
+                open_citus(&primary, &order_databases[0], request, progress).await?
+            }
+        };
         let jobs = PgJobStore::open(primary.clone()).await;
         let jobs = jobs.map_err(|error| database_error("DATABASE_URL", &error))?;
         let catalog = PgCatalog::open(primary.clone(), replicas, RouterSettings::default()).await;
         Ok(ExternalServers {
             catalog: Arc::new(catalog),
-            orders: Arc::new(orders),
+            orders,
             sessions,
             cache,
             queue,
@@ -121,7 +129,7 @@ impl ExternalServers {
             pages: PageStore::new(dir.object_store("pages")?),
             avatars: AvatarStore::new(dir.object_store("uploads")?),
             primary,
-            shards,
+            order_databases,
         })
     }
 
@@ -129,8 +137,8 @@ impl ExternalServers {
     pub async fn close(&self) {
         self.catalog.close().await;
         self.primary.close().await;
-        for shard in &self.shards {
-            shard.close().await;
+        for database in &self.order_databases {
+            database.close().await;
         }
     }
 }
@@ -143,11 +151,39 @@ impl ExternalServers {
 impl Health for ExternalServers {
     async fn check(&self) -> Result<(), StoreError> {
         postgres::ping(&self.primary).await?;
-        for shard in &self.shards {
-            postgres::ping(shard).await?;
+        for database in &self.order_databases {
+            postgres::ping(database).await?;
         }
         Ok(())
     }
+}
+
+async fn open_shards(
+    primary: &PgPool,
+    shards: &[PgPool],
+    request: SeedRequest,
+    progress: impl Fn(u64, u64) + Send + Sync,
+) -> Result<Arc<PgOrders>, ExternalServersError> {
+    let migrated = postgres::migrate(primary, shards).await;
+    migrated.map_err(|error| database_error("DATABASE_URL or SHARD_URLS", &error))?;
+    seed_store(primary, shards, request, progress).await?;
+    let orders = PgOrders::open(primary, shards.to_vec()).await;
+    let orders = orders.map_err(|error| database_error("DATABASE_URL", &error))?;
+    Ok(Arc::new(orders))
+}
+
+async fn open_citus(
+    primary: &PgPool,
+    coordinator: &PgPool,
+    request: SeedRequest,
+    progress: impl Fn(u64, u64) + Send + Sync,
+) -> Result<Arc<CitusOrders>, ExternalServersError> {
+    let migrated = postgres::migrate(primary, &[]).await;
+    migrated.map_err(|error| database_error("DATABASE_URL", &error))?;
+    let migrated = postgres::migrate_citus(coordinator).await;
+    migrated.map_err(|error| database_error("CITUS_URL", &error))?;
+    seed_store_on_citus(primary, coordinator, request, progress).await?;
+    Ok(Arc::new(CitusOrders::new(coordinator.clone())))
 }
 
 async fn cache(addresses: &Addresses) -> Result<Arc<dyn Cache>, CacheError> {

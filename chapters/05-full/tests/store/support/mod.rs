@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use ch05_full::cli::{ServeArgs, ServiceSource};
 use ch05_full::commands::serve::single_process::SingleProcessStore;
-use ch05_full::services::external::Addresses;
+use ch05_full::services::external::{Addresses, OrderAddresses};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 pub use client::{Client, DEADLINE, TextResponse, poll_until, send};
@@ -76,7 +76,7 @@ impl TestStore {
         let mut addresses = Addresses {
             database: database.url(),
             replicas: vec![database.replica_url()],
-            shards: schemas(&database.url(), 4).await,
+            orders: OrderAddresses::Shards(schemas(&database.url(), 4).await),
             redis: redis.url(),
             memcached: memcached
                 .nodes()
