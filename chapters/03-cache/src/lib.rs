@@ -18,7 +18,6 @@
 //! * Processes that share a cache: the race that [`object_cache`] prevents within one process is
 //!   open between processes. A lease would close it.
 //! * A stampede: many readers that miss at the same time all ask the database.
-//! * A replica that lags behind the write: its old value goes into the cache.
 //! * Redis replicas and Redis Cluster; adding a Memcached node while the store runs; nodes of
 //!   different sizes; a limit on connections.
 //! * Two ways in which an old value stays until its time to live ends: a `delete` fails and the

@@ -35,5 +35,5 @@ pub use jobs::{
     Job, JobHandler, JobMessage, JobState, JobStore, JobUpdate, MemoryJobStore, PgJobStore,
     Progress, Worker,
 };
-pub use prerender::{PagePublisher, PageStore, StoredPage};
+pub use prerender::{ChangedGame, PagePublisher, PageStore, StoredPage};
 pub use queue::{AckHandle, Delivery, JobQueue, MemoryQueue, QueueError, RabbitQueue};

@@ -224,7 +224,7 @@ pub async fn find_user_quickly(sessions: &dyn SessionStore, headers: &HeaderMap)
 }
 
 /// The session id in the cookie. An invalid value counts as no cookie.
-fn session_id(headers: &HeaderMap) -> Option<SessionId> {
+pub fn session_id(headers: &HeaderMap) -> Option<SessionId> {
     cookie_values(headers, SESSION_COOKIE).find_map(|value| SessionId::parse(&value))
 }
 

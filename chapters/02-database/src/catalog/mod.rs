@@ -27,7 +27,7 @@ pub use search_index::{TitleSearch, ensure_title_index};
 pub use social::{ActivityKey, InvalidActivityKey, Social};
 
 use crate::model::{Game, GameId, Listing, Product, Review, ReviewId, StoreError};
-use crate::replication::{Consistency, Read, Written};
+use crate::replication::{Consistency, ConsistencyToken, Read, Written};
 
 /// The games and their reviews.
 #[async_trait]
@@ -82,6 +82,15 @@ pub trait Catalog: Send + Sync + 'static {
         review: ReviewId,
         customer: &str,
     ) -> Result<Written<DeleteOutcome>, StoreError>;
+
+    /// The position that each replica is known to have replayed, also those that get no reads. No
+    /// server is asked, so a replica may be further. Empty in a database without replicas.
+    ///
+    /// A pin may be released when *all* of these have reached its token. A cache reads at least at
+    /// the lowest of them, which costs no wait.
+    fn replica_positions(&self) -> Vec<ConsistencyToken> {
+        Vec::new()
+    }
 }
 
 /// Which games to list. A filter that is `None` accepts every game.

@@ -1,6 +1,7 @@
 //! The contracts: what every implementation of [`Catalog`](crate::Catalog),
-//! [`Social`](crate::Social), [`News`](crate::News) and [`Orders`](crate::Orders) must do. The
-//! tests of each implementation call these functions.
+//! [`Social`](crate::Social), [`News`](crate::News), [`Orders`](crate::Orders) and
+//! [`PinStore`](crate::replication::pins::PinStore) must do. The tests of each implementation call
+//! these functions.
 //!
 //! Each function takes a newly seeded store, works with it, and panics at the first broken promise.
 //! The message names the likely mistake. What only some implementations promise, such as
@@ -14,10 +15,12 @@ mod client;
 mod consistency;
 mod news;
 mod orders;
+mod pins;
 mod reviews;
 mod social;
 
 pub use catalog::check_catalog;
 pub use news::check_news;
 pub use orders::{check_order_queries, check_orders};
+pub use pins::check_pins;
 pub use social::check_social;

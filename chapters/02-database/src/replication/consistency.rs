@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::lsn::Lsn;
 
 /// How old the answer to a read may be.
@@ -36,7 +38,10 @@ impl From<Option<ConsistencyToken>> for Consistency {
 /// Tokens are ordered: first by the cluster's epoch, then by the position. A fail-over begins a
 /// new epoch. The new primary has everything of the old epoch that still exists, even if its
 /// log is shorter than the old primary's log was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(into = "String", try_from = "String")]
 pub struct ConsistencyToken {
     epoch: u32,
     lsn: Lsn,
@@ -95,6 +100,21 @@ impl FromStr for ConsistencyToken {
         let epoch = u32::from_str_radix(epoch, 16).map_err(|_| InvalidToken)?;
         let lsn = u64::from_str_radix(lsn, 16).map_err(|_| InvalidToken)?;
         Ok(ConsistencyToken::new(epoch, Lsn::from_bytes(lsn)))
+    }
+}
+
+/// For cache entries and messages.
+impl From<ConsistencyToken> for String {
+    fn from(token: ConsistencyToken) -> Self {
+        token.to_string()
+    }
+}
+
+impl TryFrom<String> for ConsistencyToken {
+    type Error = InvalidToken;
+
+    fn try_from(text: String) -> Result<Self, InvalidToken> {
+        text.parse()
     }
 }
 

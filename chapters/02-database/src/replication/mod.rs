@@ -7,12 +7,14 @@
 //! | `lsn.rs`, `position.rs`, `lag.rs` | how far a server is, and how far behind |
 //! | `router.rs`, `settings.rs` | which server answers a read |
 //! | `replica.rs`, `monitor.rs` | which replicas may, checked in the background |
+//! | `pins/` | which position the reads of a user need, stored for all clones |
 //! | `time_window.rs` | the way of Rails, for comparison |
 
 mod consistency;
 mod lag;
 mod lsn;
 mod monitor;
+pub mod pins;
 mod position;
 mod read;
 mod replica;

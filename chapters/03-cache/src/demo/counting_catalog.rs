@@ -8,7 +8,7 @@ use ch02_database::catalog::{
     DeleteOutcome, GameChange, GamePage, GameQuery, GameVersion, NewReview,
 };
 use ch02_database::model::{Game, Product, Review, ReviewId};
-use ch02_database::{Catalog, Consistency, GameId, Read, StoreError, Written};
+use ch02_database::{Catalog, Consistency, ConsistencyToken, GameId, Read, StoreError, Written};
 
 /// One query for the game, one for its reviews.
 pub const QUERIES_PER_PRODUCT: usize = 2;
@@ -86,5 +86,8 @@ impl<C: Catalog> Catalog for CountingCatalog<C> {
         customer: &str,
     ) -> Result<Written<DeleteOutcome>, StoreError> {
         self.catalog.delete_review(id, review, customer).await
+    }
+    fn replica_positions(&self) -> Vec<ConsistencyToken> {
+        self.catalog.replica_positions()
     }
 }

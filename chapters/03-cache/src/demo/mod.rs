@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use ch02_database::Catalog;
 use ch02_database::PgCatalog;
 use ch02_database::catalog::GameChange;
 use ch02_database::postgres;
 use ch02_database::replication::RouterSettings;
 use ch02_database::seed::{SeedRequest, seed_store};
+use ch02_database::{Catalog, Consistency};
 use ch03_cache::cache::COMMAND_TIMEOUT;
 use ch03_cache::{Cache, CacheStatus, MemcachedCache, MemoryCache, ProductCache, RedisCache};
 use testbed::{Server, Service};
@@ -98,7 +98,7 @@ pub async fn run() -> anyhow::Result<()> {
         node.port()
     );
     println!(
-        "   Remove `clones[0].invalidate(7)` from src/demo/mod.rs. Which clones are stale then?"
+        "   Remove `clones[0].invalidate(…)` from src/demo/mod.rs. Which clones are stale then?"
     );
     println!(
         "   Remove `self.circuit_breaker.allow()?` from `get` in src/cache/redis.rs.\n      \
@@ -165,8 +165,8 @@ impl Store {
             let (clone, id) = (&clones[n as usize % 3], i64::from(n % GAMES + 1));
             let read_start = Instant::now();
             let lookup = match mode {
-                ReadMode::WithoutCache => clone.bypass(id).await?,
-                ReadMode::Cached => clone.get(id).await?,
+                ReadMode::WithoutCache => clone.bypass(id, Consistency::Eventual).await?,
+                ReadMode::Cached => clone.get(id, Consistency::Eventual).await?,
             };
             waited += usize::from(read_start.elapsed() >= COMMAND_TIMEOUT);
             ensure!(lookup.product.is_some(), "game {id} is missing");
@@ -184,13 +184,13 @@ impl Store {
             price_cents: Some(cents),
             ..GameChange::default()
         };
-        self.catalog.change(7, &new_price).await?;
-        clones[0].invalidate(7).await?;
+        let written = self.catalog.change(7, &new_price).await?;
+        clones[0].invalidate(7, written.token).await?;
         let mut stale = 0;
         print!("   Clone 1 sets game 7 to {cents} cents and invalidates it.\n   The clones return");
         for clone in clones {
             let shown = clone
-                .get(7)
+                .get(7, Consistency::Eventual)
                 .await?
                 .product
                 .context("game 7 is missing")?
@@ -217,7 +217,7 @@ async fn fail_redis(store: &Store) -> anyhow::Result<()> {
         "   killed (SIGKILL)        {reads}, {} ms, and every read succeeded",
         reads.elapsed.as_millis()
     );
-    let Err(error) = clones[0].invalidate(7).await else {
+    let Err(error) = clones[0].invalidate(7, None).await else {
         bail!("expected the invalidation to fail, because Redis is dead");
     };
     println!("      An invalidation fails with \"{error}\".");
@@ -246,7 +246,7 @@ async fn fail_redis(store: &Store) -> anyhow::Result<()> {
 /// Waits for a hit and returns how long that took.
 async fn wait_for_hit(clone: &ProductCache) -> anyhow::Result<Duration> {
     let start = Instant::now();
-    while clone.get(7).await?.status != CacheStatus::Hit {
+    while clone.get(7, Consistency::Eventual).await?.status != CacheStatus::Hit {
         ensure!(
             start.elapsed() < DEADLINE,
             "no hit within {DEADLINE:?}, although Redis is up"

@@ -5,6 +5,7 @@
 //! change of *any* part deletes that key. This is simpler than cached queries, because every writer
 //! knows the key.
 
+mod entry;
 mod product;
 
 pub use product::{CacheStatus, Lookup, PRODUCT_TTL, ProductCache};

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use ch02_database::Consistency;
 use ch03_cache::{Cache, MemoryCache, ProductCache};
 
 use crate::counting_catalog::QUERIES_PER_PRODUCT;
@@ -25,7 +26,7 @@ async fn reads_of_each_game(catalog: &CountingGames, clones: &[ProductCache]) ->
     for _ in 0..10 {
         for clone in clones {
             for id in 1..=7 {
-                clone.get(id).await.unwrap();
+                clone.get(id, Consistency::Eventual).await.unwrap();
             }
         }
     }
@@ -69,7 +70,7 @@ async fn prices_after_a_change(cache: impl Fn() -> Arc<dyn Cache>) -> [i64; 3] {
         price(clone).await;
     }
     set_price(&catalog, 1).await;
-    clones[0].invalidate(7).await.unwrap();
+    clones[0].invalidate(7, None).await.unwrap();
     [
         price(&clones[0]).await,
         price(&clones[1]).await,

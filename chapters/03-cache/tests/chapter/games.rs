@@ -43,7 +43,7 @@ pub async fn set_price(catalog: &Arc<CountingCatalog<impl Catalog>>, cents: i64)
 /// The price of game 7 as a reader of the cache sees it.
 pub async fn price(products: &ProductCache) -> i64 {
     products
-        .get(7)
+        .get(7, Consistency::Eventual)
         .await
         .unwrap()
         .product
@@ -112,8 +112,8 @@ impl Catalog for Games {
 }
 
 /// The tests only read and change products.
-fn unsupported<T>() -> Result<T, StoreError> {
+pub fn unsupported<T>() -> Result<T, StoreError> {
     Err(StoreError::unavailable(
-        "the database double only supports products",
+        "the database double supports products only",
     ))
 }

@@ -10,6 +10,8 @@ mod counting_catalog;
 mod clones;
 mod contract;
 mod games;
+mod late_catalog;
+mod late_replica;
 mod memcached;
 mod postgres;
 mod product;

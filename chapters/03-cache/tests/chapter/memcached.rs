@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use ch02_database::Consistency;
 use ch03_cache::cache::COMMAND_TIMEOUT;
 use ch03_cache::object_cache::PRODUCT_TTL;
 use ch03_cache::{Cache, CacheError, CacheStatus, MemcachedCache, ProductCache, RedisCache};
@@ -103,14 +104,14 @@ async fn dead_node_loses_only_its_own_keys() {
     let products = ProductCache::new(cache.clone(), games(60));
     let is_on_killable = |id: i64| cache.node_of(&format!("product:{id}")) == 2;
     for id in 1..=60 {
-        products.get(id).await.unwrap();
+        products.get(id, Consistency::Eventual).await.unwrap();
     }
 
     killable.kill().await.unwrap();
     // The second round would find a key that had moved to another node.
     for round in 1..=2 {
         for id in 1..=60 {
-            let lookup = products.get(id).await.unwrap();
+            let lookup = products.get(id, Consistency::Eventual).await.unwrap();
             let expected = if is_on_killable(id) {
                 CacheStatus::Bypass
             } else {
@@ -126,17 +127,22 @@ async fn dead_node_loses_only_its_own_keys() {
         "all keys are on one side, so this test proves nothing"
     );
     assert!(
-        products.invalidate(lost[0]).await.is_err(),
+        products.invalidate(lost[0], None).await.is_err(),
         "a failed invalidation must return an error to the writer"
     );
     assert!(
-        products.invalidate(kept[0]).await.is_ok(),
+        products.invalidate(kept[0], None).await.is_ok(),
         "the node of this key is up, so the invalidation must succeed"
     );
 
     killable.start_again().await.unwrap();
     poll_until("hits from the restarted node", async || {
-        products.get(lost[0]).await.unwrap().status == CacheStatus::Hit
+        products
+            .get(lost[0], Consistency::Eventual)
+            .await
+            .unwrap()
+            .status
+            == CacheStatus::Hit
     })
     .await;
 }

@@ -33,7 +33,7 @@ async fn product_is_read_through_redis_from_postgresql() {
     let products = ProductCache::new(redis_cache(&redis.url()), catalog.clone());
 
     for expected in [CacheStatus::Miss, CacheStatus::Hit, CacheStatus::Hit] {
-        let lookup = products.get(7).await.unwrap();
+        let lookup = products.get(7, Consistency::Eventual).await.unwrap();
         assert_eq!(lookup.status, expected);
         assert_eq!(
             lookup.product,
@@ -44,7 +44,7 @@ async fn product_is_read_through_redis_from_postgresql() {
     assert_eq!(catalog.take_queries(), QUERIES_PER_PRODUCT);
 
     set_price(&catalog, 1).await;
-    products.invalidate(7).await.unwrap();
+    products.invalidate(7, None).await.unwrap();
     assert_eq!(
         price(&products).await,
         1,
@@ -52,7 +52,7 @@ async fn product_is_read_through_redis_from_postgresql() {
     );
 
     redis.proxy.inject(Fault::Refuse);
-    let lookup = products.get(7).await.unwrap();
+    let lookup = products.get(7, Consistency::Eventual).await.unwrap();
     assert_eq!(lookup.status, CacheStatus::Bypass);
     assert_eq!(
         lookup.product,

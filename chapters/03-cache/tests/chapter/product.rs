@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ch02_database::Node;
+use ch02_database::{Consistency, Node};
 use ch03_cache::{Cache, CacheError, CacheStatus, MemoryCache, ProductCache};
 
 use crate::counting_catalog::QUERIES_PER_PRODUCT;
@@ -38,7 +38,7 @@ async fn hundred_reads_query_the_database_once() {
     let (products, _) = cached(&catalog);
 
     for n in 0..100 {
-        let lookup = products.get(7).await.unwrap();
+        let lookup = products.get(7, Consistency::Eventual).await.unwrap();
         let expected = if n == 0 {
             CacheStatus::Miss
         } else {
@@ -60,7 +60,7 @@ async fn hundred_reads_query_the_database_once() {
 async fn write_is_visible_after_invalidation() {
     let catalog = seven_games();
     let (products, _) = cached(&catalog);
-    products.get(7).await.unwrap();
+    products.get(7, Consistency::Eventual).await.unwrap();
 
     set_price(&catalog, 1).await;
     assert_ne!(
@@ -69,7 +69,7 @@ async fn write_is_visible_after_invalidation() {
         "without an invalidation the cache must still return the old price"
     );
 
-    products.invalidate(7).await.unwrap();
+    products.invalidate(7, None).await.unwrap();
     assert_eq!(
         price(&products).await,
         1,
@@ -86,7 +86,7 @@ async fn overtaken_reader_does_not_fill_the_cache() {
     // The reader runs first. It has the old product and waits while the writer does all its work.
     let (overtaken, ()) = tokio::join!(biased; price(&products), async {
         set_price(&catalog, 1).await;
-        on_another_clone.invalidate(7).await.unwrap();
+        on_another_clone.invalidate(7, None).await.unwrap();
     });
 
     assert_ne!(
@@ -129,7 +129,7 @@ async fn invalidation_waits_for_a_filling_reader() {
         // Now the reader has its answer, finds no invalidation, and starts to set.
         tokio::task::yield_now().await;
         set_price(&catalog, 1).await;
-        products.invalidate(7).await.unwrap();
+        products.invalidate(7, None).await.unwrap();
     });
 
     assert_ne!(
@@ -149,12 +149,23 @@ async fn bypass_neither_reads_nor_fills_the_cache() {
     let (products, _) = cached(&catalog);
 
     assert_eq!(
-        products.bypass(7).await.unwrap().status,
+        products
+            .bypass(7, Consistency::Eventual)
+            .await
+            .unwrap()
+            .status,
         CacheStatus::Bypass
     );
-    assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Miss);
     assert_eq!(
-        products.bypass(7).await.unwrap().status,
+        products.get(7, Consistency::Eventual).await.unwrap().status,
+        CacheStatus::Miss
+    );
+    assert_eq!(
+        products
+            .bypass(7, Consistency::Eventual)
+            .await
+            .unwrap()
+            .status,
         CacheStatus::Bypass
     );
     assert_eq!(catalog.take_queries(), 3 * QUERIES_PER_PRODUCT);
@@ -166,7 +177,7 @@ async fn unknown_game_is_not_cached() {
     let (products, _) = cached(&catalog);
 
     for _ in 0..2 {
-        let lookup = products.get(8).await.unwrap();
+        let lookup = products.get(8, Consistency::Eventual).await.unwrap();
         assert_eq!((lookup.product, lookup.status), (None, CacheStatus::Miss));
     }
 }
@@ -176,12 +187,12 @@ async fn failed_cache_does_not_fail_reads() {
     let catalog = seven_games();
     let products = ProductCache::new(Arc::new(FailedCache), catalog.clone());
 
-    let lookup = products.get(7).await.unwrap();
+    let lookup = products.get(7, Consistency::Eventual).await.unwrap();
 
     assert_eq!(lookup.status, CacheStatus::Bypass);
     assert_eq!(lookup.product.as_ref(), Some(&seventh()));
     assert!(
-        products.invalidate(7).await.is_err(),
+        products.invalidate(7, None).await.is_err(),
         "a failed invalidation must return an error to the writer"
     );
 }
@@ -215,7 +226,7 @@ async fn writers_wait_in_parallel_for_hanging_cache() {
     let mut writers = tokio::task::JoinSet::new();
     for id in 1..=7 {
         let products = products.clone();
-        writers.spawn(async move { products.invalidate(id).await });
+        writers.spawn(async move { products.invalidate(id, None).await });
     }
     let answers = writers.join_all().await;
 
@@ -240,6 +251,12 @@ async fn unreadable_entry_is_replaced() {
         .await
         .unwrap();
 
-    assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Miss);
-    assert_eq!(products.get(7).await.unwrap().status, CacheStatus::Hit);
+    assert_eq!(
+        products.get(7, Consistency::Eventual).await.unwrap().status,
+        CacheStatus::Miss
+    );
+    assert_eq!(
+        products.get(7, Consistency::Eventual).await.unwrap().status,
+        CacheStatus::Hit
+    );
 }

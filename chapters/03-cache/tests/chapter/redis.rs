@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ch02_database::Consistency;
 use ch03_cache::cache::COMMAND_TIMEOUT;
 use ch03_cache::object_cache::PRODUCT_TTL;
 use ch03_cache::{Cache, CacheError, CacheStatus, ProductCache, RedisCache};
@@ -15,7 +16,9 @@ use crate::redis_proxy::RedisProxy;
 use crate::support::{poll_until, redis_cache, within_deadline};
 
 async fn status(products: &ProductCache) -> CacheStatus {
-    let lookup = within_deadline("a product", products.get(7)).await.unwrap();
+    let lookup = within_deadline("a product", products.get(7, Consistency::Eventual))
+        .await
+        .unwrap();
     assert!(
         lookup.product.is_some(),
         "a product must come from the database without the cache"
@@ -39,7 +42,7 @@ async fn killed_redis_leaves_reads_from_the_database() {
 
     redis.kill().await.unwrap();
     for _ in 0..20 {
-        let lookup = products.get(7).await.unwrap();
+        let lookup = products.get(7, Consistency::Eventual).await.unwrap();
         assert_eq!(lookup.product.as_ref(), Some(&seventh()));
         assert_eq!(
             lookup.status,
@@ -47,7 +50,7 @@ async fn killed_redis_leaves_reads_from_the_database() {
             "Redis is dead, so the status must be Bypass"
         );
     }
-    let reported = products.invalidate(7).await;
+    let reported = products.invalidate(7, None).await;
     assert!(
         reported.is_err(),
         "a failed invalidation must return an error to the writer"
@@ -87,7 +90,7 @@ async fn hanging_redis_delays_only_a_few_callers() {
         waited <= 10,
         "{waited} of 50 callers waited for the hanging Redis: does the circuit open after a failure?"
     );
-    let reported = within_deadline("an answer for the writer", products.invalidate(7)).await;
+    let reported = within_deadline("an answer for the writer", products.invalidate(7, None)).await;
     assert!(
         reported.is_err(),
         "a failed invalidation must return an error to the writer"
@@ -164,7 +167,7 @@ async fn failed_invalidation_stays_stale_until_ttl_ends() {
 
     redis.proxy.inject(Fault::Refuse);
     set_price(&catalog, 1).await;
-    let reported = products.invalidate(7).await;
+    let reported = products.invalidate(7, None).await;
     assert!(
         reported.is_err(),
         "the invalidation failed, so the writer must get an error"

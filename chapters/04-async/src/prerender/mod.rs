@@ -13,4 +13,4 @@ pub mod pages;
 mod publisher;
 
 pub use page_store::{PageStore, PublishError, StoredPage};
-pub use publisher::{PagePublisher, PublishSummary};
+pub use publisher::{ChangedGame, PagePublisher, PublishSummary};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ch02_database::GameId;
-use ch04_async::{PagePublisher, PageStore};
+use ch02_database::{Consistency, ConsistencyToken, GameId};
+use ch04_async::{ChangedGame, PagePublisher, PageStore};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use object_store::ObjectStoreExt;
@@ -18,6 +18,10 @@ use crate::test_catalog::{Gate, TestCatalog};
 
 fn store() -> PageStore {
     PageStore::new(Arc::new(InMemory::new()))
+}
+
+fn changed(id: GameId) -> ChangedGame {
+    ChangedGame { id, token: None }
 }
 
 async fn html(pages: &PageStore, id: GameId) -> Option<String> {
@@ -79,10 +83,10 @@ async fn graceful_stop_keeps_all_pages() {
     let change_a_price = async {
         // The channel has room for the second id once the publisher takes the first. Then it has
         // published all missing pages.
-        sender.send(1).await.unwrap();
-        sender.send(1).await.unwrap();
+        sender.send(changed(1)).await.unwrap();
+        sender.send(changed(1)).await.unwrap();
         restarts.catalog.set_price(2, 123_456);
-        sender.send(2).await.unwrap();
+        sender.send(changed(2)).await.unwrap();
         drop(sender);
     };
     tokio::join!(
@@ -133,7 +137,7 @@ async fn page_missing_in_manifest_is_rendered_again() {
     let (_, publisher) = restarts.start();
     publish_missing(&publisher).await;
     restarts.catalog.set_price(2, 123_456);
-    publisher.publish(2).await.unwrap();
+    publisher.publish(2, Consistency::Primary).await.unwrap();
 
     let (_, publisher) = restarts.start();
 
@@ -237,7 +241,7 @@ async fn etag_identifies_the_bytes() {
     publish_missing(&publisher).await;
     let first = pages.game(1).await.unwrap().unwrap();
 
-    publisher.publish(1).await.unwrap();
+    publisher.publish(1, Consistency::Primary).await.unwrap();
     let republished = pages.game(1).await.unwrap().unwrap();
     assert_eq!(republished.html, first.html);
     assert_eq!(
@@ -248,7 +252,7 @@ async fn etag_identifies_the_bytes() {
     let mut tags = vec![first.etag];
     for cents in [4_242, 4_243] {
         restarts.catalog.set_price(1, cents);
-        publisher.publish(1).await.unwrap();
+        publisher.publish(1, Consistency::Primary).await.unwrap();
         tags.push(pages.game(1).await.unwrap().unwrap().etag);
     }
     assert!(
@@ -281,7 +285,7 @@ async fn changed_game_gets_a_new_etag() {
     );
 
     let (sender, changes) = mpsc::channel(1);
-    sender.send(1).await.unwrap();
+    sender.send(changed(1)).await.unwrap();
     drop(sender);
     let publishing =
         PagePublisher::new(catalog, pages.clone()).run(changes, std::future::pending());
@@ -305,7 +309,8 @@ async fn slow_publisher_cannot_overwrite_a_withdrawal() {
     let publisher = PagePublisher::new(catalog.clone(), pages.clone());
 
     // The publisher has read the old price and has not written the page yet.
-    let publishing = tokio::spawn(async move { publisher.publish(1).await.unwrap() });
+    let publishing =
+        tokio::spawn(async move { publisher.publish(1, Consistency::Primary).await.unwrap() });
     gate.has_read.acquire().await.unwrap().forget();
     // A clone commits a new price and withdraws the page.
     catalog.set_price(1, 4_242);
@@ -341,7 +346,8 @@ async fn page_written_over_remote_withdrawal_is_withdrawn() {
     let (own_pages, clone_pages) = (PageStore::new(objects.clone()), PageStore::new(objects));
     let publisher = PagePublisher::new(catalog.clone(), own_pages);
 
-    let publishing = tokio::spawn(async move { publisher.publish(1).await.unwrap() });
+    let publishing =
+        tokio::spawn(async move { publisher.publish(1, Consistency::Primary).await.unwrap() });
     gate.has_read.acquire().await.unwrap().forget();
     catalog.set_price(1, 4_242);
     clone_pages.withdraw(1).await.unwrap();
@@ -355,6 +361,63 @@ async fn page_written_over_remote_withdrawal_is_withdrawn() {
     );
 }
 
+/// The event of a change carries the token of its write.
+#[tokio::test]
+async fn late_replica_renders_no_old_page() {
+    let (catalog, pages) = (TestCatalog::new(None), store());
+    let publisher = PagePublisher::new(catalog.clone(), pages.clone());
+    publish_missing(&publisher).await;
+    catalog.stop_replay();
+    catalog.set_price(1, 4_242);
+    pages.withdraw(1).await.unwrap();
+
+    let (sender, changes) = mpsc::channel(1);
+    let token = Some(ConsistencyToken::START);
+    sender.send(ChangedGame { id: 1, token }).await.unwrap();
+    drop(sender);
+    publisher.run(changes, std::future::pending()).await;
+
+    let page = html(&pages, 1).await;
+    assert!(
+        page.is_some_and(|page| page.contains("42.42")),
+        "the page is missing or old: does the publisher read at least at the event's token?"
+    );
+}
+
+#[tokio::test]
+async fn page_from_a_late_read_is_withdrawn() {
+    let (catalog, pages) = (TestCatalog::new(None), store());
+    let publisher = PagePublisher::new(catalog.clone(), pages.clone());
+    catalog.stop_replay();
+    catalog.set_price(1, 4_242);
+
+    publisher.publish(1, Consistency::Eventual).await.unwrap();
+
+    assert_eq!(
+        html(&pages, 1).await,
+        None,
+        "the old page stays: does the publisher compare it with the primary?"
+    );
+}
+
+#[tokio::test]
+async fn late_replica_hides_no_stale_page() {
+    let restarts = Restarts::new();
+    let (_, publisher) = restarts.start();
+    publish_missing(&publisher).await;
+    restarts.catalog.stop_replay();
+    restarts.catalog.set_price(2, 123_456);
+
+    let (pages, publisher) = restarts.start();
+    assert_eq!(
+        publisher.withdraw_stale().await.unwrap(),
+        1,
+        "the start compares the pages with a late replica"
+    );
+    assert_eq!(publish_missing(&publisher).await, 1);
+    assert!(html(&pages, 2).await.unwrap().contains("1,234.56"));
+}
+
 #[tokio::test]
 async fn hanging_write_blocks_no_other_page() {
     let hanging = ThrottleConfig {
@@ -363,7 +426,7 @@ async fn hanging_write_blocks_no_other_page() {
     };
     let pages = PageStore::new(Arc::new(ThrottledStore::new(InMemory::new(), hanging)));
     let publisher = PagePublisher::new(TestCatalog::new(None), pages.clone());
-    let first_write = publisher.publish(1);
+    let first_write = publisher.publish(1, Consistency::Primary);
     tokio::pin!(first_write);
     // The write begins at the first poll.
     assert!(futures_util::poll!(&mut first_write).is_pending());

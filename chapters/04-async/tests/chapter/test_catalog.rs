@@ -18,6 +18,8 @@ use tokio::sync::Semaphore;
 /// game with the id `unreadable` fails.
 pub struct TestCatalog {
     pub products: Mutex<Vec<Product>>,
+    /// What a replica has that replays nothing any more. It answers the reads that accept any age.
+    late_replica: Mutex<Option<Vec<Product>>>,
     pub unreadable: AtomicI64,
     pub gate: Option<Gate>,
 }
@@ -33,9 +35,24 @@ impl TestCatalog {
         let generator = Generator::new(42);
         Arc::new(TestCatalog {
             products: Mutex::new((1..=3).map(|id| generator.product(id)).collect()),
+            late_replica: Mutex::default(),
             unreadable: AtomicI64::new(0),
             gate,
         })
+    }
+
+    /// Keeps later changes away from the replica.
+    pub fn stop_replay(&self) {
+        *self.late_replica.lock() = Some(self.products.lock().clone());
+    }
+
+    fn read(&self, consistency: Consistency) -> Vec<Product> {
+        let late = self.late_replica.lock();
+        let late = late
+            .as_ref()
+            .filter(|_| consistency == Consistency::Eventual);
+        late.cloned()
+            .unwrap_or_else(|| self.products.lock().clone())
     }
 
     pub fn set_price(&self, id: GameId, cents: i64) {
@@ -54,12 +71,12 @@ impl Catalog for TestCatalog {
     async fn product(
         &self,
         id: GameId,
-        _: Consistency,
+        consistency: Consistency,
     ) -> Result<Read<Option<Product>>, StoreError> {
         if id == self.unreadable.load(Ordering::SeqCst) {
             return Err(StoreError::Corrupt("on purpose".to_owned()));
         }
-        let product = self.products.lock().get(id as usize - 1).cloned();
+        let product = self.read(consistency).get(id as usize - 1).cloned();
         if let Some(gate) = &self.gate {
             gate.has_read.add_permits(1);
             gate.may_continue.acquire().await.unwrap().forget();
@@ -67,8 +84,11 @@ impl Catalog for TestCatalog {
         Ok(Read::from_primary(product))
     }
 
-    async fn versions(&self, _: Consistency) -> Result<Read<Vec<GameVersion>>, StoreError> {
-        let products = self.products.lock();
+    async fn versions(
+        &self,
+        consistency: Consistency,
+    ) -> Result<Read<Vec<GameVersion>>, StoreError> {
+        let products = self.read(consistency);
         let versions = products.iter().map(|product| GameVersion {
             id: product.game.id,
             updated_at: product.game.updated_at,
@@ -76,8 +96,12 @@ impl Catalog for TestCatalog {
         Ok(Read::from_primary(versions.collect()))
     }
 
-    async fn game(&self, id: GameId, _: Consistency) -> Result<Read<Option<Game>>, StoreError> {
-        let product = self.products.lock().get(id as usize - 1).cloned();
+    async fn game(
+        &self,
+        id: GameId,
+        consistency: Consistency,
+    ) -> Result<Read<Option<Game>>, StoreError> {
+        let product = self.read(consistency).get(id as usize - 1).cloned();
         Ok(Read::from_primary(product.map(|product| product.game)))
     }
     async fn list(&self, _: &GameQuery, _: Consistency) -> Result<Read<GamePage>, StoreError> {

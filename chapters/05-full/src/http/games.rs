@@ -8,7 +8,7 @@ use ch01_clones::web::extract::{Json, Path, Query};
 use ch01_clones::web::header_list::{Quotes, members};
 use ch02_database::catalog::{GameChange, GameCursor, GameQuery, GameSort};
 use ch02_database::model::{Game, Listing, MAX_DESCRIPTION_CHARS, MAX_PRICE_CENTS, Product};
-use ch02_database::{Consistency, GameId, Node};
+use ch02_database::{GameId, Node};
 use ch04_async::prerender::pages;
 use http::HeaderMap;
 use http::header::CACHE_CONTROL;
@@ -17,6 +17,7 @@ use utoipa::openapi::Object;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::consistency::{ClientToken, ConsistencyHeader};
 use super::error::{ApiError, game_not_found};
 use super::negotiation::wants_html;
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
@@ -60,7 +61,7 @@ pub(super) struct GameList {
 /// Lists games, 24 on a page.
 #[utoipa::path(
     get, path = "/games", operation_id = "list_games", tag = "games",
-    params(ListParams),
+    params(ListParams, ConsistencyHeader),
     responses(
         (status = 200, description = "A page of games",
             content((GameList = "application/json"), (String = "text/html"))),
@@ -70,6 +71,7 @@ pub(super) struct GameList {
 pub(super) async fn list(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
+    mut client: ClientToken,
     headers: HeaderMap,
     Query(params): Query<ListParams>,
 ) -> Result<Response, ApiError> {
@@ -85,18 +87,17 @@ pub(super) async fn list(
         text: search_term("q", params.q)?,
         sort: GameSort::Id,
     };
-    let read = state
-        .services
-        .catalog
-        .list(&query, Consistency::Eventual)
-        .await?;
-    let info = state.response_info().db(Some(read.node));
-    let last = read.value.items.last().filter(|_| read.value.has_more);
+    let catalog = &state.services.catalog;
+    let read = catalog.list(&query, client.consistency()).await?;
+    let node = read.node;
+    let games = client.note(read);
+    let info = state.response_info().db(Some(node)).token(&client);
+    let last = games.items.last().filter(|_| games.has_more);
     let next = last.map(|last| page_url(&query, number + 1, Some(last.game.id)));
     if wants_html(&headers) {
         let previous = (number > 1).then(|| page_url(&query, number - 1, None));
         let html = views::games(
-            &read.value,
+            &games,
             &query,
             next.as_deref(),
             previous.as_deref(),
@@ -105,14 +106,14 @@ pub(super) async fn list(
         );
         return Ok(info.respond(page(&html)));
     }
-    let items = read.value.items;
+    let items = games.items;
     Ok(info.respond(Json(GameList { items, next })))
 }
 
 /// One game with its reviews, from the cache. `Cache-Control: no-cache` bypasses the cache.
 #[utoipa::path(
     get, path = "/games/{id}", operation_id = "show_game", tag = "games",
-    params(("id" = GameId, Path)),
+    params(("id" = GameId, Path), ConsistencyHeader),
     responses(
         (status = 200, description = "The game",
             content((Product = "application/json"), (String = "text/html"))),
@@ -123,17 +124,20 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
+    mut client: ClientToken,
     headers: HeaderMap,
     Path(Id(id)): Path<Id>,
 ) -> Result<Response, ApiError> {
     let products = &state.services.products;
     let found = if has_no_cache(&headers) {
-        products.bypass(id).await?
+        products.bypass(id, client.consistency()).await?
     } else {
-        products.get(id).await?
+        products.get(id, client.consistency()).await?
     };
     state.metrics.count_cache_lookup(found.status.as_str());
-    let info = state.response_info().cache(found.status).db(found.node);
+    client.seen(found.token);
+    let info = state.response_info().cache(found.status);
+    let info = info.db(found.node).token(&client);
     let Some(product) = found.product else {
         return Ok(info.respond(game_not_found(id)));
     };
@@ -177,7 +181,7 @@ fn description_schema() -> Object {
 /// Every user who is logged in may do this: the workshop does not teach permissions.
 #[utoipa::path(
     patch, path = "/games/{id}", operation_id = "change_game", tag = "games",
-    params(("id" = GameId, Path)),
+    params(("id" = GameId, Path), ConsistencyHeader),
     request_body = ChangeGame,
     responses(
         (status = 200, description = "The changed game, without its reviews", body = Game),
@@ -190,6 +194,7 @@ fn description_schema() -> Object {
 pub(super) async fn change(
     State(state): State<CloneState>,
     CurrentUser(_): CurrentUser,
+    mut client: ClientToken,
     Path(Id(id)): Path<Id>,
     Json(change): Json<ChangeGame>,
 ) -> Result<Response, ApiError> {
@@ -199,7 +204,9 @@ pub(super) async fn change(
     let Some(game) = changed.value else {
         return Ok(info.respond(game_not_found(id)));
     };
-    state.services.game_changed(id).await;
+    state.services.game_changed(id, changed.token).await;
+    client.wrote(&state.services, changed.token).await;
+    let info = info.token(&client);
     Ok(info.respond(Json(game)))
 }
 

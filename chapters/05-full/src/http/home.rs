@@ -4,13 +4,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use ch01_clones::clone::login::{MaybeUser, find_user};
 use ch01_clones::web::extract::Query;
+use ch02_database::StoreError;
 use ch02_database::catalog::{GameQuery, GameSort};
 use ch02_database::model::Listing;
-use ch02_database::{Consistency, StoreError};
 use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::consistency::{ClientToken, ConsistencyHeader};
 use super::error::ApiError;
 use super::negotiation::wants_html;
 use super::openapi::UNAVAILABLE;
@@ -28,6 +29,7 @@ const ARTICLES: usize = 3;
 /// The home page for a browser, one line of text for `curl`.
 #[utoipa::path(
     get, path = "/", operation_id = "home_page", tag = "games",
+    params(ConsistencyHeader),
     responses(
         (status = 200, description = "One line with the clone's name, or the home page",
             content((String = "text/plain"), (String = "text/html"))),
@@ -37,21 +39,19 @@ const ARTICLES: usize = 3;
 pub(super) async fn home(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
+    mut client: ClientToken,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let info = state.response_info();
     if !wants_html(&headers) {
         let line = format!("SERVER {}: the game store is open\n", state.identity.name());
-        return Ok(info.respond(line));
+        return Ok(info.token(&client).respond(line));
     }
-    let best_rated = first_games(&state, GameSort::BestRated).await?;
-    let newest = first_games(&state, GameSort::Newest).await?;
-    let news = state
-        .services
-        .news
-        .articles(None, ARTICLES, Consistency::Eventual)
-        .await?
-        .value;
+    let best_rated = first_games(&state, GameSort::BestRated, &mut client).await?;
+    let newest = first_games(&state, GameSort::Newest, &mut client).await?;
+    let news = &state.services.news;
+    let news = news.articles(None, ARTICLES, client.consistency()).await?;
+    let news = client.note(news);
     let html = views::home(
         &best_rated,
         &newest,
@@ -59,21 +59,22 @@ pub(super) async fn home(
         viewer(user.as_deref()),
         &info.render_info,
     );
-    Ok(info.rendered("dynamic").respond(page(&html)))
+    let info = info.rendered("dynamic").token(&client);
+    Ok(info.respond(page(&html)))
 }
 
-async fn first_games(state: &CloneState, sort: GameSort) -> Result<Vec<Listing>, StoreError> {
+async fn first_games(
+    state: &CloneState,
+    sort: GameSort,
+    client: &mut ClientToken,
+) -> Result<Vec<Listing>, StoreError> {
     let query = GameQuery {
         sort,
         ..GameQuery::default()
     };
-    let mut games = state
-        .services
-        .catalog
-        .list(&query, Consistency::Eventual)
-        .await?
-        .value
-        .items;
+    let catalog = &state.services.catalog;
+    let read = catalog.list(&query, client.consistency()).await?;
+    let mut games = client.note(read).items;
     games.truncate(GAMES_PER_SECTION);
     Ok(games)
 }

@@ -5,6 +5,7 @@
 //! JSON or with a page of [`views`](crate::views). `/openapi.json` is generated from the handlers'
 //! annotations.
 
+mod consistency;
 mod error;
 mod games;
 mod home;

@@ -6,7 +6,6 @@ use axum::response::{Html, IntoResponse, Response};
 use ch01_clones::Problem;
 use ch01_clones::web::etag::is_not_modified;
 use ch01_clones::web::extract::{Path, Query};
-use ch02_database::Consistency;
 use ch02_database::model::{Article, ArticleId};
 use common::hash::fnv1a;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
@@ -15,6 +14,7 @@ use maud::Markup;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::consistency::{ClientToken, ConsistencyHeader};
 use super::error::ApiError;
 use super::negotiation::wants_html;
 use super::openapi::UNAVAILABLE;
@@ -44,7 +44,8 @@ pub(super) struct NewsList {
 
 /// The news, newest first.
 #[utoipa::path(
-    get, path = "/news", operation_id = "list_news", tag = "news", params(ListParams),
+    get, path = "/news", operation_id = "list_news", tag = "news",
+    params(ListParams, ConsistencyHeader),
     responses(
         (status = 200, description = "A page of articles",
             content((NewsList = "application/json"), (String = "text/html"))),
@@ -54,20 +55,22 @@ pub(super) struct NewsList {
 )]
 pub(super) async fn list(
     State(state): State<CloneState>,
+    mut client: ClientToken,
     headers: HeaderMap,
     Query(ListParams { before }): Query<ListParams>,
 ) -> Result<Response, ApiError> {
     // One more article than a page: if it exists, there is a next page.
     let news = &state.services.news;
     let read = news
-        .articles(before, ARTICLES_PER_PAGE + 1, Consistency::Eventual)
+        .articles(before, ARTICLES_PER_PAGE + 1, client.consistency())
         .await?;
-    let mut items = read.value;
+    let node = read.node;
+    let mut items = client.note(read);
     let has_more = items.len() > ARTICLES_PER_PAGE;
     items.truncate(ARTICLES_PER_PAGE);
     let last = items.last().filter(|_| has_more);
     let next = last.map(|last| format!("/news?before={}", last.id));
-    let info = state.response_info().db(Some(read.node));
+    let info = state.response_info().db(Some(node)).token(&client);
     let content = if wants_html(&headers) {
         Content::html(views::news(&items, next.as_deref(), before.is_some()))
     } else {
@@ -80,7 +83,7 @@ pub(super) async fn list(
 #[utoipa::path(
     get, path = "/news/{slug}", operation_id = "show_article", tag = "news",
     params(("slug" = String, Path, description = "The article's slug",
-        pattern = "^[a-z0-9-]{1,200}$")),
+        pattern = "^[a-z0-9-]{1,200}$"), ConsistencyHeader),
     responses(
         (status = 200, description = "The article",
             content((Article = "application/json"), (String = "text/html"))),
@@ -91,6 +94,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(state): State<CloneState>,
+    mut client: ClientToken,
     headers: HeaderMap,
     Path(slug): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -99,13 +103,12 @@ pub(super) async fn show(
         let detail = "a slug has 1 to 200 of a-z, 0-9 and -; `GET /news` lists the articles";
         return Err(Problem::bad_request(detail).into());
     }
-    let read = state
-        .services
-        .news
-        .article(&slug, Consistency::Eventual)
-        .await?;
-    let info = state.response_info().db(Some(read.node));
-    let Some(article) = read.value else {
+    let news = &state.services.news;
+    let read = news.article(&slug, client.consistency()).await?;
+    let node = read.node;
+    let found = client.note(read);
+    let info = state.response_info().db(Some(node)).token(&client);
+    let Some(article) = found else {
         let detail = format!("there is no article `{slug}`; `GET /news` lists the articles");
         return Ok(info.respond(Problem::not_found(detail)));
     };

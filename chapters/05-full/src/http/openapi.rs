@@ -7,8 +7,11 @@ use ch01_clones::clone::login::SESSION_COOKIE;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Content, ContentBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type,
+    Content, ContentBuilder, Header, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+    Type,
 };
+
+use super::consistency::X_CONSISTENCY;
 
 /// Describes 401 in an annotation. The operation then requires the session cookie.
 pub(super) const NOT_LOGGED_IN: &str = "The client is not logged in";
@@ -44,6 +47,17 @@ fn complete_operation(operation: &mut Operation) {
     if parameters.into_iter().any(is_in_url) {
         add_response(operation, "400", "The path or the query is invalid");
     }
+    if operation.parameters.iter().flatten().any(is_token) {
+        add_response(operation, "400", "The header `x-consistency` is invalid");
+        for (status, response) in &mut operation.responses.responses {
+            if let RefOr::T(response) = response
+                && status.as_str() < "400"
+            {
+                let name = X_CONSISTENCY.as_str().to_owned();
+                response.headers.insert(name, RefOr::T(token_header()));
+            }
+        }
+    }
     if operation.request_body.is_some() {
         add_response(operation, "400", "The body cannot be parsed");
         add_response(operation, "413", "The body is too large");
@@ -72,6 +86,21 @@ fn is_in_url(parameter: &RefOr<Parameter>) -> bool {
         parameter.parameter_in,
         ParameterIn::Path | ParameterIn::Query
     )
+}
+
+fn is_token(parameter: &RefOr<Parameter>) -> bool {
+    matches!(parameter, RefOr::T(parameter) if parameter.name == X_CONSISTENCY.as_str())
+}
+
+fn token_header() -> Header {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[0-9a-f]{24}$"));
+    let mut header = Header::new(text);
+    header.description = Some(
+        "The token to send with the next request; missing if no replica can be late".to_owned(),
+    );
+    header
 }
 
 /// Adds a status, or another reason for a status.

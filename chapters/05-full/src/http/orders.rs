@@ -8,12 +8,13 @@ use ch01_clones::clone::session::UserName;
 use ch01_clones::web::extract::{Json, Path, Payload, Query};
 use ch02_database::model::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_QUANTITY, NewOrder, PlaceOutcome};
 use ch02_database::seed::generator::SAMPLE_ORDERS;
-use ch02_database::{Consistency, GameId, Order, OrderId};
+use ch02_database::{GameId, Order, OrderId};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::consistency::{ClientToken, ConsistencyHeader};
 use super::error::ApiError;
 use super::negotiation::wants_html;
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
@@ -48,7 +49,7 @@ pub(super) struct PlaceOrder {
         example = "6d1f2a9c",
         description = "The client's own name for this order, 1 to 255 visible ASCII characters. \
                        The store's pages cannot set a header, so their form has the field \
-                       `idempotency_key` instead")),
+                       `idempotency_key` instead"), ConsistencyHeader),
     request_body(content(
         (PlaceOrder = "application/json"),
         (PlaceOrder = "application/x-www-form-urlencoded"),
@@ -67,6 +68,7 @@ pub(super) struct PlaceOrder {
 pub(super) async fn place(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
+    mut client: ClientToken,
     headers: HeaderMap,
     payload: Payload<PlaceOrder>,
 ) -> Result<Response, ApiError> {
@@ -82,12 +84,8 @@ pub(super) async fn place(
     }
     let services = &state.services;
     // The price comes from the catalogue, because a cached price may be old.
-    let Some(game) = services
-        .catalog
-        .game(game_id, Consistency::Eventual)
-        .await?
-        .value
-    else {
+    let game = services.catalog.game(game_id, client.consistency()).await?;
+    let Some(game) = client.note(game) else {
         let detail = format!("`game_id`: there is no game {game_id}");
         return Err(Problem::unprocessable(detail).into());
     };
@@ -110,8 +108,9 @@ pub(super) async fn place(
         }
     };
     // Also for a repeated request: the copy of the first one may be missing.
-    services.order_placed(&order).await;
-    let info = state.response_info().shard(shard);
+    let copied = services.order_placed(&order).await;
+    client.wrote(services, copied).await;
+    let info = state.response_info().shard(shard).token(&client);
     let location = format!("/orders/{}", order.id);
     if payload.is_form {
         return Ok(info.respond(private(Redirect::to(&location))));
@@ -156,7 +155,7 @@ pub(super) enum OrderOrList {
 /// The user's orders, newest first, or one order by `?id=`.
 #[utoipa::path(
     get, path = "/orders", operation_id = "find_orders", tag = "orders",
-    params(FindParams),
+    params(FindParams, ConsistencyHeader),
     security((), ("session" = [])),
     responses(
         (status = 200, description = "The orders; with `id` one order, as in `GET /orders/{id}`",
@@ -168,11 +167,12 @@ pub(super) enum OrderOrList {
 )]
 pub(super) async fn find(
     State(state): State<CloneState>,
+    mut client: ClientToken,
     headers: HeaderMap,
     Query(params): Query<FindParams>,
 ) -> Result<Response, ApiError> {
     if let Some(id) = params.id {
-        return one(&state, &headers, id).await;
+        return one(&state, &mut client, &headers, id).await;
     }
     let user = find_user(&*state.services.sessions, &headers).await?;
     let user = user.ok_or_else(|| {
@@ -203,12 +203,9 @@ pub(super) async fn find(
         // A join in the application: orders from their shard, titles from the catalogue.
         let mut titled = Vec::with_capacity(orders.len());
         for order in orders {
-            let game = services
-                .catalog
-                .game(order.game_id, Consistency::Eventual)
-                .await?
-                .value;
-            titled.push((order, game.map(|game| game.title)));
+            let catalog = &services.catalog;
+            let game = catalog.game(order.game_id, client.consistency()).await?;
+            titled.push((order, client.note(game).map(|game| game.title)));
         }
         let html = views::orders(
             &titled,
@@ -216,16 +213,18 @@ pub(super) async fn find(
             viewer(Some(&user)),
             &info.render_info,
         );
-        return Ok(info.respond(page(&html)));
+        return Ok(info.token(&client).respond(page(&html)));
     }
     let items = orders;
-    Ok(info.respond(private(Json(OrderList { items, next }))))
+    Ok(info
+        .token(&client)
+        .respond(private(Json(OrderList { items, next }))))
 }
 
 /// One order. Sample orders, ids 1 to 1,000, are public; only the customer sees another order.
 #[utoipa::path(
     get, path = "/orders/{id}", operation_id = "show_order", tag = "orders",
-    params(("id" = OrderId, Path)),
+    params(("id" = OrderId, Path), ConsistencyHeader),
     security((), ("session" = [])),
     responses(
         (status = 200, description = "The order",
@@ -236,13 +235,19 @@ pub(super) async fn find(
 )]
 pub(super) async fn show(
     State(state): State<CloneState>,
+    mut client: ClientToken,
     headers: HeaderMap,
     Path(Id(id)): Path<Id>,
 ) -> Result<Response, ApiError> {
-    one(&state, &headers, id).await
+    one(&state, &mut client, &headers, id).await
 }
 
-async fn one(state: &CloneState, headers: &HeaderMap, id: OrderId) -> Result<Response, ApiError> {
+async fn one(
+    state: &CloneState,
+    client: &mut ClientToken,
+    headers: &HeaderMap,
+    id: OrderId,
+) -> Result<Response, ApiError> {
     let services = &state.services;
     // Sample orders are public. For another order, a customer whom the session store cannot name
     // gets a 503 and not a 404.
@@ -266,15 +271,13 @@ async fn one(state: &CloneState, headers: &HeaderMap, id: OrderId) -> Result<Res
         .response_info()
         .shard(services.orders.shard_of_order(id));
     if wants_html(headers) {
-        let game = services
-            .catalog
-            .game(order.game_id, Consistency::Eventual)
-            .await?
-            .value;
+        let catalog = &services.catalog;
+        let game = catalog.game(order.game_id, client.consistency()).await?;
+        let game = client.note(game);
         let html = views::order(&order, game.as_ref(), viewer(user), &info.render_info);
-        return Ok(info.respond(page(&html)));
+        return Ok(info.token(client).respond(page(&html)));
     }
-    Ok(info.respond(private(Json(order))))
+    Ok(info.token(client).respond(private(Json(order))))
 }
 
 /// The idempotency key in the header or in the form.

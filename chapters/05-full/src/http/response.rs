@@ -8,6 +8,8 @@ use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use maud::Markup;
 
+use super::consistency::{ClientToken, X_CONSISTENCY};
+
 /// Which parts of the store produced a response. Becomes headers, and the footer of a page.
 #[derive(Default)]
 pub(super) struct ResponseInfo {
@@ -36,6 +38,15 @@ impl ResponseInfo {
             Some(node) => self.with("x-db", "database", &node.to_string()),
             None => self,
         }
+    }
+
+    /// Sets `x-consistency`, after the last read. The pages do not show it.
+    pub(super) fn token(mut self, client: &ClientToken) -> Self {
+        if let Some(token) = client.token() {
+            let token = HeaderValue::try_from(token.to_string()).expect("it has digits only");
+            self.headers.insert(X_CONSISTENCY, token);
+        }
+        self
     }
 
     /// Sets `x-shard`.

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
+use super::consistency::{ClientToken, ConsistencyHeader};
 use super::error::{ApiError, game_not_found};
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
 use super::state::CloneState;
@@ -37,7 +38,7 @@ fn text_schema() -> Object {
 /// Adds a review and updates the game's rating.
 #[utoipa::path(
     post, path = "/games/{id}/reviews", operation_id = "add_review", tag = "games",
-    params(("id" = GameId, Path)),
+    params(("id" = GameId, Path), ConsistencyHeader),
     request_body(content(
         (WriteReview = "application/json"),
         (WriteReview = "application/x-www-form-urlencoded"),
@@ -54,6 +55,7 @@ fn text_schema() -> Object {
 pub(super) async fn add(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
+    mut client: ClientToken,
     Path(Id(id)): Path<Id>,
     payload: Payload<WriteReview>,
 ) -> Result<Response, ApiError> {
@@ -75,7 +77,9 @@ pub(super) async fn add(
     let Some(review) = added.value else {
         return Ok(info.respond(game_not_found(id)));
     };
-    state.services.game_changed(id).await;
+    state.services.game_changed(id, added.token).await;
+    client.wrote(&state.services, added.token).await;
+    let info = info.token(&client);
     if payload.is_form {
         return Ok(info.respond(Redirect::to(&format!("/games/{id}"))));
     }
@@ -86,7 +90,7 @@ pub(super) async fn add(
 /// Deletes a review of the user and updates the game's rating.
 #[utoipa::path(
     delete, path = "/games/{id}/reviews/{review}", operation_id = "delete_review", tag = "games",
-    params(("id" = GameId, Path), ("review" = ReviewId, Path)),
+    params(("id" = GameId, Path), ("review" = ReviewId, Path), ConsistencyHeader),
     responses(
         (status = 204, description = "The review is deleted"),
         (status = 401, description = NOT_LOGGED_IN),
@@ -98,6 +102,7 @@ pub(super) async fn add(
 pub(super) async fn delete(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
+    mut client: ClientToken,
     Path((Id(id), Id(review))): Path<(Id, Id)>,
 ) -> Result<Response, ApiError> {
     let catalog = &state.services.catalog;
@@ -105,8 +110,9 @@ pub(super) async fn delete(
     let info = state.response_info().db(Some(Node::Primary));
     Ok(match deletion.value {
         DeleteOutcome::Deleted => {
-            state.services.game_changed(id).await;
-            info.respond(StatusCode::NO_CONTENT)
+            state.services.game_changed(id, deletion.token).await;
+            client.wrote(&state.services, deletion.token).await;
+            info.token(&client).respond(StatusCode::NO_CONTENT)
         }
         DeleteOutcome::NotFound => {
             let detail = format!("game {id} has no review {review}");

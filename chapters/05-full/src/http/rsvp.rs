@@ -5,13 +5,13 @@ use axum::response::Response;
 use ch01_clones::Problem;
 use ch01_clones::clone::login::CurrentUser;
 use ch01_clones::web::extract::{Json, Path};
-use ch02_database::Consistency;
 use ch04_async::events::rsvp::Rsvp;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::consistency::{ClientToken, ConsistencyHeader};
 use super::error::ApiError;
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
 use super::response::private;
@@ -34,7 +34,8 @@ pub(super) struct AcceptedRsvp {
 /// channel.
 #[utoipa::path(
     post, path = "/events/{id}/rsvp", operation_id = "rsvp", tag = "events",
-    params(("id" = i64, Path, description = "The id of the launched game", example = 7)),
+    params(("id" = i64, Path, description = "The id of the launched game", example = 7),
+        ConsistencyHeader),
     responses(
         (status = 202, description = "Accepted; the notifications follow", body = AcceptedRsvp),
         (status = 401, description = NOT_LOGGED_IN),
@@ -45,14 +46,13 @@ pub(super) struct AcceptedRsvp {
 pub(super) async fn accept(
     State(state): State<CloneState>,
     CurrentUser(customer): CurrentUser,
+    mut client: ClientToken,
     Path(Id(event_id)): Path<Id>,
 ) -> Result<Response, ApiError> {
-    let game = state
-        .services
-        .catalog
-        .game(event_id, Consistency::Eventual)
-        .await?;
-    if game.value.is_none() {
+    let catalog = &state.services.catalog;
+    let read = catalog.game(event_id, client.consistency()).await?;
+    let node = read.node;
+    if client.note(read).is_none() {
         return Err(Problem::not_found(format!("there is no event {event_id}")).into());
     }
     let rsvp = Rsvp {
@@ -71,5 +71,6 @@ pub(super) async fn accept(
         customer: rsvp.customer,
         at: rsvp.at,
     };
-    Ok(private((StatusCode::ACCEPTED, Json(accepted))))
+    let info = state.response_info().db(Some(node)).token(&client);
+    Ok(info.respond(private((StatusCode::ACCEPTED, Json(accepted)))))
 }

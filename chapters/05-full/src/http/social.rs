@@ -9,13 +9,13 @@ use ch01_clones::Problem;
 use ch01_clones::clone::login::{MaybeUser, find_user};
 use ch01_clones::clone::session::UserName;
 use ch01_clones::web::extract::{Json, Path, Query};
-use ch02_database::Consistency;
 use ch02_database::catalog::ActivityKey;
 use ch02_database::model::{Activity, Friend};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::consistency::{ClientToken, ConsistencyHeader};
 use super::error::ApiError;
 use super::negotiation::wants_html;
 use super::openapi::{NOT_LOGGED_IN, UNAVAILABLE};
@@ -45,7 +45,8 @@ pub(super) struct FriendList {
 /// The friends of a user, sorted by name. A user without friends has an empty list.
 #[utoipa::path(
     get, path = "/users/{id}/friends", operation_id = "list_friends", tag = "users",
-    params(("id" = UserName, Path, description = "The user's name"), FriendsParams),
+    params(("id" = UserName, Path, description = "The user's name"), FriendsParams,
+        ConsistencyHeader),
     responses(
         (status = 200, description = "A page of friends",
             content((FriendList = "application/json"), (String = "text/html"))),
@@ -55,6 +56,7 @@ pub(super) struct FriendList {
 pub(super) async fn friends(
     State(state): State<CloneState>,
     MaybeUser(user): MaybeUser,
+    mut client: ClientToken,
     headers: HeaderMap,
     Path(name): Path<UserName>,
     Query(FriendsParams { after }): Query<FriendsParams>,
@@ -63,10 +65,11 @@ pub(super) async fn friends(
     // One more friend than a page: if it exists, there is a next page.
     let social = &state.services.social;
     let read = social
-        .friends(name, after, FRIENDS_PER_PAGE + 1, Consistency::Eventual)
+        .friends(name, after, FRIENDS_PER_PAGE + 1, client.consistency())
         .await?;
-    let info = state.response_info().db(Some(read.node));
-    let mut items = read.value;
+    let node = read.node;
+    let mut items = client.note(read);
+    let info = state.response_info().db(Some(node)).token(&client);
     let has_more = items.len() > FRIENDS_PER_PAGE;
     items.truncate(FRIENDS_PER_PAGE);
     let last = items.last().filter(|_| has_more);
@@ -112,7 +115,8 @@ pub(super) struct ActivityList {
 /// What a user did, newest first: reviews, and for the user and friends also orders.
 #[utoipa::path(
     get, path = "/users/{id}/activity", operation_id = "list_activity", tag = "users",
-    params(("id" = UserName, Path, description = "The user's name"), ActivityParams),
+    params(("id" = UserName, Path, description = "The user's name"), ActivityParams,
+        ConsistencyHeader),
     security((), ("session" = [])),
     responses(
         (status = 200, description = "A page of the stream",
@@ -124,6 +128,7 @@ pub(super) struct ActivityList {
 )]
 pub(super) async fn activity(
     State(state): State<CloneState>,
+    mut client: ClientToken,
     headers: HeaderMap,
     Path(name): Path<UserName>,
     Query(ActivityParams { of, before }): Query<ActivityParams>,
@@ -141,15 +146,16 @@ pub(super) async fn activity(
     let read = if of == Some(ActivityScope::Friends) {
         check_own(name, user)?;
         social
-            .friends_activity(name, before, limit, Consistency::Eventual)
+            .friends_activity(name, before, limit, client.consistency())
             .await?
     } else {
         social
-            .activity(name, user, before, limit, Consistency::Eventual)
+            .activity(name, user, before, limit, client.consistency())
             .await?
     };
-    let info = state.response_info().db(Some(read.node));
-    let mut items = read.value;
+    let node = read.node;
+    let mut items = client.note(read);
+    let info = state.response_info().db(Some(node)).token(&client);
     let has_more = items.len() > EVENTS_PER_PAGE;
     items.truncate(EVENTS_PER_PAGE);
     let last = items.last().filter(|_| has_more).map(ActivityKey::from);

@@ -10,6 +10,7 @@ use ch04_async::prerender::pages::{self, STYLE_CSS, Viewer};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::consistency::{ClientToken, ConsistencyHeader, token_in_header};
 use super::error::{ApiError, game_not_found};
 use super::openapi::UNAVAILABLE;
 use super::state::CloneState;
@@ -19,11 +20,12 @@ use crate::views;
 /// A cache may keep the response but must revalidate it before each use, cheaply with an `ETag`.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// The pre-rendered page of a game. Without one, the clone renders the page for this request.
+/// The pre-rendered page of a game. Without one, the clone renders the page for this request, and
+/// also for a request with `x-consistency`, because a page has no position.
 #[utoipa::path(
     get, path = "/static/games/{page}", operation_id = "game_page", tag = "pages",
     params(("page" = String, Path, description = "The game's id and `.html`", example = "7.html",
-        pattern = r"^[0-9]+\.html$")),
+        pattern = r"^[0-9]+\.html$"), ConsistencyHeader),
     responses(
         (status = 200, description = "The page, the same for all users", body = String,
             content_type = "text/html"),
@@ -44,6 +46,10 @@ pub(super) async fn game_page(
         .ok_or_else(|| {
             Problem::not_found("pages are named by their game, such as `/static/games/7.html`")
         })?;
+    // A session needs no look at its pin here: its write has withdrawn the page from all clones.
+    if token_in_header(&headers)?.is_some() {
+        return render_now(&state, &headers, id).await;
+    }
     let stored = match state.services.pages.game(id).await {
         Ok(stored) => stored,
         Err(error) => {
@@ -52,7 +58,7 @@ pub(super) async fn game_page(
         }
     };
     let Some(stored) = stored else {
-        return render_now(&state, id).await;
+        return render_now(&state, &headers, id).await;
     };
     let info = state.response_info().rendered("static");
     let etag = HeaderValue::try_from(format!("\"{}\"", stored.etag))
@@ -65,10 +71,18 @@ pub(super) async fn game_page(
     Ok(info.respond((headers, Html(stored.html))))
 }
 
-async fn render_now(state: &CloneState, id: GameId) -> Result<Response, ApiError> {
-    let found = state.services.products.get(id).await?;
+async fn render_now(
+    state: &CloneState,
+    headers: &HeaderMap,
+    id: GameId,
+) -> Result<Response, ApiError> {
+    let mut client = ClientToken::find(&state.services, headers).await?;
+    let products = &state.services.products;
+    let found = products.get(id, client.consistency()).await?;
+    client.seen(found.token);
     state.metrics.count_cache_lookup(found.status.as_str());
-    let info = state.response_info().cache(found.status).db(found.node);
+    let info = state.response_info().cache(found.status);
+    let info = info.db(found.node).token(&client);
     let Some(product) = found.product else {
         return Ok(info.respond(game_not_found(id)));
     };

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ch02_database::GameId;
-use ch04_async::{EventBus, PagePublisher, QueueError};
+use ch04_async::{ChangedGame, EventBus, PagePublisher, QueueError};
+use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::roles::task::RoleTask;
@@ -56,8 +56,8 @@ pub async fn run(
     }
 }
 
-/// Sends the id of each changed game to the publisher. Ends when the publisher has ended.
-async fn forward_events(events: &dyn EventBus, sender: &mpsc::Sender<GameId>) {
+/// Sends each changed game to the publisher. Ends when the publisher has ended.
+async fn forward_events(events: &dyn EventBus, sender: &mpsc::Sender<ChangedGame>) {
     loop {
         let Err(error) = forward_until_error(events, sender).await else {
             return;
@@ -69,16 +69,16 @@ async fn forward_events(events: &dyn EventBus, sender: &mpsc::Sender<GameId>) {
 
 async fn forward_until_error(
     events: &dyn EventBus,
-    sender: &mpsc::Sender<GameId>,
+    sender: &mpsc::Sender<ChangedGame>,
 ) -> Result<(), QueueError> {
     let subscription = events.subscribe(QUEUE, GAME_CHANGED).await?;
     loop {
         let delivery = subscription.receive().await?;
-        match delivery.message.payload.as_i64() {
-            Some(id) if sender.send(id).await.is_err() => return Ok(()),
-            Some(_) => {}
-            None => {
-                tracing::error!(payload = %delivery.message.payload, "the event has no game id");
+        match ChangedGame::deserialize(&delivery.message.payload) {
+            Ok(game) if sender.send(game).await.is_err() => return Ok(()),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(payload = %delivery.message.payload, %error, "no changed game");
             }
         }
         // Acknowledges before the page is published. If the publisher stops now, clones render the

@@ -15,9 +15,12 @@ use std::sync::Arc;
 
 use ch01_clones::SessionStore;
 use ch01_clones::clone::avatar::AvatarStore;
-use ch02_database::{Catalog, GameId, News, Order, Orders, Social, StoreError};
+use ch02_database::replication::pins::{MemoryPins, PinStore};
+use ch02_database::{Catalog, ConsistencyToken, GameId, News, Order, Orders, Social, StoreError};
 use ch03_cache::{MemoryCache, ProductCache};
-use ch04_async::{Event, EventBus, JobQueue, JobStore, MemoryEventBus, MemoryQueue, PageStore};
+use ch04_async::{
+    ChangedGame, Event, EventBus, JobQueue, JobStore, MemoryEventBus, MemoryQueue, PageStore,
+};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -32,7 +35,7 @@ const CACHE_BYTES: u64 = 24 << 20;
 /// How many jobs may wait in the embedded queue. The queue refuses the next one.
 const QUEUE_CAPACITY: usize = 10_000;
 
-/// The topic of the event "this game has changed". The payload is the game's id.
+/// The topic of the event "this game has changed". The payload is a [`ChangedGame`].
 pub const GAME_CHANGED: &str = "game.changed";
 
 // ANCHOR: services
@@ -43,6 +46,8 @@ pub struct Services {
     pub sessions: Arc<dyn SessionStore>,
     /// Chapter 1: the users' pictures.
     pub avatars: AvatarStore,
+    /// Chapter 2: the position that the reads of a session need after its write.
+    pub pins: Arc<dyn PinStore>,
     /// Chapter 2: games and reviews.
     pub catalog: Arc<dyn Catalog>,
     /// Chapter 2: friends and the activity of customers.
@@ -83,6 +88,7 @@ impl Services {
         let services = Services {
             sessions: Arc::new(SqliteSessions::new(storage.main.clone())),
             avatars: storage.avatars.clone(),
+            pins: Arc::new(MemoryPins::new()),
             products: ProductCache::new(cache, catalog.clone()),
             social: catalog.clone(),
             news: catalog.clone(),
@@ -103,6 +109,7 @@ impl Services {
         Services {
             sessions: servers.sessions.clone(),
             avatars: servers.avatars.clone(),
+            pins: servers.pins.clone(),
             products: ProductCache::new(servers.cache.clone(), servers.catalog.clone()),
             catalog: servers.catalog.clone(),
             social: servers.catalog.clone(),
@@ -118,10 +125,15 @@ impl Services {
     }
 
     /// Copies a placed order into the activity of its customer. The order counts even if the copy
-    /// fails: the shard owns the order, and a rebuild writes the missing copy.
-    pub async fn order_placed(&self, order: &Order) {
-        if let Err(error) = self.social.record_order(order).await {
-            tracing::error!(order = order.id, %error, "the order is not in its customer's activity");
+    /// fails: the shard owns the order, and a rebuild writes the missing copy. Returns the token of
+    /// the copy.
+    pub async fn order_placed(&self, order: &Order) -> Option<ConsistencyToken> {
+        match self.social.record_order(order).await {
+            Ok(written) => written.token,
+            Err(error) => {
+                tracing::error!(order = order.id, %error, "the order is not in its customer's activity");
+                None
+            }
         }
     }
 
@@ -129,9 +141,10 @@ impl Services {
     /// Removes the old copies of a game: the cached product and the pre-rendered page.
     ///
     /// The caller commits first, then calls this, then answers. After the answer no client sees
-    /// the old game.
-    pub async fn game_changed(&self, id: GameId) {
-        if let Err(error) = self.products.invalidate(id).await {
+    /// the old game. `token` is the position of the write: whoever makes a new copy reads at least
+    /// there, so that a late replica does not bring the old game back.
+    pub async fn game_changed(&self, id: GameId, token: Option<ConsistencyToken>) {
+        if let Err(error) = self.products.invalidate(id, token).await {
             tracing::error!(game = id, %error, "the cache may return the old game");
         }
         if let Err(error) = self.pages.withdraw(id).await {
@@ -140,7 +153,7 @@ impl Services {
         let event = Event {
             id: Uuid::now_v7(),
             topic: GAME_CHANGED.to_owned(),
-            payload: id.into(),
+            payload: serde_json::to_value(ChangedGame { id, token }).expect("a number and a text"),
         };
         let events = self.events.clone();
         // The writer does not wait for the broker: without a page, the clone renders on demand.

@@ -10,6 +10,7 @@ use ch01_clones::clone::redis_sessions::{InvalidRedisUrl, RedisSessions};
 use ch02_database::StoreError;
 use ch02_database::postgres::{self, InvalidUrl};
 use ch02_database::replication::RouterSettings;
+use ch02_database::replication::pins::{InvalidPinsUrl, RedisPins};
 use ch02_database::seed::{SeedError, SeedRequest, seed_store, seed_store_on_citus};
 use ch02_database::{CitusOrders, Orders, PgCatalog, PgOrders};
 use ch03_cache::{Cache, CacheError, MemcachedCache, RedisCache};
@@ -27,6 +28,7 @@ pub struct ExternalServers {
     pub(crate) catalog: Arc<PgCatalog>,
     pub(crate) orders: Arc<dyn Orders>,
     pub(crate) sessions: Arc<RedisSessions>,
+    pub(crate) pins: Arc<RedisPins>,
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) queue: Arc<RabbitQueue>,
     pub(crate) events: Arc<RabbitEventBus>,
@@ -52,6 +54,9 @@ pub enum ExternalServersError {
     /// The Redis URL is invalid.
     #[error("REDIS_URL: {0}")]
     Redis(#[from] InvalidRedisUrl),
+    /// The Redis URL cannot be used for pins.
+    #[error("REDIS_URL: {0}")]
+    Pins(#[from] InvalidPinsUrl),
     /// The address of the cache is invalid.
     #[error("the address of the cache (MEMCACHED_URLS, or else REDIS_URL) is invalid: {0}")]
     Cache(#[from] CacheError),
@@ -99,6 +104,7 @@ impl ExternalServers {
         };
         let order_databases = pools(variable, order_urls, postgres::connect)?;
         let sessions = Arc::new(RedisSessions::new(&addresses.redis)?);
+        let pins = Arc::new(RedisPins::new(&addresses.redis)?);
         let cache = cache(addresses).await?;
         let queue = Arc::new(RabbitQueue::new(&addresses.amqp)?);
         let events = Arc::new(RabbitEventBus::new(&addresses.amqp)?);
@@ -122,6 +128,7 @@ impl ExternalServers {
             catalog: Arc::new(catalog),
             orders,
             sessions,
+            pins,
             cache,
             queue,
             events,
