@@ -16,6 +16,7 @@ mod disconnects;
 mod embedded;
 mod hung_clone;
 mod interfaces;
+mod late_replica;
 mod lifecycle;
 mod lost_files;
 mod redis_away;

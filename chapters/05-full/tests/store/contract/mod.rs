@@ -5,6 +5,7 @@
 
 mod avatars;
 mod bad_input;
+mod consistency;
 mod games;
 mod jobs;
 mod operations;

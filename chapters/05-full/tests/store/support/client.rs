@@ -31,6 +31,14 @@ impl Client {
         }
     }
 
+    /// The same client, with its cookies, at another store.
+    pub fn at(&self, url: &str) -> Self {
+        Client {
+            http: self.http.clone(),
+            url: url.to_owned(),
+        }
+    }
+
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }
