@@ -19,7 +19,9 @@ use super::social::{add_review_activity, delete_activity};
 use super::{Catalog, DeleteOutcome, GameChange, GamePage, GameQuery, GameVersion, NewReview};
 use crate::model::{Game, GameId, Product, Review, ReviewId, StoreError};
 use crate::postgres::{Committed, ReadPool, replace_nul, transact_with_token};
-use crate::replication::{Consistency, ConsistencyToken, Read, ReadRouter, ReplicaStatus, RouterSettings, Written};
+use crate::replication::{
+    Consistency, ConsistencyToken, Read, ReadRouter, ReplicaStatus, RouterSettings, Written,
+};
 
 /// A catalogue on a primary and its replicas.
 pub struct PgCatalog {
