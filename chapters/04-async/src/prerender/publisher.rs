@@ -4,9 +4,9 @@
 //! content changes. The writer *withdraws* the page after its commit, as it invalidates a cache
 //! entry. Then requests are rendered on demand until the publisher writes the new page.
 //!
-//! A replica may be late. So the event of a change carries the token of its write ([`ChangedGame`]),
-//! and the publisher reads the game at least at that position. What must be current is read from
-//! the primary: the versions at the start, and the comparison after a page is written.
+//! A replica may be late. So the event of a change ([`ChangedGame`]) carries the token of its
+//! write, and the publisher reads the game at least at that position. What must be current is read
+//! from the primary: the versions at the start, and the comparison after a page is written.
 //!
 //! # What a reader with a token gets
 //!

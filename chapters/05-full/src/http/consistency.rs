@@ -10,15 +10,13 @@ use axum::extract::FromRequestParts;
 use ch01_clones::clone::login::session_id;
 use ch01_clones::{Problem, SessionId};
 use ch02_database::{Consistency, ConsistencyToken, Read};
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
 use utoipa::IntoParams;
 
+use super::response::X_CONSISTENCY;
 use super::state::CloneState;
 use crate::services::Services;
-
-/// The header of a request and of its response.
-pub(super) const X_CONSISTENCY: HeaderName = HeaderName::from_static("x-consistency");
 
 /// The header in the OpenAPI document.
 #[derive(IntoParams)]

@@ -91,7 +91,7 @@ pub(super) async fn list(
     let read = catalog.list(&query, client.consistency()).await?;
     let node = read.node;
     let games = client.note(read);
-    let info = state.response_info().db(Some(node)).token(&client);
+    let info = state.response_info().db(Some(node)).token(client.token());
     let last = games.items.last().filter(|_| games.has_more);
     let next = last.map(|last| page_url(&query, number + 1, Some(last.game.id)));
     if wants_html(&headers) {
@@ -137,7 +137,7 @@ pub(super) async fn show(
     state.metrics.count_cache_lookup(found.status.as_str());
     client.seen(found.token);
     let info = state.response_info().cache(found.status);
-    let info = info.db(found.node).token(&client);
+    let info = info.db(found.node).token(client.token());
     let Some(product) = found.product else {
         return Ok(info.respond(game_not_found(id)));
     };
@@ -206,7 +206,7 @@ pub(super) async fn change(
     };
     state.services.game_changed(id, changed.token).await;
     client.wrote(&state.services, changed.token).await;
-    let info = info.token(&client);
+    let info = info.token(client.token());
     Ok(info.respond(Json(game)))
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn home(
     let info = state.response_info();
     if !wants_html(&headers) {
         let line = format!("SERVER {}: the game store is open\n", state.identity.name());
-        return Ok(info.token(&client).respond(line));
+        return Ok(info.token(client.token()).respond(line));
     }
     let best_rated = first_games(&state, GameSort::BestRated, &mut client).await?;
     let newest = first_games(&state, GameSort::Newest, &mut client).await?;
@@ -59,7 +59,7 @@ pub(super) async fn home(
         viewer(user.as_deref()),
         &info.render_info,
     );
-    let info = info.rendered("dynamic").token(&client);
+    let info = info.rendered("dynamic").token(client.token());
     Ok(info.respond(page(&html)))
 }
 

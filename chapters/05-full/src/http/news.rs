@@ -70,7 +70,7 @@ pub(super) async fn list(
     items.truncate(ARTICLES_PER_PAGE);
     let last = items.last().filter(|_| has_more);
     let next = last.map(|last| format!("/news?before={}", last.id));
-    let info = state.response_info().db(Some(node)).token(&client);
+    let info = state.response_info().db(Some(node)).token(client.token());
     let content = if wants_html(&headers) {
         Content::html(views::news(&items, next.as_deref(), before.is_some()))
     } else {
@@ -107,7 +107,7 @@ pub(super) async fn show(
     let read = news.article(&slug, client.consistency()).await?;
     let node = read.node;
     let found = client.note(read);
-    let info = state.response_info().db(Some(node)).token(&client);
+    let info = state.response_info().db(Some(node)).token(client.token());
     let Some(article) = found else {
         let detail = format!("there is no article `{slug}`; `GET /news` lists the articles");
         return Ok(info.respond(Problem::not_found(detail)));

@@ -11,7 +11,7 @@ use utoipa::openapi::{
     Type,
 };
 
-use super::consistency::X_CONSISTENCY;
+use super::response::X_CONSISTENCY;
 
 /// Describes 401 in an annotation. The operation then requires the session cookie.
 pub(super) const NOT_LOGGED_IN: &str = "The client is not logged in";

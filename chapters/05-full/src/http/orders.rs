@@ -110,7 +110,7 @@ pub(super) async fn place(
     // Also for a repeated request: the copy of the first one may be missing.
     let copied = services.order_placed(&order).await;
     client.wrote(services, copied).await;
-    let info = state.response_info().shard(shard).token(&client);
+    let info = state.response_info().shard(shard).token(client.token());
     let location = format!("/orders/{}", order.id);
     if payload.is_form {
         return Ok(info.respond(private(Redirect::to(&location))));
@@ -213,11 +213,11 @@ pub(super) async fn find(
             viewer(Some(&user)),
             &info.render_info,
         );
-        return Ok(info.token(&client).respond(page(&html)));
+        return Ok(info.token(client.token()).respond(page(&html)));
     }
     let items = orders;
     Ok(info
-        .token(&client)
+        .token(client.token())
         .respond(private(Json(OrderList { items, next }))))
 }
 
@@ -275,9 +275,9 @@ async fn one(
         let game = catalog.game(order.game_id, client.consistency()).await?;
         let game = client.note(game);
         let html = views::order(&order, game.as_ref(), viewer(user), &info.render_info);
-        return Ok(info.token(client).respond(page(&html)));
+        return Ok(info.token(client.token()).respond(page(&html)));
     }
-    Ok(info.token(client).respond(private(Json(order))))
+    Ok(info.token(client.token()).respond(private(Json(order))))
 }
 
 /// The idempotency key in the header or in the form.

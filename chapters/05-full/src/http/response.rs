@@ -1,14 +1,15 @@
 //! Builds responses: pages for people, private data, and the headers that tell who answered.
 
 use axum::response::{Html, IntoResponse, Response};
-use ch02_database::{Node, ShardId};
+use ch02_database::{ConsistencyToken, Node, ShardId};
 use ch03_cache::CacheStatus;
 use ch04_async::prerender::pages::Viewer;
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use maud::Markup;
 
-use super::consistency::{ClientToken, X_CONSISTENCY};
+/// The header with a consistency token, in a request and in its response.
+pub(super) const X_CONSISTENCY: HeaderName = HeaderName::from_static("x-consistency");
 
 /// Which parts of the store produced a response. Becomes headers, and the footer of a page.
 #[derive(Default)]
@@ -41,8 +42,8 @@ impl ResponseInfo {
     }
 
     /// Sets `x-consistency`, after the last read. The pages do not show it.
-    pub(super) fn token(mut self, client: &ClientToken) -> Self {
-        if let Some(token) = client.token() {
+    pub(super) fn token(mut self, token: Option<ConsistencyToken>) -> Self {
+        if let Some(token) = token {
             let token = HeaderValue::try_from(token.to_string()).expect("it has digits only");
             self.headers.insert(X_CONSISTENCY, token);
         }

@@ -79,7 +79,7 @@ pub(super) async fn add(
     };
     state.services.game_changed(id, added.token).await;
     client.wrote(&state.services, added.token).await;
-    let info = info.token(&client);
+    let info = info.token(client.token());
     if payload.is_form {
         return Ok(info.respond(Redirect::to(&format!("/games/{id}"))));
     }
@@ -112,7 +112,7 @@ pub(super) async fn delete(
         DeleteOutcome::Deleted => {
             state.services.game_changed(id, deletion.token).await;
             client.wrote(&state.services, deletion.token).await;
-            info.token(&client).respond(StatusCode::NO_CONTENT)
+            info.token(client.token()).respond(StatusCode::NO_CONTENT)
         }
         DeleteOutcome::NotFound => {
             let detail = format!("game {id} has no review {review}");

@@ -71,6 +71,6 @@ pub(super) async fn accept(
         customer: rsvp.customer,
         at: rsvp.at,
     };
-    let info = state.response_info().db(Some(node)).token(&client);
+    let info = state.response_info().db(Some(node)).token(client.token());
     Ok(info.respond(private((StatusCode::ACCEPTED, Json(accepted)))))
 }

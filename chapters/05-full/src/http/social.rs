@@ -69,7 +69,7 @@ pub(super) async fn friends(
         .await?;
     let node = read.node;
     let mut items = client.note(read);
-    let info = state.response_info().db(Some(node)).token(&client);
+    let info = state.response_info().db(Some(node)).token(client.token());
     let has_more = items.len() > FRIENDS_PER_PAGE;
     items.truncate(FRIENDS_PER_PAGE);
     let last = items.last().filter(|_| has_more);
@@ -155,7 +155,7 @@ pub(super) async fn activity(
     };
     let node = read.node;
     let mut items = client.note(read);
-    let info = state.response_info().db(Some(node)).token(&client);
+    let info = state.response_info().db(Some(node)).token(client.token());
     let has_more = items.len() > EVENTS_PER_PAGE;
     items.truncate(EVENTS_PER_PAGE);
     let last = items.last().filter(|_| has_more).map(ActivityKey::from);

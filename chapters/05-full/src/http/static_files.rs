@@ -82,7 +82,7 @@ async fn render_now(
     client.seen(found.token);
     state.metrics.count_cache_lookup(found.status.as_str());
     let info = state.response_info().cache(found.status);
-    let info = info.db(found.node).token(&client);
+    let info = info.db(found.node).token(client.token());
     let Some(product) = found.product else {
         return Ok(info.respond(game_not_found(id)));
     };
