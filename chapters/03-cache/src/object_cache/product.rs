@@ -131,13 +131,13 @@ impl ProductCache {
     }
 
     // ANCHOR: get
-    /// Reads the database and fills the cache. The new entry must not be older than `replaced`, the
+    /// Reads the database and fills the cache. The new entry must not be older than `before`, the
     /// position of the entry that it replaces.
     async fn read_and_fill(
         &self,
         id: GameId,
         asked: Option<ConsistencyToken>,
-        replaced: Option<ConsistencyToken>,
+        before: Option<ConsistencyToken>,
     ) -> Result<Lookup, StoreError> {
         // Noted before the database query: a write that the query does not see invalidates later.
         let (count, last_write) = {
@@ -148,7 +148,7 @@ impl ProductCache {
         // the query without a round trip.
         let replayed = self.catalog.replica_positions().into_iter().min();
         let replayed = replayed.filter(|token| *token > ConsistencyToken::START);
-        let floor = asked.max(replaced).max(last_write).max(replayed);
+        let floor = asked.max(before).max(last_write).max(replayed);
         let read = match self.catalog.product(id, floor.into()).await {
             // This reader accepts an older answer than the cache needs.
             Err(StoreError::Overloaded { .. }) if asked < floor => {
