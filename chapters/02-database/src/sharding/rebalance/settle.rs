@@ -1,6 +1,6 @@
 //! The end of a move: forward if the decision was made, else back.
 
-use sqlx::Connection;
+use sqlx::{Connection, Executor};
 use sqlx::postgres::PgPool;
 
 use super::super::bucket::Bucket;
@@ -58,6 +58,8 @@ async fn roll_back(
     let target = store.shard(record.to)?;
     remove_copy(target, record.bucket, record.epoch, store.limits.batch).await?;
     fail_point(record.bucket, "copy-removed")?;
+    // An order that is being placed has the lock of the row, and ends within seconds.
+    source.db.execute("SET lock_timeout = '8s'").await?;
     let mut transaction = source.db.begin().await?;
     for sql in [
         "UPDATE buckets SET is_recorded = false WHERE bucket = $1",
