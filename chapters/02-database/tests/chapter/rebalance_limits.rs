@@ -91,7 +91,13 @@ async fn transaction_across_the_cut_over_is_kept() {
     let (journal, customer) = (OrderJournal::new(), &customers_of(BUCKET)[0]);
     let before = place(&orders, customer, "before").await;
     let mut pause = PausePoint::set(BUCKET, "copied");
-    let moving = start_move(mover(&store, LIMITS), BUCKET);
+    let limits = MoveLimits {
+        // The later number is applied before the move waits for the transaction.
+        changes_in_block: 0,
+        lock_pause: Duration::from_millis(200),
+        ..LIMITS
+    };
+    let moving = start_move(mover(&store, limits), BUCKET);
     pause.reached().await;
     let source = &store.shards[0];
     // It takes the first numbers of the log, and commits after a later one.

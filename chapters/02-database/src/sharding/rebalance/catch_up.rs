@@ -24,7 +24,10 @@ pub(super) async fn catch_up(
         }
         let mut applied = 0;
         while applied < recorded {
-            applied += apply_changes(&mut source.db, bucket_move).await? as i64;
+            match apply_changes(&mut source.db, bucket_move).await? {
+                0 => break,
+                some => applied += some as i64,
+            }
         }
         report.changes += applied as u64;
         fail_point(bucket_move.bucket, "catching-up")?;

@@ -1,7 +1,7 @@
 //! The end of a move: forward if the decision was made, else back.
 
-use sqlx::{Connection, Executor};
 use sqlx::postgres::PgPool;
+use sqlx::{Connection, Executor};
 
 use super::super::bucket::Bucket;
 use super::super::map_table::set_owner;
