@@ -1,7 +1,7 @@
 //! Moves a bucket back and forth between two servers while customers order at a steady rate.
 //!
-//! The naive move and the online move take turns. Before each move, the orders of a second are
-//! counted; then those during the move. The pause of the bucket is its slowest order of a move.
+//! The naive move and the online move take turns. The orders of all other buckets are counted in the
+//! second before each move and during the move. The pause of the bucket is its slowest order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,9 +68,9 @@ pub async fn run(mut arguments: Arguments) -> anyhow::Result<()> {
         "lost",
         "duplicated",
         "slowest order, ms",
-        "other buckets, ms",
-        "orders/s before",
-        "during, of before"
+        "of others, ms",
+        "others/s before",
+        "during, times before"
     );
     for case in &cases {
         case.print(&store).await?;
@@ -189,7 +189,9 @@ impl Case {
                 .reduce(f64::max)
         };
         let rate = |from: Instant, to: Instant| {
-            let is_within = |order: &&ConfirmedOrder| order.end > from && order.end <= to;
+            let is_within = |order: &&ConfirmedOrder| {
+                order.bucket() != BUCKET && order.end > from && order.end <= to
+            };
             confirmed.iter().filter(is_within).count() as f64 / (to - from).as_secs_f64()
         };
         let before = rate(start - WINDOW, start);
