@@ -1,7 +1,7 @@
 //! Moves a bucket back and forth between two servers while customers order at a steady rate.
 //!
-//! The naive move and the online move take turns. The orders of all other buckets are counted in the
-//! second before each move and during the move. The pause of the bucket is its slowest order.
+//! The naive move and the online move take turns. The orders of all other buckets are counted in
+//! the second before each move and during the move. The pause of the bucket is its slowest order.
 
 use std::sync::Arc;
 use std::time::Duration;
