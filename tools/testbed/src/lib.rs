@@ -3,12 +3,12 @@
 //!
 //! *Shared* servers are started once and reused by all tests: [`postgres()`], [`redis()`],
 //! [`memcached()`] and [`rabbitmq()`] each return a database, a key prefix or a virtual host that
-//! no other test uses, within milliseconds. *Dedicated* servers ([`Server`], [`PostgresCluster`])
-//! belong to one test, which may kill, pause or disconnect them. A [`Program`] is one of our own
-//! programs in a container with limited processor time. A [`Proxy`] is a real HAProxy or nginx in
-//! front of a test's servers. [`FaultProxy`] breaks the network in front of a server, and
-//! [`PausingProxy`] stops a client between two commands. Missing images are pulled or built
-//! ([`images`]). All ports are published on 127.0.0.1 only.
+//! no other test uses, within milliseconds. *Dedicated* servers ([`Server`], [`PostgresCluster`],
+//! [`PatroniCluster`]) belong to one test, which may kill, pause or disconnect them. A [`Program`]
+//! is one of our own programs in a container with limited processor time. A [`Proxy`] is a real
+//! HAProxy or nginx in front of a test's servers. [`FaultProxy`] breaks the network in front of a
+//! server, and [`PausingProxy`] stops a client between two commands. Missing images are pulled or
+//! built ([`images`]). All ports are published on 127.0.0.1 only.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), testbed::Error> {
@@ -38,6 +38,7 @@ pub use namespace::rabbitmq::{RabbitMq, rabbitmq};
 pub use namespace::redis::{Redis, redis};
 pub use pausing_proxy::{Pause, PausingProxy};
 pub use server::dedicated::{Server, ServerBuilder};
+pub use server::patroni_cluster::PatroniCluster;
 pub use server::postgres_cluster::{PostgresCluster, PostgresClusterBuilder};
 pub use server::program::{Program, ProgramBuilder, build_program_image};
 pub use server::proxy::Proxy;

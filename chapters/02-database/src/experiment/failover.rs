@@ -11,16 +11,16 @@ use std::time::Duration;
 use ch02_database::contract::journal::{Answer, Comparison, Entry, Journal};
 use ch02_database::failover::{CommitMode, Coordinator, PrimaryDirectory, Server, Writer};
 use ch02_database::postgres::{connect, migrate};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use measurement::{Spread, machine};
 use testbed::{Fault, PostgresCluster};
 use tokio::time::{Instant, sleep};
 
 /// The number of clients that write at the same time.
-const CLIENTS: usize = 8;
+pub(super) const CLIENTS: usize = 8;
 
 /// How many writes must be confirmed after a kill before the round ends.
-const WRITES_AFTER_KILL: usize = 200;
+pub(super) const WRITES_AFTER_KILL: usize = 200;
 
 /// The delay of the write-ahead log in the asynchronous cluster.
 const WAL_DELAY: Duration = Duration::from_millis(20);
@@ -34,27 +34,119 @@ pub struct Arguments {
     /// How many writes are confirmed in each cluster
     #[arg(long, default_value_t = 10_000)]
     writes: usize,
+    /// Who promotes a replica
+    #[arg(long, value_enum, default_value_t = Engine::Own)]
+    pub(super) engine: Engine,
     /// Two kills and a few writes only: a test that the experiment works
     #[arg(long)]
     quick: bool,
 }
 
-pub async fn run(mut arguments: Arguments) -> anyhow::Result<()> {
-    if arguments.quick {
-        (arguments.kills, arguments.writes) = (2, 1_000);
+/// Who finds that the primary has failed, and promotes a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Engine {
+    /// The coordinator of the chapter.
+    Own,
+    /// Patroni with etcd, in synchronous mode.
+    Patroni,
+}
+
+impl Arguments {
+    /// How often the primary is killed, and how many writes are confirmed.
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        if self.quick {
+            (2, 1_000)
+        } else {
+            (self.kills, self.writes)
+        }
     }
-    let writes = arguments.writes.div_ceil(arguments.kills);
+}
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let (kills, writes) = arguments.sizes();
+    let writes = writes.div_ceil(kills);
     let mut clusters = [
         Cluster::start("synchronous", CommitMode::On, 2, 1).await?,
         Cluster::start("asynchronous", CommitMode::Local, 1, 0).await?,
     ];
-    for kill in 1..=arguments.kills {
+    for kill in 1..=kills {
         for cluster in &mut clusters {
-            eprintln!("kill {kill} of {}, {}", arguments.kills, cluster.name);
+            eprintln!("kill {kill} of {kills}, {}", cluster.name);
             cluster.round(writes).await?;
         }
     }
     println!("{}", machine::facts());
+    print_head();
+    for cluster in &clusters {
+        let primary = connect(&cluster.servers.url())?;
+        let compared = cluster.journal.compare(&primary).await?;
+        let measured = &cluster.measured;
+        measured.print(cluster.name, kills, compared)?;
+    }
+    Ok(())
+}
+
+/// What the clients saw at each kill.
+#[derive(Default)]
+pub(super) struct Measured {
+    first_commits: Vec<f64>,
+    last_errors: Vec<f64>,
+    /// Writes that were sent before a kill and answered after it.
+    in_flight: usize,
+}
+
+impl Measured {
+    /// Adds a kill, which took from `kill` to `dead`.
+    pub(super) fn record(&mut self, journal: &Journal, kill: Instant, dead: Instant) {
+        let entries = journal.entries();
+        let seconds = |end: Instant| (end - kill).as_secs_f64();
+        let after_kill = entries.iter().filter(|entry| entry.end > kill);
+        let (commits, errors): (Vec<&Entry>, Vec<&Entry>) =
+            after_kill.partition(|entry| entry.answer == Answer::Committed);
+        let commits = commits.iter().filter(|entry| entry.start > dead);
+        let first = commits.map(|entry| seconds(entry.end)).reduce(f64::min);
+        self.first_commits.extend(first);
+        let last = errors
+            .iter()
+            .map(|entry| seconds(entry.end))
+            .reduce(f64::max);
+        self.last_errors.extend(last);
+        self.in_flight += errors.iter().filter(|entry| entry.start < dead).count();
+    }
+
+    /// Prints a line of the table. Fails if no kill touched a write, or if a failed write exists.
+    pub(super) fn print(
+        &self,
+        name: &str,
+        kills: usize,
+        compared: Comparison,
+    ) -> anyhow::Result<()> {
+        anyhow::ensure!(self.in_flight > 0, "no write was in flight at a kill");
+        let Comparison {
+            committed,
+            lost,
+            resurrected,
+            unknown,
+        } = compared;
+        anyhow::ensure!(
+            resurrected == 0,
+            "{resurrected} failed writes are in the database"
+        );
+        let spread = |values: &[f64]| {
+            Spread::of(values.iter().copied()).map_or("-".to_owned(), |spread| spread.to_string())
+        };
+        println!(
+            "{name:<14}{kills:>6}{committed:>11}{lost:>6}{:>26}{:>26}{:>26}",
+            format!("{} ({})", unknown.0, unknown.1),
+            spread(&self.first_commits),
+            spread(&self.last_errors)
+        );
+        Ok(())
+    }
+}
+
+/// Prints the first line of the table.
+pub(super) fn print_head() {
     println!(
         "{:<14}{:>6}{:>11}{:>6}{:>26}{:>26}{:>26}",
         "replication",
@@ -65,10 +157,6 @@ pub async fn run(mut arguments: Arguments) -> anyhow::Result<()> {
         "first confirmed write, s",
         "last error, s"
     );
-    for cluster in &clusters {
-        cluster.print(arguments.kills).await?;
-    }
-    Ok(())
 }
 
 struct Cluster {
@@ -77,10 +165,7 @@ struct Cluster {
     synchronous_standbys: usize,
     servers: PostgresCluster,
     journal: Arc<Journal>,
-    first_commits: Vec<f64>,
-    last_errors: Vec<f64>,
-    /// Writes that were sent before a kill and answered after it.
-    in_flight: usize,
+    measured: Measured,
 }
 
 impl Cluster {
@@ -105,9 +190,7 @@ impl Cluster {
             synchronous_standbys,
             servers,
             journal,
-            first_commits: Vec::new(),
-            last_errors: Vec::new(),
-            in_flight: 0,
+            measured: Measured::default(),
         })
     }
 
@@ -136,21 +219,7 @@ impl Cluster {
         self.journal.stop(clients).await;
         coordinating.abort();
 
-        let entries = self.journal.entries();
-        let seconds = |end: Instant| (end - kill).as_secs_f64();
-        let after_kill = entries.iter().filter(|entry| entry.end > kill);
-        let (commits, errors): (Vec<&Entry>, Vec<&Entry>) =
-            after_kill.partition(|entry| entry.answer == Answer::Committed);
-        let commits = commits.iter().filter(|entry| entry.start > dead);
-        let first = commits.map(|entry| seconds(entry.end)).reduce(f64::min);
-        self.first_commits.extend(first);
-        let last = errors
-            .iter()
-            .map(|entry| seconds(entry.end))
-            .reduce(f64::max);
-        self.last_errors.extend(last);
-        self.in_flight += errors.iter().filter(|entry| entry.start < dead).count();
-
+        self.measured.record(&self.journal, kill, dead);
         self.servers.mark_promoted(directory.current().node - 1);
         self.servers.replace_former_primaries().await?;
         Ok(())
@@ -160,32 +229,6 @@ impl Cluster {
         while self.journal.committed_since(since) < count {
             sleep(Duration::from_millis(5)).await;
         }
-    }
-
-    async fn print(&self, kills: usize) -> anyhow::Result<()> {
-        anyhow::ensure!(self.in_flight > 0, "no write was in flight at a kill");
-        let primary = connect(&self.servers.url())?;
-        let Comparison {
-            committed,
-            lost,
-            resurrected,
-            unknown,
-        } = self.journal.compare(&primary).await?;
-        anyhow::ensure!(
-            resurrected == 0,
-            "{resurrected} failed writes are in the database"
-        );
-        let spread = |values: &[f64]| {
-            Spread::of(values.iter().copied()).map_or("-".to_owned(), |spread| spread.to_string())
-        };
-        println!(
-            "{:<14}{kills:>6}{committed:>11}{lost:>6}{:>26}{:>26}{:>26}",
-            self.name,
-            format!("{} ({})", unknown.0, unknown.1),
-            spread(&self.first_commits),
-            spread(&self.last_errors)
-        );
-        Ok(())
     }
 }
 

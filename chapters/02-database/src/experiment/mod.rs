@@ -10,6 +10,7 @@ mod bucket_move;
 mod commit_modes;
 pub mod failover;
 mod hashing;
+mod patroni;
 mod product_page;
 mod replicas;
 mod router_cost;
@@ -62,7 +63,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             Experiment::Hashing(settings) => hashing::run(&settings),
             Experiment::Shards(settings) => shards::run(&settings).await,
             Experiment::BucketMove(arguments) => bucket_move::run(arguments).await,
-            Experiment::Failover(arguments) => failover::run(arguments).await,
+            Experiment::Failover(arguments) => match arguments.engine {
+                failover::Engine::Own => failover::run(arguments).await,
+                failover::Engine::Patroni => patroni::run(&arguments).await,
+            },
             Experiment::CommitModes(arguments) => commit_modes::run(arguments).await,
             Experiment::ProductPage(settings) => product_page::run(&settings).await,
             Experiment::RouterCost(settings) => router_cost::run(&settings).await,

@@ -10,6 +10,7 @@ mod foreign_tables;
 mod generator;
 mod histories;
 mod network_faults;
+mod patroni;
 mod pins;
 mod product_page;
 mod query_plans;

@@ -38,6 +38,8 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) struct ContainerSpec {
     pub(crate) name: String,
     pub(crate) service: Service,
+    /// Further ports that are published, each on a port that Docker chooses.
+    pub(crate) more_ports: Vec<u16>,
     pub(crate) image: String,
     /// The shell script that starts the server.
     pub(crate) script: String,
@@ -58,7 +60,8 @@ pub(crate) async fn start(spec: &ContainerSpec) -> Result<SocketAddr, Error> {
         .rsplit_once(':')
         .unwrap_or((&spec.image, "latest"));
     let (fixed_port, service) = (spec.port, spec.service);
-    let ports = move || std::iter::once(service.port()).chain(service.more_ports().iter().copied());
+    let more_ports = spec.more_ports.clone();
+    let ports = move || std::iter::once(service.port()).chain(more_ports.clone());
     let image = GenericImage::new(repository, tag).with_entrypoint("sh");
     let mut request = ports()
         .fold(image, |image, port| image.with_exposed_port(port.tcp()))

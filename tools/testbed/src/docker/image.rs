@@ -26,7 +26,7 @@ use crate::service::{ProxyKind, Service};
 pub(crate) struct Image {
     /// The server's name, for messages.
     server: &'static str,
-    /// Its name in a registry.
+    /// Its name in a registry. Empty if there is no such image, so that it is built.
     pulled: &'static str,
     /// The name that the testbed gives it after building it.
     built: &'static str,
@@ -88,23 +88,36 @@ pub(crate) fn proxy_image(kind: ProxyKind) -> Image {
     }
 }
 
+/// The image of PostgreSQL under Patroni, with etcd. [`get_all`] does not get it: it is large, and
+/// one test and one experiment use it. No publisher offers an image with these three.
+pub(crate) fn patroni_image() -> Image {
+    Image {
+        server: "PostgreSQL under Patroni",
+        pulled: NOT_PUBLISHED,
+        built: "workshop/patroni:4.0",
+        packages: &["postgresql-17", "patroni", "python3-etcd", "etcd-server"],
+    }
+}
+
+const NOT_PUBLISHED: &str = "";
+
 impl Image {
-    /// The name with the registry in front of it, if one is set.
-    fn name_in_registry(self) -> String {
+    /// The name with the registry in front of it, if one is set. `None` if there is no such image.
+    fn name_in_registry(self) -> Option<String> {
         let registry = std::env::var("WORKSHOP_REGISTRY").unwrap_or_default();
-        match registry.trim_end_matches('/') {
-            "" => self.pulled.to_owned(),
-            registry => format!("{registry}/{}", self.pulled),
+        match (self.pulled, registry.trim_end_matches('/')) {
+            (NOT_PUBLISHED, _) => None,
+            (pulled, "") => Some(pulled.to_owned()),
+            (pulled, registry) => Some(format!("{registry}/{pulled}")),
         }
     }
 
     /// The name of the local image, if there is one.
     async fn local_name(self, docker: &Docker) -> Result<Option<String>, Error> {
-        for name in [
-            self.name_in_registry(),
-            self.pulled.to_owned(),
-            self.built.to_owned(),
-        ] {
+        let pulled = self.name_in_registry().into_iter();
+        let pulled = pulled.chain([self.pulled.to_owned()]);
+        let names = pulled.filter(|name| name != NOT_PUBLISHED);
+        for name in names.chain([self.built.to_owned()]) {
             match docker.inspect_image(&name).await {
                 Ok(_) => return Ok(Some(name)),
                 Err(error) if is_missing(&error) => {}
@@ -129,13 +142,17 @@ pub(crate) async fn get(image: Image) -> Result<String, Error> {
     if let Some(name) = image.local_name(&docker).await? {
         return Ok(name);
     }
-    let name = image.name_in_registry();
-    eprintln!("testbed: pulling {name}");
-    let Err(pull) = pull(&docker, &name).await else {
-        return Ok(name);
-    };
+    let mut pull_error = "there is no such image in a registry".to_owned();
+    if let Some(name) = image.name_in_registry() {
+        eprintln!("testbed: pulling {name}");
+        match pull(&docker, &name).await {
+            Ok(()) => return Ok(name),
+            Err(error) => pull_error = error.to_string(),
+        }
+        eprintln!("testbed: pulling {name} failed");
+    }
     eprintln!(
-        "testbed: pulling {name} failed; building {} from Debian packages, about a minute",
+        "testbed: building {} from Debian packages, some minutes at most",
         image.built
     );
     match tokio::task::spawn_blocking(move || build(image))
@@ -146,8 +163,10 @@ pub(crate) async fn get(image: Image) -> Result<String, Error> {
         Err(build) if build.contains("No space left") => Err(Error::DiskFull(build)),
         Err(build) => Err(Error::NoImage {
             server: image.server,
-            image: name,
-            pull: pull.to_string(),
+            image: image
+                .name_in_registry()
+                .unwrap_or_else(|| image.built.to_owned()),
+            pull: pull_error,
             build,
         }),
     }

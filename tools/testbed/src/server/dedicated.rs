@@ -16,6 +16,7 @@ use testcontainers::bollard::query_parameters::{
 use tokio::time::timeout;
 
 use crate::docker::container::{self, ContainerSpec};
+use crate::docker::image::Image;
 use crate::docker::network::network;
 use crate::docker::{self, cleanup, cpu_quota, image, lease};
 use crate::error::Error;
@@ -43,6 +44,9 @@ pub struct ServerBuilder {
     role: String,
     script: Option<String>,
     settings: Vec<(String, String)>,
+    name: Option<String>,
+    image: Option<Image>,
+    more_ports: Vec<u16>,
 }
 
 impl ServerBuilder {
@@ -68,26 +72,45 @@ impl ServerBuilder {
         self
     }
 
+    /// A name from [`next_name`], for servers that must know each other's names.
+    pub(crate) fn name(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// Another image that contains the service.
+    pub(crate) fn image(mut self, image: Image) -> Self {
+        self.image = Some(image);
+        self
+    }
+
+    /// Publishes one more port of the container.
+    pub(crate) fn more_port(mut self, port: u16) -> Self {
+        self.more_ports.push(port);
+        self
+    }
+
     /// Starts the server and waits until it answers.
     pub async fn start(self) -> Result<Server, Error> {
         docker::run(self.start_on_runtime()).await
     }
 
     async fn start_on_runtime(self) -> Result<Server, Error> {
-        static NUMBER: AtomicU32 = AtomicU32::new(1);
         cleanup::remove_orphans().await?;
         let lease = lease::lease().await?;
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let service = self.service;
-        let (owner, role) = (lease::owner(), &self.role);
-        let name = format!("workshop-{owner}-{}-{number}-{role}", lease.id);
+        let name = match self.name {
+            Some(name) => name,
+            None => next_name(&self.role).await?,
+        };
         let script = self
             .script
             .unwrap_or_else(|| start_script(service, &self.settings));
         let mut spec = ContainerSpec {
             name: name.clone(),
             service,
-            image: image::get(image::image(service)).await?,
+            more_ports: [service.more_ports(), &self.more_ports].concat(),
+            image: image::get(self.image.unwrap_or_else(|| image::image(service))).await?,
             script,
             port: None,
             lease: Some(lease.id.clone()),
@@ -119,6 +142,14 @@ impl ServerBuilder {
     }
 }
 
+/// The name of the next container with this role.
+pub(crate) async fn next_name(role: &str) -> Result<String, Error> {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let (owner, lease) = (lease::owner(), lease::lease().await?);
+    Ok(format!("workshop-{owner}-{}-{number}-{role}", lease.id))
+}
+
 fn is_port_taken(reason: &str) -> bool {
     reason.contains("port is already allocated") || reason.contains("address already in use")
 }
@@ -136,6 +167,9 @@ impl Server {
             role: service.name().to_owned(),
             script: None,
             settings: Vec::new(),
+            name: None,
+            image: None,
+            more_ports: Vec::new(),
         }
     }
 

@@ -142,6 +142,7 @@ impl SharedServer {
         Ok(ContainerSpec {
             name: self.container_name(),
             service,
+            more_ports: service.more_ports().to_vec(),
             image,
             script,
             port: None,

@@ -51,7 +51,11 @@ impl Probe<'_> {
                     let request = format!(
                         "GET {path} HTTP/1.1\r\nHost: testbed\r\nConnection: close\r\n\r\n"
                     );
-                    replies(address, request.as_bytes(), b"HTTP/1.1 200").await
+                    // Python's servers answer with version 1.0.
+                    let reply = reply(address, request.as_bytes(), b"HTTP/1.1 200".len()).await;
+                    reply.is_some_and(|reply| {
+                        reply.starts_with(b"HTTP/1.") && reply.ends_with(b" 200")
+                    })
                 }
             }
         };
@@ -60,13 +64,17 @@ impl Probe<'_> {
 }
 
 async fn replies(address: SocketAddr, request: &[u8], expected: &[u8]) -> bool {
-    let Ok(mut stream) = TcpStream::connect(address).await else {
-        return false;
-    };
-    let mut reply = vec![0; expected.len()];
-    stream.write_all(request).await.is_ok()
-        && stream.read_exact(&mut reply).await.is_ok()
-        && reply == expected
+    let reply = reply(address, request, expected.len()).await;
+    reply.is_some_and(|reply| reply == expected)
+}
+
+/// The first bytes of the reply. `None` if the server sends fewer.
+async fn reply(address: SocketAddr, request: &[u8], length: usize) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let mut reply = vec![0; length];
+    stream.write_all(request).await.ok()?;
+    stream.read_exact(&mut reply).await.ok()?;
+    Some(reply)
 }
 
 async fn select_one(address: SocketAddr) -> Result<(), sqlx::Error> {
