@@ -71,6 +71,21 @@ async fn write_is_seen_in_another_process() {
         "the order is missing in the activity: {}",
         activity.body
     );
+
+    for client in [&ada, &ada_elsewhere, &ada] {
+        let list = client.get("/games").await;
+        assert!(
+            list.header(HEADER) >= token,
+            "the pin was released, but the replica is still late"
+        );
+    }
+    let resume = sqlx::query("SELECT pg_wal_replay_resume()");
+    resume.execute(&mut replica).await.unwrap();
+    poll_until(async || {
+        let list = ada_elsewhere.get("/games").await;
+        list.header(HEADER).is_empty().then_some(())
+    })
+    .await;
 }
 
 /// The price of the game, or of the first game of a list.
