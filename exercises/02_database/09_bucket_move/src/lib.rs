@@ -38,8 +38,8 @@
 //!
 //! ## What to do
 //!
-//! Write [`Mover::run`] and [`Mover::resume`]: about 40 lines together. `cargo workshop check
-//! bucket_move` runs the tests. They fail now; that is expected.
+//! Write [`Mover::run`] and [`Mover::resume`]: about 50 short lines together, most of them one
+//! command. `cargo workshop check bucket_move` runs the tests. They fail now; that is expected.
 //!
 //! Left out: the trigger, the locks and the transactions behind the commands. Chapter 2 has them,
 //! in `chapters/02-database/src/sharding/rebalance/`.
