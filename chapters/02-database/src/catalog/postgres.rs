@@ -72,7 +72,7 @@ impl PgCatalog {
     ) -> Result<Written<T>, StoreError> {
         let Committed { value, token } = transact_with_token(&self.primary, work).await?;
         if let Some(token) = token {
-            self.router.wait_for_replay(token).await;
+            self.router.record_write(token);
         }
         Ok(Written { value, token })
     }

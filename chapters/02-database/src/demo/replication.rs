@@ -6,31 +6,39 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ch02_database::catalog::GameChange;
-use ch02_database::{Catalog, Consistency, Node, PgCatalog};
+use ch02_database::{Catalog, Consistency, ConsistencyToken, Node, PgCatalog};
 use testbed::PostgresCluster;
 
 /// The number of reads that each server has answered.
 type ReadCounts = BTreeMap<String, u32>;
 
-/// Changes the price of game 7 and reads it immediately, `pairs` times.
-pub(super) async fn count_stale_reads(catalog: &PgCatalog, pairs: u32) -> anyhow::Result<()> {
+/// Changes the price of game 7 and reads it immediately, `pairs` times. `demand` turns the token of
+/// the write into the consistency of the read.
+pub(super) async fn count_stale_reads(
+    catalog: &PgCatalog,
+    pairs: u32,
+    demand: impl Fn(ConsistencyToken) -> Consistency,
+) -> anyhow::Result<()> {
     let mut counts = ReadCounts::new();
     let mut stale = 0;
-    let mut write_times = Vec::new();
-    for price in 1..=i64::from(pairs) {
+    let mut read_times = Vec::new();
+    // The two parts set different prices, so an old price is never equal to a new one.
+    let first = catalog.game(7, Consistency::Primary).await?;
+    let first = first.value.context("game 7 is missing")?.price_cents;
+    for price in first + 1..=first + i64::from(pairs) {
+        let token = set_price(catalog, price).await?;
         let start = Instant::now();
-        set_price(catalog, price).await?;
-        write_times.push(start.elapsed());
-        let read = catalog.game(7, Consistency::Eventual).await?;
+        let read = catalog.game(7, demand(token)).await?;
+        read_times.push(start.elapsed());
         *counts.entry(read.node.to_string()).or_insert(0) += 1;
         stale += u32::from(read.value.context("game 7 is missing")?.price_cents != price);
     }
-    write_times.sort();
+    read_times.sort();
     println!("   {pairs} price changes, each followed by a read: {stale} reads had the old price");
     println!(
-        "   reads: {}; a write took {:.1} ms (median)\n",
+        "   reads: {}; a read took {:.1} ms (median)\n",
         format_counts(&counts),
-        write_times[write_times.len() / 2].as_secs_f64() * 1_000.0
+        read_times[read_times.len() / 2].as_secs_f64() * 1_000.0
     );
     Ok(())
 }
@@ -89,17 +97,13 @@ pub(super) async fn kill_a_replica(
     Ok(())
 }
 
-async fn set_price(catalog: &PgCatalog, price_cents: i64) -> anyhow::Result<()> {
+async fn set_price(catalog: &PgCatalog, price_cents: i64) -> anyhow::Result<ConsistencyToken> {
     let change = GameChange {
         price_cents: Some(price_cents),
         description: None,
     };
-    catalog
-        .change(7, &change)
-        .await?
-        .value
-        .context("game 7 is missing")?;
-    Ok(())
+    let written = catalog.change(7, &change).await?;
+    written.token.context("the position of a write is unknown")
 }
 
 fn format_counts(counts: &ReadCounts) -> String {

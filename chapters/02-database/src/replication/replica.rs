@@ -160,7 +160,6 @@ impl Replica {
         }
     }
 
-    // ANCHOR: wait_for_replay
     /// Returns when the replica has replayed `token`, or after `timeout`. In the second case it is
     /// ejected until it has.
     pub(crate) async fn wait_for_replay(&self, token: ConsistencyToken, timeout: Duration) {
@@ -188,7 +187,6 @@ impl Replica {
             )),
         }
     }
-    // ANCHOR_END: wait_for_replay
 
     /// Closes the connections.
     pub(crate) async fn close(&self) {

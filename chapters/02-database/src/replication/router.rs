@@ -67,7 +67,8 @@ impl ReadRouter {
         };
         // Another process may have filled the store a moment ago.
         let now = router.monitor.primary_position();
-        router.wait_for_replicas(now, OPEN_TIMEOUT).await;
+        let replicas = router.monitor.replicas().iter();
+        join_all(replicas.map(|replica| replica.wait_for_replay(now, OPEN_TIMEOUT))).await;
         router
     }
 
@@ -200,18 +201,9 @@ impl ReadRouter {
         })
     }
 
-    /// Remembers the position of a write, and waits until the replicas have replayed it, if the
-    /// settings say so.
-    pub(crate) async fn wait_for_replay(&self, token: ConsistencyToken) {
+    /// Remembers the position of a write, so that the lag of the replicas is known at once.
+    pub(crate) fn record_write(&self, token: ConsistencyToken) {
         self.monitor.record_write(token);
-        if let Some(timeout) = self.settings.replay_timeout {
-            self.wait_for_replicas(token, timeout).await;
-        }
-    }
-
-    async fn wait_for_replicas(&self, token: ConsistencyToken, timeout: Duration) {
-        let replicas = self.monitor.replicas().iter();
-        join_all(replicas.map(|replica| replica.wait_for_replay(token, timeout))).await;
     }
 
     /// What this process knows about the replicas.

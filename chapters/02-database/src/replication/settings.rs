@@ -18,8 +18,6 @@ pub struct RouterSettings {
     pub token_wait: Duration,
     /// How many reads may be at the primary at the same time because no replica could answer.
     pub max_fallback_reads: usize,
-    /// How long a write waits until the replicas have replayed it. `None`: it does not wait.
-    pub replay_timeout: Option<Duration>,
     /// The naive version ([`Naive::Token`](crate::Naive::Token)): any replica answers a read with
     /// a token.
     pub ignores_tokens: bool,
@@ -44,7 +42,6 @@ impl Default for RouterSettings {
             check_interval: Duration::from_millis(250),
             token_wait: Duration::from_millis(50),
             max_fallback_reads: 32,
-            replay_timeout: Some(Duration::from_secs(1)),
             ignores_tokens: false,
         }
     }

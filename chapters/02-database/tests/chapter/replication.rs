@@ -132,7 +132,6 @@ async fn token_reads_are_never_stale() {
     let (cluster, primary, replicas) = cluster().await;
     let open = async |ignores_tokens| {
         let settings = RouterSettings {
-            replay_timeout: None,
             ignores_tokens,
             ..RouterSettings::default()
         };
@@ -196,7 +195,6 @@ async fn replicas_answer_most_reads_with_tokens() {
     let (_cluster, primary, replicas) = cluster().await;
     // The wait ends with the replay, so a long limit makes the result independent of the machine.
     let settings = RouterSettings {
-        replay_timeout: None,
         token_wait: CALL_LIMIT,
         ..RouterSettings::default()
     };
@@ -243,11 +241,7 @@ async fn count_steps_back(catalog: &PgCatalog, reads: usize, has_token: bool) ->
 #[tokio::test]
 async fn monotonic_reads_never_go_back() {
     let (cluster, primary, replicas) = cluster().await;
-    let settings = RouterSettings {
-        replay_timeout: None,
-        ..RouterSettings::default()
-    };
-    let catalog = PgCatalog::open(primary, replicas, settings).await;
+    let catalog = open_catalog(&primary, &replicas).await;
     wait_for_both(&catalog).await;
     let write = async || {
         for new_price in 1.. {

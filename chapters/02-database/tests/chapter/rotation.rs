@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ch02_database::catalog::GameChange;
 use ch02_database::postgres::{ReadPool, connect, connect_replica};
-use ch02_database::replication::{LagLimits, ReplicaChoice, RouterSettings};
+use ch02_database::replication::{LagLimits, Lsn, ReplicaChoice, RouterSettings};
 use ch02_database::{Catalog, Consistency, ConsistencyToken, GameId, Node, PgCatalog, StoreError};
 use futures_util::future::join_all;
 use sqlx::{Executor, PgPool};
@@ -99,7 +99,6 @@ const STRICT: RouterSettings = RouterSettings {
     check_interval: Duration::from_millis(50),
     token_wait: Duration::from_millis(50),
     max_fallback_reads: 4,
-    replay_timeout: None,
     ignores_tokens: false,
 };
 
@@ -177,6 +176,17 @@ async fn late_replicas_leave_the_rotation_and_return() {
 
     let promoted = connect(&clone.cluster.replica_urls()[0]).unwrap();
     promoted.execute("SELECT pg_promote()").await.unwrap();
+    // It goes its own way now: its log is longer than the primary's, and lacks its writes.
+    promoted.execute("CREATE TABLE own_way ()").await.unwrap();
+    let own: String = sqlx::query_scalar("SELECT pg_current_wal_insert_lsn()::text")
+        .fetch_one(&promoted)
+        .await
+        .unwrap();
+    let own: Lsn = own.parse().unwrap();
+    poll_until("the monitor knows the new position", async || {
+        (catalog.replicas()[0].replayed.lsn() >= own).then_some(())
+    })
+    .await;
     wait_for_rotation(&catalog, [false, true]).await;
 }
 
