@@ -178,7 +178,7 @@ async fn late_replicas_leave_the_rotation_and_return() {
     promoted.execute("SELECT pg_promote()").await.unwrap();
     // It goes its own way now: its log is longer than the primary's, and lacks its writes.
     promoted.execute("CREATE TABLE own_way ()").await.unwrap();
-    let own: String = sqlx::query_scalar("SELECT pg_current_wal_insert_lsn()::text")
+    let own: String = sqlx::query_scalar("SELECT pg_current_wal_flush_lsn()::text")
         .fetch_one(&promoted)
         .await
         .unwrap();
