@@ -32,9 +32,10 @@ pub(crate) const REPLICA_QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The limit for the proof that a connection is alive, or outside of a transaction.
 pub(super) const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The connections of one process to one database. Each needs a process on the server, and a few
-/// busy connections do more than many that compete. The server's `max_connections` (100 by default)
-/// must be enough for all processes together.
+/// The connections of one pool. Each needs a process on the server, and a few busy connections do
+/// more than many that compete. A process has one pool for each shard and replica, and two for the
+/// primary: one for writes and one for reads. The monitor has one more connection to each server.
+/// The server's `max_connections` (100 by default) must be enough for all processes together.
 const MAX_CONNECTIONS: u32 = 5;
 
 /// The text is not the address of a PostgreSQL database.

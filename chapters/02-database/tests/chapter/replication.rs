@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ch02_database::catalog::GameChange;
 use ch02_database::postgres::{ReadPool, connect, connect_replica};
-use ch02_database::replication::{RouterSettings, TimeWindow};
+use ch02_database::replication::{Lsn, RouterSettings, TimeWindow};
 use ch02_database::{Catalog, Consistency, ConsistencyToken, Node, PgCatalog};
 use sqlx::{Executor, PgPool, Row};
 use testbed::{Fault, PostgresCluster};
@@ -269,6 +269,52 @@ async fn monotonic_reads_never_go_back() {
         () = read => {}
         () = write() => unreachable!("the writer never ends"),
     }
+}
+
+/// A lock makes a read wait on the replica until a change is committed, and then show it.
+#[tokio::test]
+async fn token_is_taken_after_the_read() {
+    let store = Store::filled().await;
+    let catalog = open_catalog(&store.primary, &[store.replica.clone()]).await;
+    wait_for_both(&catalog).await;
+    // A new connection would make the router read twice, so the connections are made now.
+    let demand = Consistency::AtLeast(ConsistencyToken::START);
+    catalog.game(7, demand).await.unwrap();
+    let observer = connect(&store.catalog.replica_url()).unwrap();
+    let mut writer = store.primary.acquire().await.unwrap();
+    let change = "BEGIN; LOCK TABLE games; UPDATE games SET price_cents = 1 WHERE id = 7";
+    writer.execute(change).await.unwrap();
+    // The commit of any transaction sends the lock to the replica.
+    let commit = "SELECT pg_logical_emit_message(true, '', '')";
+    store.primary.execute(commit).await.unwrap();
+    let commit_while_waiting = async {
+        poll_until("the read waits for the table lock", async || {
+            let waiting = "SELECT count(*) FROM pg_locks \
+                           WHERE NOT granted AND relation = 'games'::regclass";
+            let row = observer.fetch_one(waiting).await.unwrap();
+            (row.get::<i64, _>(0) == 1).then_some(())
+        })
+        .await;
+        let position = "SELECT pg_current_wal_insert_lsn()::text";
+        let before = writer.fetch_one(position).await.unwrap();
+        writer.execute("COMMIT").await.unwrap();
+        before.get::<&str, _>(0).parse::<Lsn>().unwrap()
+    };
+    let read = catalog.game(7, demand);
+
+    let (read, before) = within_limit(async { tokio::join!(read, commit_while_waiting) }).await;
+
+    let read = read.unwrap();
+    assert_eq!(read.node, Node::Replica(1));
+    assert_eq!(
+        read.value.unwrap().price_cents,
+        1,
+        "the read shows the change"
+    );
+    assert!(
+        read.token.unwrap().lsn() > before,
+        "the token is before the change that the read shows"
+    );
 }
 
 async fn in_recovery(server: &ReadPool) -> bool {
