@@ -142,7 +142,7 @@ async fn token_reads_are_never_stale() {
     wait_for_both(&naive).await;
 
     for (lateness, pairs) in [
-        (Lateness::Normal, 500),
+        (Lateness::Normal, 200),
         (Lateness::HalfASecond, 20),
         (Lateness::Paused, 20),
     ] {
