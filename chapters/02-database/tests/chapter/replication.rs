@@ -275,7 +275,8 @@ async fn monotonic_reads_never_go_back() {
 #[tokio::test]
 async fn token_is_taken_after_the_read() {
     let store = Store::filled().await;
-    let catalog = open_catalog(&store.primary, &[store.replica.clone()]).await;
+    let replicas = std::slice::from_ref(&store.replica);
+    let catalog = open_catalog(&store.primary, replicas).await;
     wait_for_both(&catalog).await;
     // A new connection would make the router read twice, so the connections are made now.
     let demand = Consistency::AtLeast(ConsistencyToken::START);
