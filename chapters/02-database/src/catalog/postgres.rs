@@ -4,6 +4,7 @@
 //! So a review that is written between them may be in the list and not yet in the rating.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -17,16 +18,26 @@ use super::queries::{
 use super::rows;
 use super::social::{add_review_activity, delete_activity};
 use super::{Catalog, DeleteOutcome, GameChange, GamePage, GameQuery, GameVersion, NewReview};
+use crate::failover::{PrimaryDirectory, Writer};
 use crate::model::{Game, GameId, Product, Review, ReviewId, StoreError};
-use crate::postgres::{Committed, ReadPool, replace_nul, transact_with_token};
+use crate::postgres::{Committed, ReadPool, connect_replica, replace_nul, transact_with_token};
 use crate::replication::{
-    Consistency, ConsistencyToken, Read, ReadRouter, ReplicaStatus, RouterSettings, Written,
+    Consistency, ConsistencyToken, PrimaryChoice, Read, ReadRouter, ReplicaStatus, RouterSettings,
+    Written,
 };
 
 /// A catalogue on a primary and its replicas.
 pub struct PgCatalog {
-    primary: PgPool,
+    primary: Primary,
     router: ReadRouter,
+}
+
+/// Where the writes go.
+enum Primary {
+    /// Always to this server.
+    Fixed(PgPool),
+    /// To the server that the directory names at that moment.
+    Cluster(Writer),
 }
 
 impl PgCatalog {
@@ -36,9 +47,32 @@ impl PgCatalog {
     /// have seeded the store a moment ago. A replica that is too late, or down, gets no reads until
     /// it has caught up.
     pub async fn open(primary: PgPool, replicas: Vec<ReadPool>, settings: RouterSettings) -> Self {
-        let router = ReadRouter::open(&primary, replicas, settings).await;
-        PgCatalog { primary, router }
+        let choice = PrimaryChoice::fixed(&primary);
+        PgCatalog {
+            router: ReadRouter::open(choice, replicas, settings).await,
+            primary: Primary::Fixed(primary),
+        }
     }
+
+    // ANCHOR: open_cluster
+    /// The catalogue on the servers of one cluster. It follows a fail-over.
+    ///
+    /// The directory names the primary. All other servers of its list are replicas. A server that
+    /// is neither the primary of the current epoch nor a standby with this epoch gets nothing.
+    pub async fn open_cluster(
+        directory: Arc<PrimaryDirectory>,
+        settings: RouterSettings,
+    ) -> Result<Self, StoreError> {
+        let servers = directory.urls().iter();
+        let servers: Result<Vec<ReadPool>, _> = servers.map(|url| connect_replica(url)).collect();
+        let servers = servers.map_err(StoreError::unavailable)?;
+        let choice = PrimaryChoice::Directory(Arc::clone(&directory));
+        Ok(PgCatalog {
+            router: ReadRouter::open(choice, servers, settings).await,
+            primary: Primary::Cluster(Writer::with_server_setting(directory)),
+        })
+    }
+    // ANCHOR_END: open_cluster
 
     /// What this process knows about each replica.
     pub fn replicas(&self) -> Vec<ReplicaStatus> {
@@ -70,7 +104,10 @@ impl PgCatalog {
         + Send
         + 'static,
     ) -> Result<Written<T>, StoreError> {
-        let Committed { value, token } = transact_with_token(&self.primary, work).await?;
+        let Committed { value, token } = match &self.primary {
+            Primary::Fixed(pool) => transact_with_token(pool, work).await?,
+            Primary::Cluster(writer) => writer.write_with_token(work).await?,
+        };
         if let Some(token) = token {
             self.router.record_write(token);
         }

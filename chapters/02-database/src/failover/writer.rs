@@ -8,14 +8,14 @@ use sqlx::postgres::PgConnection;
 
 use super::{CommitMode, PrimaryDirectory, WriteOutcome};
 use crate::postgres::{
-    TransactionError, TransactionOptions, is_server_unavailable, run_transaction,
+    Committed, TransactionError, TransactionOptions, is_server_unavailable, run_transaction,
 };
 
 /// Writes through a [`PrimaryDirectory`].
 #[derive(Clone, Debug)]
 pub struct Writer {
     directory: Arc<PrimaryDirectory>,
-    mode: CommitMode,
+    mode: Option<CommitMode>,
     is_fenced: bool,
 }
 
@@ -25,7 +25,17 @@ impl Writer {
     pub fn new(directory: Arc<PrimaryDirectory>, mode: CommitMode) -> Self {
         Writer {
             directory,
-            mode,
+            mode: Some(mode),
+            is_fenced: true,
+        }
+    }
+
+    /// A writer whose commits wait as the server's own setting says. It does not notice a cancelled
+    /// wait for a standby.
+    pub(crate) fn with_server_setting(directory: Arc<PrimaryDirectory>) -> Self {
+        Writer {
+            directory,
+            mode: None,
             is_fenced: true,
         }
     }
@@ -47,31 +57,50 @@ impl Writer {
         + Send
         + 'static,
     ) -> WriteOutcome<T> {
-        let primary = self.directory.current();
-        let mut options = TransactionOptions {
-            begin: format!(
-                "BEGIN; SET LOCAL synchronous_commit = {}",
-                self.mode.setting()
-            ),
-            standby_column: self.mode.standby_column(),
-            stops_with_pool: true,
+        match self.run(TransactionOptions::default(), work).await {
+            Ok(committed) => WriteOutcome::Committed(committed.value),
+            Err(TransactionError::RolledBack(error)) => WriteOutcome::Failed(error.into()),
+            Err(TransactionError::Unknown(error)) => WriteOutcome::Unknown(error.into()),
+        }
+    }
+
+    /// Like [`write`](Writer::write), with the position of the commit.
+    pub(crate) async fn write_with_token<T: Send + 'static>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>>
+        + Send
+        + 'static,
+    ) -> Result<Committed<T>, TransactionError> {
+        let options = TransactionOptions {
+            wants_token: true,
             ..TransactionOptions::default()
         };
+        self.run(options, work).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        mut options: TransactionOptions,
+        work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, Error>>
+        + Send
+        + 'static,
+    ) -> Result<Committed<T>, TransactionError> {
+        let primary = self.directory.current();
+        options.stops_with_pool = true;
+        if let Some(mode) = self.mode {
+            options.begin = format!("BEGIN; SET LOCAL synchronous_commit = {mode}");
+            options.standby_column = mode.standby_column();
+        }
         if self.is_fenced {
             options.check = format!("SELECT check_epoch({})", primary.epoch);
         }
-        match run_transaction(&primary.pool, options, work).await {
-            Ok(committed) => WriteOutcome::Committed(committed.value),
-            Err(error) => {
-                if is_wrong_server(error.cause()) {
-                    self.directory.report_failure();
-                }
-                match error {
-                    TransactionError::RolledBack(error) => WriteOutcome::Failed(error.into()),
-                    TransactionError::Unknown(error) => WriteOutcome::Unknown(error.into()),
-                }
-            }
+        let result = run_transaction(&primary.pool, options, work).await;
+        if let Err(error) = &result
+            && is_wrong_server(error.cause())
+        {
+            self.directory.report_failure();
         }
+        result
     }
     // ANCHOR_END: write
 }

@@ -6,6 +6,7 @@
 //! | `read.rs` | what a caller gets: the value, the server and a token |
 //! | `lsn.rs`, `position.rs`, `lag.rs` | how far a server is, and how far behind |
 //! | `router.rs`, `settings.rs` | which server answers a read |
+//! | `primary.rs` | which server is the primary, before and after a fail-over |
 //! | `replica.rs`, `monitor.rs` | which replicas may, checked in the background |
 //! | `pins/` | which position the reads of a user need, stored for all clones |
 //! | `time_window.rs` | the way of Rails, for comparison |
@@ -16,6 +17,7 @@ mod lsn;
 mod monitor;
 pub mod pins;
 mod position;
+mod primary;
 mod read;
 mod replica;
 mod router;
@@ -31,4 +33,5 @@ pub use settings::{ReplicaChoice, RouterSettings};
 pub use time_window::TimeWindow;
 
 pub(crate) use position::Position;
+pub(crate) use primary::PrimaryChoice;
 pub(crate) use router::ReadRouter;

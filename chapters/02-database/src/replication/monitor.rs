@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::consistency::ConsistencyToken;
 use super::lag::LagLimits;
+use super::primary::{PrimaryChoice, refusal_as_primary};
 use super::replica::{Replica, position};
 use crate::postgres::{ReadPool, with_timeout};
 
@@ -19,12 +20,14 @@ use crate::postgres::{ReadPool, with_timeout};
 const PRIMARY_STATEMENT_TIMEOUT: Duration = Duration::from_millis(100);
 const PRIMARY_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The replicas, and the tasks that check them.
+/// The servers, and the tasks that check them.
 pub(crate) struct Monitor {
-    replicas: Vec<Replica>,
+    /// The replicas. In a cluster one of them is the primary now.
+    servers: Vec<Replica>,
     limits: LagLimits,
-    /// The connection for checks of the primary.
-    primary: ReadPool,
+    primary: PrimaryChoice,
+    /// The connection for checks of a fixed primary.
+    fixed_checks: Option<ReadPool>,
     primary_position: Mutex<ConsistencyToken>,
 }
 
@@ -32,23 +35,28 @@ impl Monitor {
     /// Checks all servers once, and then repeatedly, after random times from `interval` to twice
     /// that.
     pub(crate) async fn start(
-        primary: &ReadPool,
-        replicas: Vec<ReadPool>,
+        primary: PrimaryChoice,
+        servers: Vec<ReadPool>,
         limits: LagLimits,
         interval: Duration,
     ) -> Arc<Monitor> {
-        let numbered = replicas.into_iter().zip(1..);
+        let (first_number, fixed_checks) = match &primary {
+            PrimaryChoice::Fixed(pool) => (1, Some(pool.for_checks(PRIMARY_STATEMENT_TIMEOUT))),
+            PrimaryChoice::Directory(_) => (0, None),
+        };
+        let numbered = servers.into_iter().zip(first_number..);
         let monitor = Arc::new(Monitor {
-            replicas: numbered
+            servers: numbered
                 .map(|(pool, number)| Replica::new(number, pool))
                 .collect(),
             limits,
-            primary: primary.for_checks(PRIMARY_STATEMENT_TIMEOUT),
+            primary,
+            fixed_checks,
             primary_position: Mutex::default(),
         });
-        if !monitor.replicas.is_empty() {
+        if monitor.has_replicas() {
             monitor.check_primary().await;
-            let indexes = 0..monitor.replicas.len();
+            let indexes = 0..monitor.servers.len();
             join_all(indexes.clone().map(|index| monitor.check_replica(index))).await;
             tokio::spawn(watch_primary(Arc::downgrade(&monitor), interval));
             for index in indexes {
@@ -58,8 +66,35 @@ impl Monitor {
         monitor
     }
 
-    pub(crate) fn replicas(&self) -> &[Replica] {
-        &self.replicas
+    /// Whether there is a server besides the primary.
+    pub(crate) fn has_replicas(&self) -> bool {
+        match &self.primary {
+            PrimaryChoice::Fixed(_) => !self.servers.is_empty(),
+            PrimaryChoice::Directory(_) => self.servers.len() > 1,
+        }
+    }
+
+    /// All servers but the primary.
+    pub(crate) fn replicas(&self) -> impl DoubleEndedIterator<Item = &Replica> + Clone {
+        let primary = self.primary.listed().map(|(node, _)| node);
+        let servers = self.servers.iter().enumerate();
+        servers.filter_map(move |(node, server)| (Some(node) != primary).then_some(server))
+    }
+
+    /// The connections for reads on the primary, and its epoch if another server may replace it.
+    pub(crate) fn primary(&self) -> (&ReadPool, Option<u32>) {
+        match (&self.primary, self.primary.listed()) {
+            (PrimaryChoice::Fixed(pool), _) => (pool, None),
+            (PrimaryChoice::Directory(_), listed) => {
+                let (node, epoch) = listed.expect("a directory lists its primary");
+                (&self.servers[node].pool, Some(epoch))
+            }
+        }
+    }
+
+    /// Called after a failed read on the primary.
+    pub(crate) fn report_failure(&self) {
+        self.primary.report_failure();
     }
 
     /// The largest known position of the primary.
@@ -74,21 +109,44 @@ impl Monitor {
     }
 
     async fn check_primary(&self) {
-        match with_timeout(PRIMARY_CHECK_TIMEOUT, position(&self.primary)).await {
-            Ok(position) => self.record_write(position.complete),
+        let (checked, epoch) = match (self.primary.listed(), &self.fixed_checks) {
+            (Some((node, epoch)), _) => (self.servers[node].check_as_primary().await, Some(epoch)),
+            (None, Some(checks)) => {
+                let checked = with_timeout(PRIMARY_CHECK_TIMEOUT, position(checks)).await;
+                (checked, None)
+            }
+            (None, None) => return,
+        };
+        match checked {
+            Ok(position) => match epoch.and_then(|epoch| refusal_as_primary(&position, epoch)) {
+                Some(_) => self.report_failure(),
+                None => self.record_write(position.complete),
+            },
             Err(error) => tracing::debug!(%error, "the primary did not report its position"),
         }
     }
 
     async fn check_replica(&self, index: usize) {
+        let listed = self.primary.listed();
+        if listed.is_some_and(|(node, _)| node == index) {
+            return;
+        }
+        let epoch = listed.map(|(_, epoch)| epoch);
         let primary = self.primary_position();
-        self.replicas[index].check(primary, &self.limits).await;
+        self.servers[index]
+            .check(primary, &self.limits, epoch)
+            .await;
     }
 
     /// Closes the connections of the monitor and of the replicas.
     pub(crate) async fn close(&self) {
-        self.primary.close().await;
-        join_all(self.replicas.iter().map(Replica::close)).await;
+        if let PrimaryChoice::Fixed(pool) = &self.primary {
+            pool.close().await;
+        }
+        if let Some(checks) = &self.fixed_checks {
+            checks.close().await;
+        }
+        join_all(self.servers.iter().map(Replica::close)).await;
     }
 }
 

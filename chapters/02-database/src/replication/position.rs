@@ -17,6 +17,8 @@ pub(crate) struct Position {
     pub(crate) newest: ConsistencyToken,
     /// Whether the server follows another one.
     pub(crate) is_replica: bool,
+    /// Whether it is a former primary that takes no writes.
+    pub(crate) is_fenced: bool,
     /// The age of the last transaction that the replica has replayed, by the replica's clock.
     pub(crate) last_replay: Option<Duration>,
 }
@@ -31,7 +33,7 @@ impl Position {
     /// A replica makes a commit visible a moment *before* it moves its replay position. So a read
     /// may show one commit more than the position says. The record of a commit is shorter than
     /// 8 kB, unless the transaction has hundreds of savepoints or changes tables.
-    pub(crate) const QUERY: &str = "SELECT epoch, pg_is_in_recovery() AS is_replica, \
+    pub(crate) const QUERY: &str = "SELECT epoch, is_fenced, pg_is_in_recovery() AS is_replica, \
          (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() \
           ELSE pg_current_wal_insert_lsn() END)::text AS complete, \
          (CASE WHEN pg_is_in_recovery() THEN greatest(pg_last_wal_replay_lsn(), \
@@ -57,6 +59,7 @@ impl Position {
             complete: token("complete")?,
             newest: token("newest")?,
             is_replica: row.try_get("is_replica")?,
+            is_fenced: row.try_get("is_fenced")?,
             // A replica whose clock is behind reports a negative age.
             last_replay: age.map(|age| Duration::from_secs_f64(age.max(0.0))),
         })

@@ -8,11 +8,12 @@ use sqlx::Error;
 use super::consistency::ConsistencyToken;
 use super::lag::{Lag, LagLimits};
 use super::position::Position;
+use super::primary::refusal_as_replica;
 use crate::postgres::{REPLICA_QUERY_TIMEOUT, ReadPool, with_timeout};
 
 /// One replica.
 pub(crate) struct Replica {
-    /// Counted from 1.
+    /// Counted from 1; in a cluster, its place in the list of servers.
     pub(crate) number: usize,
     /// The connections for reads.
     pub(crate) pool: ReadPool,
@@ -24,7 +25,7 @@ pub(crate) struct Replica {
 /// What this process knows about a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicaStatus {
-    /// Counted from 1.
+    /// Counted from 1. In a cluster it is the place in the list of servers, which begins with 0.
     pub number: usize,
     /// Whether the replica gets reads.
     pub is_in_rotation: bool,
@@ -101,7 +102,14 @@ impl Replica {
 
     // ANCHOR: check
     /// Asks the replica for its position and decides whether it gets reads.
-    pub(crate) async fn check(&self, primary: ConsistencyToken, limits: &LagLimits) {
+    ///
+    /// `cluster_epoch` is the current one if another server may become the primary.
+    pub(crate) async fn check(
+        &self,
+        primary: ConsistencyToken,
+        limits: &LagLimits,
+        cluster_epoch: Option<u32>,
+    ) {
         let ejections = self.state.lock().ejections;
         let connects = self.pool.connects();
         let position = match with_timeout(CHECK_TIMEOUT, position(&self.checks)).await {
@@ -109,7 +117,10 @@ impl Replica {
             Err(error) => return self.eject(&format!("its check failed: {error}")),
         };
         let lag = Lag::between(primary, position.complete, position.last_replay);
-        let reason = if !position.is_replica && position.complete.epoch() <= primary.epoch() {
+        let refusal = cluster_epoch.and_then(|epoch| refusal_as_replica(&position, epoch));
+        let reason = if let Some(refusal) = refusal {
+            Some(refusal.to_owned())
+        } else if !position.is_replica && position.complete.epoch() <= primary.epoch() {
             // It writes its own log now, so its position says nothing about the primary's.
             Some("it was promoted without a new epoch".to_owned())
         } else if !limits.allow(lag) {
@@ -128,6 +139,16 @@ impl Replica {
         }
     }
     // ANCHOR_END: check
+
+    /// Asks the server for its position while it is the primary. As a replica it gets no reads.
+    pub(crate) async fn check_as_primary(&self) -> Result<Position, Error> {
+        {
+            let mut state = self.state.lock();
+            state.ejections += 1;
+            state.status.is_in_rotation = false;
+        }
+        with_timeout(CHECK_TIMEOUT, position(&self.checks)).await
+    }
 
     /// Sends reads to this replica again, if it was not ejected while the check was on its way.
     fn restore(&self, ejections: u64) {

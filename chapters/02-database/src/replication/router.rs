@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use sqlx::Error;
-use sqlx::postgres::PgPool;
 use tokio::sync::Semaphore;
 
 use super::consistency::{Consistency, ConsistencyToken};
 use super::monitor::Monitor;
 use super::position::Position;
+use super::primary::{PrimaryChoice, refusal_as_primary};
 use super::read::{Node, Read};
 use super::replica::{Pauses, Replica, ReplicaStatus, position};
 use super::settings::{ReplicaChoice, RouterSettings};
@@ -40,7 +40,6 @@ struct Candidate<'r> {
 
 /// Sends each read to a server.
 pub(crate) struct ReadRouter {
-    primary: ReadPool,
     monitor: Arc<Monitor>,
     next: AtomicUsize,
     /// One permit for each read that is at the primary because no replica could answer.
@@ -49,17 +48,15 @@ pub(crate) struct ReadRouter {
 }
 
 impl ReadRouter {
-    /// Checks all servers. The reads of the primary get connections of their own.
+    /// Checks all servers. With a directory, `servers` are the servers of the directory.
     pub(crate) async fn open(
-        primary: &PgPool,
-        replicas: Vec<ReadPool>,
+        primary: PrimaryChoice,
+        servers: Vec<ReadPool>,
         settings: RouterSettings,
     ) -> Self {
-        let primary = ReadPool::of(primary);
         let limits = settings.lag_limits;
-        let monitor = Monitor::start(&primary, replicas, limits, settings.check_interval).await;
+        let monitor = Monitor::start(primary, servers, limits, settings.check_interval).await;
         let router = ReadRouter {
-            primary,
             monitor,
             next: AtomicUsize::new(0),
             fallback: Semaphore::new(settings.max_fallback_reads),
@@ -67,7 +64,7 @@ impl ReadRouter {
         };
         // Another process may have filled the store a moment ago.
         let now = router.monitor.primary_position();
-        let replicas = router.monitor.replicas().iter();
+        let replicas = router.monitor.replicas();
         join_all(replicas.map(|replica| replica.wait_for_replay(now, OPEN_TIMEOUT))).await;
         router
     }
@@ -86,7 +83,7 @@ impl ReadRouter {
             Consistency::Eventual => None,
             Consistency::AtLeast(_) if self.settings.ignores_tokens => None,
             Consistency::AtLeast(token) => Some(token),
-            Consistency::Primary => return self.ask_primary(&query, false).await,
+            Consistency::Primary => return self.ask_primary(&query, None).await,
         };
         let mut ready = self.ready(token.unwrap_or_default());
         if let Some(token) = token
@@ -108,17 +105,17 @@ impl ReadRouter {
                 ),
             }
         }
-        self.fall_back(&query, token.is_some()).await
+        self.fall_back(&query, token).await
     }
     // ANCHOR_END: read
 
     /// The replicas that are known to have replayed `token`, in the order in which to ask them.
     fn ready(&self, token: ConsistencyToken) -> Vec<Candidate<'_>> {
         let all = self.monitor.replicas();
-        let first = self.next.fetch_add(1, Ordering::Relaxed) % all.len().max(1);
-        let (earlier, later) = all.split_at(first);
-        let mut ready = Vec::with_capacity(all.len());
-        for replica in later.iter().chain(earlier) {
+        let count = all.clone().count();
+        let first = self.next.fetch_add(1, Ordering::Relaxed) % count.max(1);
+        let mut ready = Vec::with_capacity(count);
+        for replica in all.clone().skip(first).chain(all.take(first)) {
             let connects = replica.pool.connects();
             let status = replica.status();
             if status.is_in_rotation && status.replayed >= token {
@@ -163,43 +160,57 @@ impl ReadRouter {
     async fn fall_back<'s, T, Query>(
         &'s self,
         query: &impl Fn(&'s ReadPool) -> Query,
-        wants_token: bool,
+        token: Option<ConsistencyToken>,
     ) -> Result<Read<T>, StoreError>
     where
         Query: Future<Output = Result<T, Error>>,
     {
-        if self.monitor.replicas().is_empty() {
-            return self.ask_primary(query, wants_token).await;
+        if !self.monitor.has_replicas() {
+            return self.ask_primary(query, token).await;
         }
         let Ok(_permit) = self.fallback.try_acquire() else {
             return Err(StoreError::Overloaded {
                 retry_after: RETRY_AFTER,
             });
         };
-        self.ask_primary(query, wants_token).await
+        self.ask_primary(query, token).await
     }
     // ANCHOR_END: fall_back
 
+    // ANCHOR: ask_primary
+    /// A read on the primary. In a cluster, its position after the read proves that it is the
+    /// primary of the current epoch, and of no earlier epoch than the token's.
     async fn ask_primary<'s, T, Query>(
         &'s self,
         query: &impl Fn(&'s ReadPool) -> Query,
-        wants_token: bool,
+        token: Option<ConsistencyToken>,
     ) -> Result<Read<T>, StoreError>
     where
         Query: Future<Output = Result<T, Error>>,
     {
+        let (primary, epoch) = self.monitor.primary();
         let read = async {
-            let value = query(&self.primary).await?;
-            let position = read_position(wants_token, position(&self.primary)).await?;
+            let value = query(primary).await?;
+            let is_wanted = token.is_some() || epoch.is_some();
+            let position = read_position(is_wanted, position(primary)).await?;
+            if let (Some(epoch), Some(position)) = (epoch, &position) {
+                let needed = epoch.max(token.unwrap_or_default().epoch());
+                if let Some(refusal) = refusal_as_primary(position, needed) {
+                    return Err(Error::Protocol(refusal.to_owned()));
+                }
+            }
             Ok::<_, Error>((value, position))
         };
-        let (value, position) = with_timeout(QUERY_TIMEOUT, read).await?;
+        let read = with_timeout(QUERY_TIMEOUT, read).await;
+        let (value, position) = read.inspect_err(|_| self.monitor.report_failure())?;
+        let position = position.filter(|_| token.is_some());
         Ok(Read {
             value,
             node: Node::Primary,
             token: position.map(|position| position.newest),
         })
     }
+    // ANCHOR_END: ask_primary
 
     /// Remembers the position of a write, so that the lag of the replicas is known at once.
     pub(crate) fn record_write(&self, token: ConsistencyToken) {
@@ -208,13 +219,12 @@ impl ReadRouter {
 
     /// What this process knows about the replicas.
     pub(crate) fn statuses(&self) -> Vec<ReplicaStatus> {
-        let replicas = self.monitor.replicas().iter();
-        replicas.map(Replica::status).collect()
+        self.monitor.replicas().map(Replica::status).collect()
     }
 
     /// Closes all connections.
     pub(crate) async fn close(&self) {
-        tokio::join!(self.primary.close(), self.monitor.close());
+        self.monitor.close().await;
     }
 }
 
