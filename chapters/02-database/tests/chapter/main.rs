@@ -27,5 +27,6 @@ mod server_failures;
 mod shard_map;
 mod shard_schema;
 mod sharding;
+mod store_failover;
 mod support;
 mod transactions;
