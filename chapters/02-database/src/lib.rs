@@ -19,8 +19,8 @@
 //!
 //! Left out:
 //! * The single-machine version: one SQLite file per database. Chapter 5 has it.
-//! * Fail-over of the whole store: [`PgCatalog::open_cluster`] follows one, but chapter 5 does not use
-//!   it yet, and the orders' shard map and the jobs stay on one primary.
+//! * Fail-over of the whole store: [`PgCatalog::open_cluster`] follows one, but chapter 5 does not
+//!   use it yet, and the orders' shard map and the jobs stay on one primary.
 //! * Moves that follow the load: the plan of `rebalance` counts buckets, not their orders.
 //! * Claims in the store's HTTP interface: its idempotency keys are unique for a customer only.
 //! * Replicas of the shards.
