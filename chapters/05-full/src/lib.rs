@@ -10,7 +10,6 @@
 //!
 //! Left out:
 //! * histograms of latency, a dashboard and failure drills;
-//! * friends, an activity stream and news;
 //! * a lock that keeps a second publisher from starting;
 //! * secrets in files: a URL in the environment is visible to everyone who can inspect the process;
 //! * hashed session ids in the embedded store.
