@@ -104,15 +104,16 @@ async fn cut_network_during_read<T>(
     // The commit of any transaction sends the lock to the replicas.
     let commit = "SELECT pg_logical_emit_message(true, '', '')";
     primary.execute(commit).await.unwrap();
+    // A replica that has not replayed the lock would answer the read at once.
+    let held = count_locks("granted AND mode = 'AccessExclusiveLock'");
+    poll_until("the server has the table lock", async || {
+        is_one(server, &held, table).await
+    })
+    .await;
     let cut_network = async {
-        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass";
+        let waiting = count_locks("NOT granted");
         poll_until("the read waits for the table lock", async || {
-            let count: i64 = sqlx::query_scalar(waiting)
-                .bind(table)
-                .fetch_one(server)
-                .await
-                .unwrap();
-            (count == 1).then_some(())
+            is_one(server, &waiting, table).await
         })
         .await;
         proxy.inject(Fault::Blackhole);
@@ -121,6 +122,20 @@ async fn cut_network_during_read<T>(
     within_limit(async { tokio::join!(read, cut_network) })
         .await
         .0
+}
+
+/// Counts the locks of a table, in this database only.
+fn count_locks(condition: &str) -> String {
+    format!(
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database \
+         WHERE datname = current_database() AND relation = $1::regclass AND {condition}"
+    )
+}
+
+async fn is_one(server: &PgPool, count: &str, table: &str) -> Option<()> {
+    let count = sqlx::query_scalar(AssertSqlSafe(count.to_owned())).bind(table);
+    let count: i64 = count.fetch_one(server).await.unwrap();
+    (count == 1).then_some(())
 }
 
 #[tokio::test]

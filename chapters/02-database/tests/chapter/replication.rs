@@ -288,6 +288,13 @@ async fn token_is_taken_after_the_read() {
     // The commit of any transaction sends the lock to the replica.
     let commit = "SELECT pg_logical_emit_message(true, '', '')";
     store.primary.execute(commit).await.unwrap();
+    poll_until("the replica has the table lock", async || {
+        let held = "SELECT count(*) FROM pg_locks WHERE granted \
+                    AND mode = 'AccessExclusiveLock' AND relation = 'games'::regclass";
+        let row = observer.fetch_one(held).await.unwrap();
+        (row.get::<i64, _>(0) == 1).then_some(())
+    })
+    .await;
     let commit_while_waiting = async {
         poll_until("the read waits for the table lock", async || {
             let waiting = "SELECT count(*) FROM pg_locks \
