@@ -19,7 +19,11 @@ pub(super) async fn count_stale_reads(
     pairs: u32,
     demand: impl Fn(ConsistencyToken) -> Consistency,
 ) -> anyhow::Result<()> {
-    let mut counts = ReadCounts::new();
+    let replicas = catalog.replicas().into_iter();
+    let replicas = replicas.map(|replica| Node::Replica(replica.number));
+    let servers = std::iter::once(Node::Primary).chain(replicas);
+    // A server that has answered nothing is printed too.
+    let mut counts: ReadCounts = servers.map(|server| (server.to_string(), 0)).collect();
     let mut stale = 0;
     let mut read_times = Vec::new();
     // The two parts set different prices, so an old price is never equal to a new one.
