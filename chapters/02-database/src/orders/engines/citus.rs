@@ -1,9 +1,9 @@
 //! Orders on a Citus coordinator: the extension Citus routes, and the store sees one database.
 //!
 //! Citus divides the table `orders` into shards by the hash of the customer's name, and places the
-//! shards on worker servers. A statement with `customer = …` goes to one shard, every other one to
-//! all shards. So each statement here is written for one of the two. The rules that Citus adds are
-//! in its manual: a unique index and `ON CONFLICT` must contain the distribution column.
+//! shards on worker servers. A statement with `customer = …` goes to one shard. Every other
+//! statement goes to all shards. Citus has rules of its own: a unique index and `ON CONFLICT` must
+//! contain the distribution column.
 //! <https://docs.citusdata.com/en/stable/develop/reference_sql.html>
 //!
 //! Different from [`PgOrders`](crate::PgOrders):
