@@ -57,8 +57,8 @@ impl PgCatalog {
     // ANCHOR: open_cluster
     /// The catalogue on the servers of one cluster. It follows a fail-over.
     ///
-    /// The directory names the primary. All other servers of its list are replicas. A server that
-    /// is neither the primary of the current epoch nor a standby with this epoch gets nothing.
+    /// The directory names the primary. All other servers of its list are replicas. Reads and
+    /// writes go only to the primary of the current epoch and to standbys that have this epoch.
     pub async fn open_cluster(
         directory: Arc<PrimaryDirectory>,
         settings: RouterSettings,

@@ -1,4 +1,4 @@
-//! What the planner makes of a statement, in a form that two machines have in common.
+//! The plan of a statement, without the details that differ between two machines.
 
 use sqlx::postgres::PgExecutor;
 use sqlx::{AssertSqlSafe, Error};
