@@ -3,6 +3,7 @@
 
 mod acknowledgement;
 mod contracts;
+mod late_replica;
 mod memory_queue;
 mod notifications;
 mod pages;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ch02_database::{Consistency, ConsistencyToken, GameId};
+use ch02_database::{Consistency, GameId};
 use ch04_async::{ChangedGame, PagePublisher, PageStore};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::test_catalog::{Gate, TestCatalog};
 
-fn store() -> PageStore {
+pub fn store() -> PageStore {
     PageStore::new(Arc::new(InMemory::new()))
 }
 
@@ -24,19 +24,19 @@ fn changed(id: GameId) -> ChangedGame {
     ChangedGame { id, token: None }
 }
 
-async fn html(pages: &PageStore, id: GameId) -> Option<String> {
+pub async fn html(pages: &PageStore, id: GameId) -> Option<String> {
     let page = pages.game(id).await.unwrap()?;
     Some(String::from_utf8(page.html.to_vec()).unwrap())
 }
 
 /// The pages and the games of a store that starts several times.
-struct Restarts {
-    catalog: Arc<TestCatalog>,
+pub struct Restarts {
+    pub catalog: Arc<TestCatalog>,
     objects: Arc<InMemory>,
 }
 
 impl Restarts {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Restarts {
             catalog: TestCatalog::new(None),
             objects: Arc::default(),
@@ -44,7 +44,7 @@ impl Restarts {
     }
 
     /// A new process: only the object store and the catalogue survive.
-    fn start(&self) -> (PageStore, PagePublisher) {
+    pub fn start(&self) -> (PageStore, PagePublisher) {
         let pages = PageStore::new(self.objects.clone());
         (
             pages.clone(),
@@ -53,7 +53,7 @@ impl Restarts {
     }
 }
 
-async fn publish_missing(publisher: &PagePublisher) -> usize {
+pub async fn publish_missing(publisher: &PagePublisher) -> usize {
     let summary = publisher.publish_missing().await.unwrap();
     assert!(summary.failed.is_empty(), "{:?}", summary.failed);
     summary.published
@@ -359,63 +359,6 @@ async fn page_written_over_remote_withdrawal_is_withdrawn() {
         None,
         "the old page stays: does the publisher read the game again after writing?"
     );
-}
-
-/// The event of a change carries the token of its write.
-#[tokio::test]
-async fn late_replica_renders_no_old_page() {
-    let (catalog, pages) = (TestCatalog::new(None), store());
-    let publisher = PagePublisher::new(catalog.clone(), pages.clone());
-    publish_missing(&publisher).await;
-    catalog.stop_replay();
-    catalog.set_price(1, 4_242);
-    pages.withdraw(1).await.unwrap();
-
-    let (sender, changes) = mpsc::channel(1);
-    let token = Some(ConsistencyToken::START);
-    sender.send(ChangedGame { id: 1, token }).await.unwrap();
-    drop(sender);
-    publisher.run(changes, std::future::pending()).await;
-
-    let page = html(&pages, 1).await;
-    assert!(
-        page.is_some_and(|page| page.contains("42.42")),
-        "the page is missing or old: does the publisher read at least at the event's token?"
-    );
-}
-
-#[tokio::test]
-async fn page_from_a_late_read_is_withdrawn() {
-    let (catalog, pages) = (TestCatalog::new(None), store());
-    let publisher = PagePublisher::new(catalog.clone(), pages.clone());
-    catalog.stop_replay();
-    catalog.set_price(1, 4_242);
-
-    publisher.publish(1, Consistency::Eventual).await.unwrap();
-
-    assert_eq!(
-        html(&pages, 1).await,
-        None,
-        "the old page stays: does the publisher compare it with the primary?"
-    );
-}
-
-#[tokio::test]
-async fn late_replica_hides_no_stale_page() {
-    let restarts = Restarts::new();
-    let (_, publisher) = restarts.start();
-    publish_missing(&publisher).await;
-    restarts.catalog.stop_replay();
-    restarts.catalog.set_price(2, 123_456);
-
-    let (pages, publisher) = restarts.start();
-    assert_eq!(
-        publisher.withdraw_stale().await.unwrap(),
-        1,
-        "the start compares the pages with a late replica"
-    );
-    assert_eq!(publish_missing(&publisher).await, 1);
-    assert!(html(&pages, 2).await.unwrap().contains("1,234.56"));
 }
 
 #[tokio::test]
