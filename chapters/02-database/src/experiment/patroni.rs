@@ -39,7 +39,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         journal.stop(clients).await;
         measured.record(&journal, kill, dead);
         killed_node.start_again().await?;
-        cluster.wait_for_standby().await?;
+        // A server that is being rewound cannot follow a primary that was elected meanwhile.
+        cluster.wait_for_all().await?;
     }
     println!("{}", machine::facts());
     print_head();

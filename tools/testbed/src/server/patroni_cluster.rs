@@ -63,16 +63,26 @@ impl PatroniCluster {
 
     /// The index of the server that says it is the primary, if there is one.
     pub async fn primary(&self) -> Option<usize> {
-        self.first_with("/primary").await
+        self.all_with("/primary").await.first().copied()
     }
 
     /// Returns when there is a primary, and a standby that may succeed it.
     pub async fn wait_for_standby(&self) -> Result<(), Error> {
+        self.wait_for_standbys(1).await
+    }
+
+    /// Returns when every server runs: a primary, and standbys of which one may succeed it.
+    pub async fn wait_for_all(&self) -> Result<(), Error> {
+        self.wait_for_standbys(NODES - 1).await
+    }
+
+    async fn wait_for_standbys(&self, wanted: usize) -> Result<(), Error> {
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
             // Patroni answers this with 200 on the standby whose name it has stored in etcd.
-            let standby = self.first_with("/synchronous").await;
-            if standby.is_some() && self.primary().await.is_some() {
+            let standbys = self.all_with("/synchronous").await;
+            let is_ready = !standbys.is_empty() && self.primary().await.is_some();
+            if is_ready && self.all_with("/replica").await.len() >= wanted {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -86,8 +96,9 @@ impl PatroniCluster {
         }
     }
 
-    /// The index of the first server whose Patroni answers 200 at this path.
-    async fn first_with(&self, path: &'static str) -> Option<usize> {
+    /// The indices of the servers whose Patroni answers 200 at this path.
+    async fn all_with(&self, path: &'static str) -> Vec<usize> {
+        let mut found = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
             let name = node.name().to_owned();
             let asked = docker::run(async move {
@@ -99,10 +110,10 @@ impl PatroniCluster {
                 })
             });
             if matches!(asked.await, Ok::<_, Error>(true)) {
-                return Some(index);
+                found.push(index);
             }
         }
-        None
+        found
     }
 }
 
