@@ -1,15 +1,16 @@
 //! `rebalance`: moves one bucket, or as many as are needed until all shards have equally many.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use ch02_database::postgres::migrate;
 use ch02_database::seed::{SeedRequest, seed_store};
 use ch02_database::sharding::rebalance::{
-    MoveLimits, MoveProgress, MoveStep, Mover, PlannedMove, open_moves, plan,
+    MoveLimits, MoveProgress, MoveRecord, MoveStep, Mover, PlannedMove, open_moves, plan,
 };
 use ch02_database::sharding::{Bucket, ShardId, ShardMap, load_map};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use sqlx::PgPool;
+use tokio::signal::ctrl_c;
 
 use super::Addresses;
 
@@ -53,7 +54,30 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     seed_store(&primary, &shards, SeedRequest::default(), |_, _| ()).await?;
     let limits = MoveLimits::default();
     let mover = Mover::new(primary.clone(), shards.clone(), limits);
-    for (from, record, settled) in mover.settle_all().await? {
+    settle(&mover, |_| true).await?;
+    let map = load_map(&primary).await?.context("the map is gone")?;
+    let plan = planned(arguments, &map, shards.len());
+    // A move that is planned again continues where it was interrupted.
+    settle(&mover, |record| {
+        plan.iter()
+            .any(|planned| (planned.bucket, planned.to) == (record.bucket, record.to))
+    })
+    .await?;
+    print_plan(&plan);
+    for planned in &plan {
+        tokio::select! {
+            result = move_bucket(&mover, *planned) => result?,
+            signal = ctrl_c() => {
+                signal?;
+                return stop(&mover, *planned).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn settle(mover: &Mover, is_continued: impl Fn(&MoveRecord) -> bool) -> anyhow::Result<()> {
+    for (from, record, settled) in mover.settle_all_except(is_continued).await? {
         println!(
             "interrupted move of bucket {} from shard {from} to {}, at {}: {settled:?}",
             record.bucket,
@@ -61,13 +85,19 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             record.step.name()
         );
     }
-    let map = load_map(&primary).await?.context("the map is gone")?;
-    let plan = planned(arguments, &map, shards.len());
-    print_plan(&plan);
-    for planned in &plan {
-        move_bucket(&mover, *planned).await?;
-    }
     Ok(())
+}
+
+/// After Ctrl-C. The move's connection is closed, and a move after its decision is completed, so
+/// that a shard owns the bucket.
+async fn stop(mover: &Mover, planned: PlannedMove) -> anyhow::Result<()> {
+    settle(mover, |_| true).await?;
+    bail!(
+        "interrupted during the move of bucket {} to shard {}; nothing is lost, and the same \
+         command continues the move",
+        planned.bucket,
+        planned.to
+    )
 }
 
 /// The moves that the command line asks for.
@@ -106,8 +136,8 @@ async fn print_open_moves(shards: &[PgPool]) {
         // A new, empty database has no such table.
         for record in open_moves(shard).await.unwrap_or_default() {
             println!(
-                "bucket {} moves from shard {from} to {}, at {}; if no process moves it, it will \
-                 be completed or rolled back",
+                "bucket {} moves from shard {from} to {}, at {}; if no process moves it, the next \
+                 `rebalance` continues it, completes it or rolls it back",
                 record.bucket,
                 record.to,
                 record.step.name()
@@ -133,10 +163,14 @@ async fn move_bucket(mover: &Mover, planned: PlannedMove) -> anyhow::Result<()> 
     let report = result.with_context(|| format!("bucket {bucket} stays on shard {from}"))?;
     println!(
         "bucket {bucket}: shard {from} → {to}, {} orders and {} changes, writers held back for \
-         {:.0} ms",
+         {:.0} ms{}",
         report.copied,
         report.changes,
-        report.blocked.as_secs_f64() * 1e3
+        report.blocked.as_secs_f64() * 1e3,
+        match report.kept {
+            0 => String::new(),
+            kept => format!("; {kept} orders were copied before"),
+        }
     );
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Moves a bucket back and forth between two servers while customers order at a steady rate.
 //!
-//! The naive move and the online move take turns. The orders of all other buckets are counted in
-//! the second before each move and during the move. The pause of the bucket is its slowest order.
+//! The naive move and the online move of one bucket take turns, and sometimes a bucket with many
+//! more orders moves: its pause should not be longer. The orders of all other buckets are counted
+//! in the second before each move and during the move. The pause of the bucket is its slowest
+//! order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +23,12 @@ use sqlx::PgPool;
 use testbed::{Postgres, Server, Service};
 use tokio::time::{Instant, sleep};
 
-/// The bucket that moves.
-const BUCKET: Bucket = 7;
-/// As many orders as a bucket of a store with a million orders.
-const ORDERS: i32 = 4_000;
+/// A bucket with as many orders as each bucket of a store with a million orders.
+const BUCKET: (Bucket, i32) = (7, 4_000);
+/// A bucket with as many orders as each bucket of a store with fifty million orders.
+const LARGE_BUCKET: (Bucket, i32) = (8, 200_000);
+/// The large bucket moves once for so many moves of the other one.
+const LARGE_MOVES: usize = 4;
 /// The customers of the bucket who order at the same time, and those of all other buckets.
 const CLIENTS: (usize, usize) = (4, 20);
 /// How often each of them orders: 720 orders per second in all.
@@ -49,21 +53,34 @@ pub async fn run(mut arguments: Arguments) -> anyhow::Result<()> {
         arguments.moves = 1;
     }
     let store = Store::start().await?;
-    let mut cases = [Case::new("naive"), Case::new("online")];
+    let mut cases = [
+        Case::new("naive", BUCKET),
+        Case::new("online", BUCKET),
+        Case::new("online", LARGE_BUCKET),
+    ];
     for number in 1..=arguments.moves {
         for case in &mut cases {
-            eprintln!("move {number} of {}, {}", arguments.moves, case.name);
+            if case.bucket == LARGE_BUCKET.0 && number % LARGE_MOVES != 1 {
+                continue;
+            }
+            let (name, orders) = (case.name, case.orders);
+            eprintln!(
+                "move {number} of {}, {name}, {orders} orders",
+                arguments.moves
+            );
             case.measure(&store).await?;
         }
     }
     println!(
-        "A bucket with {ORDERS} orders and more, moved {} times in each way",
-        arguments.moves
+        "A bucket, moved {} times in each way; a large one, moved {} times",
+        arguments.moves,
+        arguments.moves.div_ceil(LARGE_MOVES)
     );
     println!("Machine: {}\n", machine::facts());
     println!(
-        "{:<8}{:>10}{:>6}{:>12}{:>20}{:>18}{:>18}{:>22}",
+        "{:<8}{:>9}{:>11}{:>6}{:>12}{:>20}{:>18}{:>18}{:>22}",
         "move",
+        "orders",
         "confirmed",
         "lost",
         "duplicated",
@@ -75,7 +92,9 @@ pub async fn run(mut arguments: Arguments) -> anyhow::Result<()> {
     for case in &cases {
         case.print(&store).await?;
     }
-    println!("\nEach value is a median (smallest–largest) of the moves.");
+    println!(
+        "\nEach value is a median (smallest–largest) of the moves. Orders: those at the beginning."
+    );
     Ok(())
 }
 
@@ -85,7 +104,7 @@ struct Store {
     shards: Vec<PgPool>,
     clones: [Arc<PgOrders>; 2],
     mover: Mover,
-    customers: (Vec<String>, Vec<String>),
+    customers: Vec<String>,
     /// Kept, because dropping them removes them.
     _servers: (Postgres, Vec<Server>),
 }
@@ -103,20 +122,12 @@ impl Store {
             ..SeedRequest::default()
         };
         seed_store(&primary, &shards, request, |_, _| ()).await?;
-        let names = Generator::new(DEFAULT_SEED).customers().to_vec();
-        let customers: (Vec<String>, Vec<String>) = names
-            .into_iter()
-            .partition(|name| bucket_of_customer(name) == BUCKET);
-        let customer = customers.0.first().context("the bucket has no customer")?;
-        sqlx::query(
-            "INSERT INTO orders (id, customer, game_id, quantity, total_cents, created_at) \
-             SELECT (10 + n) * 256 + $1, $2, 7, 1, 1999, now() FROM generate_series(1, $3) AS n",
-        )
-        .bind(i32::from(BUCKET))
-        .bind(customer)
-        .bind(ORDERS)
-        .execute(&shards[0])
-        .await?;
+        let customers = Generator::new(DEFAULT_SEED).customers().to_vec();
+        for (bucket, orders) in [BUCKET, LARGE_BUCKET] {
+            let mut names = customers.iter();
+            let customer = names.find(|name| bucket_of_customer(name) == bucket);
+            add_orders(&shards[0], bucket, orders, customer.context("no customer")?).await?;
+        }
         let open = async || PgOrders::open(&primary, shards.clone()).await.map(Arc::new);
         Ok(Store {
             clones: [open().await?, open().await?],
@@ -128,15 +139,40 @@ impl Store {
         })
     }
 
-    async fn other_shard(&self) -> anyhow::Result<ShardId> {
+    async fn other_shard(&self, bucket: Bucket) -> anyhow::Result<ShardId> {
         let map = load_map(&self.primary).await?.context("no shard map")?;
-        Ok(1 - map.owner(BUCKET))
+        Ok(1 - map.owner(bucket))
     }
+}
+
+/// Gives a bucket more orders, in statements that the server's time limit allows.
+async fn add_orders(
+    shard: &PgPool,
+    bucket: Bucket,
+    orders: i32,
+    customer: &str,
+) -> anyhow::Result<()> {
+    const STATEMENT: i32 = 10_000;
+    for first in (1..=orders).step_by(STATEMENT as usize) {
+        sqlx::query(
+            "INSERT INTO orders (id, customer, game_id, quantity, total_cents, created_at) \
+             SELECT (10 + n) * 256 + $1, $2, 7, 1, 1999, now() FROM generate_series($3, $4) AS n",
+        )
+        .bind(i64::from(bucket))
+        .bind(customer)
+        .bind(i64::from(first))
+        .bind(i64::from(orders.min(first + STATEMENT - 1)))
+        .execute(shard)
+        .await?;
+    }
+    Ok(())
 }
 
 /// One way to move the bucket.
 struct Case {
     name: &'static str,
+    bucket: Bucket,
+    orders: i32,
     journal: Arc<OrderJournal>,
     pauses: Vec<f64>,
     pauses_of_others: Vec<f64>,
@@ -145,9 +181,11 @@ struct Case {
 }
 
 impl Case {
-    fn new(name: &'static str) -> Case {
+    fn new(name: &'static str, (bucket, orders): (Bucket, i32)) -> Case {
         Case {
             name,
+            bucket,
+            orders,
             journal: OrderJournal::new(),
             pauses: Vec::new(),
             pauses_of_others: Vec::new(),
@@ -158,21 +196,24 @@ impl Case {
 
     /// Moves the bucket once, under load.
     async fn measure(&mut self, store: &Store) -> anyhow::Result<()> {
-        let to = store.other_shard().await?;
-        let (own, others) = (&store.customers.0, &store.customers.1);
+        let bucket = self.bucket;
+        let to = store.other_shard(bucket).await?;
+        let names = store.customers.iter().cloned();
+        let (own, others): (Vec<String>, Vec<String>) =
+            names.partition(|name| bucket_of_customer(name) == bucket);
         let mut clients = Vec::new();
         for clone in &store.clones {
             let journal = &self.journal;
-            clients.extend(journal.start_clients(CLIENTS.0 / 2, clone, own, INTERVAL));
-            clients.extend(journal.start_clients(CLIENTS.1 / 2, clone, others, INTERVAL));
+            clients.extend(journal.start_clients(CLIENTS.0 / 2, clone, &own, INTERVAL));
+            clients.extend(journal.start_clients(CLIENTS.1 / 2, clone, &others, INTERVAL));
         }
         sleep(WINDOW / 2 + WINDOW).await;
         let start = Instant::now();
         if self.name == "naive" {
-            let copied = NaiveMove::copy(&store.mover, BUCKET, to).await?;
+            let copied = NaiveMove::copy(&store.mover, bucket, to).await?;
             copied.switch().await?;
         } else {
-            store.mover.move_bucket(BUCKET, to, |_| ()).await?;
+            store.mover.move_bucket(bucket, to, |_| ()).await?;
         }
         let end = Instant::now();
         sleep(WINDOW / 2).await;
@@ -181,7 +222,7 @@ impl Case {
         let confirmed = self.journal.confirmed();
         let slowest = |is_own: bool| {
             let overlaps = |order: &&ConfirmedOrder| {
-                (order.bucket() == BUCKET) == is_own && order.end > start && order.start < end
+                (order.bucket() == bucket) == is_own && order.end > start && order.start < end
             };
             let times = confirmed.iter().filter(overlaps);
             times
@@ -190,7 +231,7 @@ impl Case {
         };
         let rate = |from: Instant, to: Instant| {
             let is_within = |order: &&ConfirmedOrder| {
-                order.bucket() != BUCKET && order.end > from && order.end <= to
+                order.bucket() != bucket && order.end > from && order.end <= to
             };
             confirmed.iter().filter(is_within).count() as f64 / (to - from).as_secs_f64()
         };
@@ -214,8 +255,9 @@ impl Case {
         };
         let ratio = Spread::of(self.ratios.iter().copied()).context("no moves")?;
         println!(
-            "{:<8}{:>10}{:>6}{:>12}{:>20}{:>18}{:>18}{:>22}",
+            "{:<8}{:>9}{:>11}{:>6}{:>12}{:>20}{:>18}{:>18}{:>22}",
             self.name,
+            self.orders,
             compared.confirmed,
             compared.lost,
             compared.duplicated,

@@ -1,7 +1,9 @@
 //! A move whose mover dies, at each step and anywhere: the next one completes it or rolls it back.
 
+use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,12 +20,14 @@ use crate::rebalance::{
 use crate::support::{Store, within_limit};
 
 /// The fail points in the order of the move, with the end that the next mover gives it.
-const STEPS: [(&str, Settled); 13] = [
+const STEPS: [(&str, Settled); 15] = [
     ("recorded", Settled::RolledBack),
+    ("read", Settled::RolledBack),
     ("copying", Settled::RolledBack),
     ("copied", Settled::RolledBack),
     ("catching-up", Settled::RolledBack),
     ("caught-up", Settled::RolledBack),
+    ("comparing", Settled::RolledBack),
     ("blocked", Settled::RolledBack),
     ("applied", Settled::RolledBack),
     ("compared", Settled::RolledBack),
@@ -64,7 +68,10 @@ async fn killed_move_is_settled_at_each_step() {
         let is_unowned = ["decided", "activated"].contains(&step);
         let placed = within_limit(orders.place(&new_order(customer, step))).await;
         assert_eq!(placed.is_err(), is_unowned, "killed at {step}: {placed:?}");
-        let second = mover.move_bucket(BUCKET, to, |_| ()).await;
+        // To the same shard, it would be continued.
+        let is_moved = owner(&store, BUCKET).await == to;
+        let elsewhere = if is_moved { to } else { other_shard(to) };
+        let second = mover.move_bucket(BUCKET, elsewhere, |_| ()).await;
         assert!(second.is_err(), "a killed move is ignored: {second:?}");
 
         let settled = mover.settle_all().await.unwrap();
@@ -103,22 +110,84 @@ async fn killed_roll_back_is_repeated() {
     const BUCKET: Bucket = 41;
     let store = Store::filled().await;
     let mover = mover(&store, LIMITS);
-    for step in ["copied", "copy-removed"] {
-        let name = format!("move-of-bucket-{BUCKET}-{step}");
-        fail::cfg(&name, "return").unwrap();
-        let killed = if step == "copied" {
-            mover.move_bucket(BUCKET, 1, |_| ()).await.map(drop)
-        } else {
-            mover.settle_all().await.map(drop)
-        };
-        fail::remove(&name);
-        assert!(matches!(killed, Err(MoveError::Killed)), "{killed:?}");
-    }
+    kill_at(
+        BUCKET,
+        "copied",
+        "return",
+        mover.move_bucket(BUCKET, 1, |_| ()),
+    )
+    .await;
+    kill_at(BUCKET, "copy-removed", "return", mover.settle_all()).await;
     let settled = mover.settle_all().await.unwrap();
     assert_eq!(settled[0].2, Settled::RolledBack);
     assert_no_remains(&store, BUCKET).await;
     mover.move_bucket(BUCKET, 1, |_| ()).await.unwrap();
     assert_no_remains(&store, BUCKET).await;
+}
+
+#[tokio::test]
+async fn killed_copy_is_continued() {
+    const BUCKET: Bucket = 42;
+    let store = Store::filled().await;
+    add_orders(&store, BUCKET, 60).await;
+    let mover = mover(&store, LIMITS);
+    let (orders, customer) = (store.pg_orders().await, &customers_of(BUCKET)[0]);
+    kill_at(
+        BUCKET,
+        "copying",
+        "1*off->return",
+        mover.move_bucket(BUCKET, 1, |_| ()),
+    )
+    .await;
+    // Changed while no mover lives: an order that was copied, and a new one.
+    let change = "UPDATE orders SET quantity = 5 WHERE id = 11 * 256 + $1";
+    let change = sqlx::query(change).bind(i32::from(BUCKET));
+    change.execute(&store.shards[0]).await.unwrap();
+    orders.place(&new_order(customer, "between")).await.unwrap();
+    let before = total_quantity(&store, BUCKET).await;
+    // The second mover copies the rest, and is killed too.
+    kill_at(
+        BUCKET,
+        "caught-up",
+        "return",
+        mover.move_bucket(BUCKET, 1, |_| ()),
+    )
+    .await;
+    kill_at(BUCKET, "removing-copy", "return", mover.settle_all()).await;
+
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM orders WHERE bucket = $1")
+        .bind(i32::from(BUCKET))
+        .fetch_one(&store.shards[1])
+        .await
+        .unwrap();
+    let report = mover.move_bucket(BUCKET, 1, |_| ()).await.unwrap();
+    assert_eq!(report.kept, kept as u64, "{report:?}");
+    assert!(
+        report.kept >= 40 && report.copied > 0 && report.copied <= 20,
+        "the copy was not continued: {report:?}"
+    );
+    assert_no_remains(&store, BUCKET).await;
+    let after = total_quantity(&store, BUCKET).await;
+    assert_eq!(after.0 + 40, before.0, "orders and copies");
+    let changed = orders.get(11 * 256 + i64::from(BUCKET)).await.unwrap();
+    assert_eq!(changed.unwrap().quantity, 5);
+}
+
+/// Runs until a fail point ends it.
+async fn kill_at<T: Debug>(
+    bucket: Bucket,
+    step: &str,
+    actions: &str,
+    run: impl Future<Output = Result<T, MoveError>>,
+) {
+    let name = format!("move-of-bucket-{bucket}-{step}");
+    fail::cfg(&name, actions).unwrap();
+    let killed = run.await;
+    fail::remove(&name);
+    assert!(
+        matches!(killed, Err(MoveError::Killed)),
+        "{step}: {killed:?}"
+    );
 }
 
 #[tokio::test]
@@ -136,16 +205,33 @@ async fn move_killed_anywhere_loses_no_order() {
     let clients = journal.start_clients(1, &orders, &customers_of(BUCKET), Duration::ZERO);
     let mut outcomes = Vec::new();
     // The move waits for a server many times. Each round it is killed during a later wait, until it
-    // is complete before.
-    for polls in (1..).step_by(13) {
+    // is complete before. Then it is killed during the waits after its decision.
+    let decisions = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&decisions);
+    let decided = format!("move-of-bucket-{BUCKET}-decided");
+    fail::cfg_callback(&decided, move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    })
+    .unwrap();
+    let (mut waits, mut is_after_decision) = (1, false);
+    loop {
         let to = other_shard(owner(&store, BUCKET).await);
-        let ended = poll_at_most(polls, mover.move_bucket(BUCKET, to, |_| ())).await;
-        if let Some(result) = ended {
-            result.unwrap();
-            break;
-        }
+        let (decided_before, mut left) = (decisions.load(Ordering::Relaxed), waits);
+        let is_dead = || {
+            let counts = !is_after_decision || decisions.load(Ordering::Relaxed) > decided_before;
+            left -= usize::from(counts);
+            left == 0
+        };
+        let ended = poll_until(is_dead, mover.move_bucket(BUCKET, to, |_| ())).await;
+        let is_complete = ended.map(Result::unwrap).is_some();
         let settled = within_limit(mover.settle_all()).await.unwrap();
         outcomes.extend(settled.into_iter().map(|(.., outcome)| outcome));
+        match (is_complete, is_after_decision) {
+            (true, true) => break,
+            (true, false) => (waits, is_after_decision) = (1, true),
+            (false, true) => waits += 1,
+            (false, false) => waits += 13,
+        }
     }
     within_limit(journal.stop(clients)).await;
     for outcome in [Settled::RolledBack, Settled::Completed] {
@@ -157,15 +243,15 @@ async fn move_killed_anywhere_loses_no_order() {
     assert_no_remains(&store, BUCKET).await;
 }
 
-/// Drops the future when it has been polled this often. `None` then.
-async fn poll_at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let (mut future, mut left) = (pin!(future), polls);
+/// Drops the future when `is_dead`, which it asks after each poll. `None` then.
+async fn poll_until<F: Future>(mut is_dead: impl FnMut() -> bool, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
     std::future::poll_fn(|context| {
-        if left == 0 {
+        let polled = future.as_mut().poll(context).map(Some);
+        if polled.is_pending() && is_dead() {
             return Poll::Ready(None);
         }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
+        polled
     })
     .await
 }

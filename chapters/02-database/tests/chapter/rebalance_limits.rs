@@ -19,13 +19,13 @@ use crate::rebalance::{
 use crate::support::{DEADLINE, Store, poll_until, within_limit};
 
 /// A fail point at which a mover waits. It blocks a thread, so the runtime needs several.
-struct PausePoint {
+pub struct PausePoint {
     reached: UnboundedReceiver<()>,
     proceed: mpsc::Sender<()>,
 }
 
 impl PausePoint {
-    fn set(bucket: Bucket, step: &str) -> PausePoint {
+    pub fn set(bucket: Bucket, step: &str) -> PausePoint {
         let (reached_sender, reached) = unbounded_channel();
         let (proceed, proceed_receiver) = mpsc::channel();
         let proceed_receiver = Mutex::new(proceed_receiver);
@@ -39,16 +39,16 @@ impl PausePoint {
         PausePoint { reached, proceed }
     }
 
-    async fn reached(&mut self) {
+    pub async fn reached(&mut self) {
         within_limit(self.reached.recv()).await.unwrap();
     }
 
-    fn proceed(self) {
+    pub fn proceed(self) {
         let _ = self.proceed.send(());
     }
 }
 
-fn start_move(mover: Mover, bucket: Bucket) -> JoinHandle<Result<MoveReport, MoveError>> {
+pub fn start_move(mover: Mover, bucket: Bucket) -> JoinHandle<Result<MoveReport, MoveError>> {
     tokio::spawn(async move { mover.move_bucket(bucket, 1, |_| ()).await })
 }
 

@@ -13,12 +13,16 @@ use super::record::MoveStep;
 /// What a completed move has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MoveReport {
+    /// The orders that an earlier mover had copied before it was killed.
+    pub kept: u64,
     /// The orders that were copied at first.
     pub copied: u64,
     /// The changes that arrived during the move and were applied afterwards.
     pub changes: u64,
     /// How often the writers were held back without success, because of a long transaction.
     pub failed_blocks: u32,
+    /// The orders that were compared while the writers were held back.
+    pub checked_in_block: u64,
     /// How long the writers of the bucket were held back by the cut-over.
     pub blocked: Duration,
 }
@@ -45,6 +49,8 @@ pub(super) struct Move<'m> {
     /// The epoch of the new owner.
     pub(super) epoch: Epoch,
     pub(super) limits: &'m MoveLimits,
+    /// Whether this continues a move that was killed.
+    pub(super) is_continued: bool,
 }
 
 impl Move<'_> {

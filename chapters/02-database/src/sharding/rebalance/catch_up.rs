@@ -4,16 +4,17 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::bucket_move::{Move, MoveReport};
-use super::copy::{Batch, write_batch};
 use super::error::MoveError;
 use super::fail_point::fail_point;
 use super::source::Source;
+use super::target::{Batch, TargetCopy};
 
 /// Applies the recorded changes until few are left. Gives up if they do not become fewer: then
 /// nobody has waited yet.
 pub(super) async fn catch_up(
     source: &mut Source,
     bucket_move: &Move<'_>,
+    copy: &mut TargetCopy<'_>,
     report: &mut MoveReport,
 ) -> Result<(), MoveError> {
     let limits = bucket_move.limits;
@@ -24,7 +25,7 @@ pub(super) async fn catch_up(
         }
         let mut applied = 0;
         while applied < recorded {
-            match apply_changes(&mut source.db, bucket_move).await? {
+            match apply_changes(&mut source.db, bucket_move, copy).await? {
                 0 => break,
                 some => applied += some as i64,
             }
@@ -58,6 +59,7 @@ async fn count_changes(db: &mut PgConnection, bucket_move: &Move<'_>) -> Result<
 pub(super) async fn apply_changes(
     db: &mut PgConnection,
     bucket_move: &Move<'_>,
+    copy: &mut TargetCopy<'_>,
 ) -> Result<usize, MoveError> {
     let bucket = i32::from(bucket_move.bucket);
     // Changes and orders come from one snapshot, so an order is as new as its changes.
@@ -82,7 +84,7 @@ pub(super) async fn apply_changes(
         ids: row.try_get("ids")?,
         rows: row.try_get("rows")?,
     };
-    write_batch(bucket_move, batch).await?;
+    copy.write_batch(batch).await?;
     sqlx::query("DELETE FROM order_changes WHERE bucket = $1 AND id = ANY ($2)")
         .bind(bucket)
         .bind(&changes)

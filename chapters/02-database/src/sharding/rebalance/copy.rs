@@ -1,4 +1,4 @@
-//! The copy of a bucket's orders, and the statement that writes them to the new shard.
+//! The copy of a bucket's orders in batches.
 
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -8,34 +8,25 @@ use super::error::MoveError;
 use super::fail_point::fail_point;
 use super::record::MoveStep;
 use super::source::Source;
+use super::target::{Batch, TargetCopy};
 use crate::model::OrderId;
-use crate::postgres::transact;
-
-/// The columns of an order, without the generated one.
-const COLUMNS: &str = "id, customer, game_id, quantity, total_cents, created_at, idempotency_key";
-
-/// Some orders as the old shard has them.
-pub(super) struct Batch {
-    /// The ids of the orders. Those that are not in `rows` are deleted on the old shard.
-    pub(super) ids: Vec<OrderId>,
-    /// The rows, as a JSON array.
-    pub(super) rows: String,
-}
 
 /// Copies the orders that the bucket has now, in batches. What changes meanwhile is in the log.
+/// Orders that an earlier mover has copied are not copied again.
 pub(super) async fn copy(
     source: &mut Source,
     bucket_move: &Move<'_>,
+    copy: &mut TargetCopy<'_>,
     report: &mut MoveReport,
     progress: &impl Fn(MoveProgress),
 ) -> Result<(), MoveError> {
     let (total, newest) = extent(&mut source.db, bucket_move).await?;
-    create_bucket(bucket_move).await?;
-    let mut last_id = 0;
+    let (kept, mut last_id) = copy.extent().await?;
+    report.kept = kept;
     loop {
         progress(MoveProgress {
             step: MoveStep::Copying,
-            copied: report.copied,
+            copied: report.kept + report.copied,
             total,
         });
         let batch = read_between(&mut source.db, bucket_move, last_id, newest).await?;
@@ -43,8 +34,9 @@ pub(super) async fn copy(
             return Ok(());
         };
         last_id = *id;
+        fail_point(bucket_move.bucket, "read")?;
         report.copied += batch.ids.len() as u64;
-        write_batch(bucket_move, batch).await?;
+        copy.write_batch(batch).await?;
         fail_point(bucket_move.bucket, "copying")?;
     }
 }
@@ -58,18 +50,6 @@ async fn extent(
     let query = sqlx::query_as(sql).bind(i32::from(bucket_move.bucket));
     let (count, newest): (i64, OrderId) = query.fetch_one(db).await?;
     Ok((count as u64, newest))
-}
-
-/// Gives the new shard the bucket's row. The shard refuses customers' orders in this state.
-async fn create_bucket(bucket_move: &Move<'_>) -> Result<(), MoveError> {
-    let (bucket, epoch) = (i32::from(bucket_move.bucket), bucket_move.epoch);
-    let create = transact(bucket_move.target, move |db| {
-        let insert =
-            "INSERT INTO buckets (bucket, next, state, epoch) VALUES ($1, 0, 'incoming', $2)";
-        let insert = sqlx::query(insert).bind(bucket).bind(epoch);
-        Box::pin(async move { insert.execute(db).await.map(drop) })
-    });
-    Ok(create.await?)
 }
 
 /// The next orders after an id, up to another.
@@ -95,34 +75,4 @@ async fn read_between(
         ids: row.try_get("ids")?,
         rows: row.try_get("rows")?,
     })
-}
-
-/// Replaces these orders on the new shard, in one transaction. Repeating it does no harm.
-pub(super) async fn write_batch(bucket_move: &Move<'_>, batch: Batch) -> Result<(), MoveError> {
-    let (bucket, epoch) = (i32::from(bucket_move.bucket), bucket_move.epoch);
-    let write = transact(bucket_move.target, move |db| {
-        Box::pin(async move {
-            // The lock makes a mover that hangs, and then continues, wait for a later mover and
-            // fail.
-            sqlx::query(
-                "SELECT set_config('sharding.bucket_state', 'incoming', true) FROM buckets \
-                 WHERE bucket = $1 AND state = 'incoming' AND epoch = $2 FOR UPDATE",
-            )
-            .bind(bucket)
-            .bind(epoch)
-            .fetch_one(&mut *db)
-            .await?;
-            sqlx::query("DELETE FROM orders WHERE id = ANY ($1)")
-                .bind(&batch.ids)
-                .execute(&mut *db)
-                .await?;
-            let insert = sqlx::AssertSqlSafe(format!(
-                "INSERT INTO orders ({COLUMNS}) \
-                 SELECT {COLUMNS} FROM json_populate_recordset(NULL::orders, $1::json)"
-            ));
-            let insert = sqlx::query(insert).bind(&batch.rows);
-            insert.execute(db).await.map(drop)
-        })
-    });
-    Ok(write.await?)
 }

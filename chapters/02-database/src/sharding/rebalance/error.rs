@@ -88,13 +88,13 @@ pub enum MoveError {
     Different {
         /// The bucket.
         bucket: Bucket,
-        /// Count, checksum and next number on the old shard.
+        /// Count and checksum on the old shard.
         source_digest: String,
         /// The same on the new shard.
         target_digest: String,
     },
     /// The writers were held back too long. They continue.
-    #[error("the cut-over of bucket {0} took too long; the bucket is too large or a shard is slow")]
+    #[error("the cut-over of bucket {0} took too long, because a shard is slow")]
     SlowCutOver(Bucket),
     /// The move failed, and cleaning up failed too. Requests for the bucket may get 503.
     #[error(

@@ -19,8 +19,7 @@ pub struct MoveLimits {
     pub lock_attempts: u32,
     /// The pause between two attempts, in which the writers continue.
     pub lock_pause: Duration,
-    /// How long the writers may be held back until the decision. A larger bucket needs more time
-    /// for the comparison.
+    /// How long the writers may be held back until the decision.
     pub block: Duration,
 }
 

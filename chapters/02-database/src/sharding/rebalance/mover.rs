@@ -10,10 +10,11 @@ use super::fail_point::fail_point;
 use super::limits::MoveLimits;
 use super::preflight::prepare;
 use super::record::{MoveRecord, MoveStep, find_move, open_moves};
-use super::settle::{Settled, complete, remove_copy, settle};
+use super::settle::{Settled, complete, settle};
 use super::source::Source;
 use super::store::Store;
-use super::{catch_up, copy, cut_over};
+use super::target::{TargetCopy, remove_copy};
+use super::{catch_up, compare, copy, cut_over};
 
 /// Moves buckets between the shards of one store.
 pub struct Mover {
@@ -33,8 +34,9 @@ impl Mover {
 
     /// Moves a bucket. After an error, the bucket is where it was, unless the error says otherwise.
     ///
-    /// A process that dies during a move leaves a record on the old shard. The next process must
-    /// call [`settle_all`](Self::settle_all).
+    /// A process that dies during a move leaves a record on the old shard. Before the decision, the
+    /// same call continues the move. Else the next process must call
+    /// [`settle_all`](Self::settle_all).
     pub async fn move_bucket(
         &self,
         bucket: Bucket,
@@ -70,14 +72,18 @@ impl Mover {
         progress: &impl Fn(MoveProgress),
     ) -> Result<(), MoveError> {
         let bucket = bucket_move.bucket;
-        source.begin_move(bucket_move).await?;
+        if !bucket_move.is_continued {
+            source.begin_move(bucket_move).await?;
+        }
         fail_point(bucket, "recorded")?;
-        copy::copy(source, bucket_move, report, progress).await?;
+        let mut target = TargetCopy::claim(bucket_move).await?;
+        copy::copy(source, bucket_move, &mut target, report, progress).await?;
         source.set_step(bucket, MoveStep::CatchingUp).await?;
         fail_point(bucket, "copied")?;
-        catch_up::catch_up(source, bucket_move, report).await?;
+        catch_up::catch_up(source, bucket_move, &mut target, report).await?;
         fail_point(bucket, "caught-up")?;
-        cut_over::cut_over(source, bucket_move, report).await?;
+        compare::compare(&mut source.db, &mut target, bucket_move.limits.batch).await?;
+        cut_over::cut_over(source, bucket_move, &mut target, report).await?;
         complete(&self.store, source, bucket, report).await
     }
     // ANCHOR_END: run
@@ -85,9 +91,21 @@ impl Mover {
     /// Completes or rolls back every move that was interrupted. Returns them, with the shard that
     /// the bucket left. Moves of other processes that still run are not touched.
     pub async fn settle_all(&self) -> Result<Vec<(ShardId, MoveRecord, Settled)>, MoveError> {
+        self.settle_all_except(|_| false).await
+    }
+
+    /// Like [`settle_all`](Self::settle_all), without those moves that are to be continued. After
+    /// its decision, a move is completed anyway.
+    pub async fn settle_all_except(
+        &self,
+        is_continued: impl Fn(&MoveRecord) -> bool,
+    ) -> Result<Vec<(ShardId, MoveRecord, Settled)>, MoveError> {
         let mut settled = Vec::new();
         for (from, shard) in self.store.shards.iter().enumerate() {
             for record in open_moves(shard).await? {
+                if record.step < MoveStep::CutOver && is_continued(&record) {
+                    continue;
+                }
                 let Some(mut source) = self.try_lock(from, record.bucket).await? else {
                     continue;
                 };

@@ -9,6 +9,7 @@ use super::error::MoveError;
 use super::mover::Mover;
 use super::preflight::prepare;
 use super::source::Source;
+use super::target::TargetCopy;
 
 /// A bucket that was copied. An order that arrives now is not in the copy, and is lost.
 pub struct NaiveMove<'m> {
@@ -28,6 +29,7 @@ impl<'m> NaiveMove<'m> {
         copy(
             &mut source,
             &bucket_move,
+            &mut TargetCopy::claim(&bucket_move).await?,
             &mut MoveReport::default(),
             &|_| (),
         )

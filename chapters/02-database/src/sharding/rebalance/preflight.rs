@@ -6,10 +6,10 @@ use super::super::bucket::Bucket;
 use super::super::shard_map::{Owner, ShardId};
 use super::bucket_move::Move;
 use super::error::MoveError;
-use super::record::find_move;
-use super::settle::remove_copy;
+use super::record::{MoveStep, find_move};
 use super::source::{Source, bucket_state};
 use super::store::Store;
+use super::target::remove_copy;
 
 /// Locks the bucket for this mover, and checks everything that could stop the move later.
 pub(super) async fn prepare(
@@ -25,9 +25,11 @@ pub(super) async fn prepare(
     check_tables(store.shard(from)?, from).await?;
     check_tables(target, to).await?;
     let mut source = store.lock(from, bucket).await?;
-    if find_move(&mut source.db, bucket).await?.is_some() {
-        return Err(MoveError::Unsettled(bucket));
-    }
+    let continued = match find_move(&mut source.db, bucket).await? {
+        None => None,
+        Some(record) if record.to == to && record.step < MoveStep::CutOver => Some(record.epoch),
+        Some(_) => return Err(MoveError::Unsettled(bucket)),
+    };
     // The owner may have changed before the lock was granted.
     let map = store.map().await?;
     let Owner { shard, epoch } = map.entry(bucket);
@@ -37,9 +39,10 @@ pub(super) async fn prepare(
     }
     match bucket_state(target, bucket).await? {
         None => {}
+        Some((state, epoch)) if state == "incoming" && continued == Some(epoch) => {}
         // Only the mover of the owning shard writes such a row, and this is its only mover. So the
         // row belongs to a move that was killed.
-        Some((state, epoch)) if state == "incoming" => {
+        Some((state, epoch)) if state == "incoming" && continued.is_none() => {
             remove_copy(target, bucket, epoch, store.limits.batch).await?;
         }
         Some(_) => return Err(MoveError::TargetHasBucket { bucket, shard: to }),
@@ -50,8 +53,9 @@ pub(super) async fn prepare(
         to,
         target,
         old_epoch: epoch,
-        epoch: map.epoch() + 1,
+        epoch: continued.unwrap_or(map.epoch() + 1),
         limits: &store.limits,
+        is_continued: continued.is_some(),
     };
     Ok((source, bucket_move))
 }

@@ -1,18 +1,17 @@
 //! The end of a move: forward if the decision was made, else back.
 
-use sqlx::postgres::PgPool;
 use sqlx::{Connection, Executor};
 
 use super::super::bucket::Bucket;
 use super::super::map_table::set_owner;
-use super::super::shard_map::{Epoch, Owner};
+use super::super::shard_map::Owner;
 use super::bucket_move::MoveReport;
 use super::error::MoveError;
 use super::fail_point::fail_point;
 use super::record::{MoveRecord, MoveStep, find_move};
 use super::source::Source;
 use super::store::Store;
-use crate::postgres::transact;
+use super::target::{TargetCopy, remove_copy};
 
 /// What was done with a move that had not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +86,7 @@ pub(super) async fn complete(
         shard: record.to,
         epoch: record.epoch,
     };
-    activate(store.shard(record.to)?, bucket, owner.epoch).await?;
+    TargetCopy::activate(store.shard(record.to)?, bucket, owner.epoch).await?;
     fail_point(bucket, "activated")?;
     change_map(store, bucket, owner).await?;
     fail_point(bucket, "map-changed")?;
@@ -133,51 +132,4 @@ async fn clean_up(store: &Store, source: &mut Source, bucket: Bucket) -> Result<
         query.execute(&mut *transaction).await?;
     }
     Ok(transaction.commit().await?)
-}
-/// Makes the new shard accept the bucket's orders.
-async fn activate(target: &PgPool, bucket: Bucket, epoch: Epoch) -> Result<(), MoveError> {
-    let number = i32::from(bucket);
-    let activate = transact(target, move |db| {
-        let update = "UPDATE buckets SET state = 'active' \
-             WHERE bucket = $1 AND epoch = $2 AND state = 'incoming'";
-        let update = sqlx::query(update).bind(number).bind(epoch);
-        Box::pin(async move { update.execute(db).await.map(drop) })
-    });
-    Ok(activate.await?)
-}
-
-/// Removes a copy that was never activated, in batches. The lock of the row makes it wait for a
-/// batch that is being written, and a batch that comes later finds no row and fails.
-pub(super) async fn remove_copy(
-    target: &PgPool,
-    bucket: Bucket,
-    epoch: Epoch,
-    batch: u32,
-) -> Result<(), MoveError> {
-    let number = i32::from(bucket);
-    let remove_some = move || {
-        transact(target, move |db| {
-            Box::pin(async move {
-                let lock = "SELECT FROM buckets \
-                     WHERE bucket = $1 AND epoch = $2 AND state = 'incoming' FOR UPDATE";
-                let lock = sqlx::query(lock).bind(number).bind(epoch);
-                if lock.fetch_optional(&mut *db).await?.is_none() {
-                    return Ok(0);
-                }
-                let delete = sqlx::query(
-                    "DELETE FROM orders WHERE id IN \
-                         (SELECT id FROM orders WHERE bucket = $1 LIMIT $2)",
-                );
-                let delete = delete.bind(number).bind(i64::from(batch));
-                let deleted = delete.execute(&mut *db).await?.rows_affected();
-                if deleted == 0 {
-                    let delete = sqlx::query("DELETE FROM buckets WHERE bucket = $1");
-                    delete.bind(number).execute(db).await?;
-                }
-                Ok(deleted)
-            })
-        })
-    };
-    while remove_some().await? > 0 {}
-    Ok(())
 }

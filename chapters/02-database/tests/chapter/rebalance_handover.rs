@@ -1,0 +1,79 @@
+//! What follows the decision of a move, in its order: the new shard accepts orders, the map names
+//! it, the waiting writers continue.
+
+use ch02_database::Orders;
+use ch02_database::sharding::Bucket;
+use sqlx::PgPool;
+
+use crate::bucket_mover::new_order;
+use crate::rebalance::{LIMITS, assert_no_remains, customers_of, mover, owner};
+use crate::rebalance_limits::{PausePoint, start_move};
+use crate::support::{Store, within_limit};
+
+/// How many connections hold the gate of a bucket alone.
+async fn closed_gates(shard: &PgPool, bucket: Bucket) -> i64 {
+    // The first number of the advisory lock is that of `gate.rs`.
+    let sql = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ExclusiveLock' \
+             AND locktype = 'advisory' AND classid = 21320 AND objid = $1 \
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let query = sqlx::query_scalar(sql).bind(i32::from(bucket));
+    query.fetch_one(shard).await.unwrap()
+}
+
+async fn state(shard: &PgPool, bucket: Bucket) -> Option<String> {
+    let sql = "SELECT state FROM buckets WHERE bucket = $1";
+    let query = sqlx::query_scalar(sql).bind(i32::from(bucket));
+    query.fetch_optional(shard).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_owner_is_ready_before_writers_continue() {
+    const BUCKET: Bucket = 54;
+    let store = Store::filled().await;
+    let stale_clone = store.pg_orders().await;
+    let customer = &customers_of(BUCKET)[0];
+    let (source, target) = (&store.shards[0], &store.shards[1]);
+    let steps = ["decided", "activated", "map-changed", "released"];
+    let pauses = steps.map(|step| PausePoint::set(BUCKET, step));
+    let moving = start_move(mover(&store, LIMITS), BUCKET);
+    for (step, mut pause) in steps.into_iter().zip(pauses) {
+        pause.reached().await;
+        assert_eq!(
+            state(source, BUCKET).await.as_deref(),
+            Some("moved"),
+            "{step}"
+        );
+        let expected = if step == "decided" {
+            "incoming"
+        } else {
+            "active"
+        };
+        assert_eq!(
+            state(target, BUCKET).await.as_deref(),
+            Some(expected),
+            "{step}"
+        );
+        // The map never names a shard that refuses the bucket's orders.
+        let is_in_map = ["map-changed", "released"].contains(&step);
+        assert_eq!(
+            owner(&store, BUCKET).await,
+            usize::from(is_in_map),
+            "{step}"
+        );
+        // Writers continue only when the map names the new shard.
+        let is_closed = closed_gates(source, BUCKET).await == 1;
+        assert_eq!(is_closed, step != "released", "the gate at {step}");
+        if is_in_map {
+            // A clone that has just read the map does not wait for the mover.
+            let fresh_clone = store.pg_orders().await;
+            let order = new_order(customer, step);
+            within_limit(fresh_clone.place(&order)).await.unwrap();
+        }
+        pause.proceed();
+    }
+    within_limit(moving).await.unwrap().unwrap();
+    within_limit(stale_clone.place(&new_order(customer, "stale")))
+        .await
+        .unwrap();
+    assert_no_remains(&store, BUCKET).await;
+}
