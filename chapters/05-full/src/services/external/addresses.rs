@@ -1,7 +1,12 @@
 //! The addresses of the servers, from the environment. Compose, Kubernetes and managed services
 //! pass them to a program in this way.
 
+use std::ffi::OsString;
 use std::fmt;
+
+use super::variable::{
+    AMQP, AddressForm, InvalidVariable, MEMCACHED, POSTGRES, REDIS, one, prefix, several, text,
+};
 
 /// The URLs of all servers of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,40 +58,44 @@ pub enum InvalidAddresses {
          CITUS_URL if the store's own shards have them, or SHARD_URLS if a Citus cluster has them"
     )]
     ShardsAndCitus,
+    /// The value of a variable cannot be used.
+    #[error(transparent)]
+    Variable(#[from] InvalidVariable),
 }
 
 impl Addresses {
     /// Reads the environment of this process.
     pub fn from_env() -> Result<Addresses, InvalidAddresses> {
-        Addresses::from_variables(|name| std::env::var(name).ok())
+        Addresses::from_variables(std::env::var_os)
     }
 
-    /// Reads the variables from another source.
-    pub fn from_variables(
-        variable: impl Fn(&'static str) -> Option<String>,
+    /// Reads the variables from another source. An empty variable counts as not set.
+    pub fn from_variables<V: Into<OsString>>(
+        variable: impl Fn(&'static str) -> Option<V>,
     ) -> Result<Addresses, InvalidAddresses> {
-        let mut missing = Vec::new();
-        let list = |name| -> Vec<String> {
-            let text = variable(name).unwrap_or_default();
-            let urls = text.split(',').map(str::trim).filter(|url| !url.is_empty());
-            urls.map(ToOwned::to_owned).collect()
+        let list = |name, form| {
+            let text = text(name, variable(name))?.unwrap_or_default();
+            several(name, &text, form)
         };
-        let mut required = |name| {
-            let url = variable(name)
-                .map(|url| url.trim().to_owned())
-                .filter(|url| !url.is_empty());
-            url.unwrap_or_else(|| {
+        let single = |name, form: &AddressForm| {
+            let text = text(name, variable(name))?.unwrap_or_default();
+            one(name, &text, form)
+        };
+        let mut missing = Vec::new();
+        let mut required = |name, form| {
+            let url = single(name, form)?;
+            Ok::<_, InvalidVariable>(url.unwrap_or_else(|| {
                 missing.push(name);
                 String::new()
-            })
+            }))
         };
         let (database, redis, amqp) = (
-            required("DATABASE_URL"),
-            required("REDIS_URL"),
-            required("AMQP_URL"),
+            required("DATABASE_URL", &POSTGRES)?,
+            required("REDIS_URL", &REDIS)?,
+            required("AMQP_URL", &AMQP)?,
         );
-        let (shards, mut citus) = (list("SHARD_URLS"), list("CITUS_URL"));
-        let orders = match (shards.is_empty(), citus.pop()) {
+        let shards = list("SHARD_URLS", &POSTGRES)?;
+        let orders = match (shards.is_empty(), single("CITUS_URL", &POSTGRES)?) {
             (false, Some(_)) => return Err(InvalidAddresses::ShardsAndCitus),
             (true, Some(coordinator)) => OrderAddresses::Citus(coordinator),
             (is_missing, None) => {
@@ -96,18 +105,21 @@ impl Addresses {
                 OrderAddresses::Shards(shards)
             }
         };
-        if !missing.is_empty() {
-            return Err(InvalidAddresses::Missing(missing));
-        }
-        Ok(Addresses {
+        let cache_prefix = text("CACHE_PREFIX", variable("CACHE_PREFIX"))?;
+        let addresses = Addresses {
             database,
-            replicas: list("REPLICA_URLS"),
+            replicas: list("REPLICA_URLS", &POSTGRES)?,
             orders,
             redis,
-            memcached: list("MEMCACHED_URLS"),
-            cache_prefix: variable("CACHE_PREFIX").unwrap_or_else(|| "store:".to_owned()),
+            memcached: list("MEMCACHED_URLS", &MEMCACHED)?,
+            cache_prefix: prefix(cache_prefix.unwrap_or_else(|| "store:".to_owned()))?,
             amqp,
-        })
+        };
+        if missing.is_empty() {
+            Ok(addresses)
+        } else {
+            Err(InvalidAddresses::Missing(missing))
+        }
     }
 
     /// The variables that pass these addresses to a child process.
@@ -200,6 +212,36 @@ mod tests {
         let expected = OrderAddresses::Citus("postgres://coordinator".to_owned());
         assert_eq!(addresses.orders, expected);
         assert_eq!(reads_from_child(&addresses), Ok(addresses));
+    }
+
+    #[test]
+    fn every_variable_is_checked() {
+        for (variable, value, expected) in [
+            ("DATABASE_URL", "postgres://a,postgres://b", "2 addresses"),
+            ("CITUS_URL", "postgres://a,postgres://b", "2 addresses"),
+            ("REDIS_URL", "redis://a,redis://b", "2 addresses"),
+            ("AMQP_URL", "amqp://a,amqp://b", "2 addresses"),
+            ("REPLICA_URLS", "postgres://a postgres://b", "a space"),
+            ("SHARD_URLS", "redis://a", "redis://"),
+            ("MEMCACHED_URLS", "a:1,http://b", "address 2"),
+            ("CACHE_PREFIX", "my store", "without a space"),
+            ("DATABASE_URL", " ", "not set: DATABASE_URL"),
+            ("SHARD_URLS", ",", "not set: SHARD_URLS"),
+        ] {
+            let read = Addresses::from_variables(|name| {
+                let value = (name == variable).then(|| value.to_owned());
+                let is_left_out = variable == "CITUS_URL" && name == "SHARD_URLS";
+                value.or_else(|| complete(name).filter(|_| !is_left_out))
+            });
+            let message = read.unwrap_err().to_string();
+            assert!(
+                message.contains(variable) && message.contains(expected),
+                "{variable}={value}: {message}"
+            );
+        }
+        let empty = |name: &str| complete(name).or_else(|| Some(String::new()));
+        let addresses = Addresses::from_variables(empty).unwrap();
+        assert_eq!(addresses.cache_prefix, "store:");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 mod addresses;
 mod servers;
+mod variable;
 
 pub use addresses::{Addresses, InvalidAddresses, OrderAddresses};
 pub use servers::{ExternalServers, ExternalServersError};
+pub use variable::InvalidVariable;
