@@ -273,3 +273,35 @@ async fn roll_back(connection: &mut PgConnection) -> bool {
         .await
         .is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::postgres::connect;
+
+    #[tokio::test]
+    async fn closed_pool_ends_a_connect_at_once() {
+        // A server that accepts connections and answers nothing.
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let pool = connect(&format!("postgres://workshop@{address}/workshop")).unwrap();
+        let options = TransactionOptions {
+            stops_with_pool: true,
+            ..TransactionOptions::default()
+        };
+        let write = run_transaction(&pool, options, |_| Box::pin(async { Ok(()) }));
+        let close = async {
+            let accepted = server.accept().await.unwrap();
+            pool.close().await;
+            accepted
+        };
+        let (result, _accepted) = tokio::join!(write, close);
+        // A time-out would come after seconds.
+        assert!(
+            matches!(result, Err(TransactionError::RolledBack(Error::PoolClosed))),
+            "{result:?}"
+        );
+    }
+}

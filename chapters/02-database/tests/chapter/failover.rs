@@ -252,6 +252,46 @@ async fn fenced_primary_accepts_no_write() {
     }
 }
 
+#[tokio::test]
+async fn standby_that_still_follows_stops_the_promotion() {
+    let setup = Setup::start(2, 1).await;
+    let journal = Arc::clone(&setup.journal);
+    assert_eq!(
+        journal.write(&setup.writer(CommitMode::On)).await,
+        Answer::Committed
+    );
+    // While its replay is paused, a standby does not leave its primary.
+    let standby = connect(&setup.cluster.replica_urls()[1]).unwrap();
+    standby
+        .execute("SELECT pg_wal_replay_pause()")
+        .await
+        .unwrap();
+    poll_until("the replay is paused", async || {
+        let sql = "SELECT pg_get_wal_replay_pause_state() = 'paused'";
+        let paused: bool = sqlx::query_scalar(sql).fetch_one(&standby).await.unwrap();
+        paused.then_some(())
+    })
+    .await;
+    let refused = within_limit(setup.coordinator.fail_over(0)).await;
+    assert!(
+        refused.is_err(),
+        "the old primary can still confirm writes through a standby: {refused:?}"
+    );
+    // It confirms them: it runs, and nobody else was promoted.
+    assert_eq!(
+        journal.write(&setup.writer(CommitMode::On)).await,
+        Answer::Committed
+    );
+    standby
+        .execute("SELECT pg_wal_replay_resume()")
+        .await
+        .unwrap();
+    within_limit(setup.coordinator.fail_over(0)).await.unwrap();
+    setup.directory.refresh().await;
+    let compared = journal.compare(&setup.primary_pool()).await.unwrap();
+    assert_eq!((compared.committed, compared.lost), (2, 0), "{compared:?}");
+}
+
 /// Waits until a commit of this primary waits for its standby. Returns its process.
 async fn waiting_commit(primary: &PgPool) -> i32 {
     let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' LIMIT 1";

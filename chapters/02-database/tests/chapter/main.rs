@@ -15,6 +15,7 @@ mod pins;
 mod product_page;
 mod query_plans;
 mod read_only;
+mod read_tokens;
 mod rebalance;
 mod rebalance_compare;
 mod rebalance_crashes;

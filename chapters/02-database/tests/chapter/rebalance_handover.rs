@@ -5,7 +5,7 @@ use ch02_database::Orders;
 use ch02_database::sharding::Bucket;
 use sqlx::PgPool;
 
-use crate::bucket_mover::new_order;
+use crate::bucket_mover::{new_order, place};
 use crate::rebalance::{LIMITS, assert_no_remains, customers_of, mover, owner};
 use crate::rebalance_limits::{PausePoint, start_move};
 use crate::support::{Store, within_limit};
@@ -24,6 +24,25 @@ async fn state(shard: &PgPool, bucket: Bucket) -> Option<String> {
     let sql = "SELECT state FROM buckets WHERE bucket = $1";
     let query = sqlx::query_scalar(sql).bind(i32::from(bucket));
     query.fetch_optional(shard).await.unwrap()
+}
+
+#[tokio::test]
+async fn moved_bucket_continues_its_sequence() {
+    const BUCKET: Bucket = 55;
+    // The old shard has given numbers that its clock reaches in some years.
+    const NEXT: i64 = 2_000_000_000_000;
+    let store = Store::filled().await;
+    let ahead = "UPDATE buckets SET next = $2 WHERE bucket = $1";
+    let ahead = sqlx::query(ahead).bind(i32::from(BUCKET)).bind(NEXT);
+    ahead.execute(&store.shards[0]).await.unwrap();
+    let mover = mover(&store, LIMITS);
+    mover.move_bucket(BUCKET, 1, |_| ()).await.unwrap();
+    let orders = store.pg_orders().await;
+    let order = place(&orders, &customers_of(BUCKET)[0], "key").await;
+    assert!(
+        order.id / 256 >= NEXT,
+        "the number may be given twice: {order:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
