@@ -12,7 +12,9 @@ pub async fn run(addresses: &Addresses) -> anyhow::Result<()> {
     let (primary, shards) = addresses
         .connect()?
         .context("no address; set DATABASE_URL and SHARD_URLS, or use the flags")?;
-    let map = load_map(&primary).await?;
+    let map = load_map(&primary)
+        .await
+        .context("the catalogue's database")?;
     let map = map.context("the store is empty; fill it with `populate`")?;
     println!("shard map: epoch {}, {} shards", map.epoch(), map.shards());
     println!(

@@ -1,7 +1,7 @@
 //! `rebalance`: moves one bucket, or as many as are needed until all shards have equally many.
 
 use anyhow::{Context, bail, ensure};
-use ch02_database::postgres::migrate;
+use ch02_database::postgres::{migrate, ping};
 use ch02_database::seed::{SeedRequest, seed_store};
 use ch02_database::sharding::rebalance::{
     MoveLimits, MoveProgress, MoveRecord, MoveStep, Mover, PlannedMove, open_moves, plan,
@@ -20,10 +20,16 @@ pub struct Arguments {
     #[command(flatten)]
     addresses: Addresses,
     /// Move only this bucket, 0 to 255
-    #[arg(long, value_name = "N", requires = "to", value_parser = clap::value_parser!(u16).range(0..256))]
+    #[arg(long, value_name = "N", requires = "to", allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u16).range(0..=255))]
     bucket: Option<Bucket>,
     /// The shard that gets the bucket, counted from 0
-    #[arg(long, value_name = "SHARD", requires = "bucket")]
+    #[arg(
+        long,
+        value_name = "SHARD",
+        requires = "bucket",
+        allow_negative_numbers = true
+    )]
     to: Option<ShardId>,
     /// Print the moves, and move nothing
     #[arg(long)]
@@ -36,6 +42,19 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .addresses
         .connect()?
         .context("no address; set DATABASE_URL and SHARD_URLS, or use the flags")?;
+    if let Some(to) = arguments.to {
+        ensure!(
+            to < shards.len(),
+            "there is no shard {to}; the addresses name shards 0 to {}",
+            shards.len() - 1
+        );
+    }
+    let answer = ping(&primary).await;
+    answer.context("the catalogue's database")?;
+    for (number, shard) in shards.iter().enumerate() {
+        let answer = ping(shard).await;
+        answer.with_context(|| format!("the database of shard {number}"))?;
+    }
     let map = load_map(&primary).await?;
     let map = map.context("the store is empty; fill it with `populate`")?;
     ensure!(
@@ -160,7 +179,8 @@ async fn move_bucket(mover: &Mover, planned: PlannedMove) -> anyhow::Result<()> 
     };
     let result = mover.move_bucket(bucket, to, progress).await;
     bar.finish_and_clear();
-    let report = result.with_context(|| format!("bucket {bucket} stays on shard {from}"))?;
+    let report = result
+        .with_context(|| format!("bucket {bucket} did not move from shard {from} to {to}"))?;
     println!(
         "bucket {bucket}: shard {from} → {to}, {} orders and {} changes, writers held back for \
          {:.0} ms{}",

@@ -3,6 +3,7 @@
 
 use ch02_database::Orders;
 use ch02_database::sharding::Bucket;
+use ch02_database::sharding::rebalance::{MoveStep, open_moves};
 use sqlx::PgPool;
 
 use crate::bucket_mover::{new_order, place};
@@ -72,6 +73,14 @@ async fn new_owner_is_ready_before_writers_continue() {
             Some(expected),
             "{step}"
         );
+        // What `inspect` shows.
+        let record = open_moves(source).await.unwrap()[0];
+        let expected = if step == "released" {
+            MoveStep::CleaningUp
+        } else {
+            MoveStep::CutOver
+        };
+        assert_eq!(record.step, expected, "{step}");
         // The map never names a shard that refuses the bucket's orders.
         let is_in_map = ["map-changed", "released"].contains(&step);
         assert_eq!(

@@ -29,6 +29,58 @@ proptest! {
     }
 }
 
+/// Runs the program. Returns its output, or its output with its error.
+async fn command(store: &Store, urls: &[String], arguments: &[&str]) -> Result<String, String> {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_ch02-database"))
+        .args(arguments)
+        .env("DATABASE_URL", store.catalog.url())
+        .env("SHARD_URLS", urls.join(","))
+        .output();
+    let output = output.await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    if output.status.success() {
+        Ok(text)
+    } else {
+        Err(text + &error)
+    }
+}
+
+#[tokio::test]
+async fn impossible_commands_are_refused_first() {
+    let store = Store::filled().await;
+    let shards = store.shard_databases.iter();
+    let urls: Vec<String> = shards.map(testbed::Postgres::url).collect();
+    let mut with_dead_shard = urls.clone();
+    with_dead_shard.push("postgres://workshop@127.0.0.1:1/workshop".to_owned());
+    let to_9 = ["rebalance", "--bucket", "0", "--to", "9"];
+    let dry = [to_9.as_slice(), &["--dry-run"]].concat();
+    for (urls, arguments, expected) in [
+        (&urls, to_9.as_slice(), "there is no shard 9"),
+        (&urls, &dry, "there is no shard 9"),
+        (
+            &urls,
+            &["rebalance", "--bucket", "256", "--to", "1"],
+            "256 is not in 0..=255",
+        ),
+        (
+            &with_dead_shard,
+            &["rebalance"],
+            "the database of shard 4: ",
+        ),
+        (
+            &with_dead_shard,
+            &["rebalance", "--bucket", "0", "--to", "4"],
+            "the database of shard 4: ",
+        ),
+    ] {
+        let refused = command(&store, urls, arguments).await.unwrap_err();
+        assert!(refused.contains(expected), "{arguments:?}: {refused}");
+        assert!(!refused.contains('→'), "a plan was made: {refused}");
+    }
+    assert_eq!(owner(&store, 0).await, 0);
+}
+
 #[tokio::test]
 async fn new_shard_gets_its_share() {
     let store = Store::filled().await;
@@ -40,17 +92,8 @@ async fn new_shard_gets_its_share() {
         .collect();
     urls.push(fifth.url());
     let run = async |arguments: &[&str]| {
-        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_ch02-database"))
-            .args(arguments)
-            .env("DATABASE_URL", store.catalog.url())
-            .env("SHARD_URLS", urls.join(","))
-            .output()
-            .await
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{arguments:?}: {text}{error}");
-        text
+        let output = command(&store, &urls, arguments).await;
+        output.unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
     };
     let planned = run(&["rebalance", "--dry-run"]).await;
     assert_eq!(planned.matches("→ shard 4: ").count(), 4, "{planned}");

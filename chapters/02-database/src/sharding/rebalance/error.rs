@@ -2,6 +2,8 @@
 
 use sqlx::Error;
 
+use common::error_chain;
+
 use super::super::bucket::Bucket;
 use super::super::shard_map::ShardId;
 use crate::model::StoreError;
@@ -98,8 +100,10 @@ pub enum MoveError {
     SlowCutOver(Bucket),
     /// The move failed, and cleaning up failed too. Requests for the bucket may get 503.
     #[error(
-        "the move of bucket {bucket} failed ({first}), and was left as it is ({second}); \
-         `rebalance` without a bucket completes it or rolls it back"
+        "the move of bucket {bucket} failed ({}), and was left as it is ({}); the next `rebalance` \
+         continues it, completes it or rolls it back",
+        error_chain(first),
+        error_chain(second)
     )]
     Interrupted {
         /// The bucket.
