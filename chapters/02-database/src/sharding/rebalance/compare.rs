@@ -64,7 +64,8 @@ async fn compare_all(
         let row = sqlx::query(AssertSqlSafe(format!(
             "WITH batch AS MATERIALIZED (SELECT * FROM orders \
                  WHERE bucket = $1 AND id > $2 ORDER BY id LIMIT $3), \
-             range AS (SELECT CASE WHEN count(*) < $3 THEN $4 ELSE max(id) END AS last FROM batch), \
+             range AS (SELECT CASE WHEN count(*) < $3 THEN $4 ELSE max(id) END AS last \
+                 FROM batch), \
              log AS (SELECT coalesce(array_agg(DISTINCT order_id), '{{}}') AS ids \
                  FROM order_changes, range \
                  WHERE bucket = $1 AND order_id > $2 AND order_id <= last) \
