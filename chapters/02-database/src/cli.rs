@@ -1,5 +1,6 @@
 //! The command line.
 
+use ch02_database::Naive;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{Addresses, populate, rebalance};
@@ -39,6 +40,9 @@ pub struct DemoArguments {
     /// The number of games in the store
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(7..))]
     pub games: u32,
+    /// Switches techniques off. The part that shows the technique then reports what goes wrong
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
+    pub naive: Vec<Naive>,
     /// Keep the servers running at the end, until Ctrl-C
     #[arg(long)]
     pub stay: bool,

@@ -8,6 +8,8 @@ use ch02_database::seed::SeedRequest;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::address::parse_address;
 
+use crate::naive::NaiveTechnique;
+
 /// The whole game store: balancer, clones, workers and publisher.
 #[derive(Debug, Parser)]
 #[command(name = "ch05-full", args_conflicts_with_subcommands = true)]
@@ -70,6 +72,9 @@ pub struct ServeArgs {
     /// Where the databases, the cache and the queue come from
     #[arg(long, value_enum, default_value = "embedded")]
     pub services: ServiceSource,
+    /// Techniques to switch to their naive versions; with `--services docker` or `external`
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
+    pub naive: Vec<NaiveTechnique>,
 }
 
 /// Where the services come from.
@@ -103,6 +108,9 @@ pub struct RoleArgs {
     /// [default: a folder in this system's data directory]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Techniques to switch to their naive versions
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME,…")]
+    pub naive: Vec<NaiveTechnique>,
     /// Stop when standard input closes, and ignore Ctrl-C: for a child process
     #[arg(long, hide = true)]
     pub exit_on_stdin_close: bool,
@@ -186,6 +194,12 @@ impl ServeArgs {
             bail!(
                 "`--data-dir :memory:` is only for the embedded store; \
                  name a folder, or leave the flag out"
+            );
+        }
+        if self.services == ServiceSource::Embedded && !self.naive.is_empty() {
+            bail!(
+                "`--naive` is for a store with several database servers, and the embedded store \
+                 has none; add `--services docker` or `--services external`"
             );
         }
         if self.services == ServiceSource::Docker && !cfg!(feature = "docker") {

@@ -18,6 +18,7 @@ pub mod cli;
 pub mod commands;
 pub mod http;
 pub mod jobs;
+pub mod naive;
 pub mod roles;
 pub mod services;
 pub mod views;

@@ -7,11 +7,11 @@ use ch02_database::contract::order_journal::OrderJournal;
 use ch02_database::seed::generator::{DEFAULT_SEED, Generator};
 use ch02_database::sharding::bucket_of_customer;
 use ch02_database::sharding::rebalance::{MoveLimits, Mover, NaiveMove};
-use ch02_database::{Orders, PgOrders};
+use ch02_database::{Bucket, Orders, PgOrders};
 use sqlx::PgPool;
 
 /// The number of customers who order at the same time.
-const CLIENTS: usize = 4;
+pub(super) const CLIENTS: usize = 4;
 
 /// How many more orders arrive before, during and after a move.
 const ORDERS: usize = 50;
@@ -20,9 +20,7 @@ const ORDERS: usize = 50;
 pub(super) async fn move_a_bucket(primary: &PgPool, shards: &[PgPool]) -> anyhow::Result<()> {
     let orders = Arc::new(PgOrders::open(primary, shards.to_vec()).await?);
     let mover = Mover::new(primary.clone(), shards.to_vec(), MoveLimits::default());
-    let mut customers = Generator::new(DEFAULT_SEED).customers().to_vec();
-    let bucket = bucket_of_customer(&customers[0]);
-    customers.retain(|name| bucket_of_customer(name) == bucket);
+    let (bucket, customers) = customers_of_one_bucket();
     for is_naive in [true, false] {
         let from = orders.shard_of_customer(&customers[0]);
         let to = (from + 1) % shards.len();
@@ -57,7 +55,15 @@ pub(super) async fn move_a_bucket(primary: &PgPool, shards: &[PgPool]) -> anyhow
     Ok(())
 }
 
-async fn wait_for_orders(journal: &OrderJournal) {
+/// A bucket, and all its customers.
+pub(super) fn customers_of_one_bucket() -> (Bucket, Vec<String>) {
+    let mut customers = Generator::new(DEFAULT_SEED).customers().to_vec();
+    let bucket = bucket_of_customer(&customers[0]);
+    customers.retain(|name| bucket_of_customer(name) == bucket);
+    (bucket, customers)
+}
+
+pub(super) async fn wait_for_orders(journal: &OrderJournal) {
     let wanted = journal.confirmed().len() + ORDERS;
     while journal.confirmed().len() < wanted {
         tokio::time::sleep(Duration::from_millis(5)).await;

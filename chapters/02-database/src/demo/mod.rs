@@ -3,6 +3,7 @@
 
 mod bucket_move;
 mod failover;
+mod naive;
 mod product_page;
 mod replication;
 mod sharding;
@@ -12,7 +13,7 @@ use std::time::Instant;
 use ch02_database::postgres::{ReadPool, connect, connect_replica, migrate};
 use ch02_database::replication::RouterSettings;
 use ch02_database::seed::{SeedRequest, seed_store};
-use ch02_database::{Consistency, PgCatalog, PgOrders};
+use ch02_database::{Consistency, Naive, PgCatalog, PgOrders};
 use sqlx::PgPool;
 use testbed::{Postgres, PostgresCluster};
 
@@ -23,7 +24,13 @@ const SHARDS: usize = 4;
 
 /// Runs all parts, one after the other.
 pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
-    let DemoArguments { pairs, games, stay } = arguments;
+    let DemoArguments {
+        pairs,
+        games,
+        stay,
+        naive,
+    } = arguments;
+    let is_naive = |technique| naive.contains(&technique);
     let start = Instant::now();
     println!("starting a primary with two replicas, and {SHARDS} databases for the shards …");
     let cluster = PostgresCluster::builder()
@@ -54,22 +61,39 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     );
 
     // Opening waits for the replicas, so both have all games.
-    let catalog = PgCatalog::open(primary.clone(), replicas, RouterSettings::default()).await;
+    let settings = RouterSettings::default().naive(&naive);
+    let catalog = PgCatalog::open(primary.clone(), replicas, settings).await;
 
     println!("1. Naive: the read after a write asks any replica.");
     replication::count_stale_reads(&catalog, pairs, |_| Consistency::Eventual).await?;
-    println!("2. Fixed: the read after a write brings the token of the write.");
-    replication::count_stale_reads(&catalog, pairs, Consistency::AtLeast).await?;
+    if is_naive(Naive::Token) {
+        println!("2. `--naive token`: the router ignores the token of the write.");
+    } else {
+        println!("2. Fixed: the read after a write brings the token of the write.");
+    }
+    let stale = replication::count_stale_reads(&catalog, pairs, Consistency::AtLeast).await?;
+    if is_naive(Naive::Token) {
+        naive::report(Naive::Token, stale, &format!("of {pairs} reads are stale"));
+    }
     println!("3. replica-1 is killed during reads.");
     replication::kill_a_replica(&cluster, &catalog).await?;
-    println!("4. Orders on four shards.");
-    sharding::place_orders(&PgOrders::open(&primary, shards.clone()).await?, games).await?;
+    if is_naive(Naive::ModuloSharding) {
+        println!("4. `--naive modulo-sharding`: the shard of a bucket is `bucket % shards`.");
+        naive::add_a_shard_by_modulo(&primary).await?;
+    } else {
+        println!("4. Orders on four shards.");
+        sharding::place_orders(&PgOrders::open(&primary, shards.clone()).await?, games).await?;
+    }
     println!("5. A bucket moves to another shard while its customers order.");
-    bucket_move::move_a_bucket(&primary, &shards).await?;
+    if is_naive(Naive::MapEpoch) {
+        naive::move_a_bucket_without_epoch(&primary, &shards).await?;
+    } else {
+        bucket_move::move_a_bucket(&primary, &shards).await?;
+    }
     println!("6. The product page: normalised, and denormalised as a document.");
     product_page::compare(&primary, &cluster.url(), &shards).await?;
     println!("7. Fail-over: a primary with two synchronous standbys is killed during writes.");
-    failover::kill_the_primary().await?;
+    failover::kill_the_primary(&naive).await?;
     println!(
         "the demonstration took {:.0} s\n",
         start.elapsed().as_secs_f64()

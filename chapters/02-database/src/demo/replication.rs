@@ -13,12 +13,12 @@ use testbed::PostgresCluster;
 type ReadCounts = BTreeMap<String, u32>;
 
 /// Changes the price of game 7 and reads it immediately, `pairs` times. `demand` turns the token of
-/// the write into the consistency of the read.
+/// the write into the consistency of the read. Returns the number of stale reads.
 pub(super) async fn count_stale_reads(
     catalog: &PgCatalog,
     pairs: u32,
     demand: impl Fn(ConsistencyToken) -> Consistency,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<u32> {
     let replicas = catalog.replicas().into_iter();
     let replicas = replicas.map(|replica| Node::Replica(replica.number));
     let servers = std::iter::once(Node::Primary).chain(replicas);
@@ -44,7 +44,7 @@ pub(super) async fn count_stale_reads(
         format_counts(&counts),
         read_times[read_times.len() / 2].as_secs_f64() * 1_000.0
     );
-    Ok(())
+    Ok(stale)
 }
 
 /// Kills replica 1 during reads, starts it again, and waits until it answers reads.

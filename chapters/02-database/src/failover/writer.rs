@@ -7,6 +7,7 @@ use sqlx::Error;
 use sqlx::postgres::PgConnection;
 
 use super::{CommitMode, PrimaryDirectory, WriteOutcome};
+use crate::naive::Naive;
 use crate::postgres::{
     Committed, TransactionError, TransactionOptions, is_server_unavailable, run_transaction,
 };
@@ -40,12 +41,14 @@ impl Writer {
         }
     }
 
-    /// The naive version ([`Naive::Fencing`](crate::Naive::Fencing)): it does not check the epoch,
-    /// so it also writes to a former primary.
+    /// This writer, with the techniques of this list switched to their naive versions. With
+    /// [`Naive::Fencing`] it does not check the epoch, so it also writes to a former primary.
     #[must_use]
-    pub fn without_fencing(mut self) -> Self {
-        self.is_fenced = false;
-        self
+    pub fn naive(self, naive: &[Naive]) -> Self {
+        Writer {
+            is_fenced: self.is_fenced && !naive.contains(&Naive::Fencing),
+            ..self
+        }
     }
 
     // ANCHOR: write

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::lag::LagLimits;
+use crate::naive::Naive;
 
 /// How reads are spread over the replicas, and what happens if none may answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,17 @@ pub enum ReplicaChoice {
     RoundRobin,
     /// The replica with the fewest bytes of lag. With equal lag, in turn.
     LeastLag,
+}
+
+impl RouterSettings {
+    /// These settings, with the techniques of this list switched to their naive versions.
+    #[must_use]
+    pub fn naive(self, naive: &[Naive]) -> Self {
+        RouterSettings {
+            ignores_tokens: self.ignores_tokens || naive.contains(&Naive::Token),
+            ..self
+        }
+    }
 }
 
 impl Default for RouterSettings {

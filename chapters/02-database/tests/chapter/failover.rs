@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ch02_database::Naive;
 use ch02_database::contract::journal::{Answer, Journal};
 use ch02_database::failover::{
     CommitMode, Coordinator, PrimaryDirectory, Promotion, Server, WriteOutcome, Writer,
@@ -242,7 +243,7 @@ async fn fenced_primary_accepts_no_write() {
         .await
         .unwrap();
     connection.execute("SELECT pg_reload_conf()").await.unwrap();
-    let naive = stale(CommitMode::Local).without_fencing();
+    let naive = stale(CommitMode::Local).naive(&[Naive::Fencing]);
     poll_until("a writer without the epoch is accepted", async || {
         (rows.write(&naive).await == Answer::Committed).then_some(())
     })

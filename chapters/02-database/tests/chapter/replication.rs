@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ch02_database::catalog::GameChange;
 use ch02_database::postgres::{ReadPool, connect, connect_replica};
 use ch02_database::replication::{Lsn, RouterSettings, TimeWindow};
-use ch02_database::{Catalog, Consistency, ConsistencyToken, Node, PgCatalog};
+use ch02_database::{Catalog, Consistency, ConsistencyToken, Naive, Node, PgCatalog};
 use sqlx::{Executor, PgPool, Row};
 use testbed::{Fault, PostgresCluster};
 
@@ -130,14 +130,11 @@ async fn set_lateness(cluster: &PostgresCluster, lateness: Lateness) {
 #[tokio::test]
 async fn token_reads_are_never_stale() {
     let (cluster, primary, replicas) = cluster().await;
-    let open = async |ignores_tokens| {
-        let settings = RouterSettings {
-            ignores_tokens,
-            ..RouterSettings::default()
-        };
+    let open = async |naive: &[Naive]| {
+        let settings = RouterSettings::default().naive(naive);
         PgCatalog::open(primary.clone(), replicas.clone(), settings).await
     };
-    let (fixed, naive) = (open(false).await, open(true).await);
+    let (fixed, naive) = (open(&[]).await, open(&[Naive::Token]).await);
     wait_for_both(&fixed).await;
     wait_for_both(&naive).await;
 

@@ -131,7 +131,8 @@ async fn connect<Stop: Future<Output = ()>>(
     let dir = DataDir::resolve_shared(args.data_dir.as_deref())?;
     let mut stop = Box::pin(stop);
     let request = SeedRequest::default();
-    let connecting = ExternalServers::connect(&addresses, &dir, request, seeding_progress());
+    let connecting =
+        ExternalServers::connect(&addresses, &dir, request, &args.naive, seeding_progress());
     let servers = tokio::select! {
         servers = connecting => servers?,
         () = &mut stop => return Ok(None),

@@ -1,5 +1,7 @@
 //! Two processes of a store whose replica replays nothing: a user sees the own write in both.
 
+use ch02_database::Naive;
+use ch05_full::naive::NaiveTechnique;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -86,6 +88,36 @@ async fn write_is_seen_in_another_process() {
         list.header(HEADER).is_empty().then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn naive_store_ignores_the_token() {
+    let cluster = PostgresCluster::start(1).await.unwrap();
+    let naive = NaiveTechnique::Database(Naive::Token);
+    let store = Box::pin(TestStore::start_external_naive(
+        |defaults| {
+            defaults.database = cluster.url();
+            defaults.replicas = cluster.replica_urls();
+        },
+        &[naive],
+    ))
+    .await;
+    let ada = store.customer("ada").await;
+    let mut replica = PgConnection::connect(&cluster.replica_urls()[0])
+        .await
+        .unwrap();
+    wait_for_seed(&mut replica).await;
+    stop_replay(&mut replica).await;
+    let change = ada.request(Method::PATCH, "/games/7");
+    let written = send(change.json(&json!({ "price_cents": 4_242 }))).await;
+    assert_ne!(written.header(HEADER), "", "{}", written.body);
+
+    let mine = ada.get("/games?after=6").await;
+    assert_ne!(
+        price(&mine.json()),
+        4_242,
+        "`--naive token` does not reach the router"
+    );
 }
 
 /// The price of the game, or of the first game of a list.

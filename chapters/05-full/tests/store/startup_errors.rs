@@ -49,6 +49,11 @@ async fn wrong_flag_is_reported_before_the_start() {
             "shares its servers",
         ),
         (vec!["balancer"], "--upstream"),
+        (vec!["--naive", "token"], "several database servers"),
+        (
+            vec!["--services", "external", "--naive", "token,fencing"],
+            "possible values: token, epoch",
+        ),
     ] {
         assert_rejected(&run(&arguments), expected);
     }

@@ -22,6 +22,7 @@ use super::role_process::{RoleEvent, RoleProcess};
 use crate::cli::ServeArgs;
 use crate::commands::progress::seeding_progress;
 use crate::http::metrics::Metrics;
+use crate::naive::naive_flag;
 use crate::roles;
 use crate::roles::task::RoleTask;
 use crate::services::DataDir;
@@ -76,13 +77,19 @@ impl MultiProcessStore {
         };
         let dir = DataDir::Folder(path.clone());
         let servers =
-            ExternalServers::connect(&addresses, &dir, request, seeding_progress()).await?;
+            ExternalServers::connect(&addresses, &dir, request, &args.naive, seeding_progress())
+                .await?;
         let servers = Arc::new(servers);
 
         // The publisher removes outdated pages before the first clone serves a request.
-        let publisher = RoleProcess::start("publisher", &["publisher"], &addresses, &path).await?;
-        let clones = (1..=args.clones()).map(|number| start_clone(number, &addresses, &path));
-        let workers = (1..=args.workers()).map(|number| start_worker(number, &addresses, &path));
+        let role = RoleSettings {
+            addresses: &addresses,
+            folder: &path,
+            naive: naive_flag(&args.naive),
+        };
+        let publisher = role.start("publisher", &["publisher"]).await?;
+        let clones = (1..=args.clones()).map(|number| role.start_clone(number));
+        let workers = (1..=args.workers()).map(|number| role.start_worker(number));
         let (clones, workers) = tokio::try_join!(try_join_all(clones), try_join_all(workers))?;
 
         let upstreams = clones
@@ -167,21 +174,29 @@ impl MultiProcessStore {
     }
 }
 
-async fn start_clone(
-    number: u16,
-    addresses: &Addresses,
-    folder: &Path,
-) -> anyhow::Result<RoleProcess> {
-    let name = format!("clone-{number}");
-    let arguments = ["clone", "--listen", "127.0.0.1:0", "--name", &name];
-    RoleProcess::start(&name, &arguments, addresses, folder).await
+/// What all child processes get.
+struct RoleSettings<'s> {
+    addresses: &'s Addresses,
+    folder: &'s Path,
+    /// The flag `--naive`. Empty if nothing is naive.
+    naive: Vec<String>,
 }
 
-async fn start_worker(
-    number: u16,
-    addresses: &Addresses,
-    folder: &Path,
-) -> anyhow::Result<RoleProcess> {
-    let name = format!("worker-{number}");
-    RoleProcess::start(&name, &["worker", "--name", &name], addresses, folder).await
+impl RoleSettings<'_> {
+    async fn start_clone(&self, number: u16) -> anyhow::Result<RoleProcess> {
+        let name = format!("clone-{number}");
+        let arguments = ["clone", "--listen", "127.0.0.1:0", "--name", &name];
+        self.start(&name, &arguments).await
+    }
+
+    async fn start_worker(&self, number: u16) -> anyhow::Result<RoleProcess> {
+        let name = format!("worker-{number}");
+        self.start(&name, &["worker", "--name", &name]).await
+    }
+
+    async fn start(&self, name: &str, arguments: &[&str]) -> anyhow::Result<RoleProcess> {
+        let naive = self.naive.iter().map(String::as_str);
+        let arguments: Vec<&str> = arguments.iter().copied().chain(naive).collect();
+        RoleProcess::start(name, &arguments, self.addresses, self.folder).await
+    }
 }

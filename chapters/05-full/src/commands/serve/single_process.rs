@@ -95,7 +95,8 @@ impl SingleProcessStore {
             ..args.seed_request()
         };
         let servers =
-            ExternalServers::connect(addresses, &dir, request, seeding_progress()).await?;
+            ExternalServers::connect(addresses, &dir, request, &args.naive, seeding_progress())
+                .await?;
         let servers = Arc::new(servers);
         let services = Services::external(&servers);
         let backend = Backend::External(servers, addresses.clone());

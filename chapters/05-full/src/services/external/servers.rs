@@ -12,7 +12,7 @@ use ch02_database::postgres::{self, InvalidUrl};
 use ch02_database::replication::RouterSettings;
 use ch02_database::replication::pins::{InvalidPinsUrl, RedisPins};
 use ch02_database::seed::{SeedError, SeedRequest, seed_store, seed_store_on_citus};
-use ch02_database::{CitusOrders, Orders, PgCatalog, PgOrders};
+use ch02_database::{CitusOrders, Naive, Orders, PgCatalog, PgOrders};
 use ch03_cache::{Cache, CacheError, MemcachedCache, RedisCache};
 use ch04_async::rabbitmq::RabbitError;
 use ch04_async::{PageStore, PgJobStore, RabbitEventBus, RabbitQueue};
@@ -20,6 +20,7 @@ use common::error_chain;
 use sqlx::PgPool;
 
 use super::{Addresses, OrderAddresses};
+use crate::naive::{self, NaiveTechnique};
 use crate::services::data_dir::{DataDir, DataDirError};
 use crate::services::health::Health;
 
@@ -85,13 +86,16 @@ pub enum ExternalServersError {
 impl ExternalServers {
     /// Connects, runs the migrations, and seeds empty databases.
     ///
-    /// `dir` holds pages and pictures. All processes of the store must see it.
+    /// `dir` holds pages and pictures. All processes of the store must see it. The techniques in
+    /// `naive` are switched to their naive versions.
     pub async fn connect(
         addresses: &Addresses,
         dir: &DataDir,
         request: SeedRequest,
+        naive: &[NaiveTechnique],
         progress: impl Fn(u64, u64) + Send + Sync,
     ) -> Result<ExternalServers, ExternalServersError> {
+        let naive = naive::of_database(naive);
         let primary = pool("DATABASE_URL", &addresses.database, postgres::connect)?;
         let replicas = pools(
             "REPLICA_URLS",
@@ -115,7 +119,7 @@ impl ExternalServers {
         }
         let orders: Arc<dyn Orders> = match &addresses.orders {
             OrderAddresses::Shards(_) => {
-                open_shards(&primary, &order_databases, request, progress).await?
+                open_shards(&primary, &order_databases, request, &naive, progress).await?
             }
             OrderAddresses::Citus(_) => {
                 open_citus(&primary, &order_databases[0], request, progress).await?
@@ -123,7 +127,8 @@ impl ExternalServers {
         };
         let jobs = PgJobStore::open(primary.clone()).await;
         let jobs = jobs.map_err(|error| database_error("DATABASE_URL", &error))?;
-        let catalog = PgCatalog::open(primary.clone(), replicas, RouterSettings::default()).await;
+        let settings = RouterSettings::default().naive(&naive);
+        let catalog = PgCatalog::open(primary.clone(), replicas, settings).await;
         Ok(ExternalServers {
             catalog: Arc::new(catalog),
             orders,
@@ -169,12 +174,13 @@ async fn open_shards(
     primary: &PgPool,
     shards: &[PgPool],
     request: SeedRequest,
+    naive: &[Naive],
     progress: impl Fn(u64, u64) + Send + Sync,
 ) -> Result<Arc<PgOrders>, ExternalServersError> {
     let migrated = postgres::migrate(primary, shards).await;
     migrated.map_err(|error| database_error("DATABASE_URL or SHARD_URLS", &error))?;
     seed_store(primary, shards, request, progress).await?;
-    let orders = PgOrders::open(primary, shards.to_vec()).await;
+    let orders = PgOrders::open_naive(primary, shards.to_vec(), naive).await;
     let orders = orders.map_err(|error| database_error("DATABASE_URL", &error))?;
     Ok(Arc::new(orders))
 }

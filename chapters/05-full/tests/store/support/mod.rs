@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use ch05_full::cli::{ServeArgs, ServiceSource};
 use ch05_full::commands::serve::single_process::SingleProcessStore;
+use ch05_full::naive::NaiveTechnique;
 use ch05_full::services::external::{Addresses, OrderAddresses};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -65,6 +66,14 @@ impl TestStore {
 
     /// The same, with other addresses for some servers.
     pub async fn start_external_with(change: impl FnOnce(&mut Addresses)) -> Self {
+        Box::pin(TestStore::start_external_naive(change, &[])).await
+    }
+
+    /// The same, with some techniques switched to their naive versions.
+    pub async fn start_external_naive(
+        change: impl FnOnce(&mut Addresses),
+        naive: &[NaiveTechnique],
+    ) -> Self {
         let (database, redis, memcached, rabbitmq) = tokio::join!(
             testbed::postgres(),
             testbed::redis(),
@@ -91,6 +100,7 @@ impl TestStore {
         let args = ServeArgs {
             data_dir: Some(folder.path().to_owned()),
             services: ServiceSource::External,
+            naive: naive.to_vec(),
             ..small()
         };
         let store = SingleProcessStore::start_external(&addresses, &args)
