@@ -74,6 +74,14 @@ async fn killed_move_is_settled_at_each_step() {
         let second = mover.move_bucket(BUCKET, elsewhere, |_| ()).await;
         assert!(second.is_err(), "a killed move is ignored: {second:?}");
 
+        if is_unowned {
+            let again = mover.move_bucket(BUCKET, to, |_| ()).await;
+            assert!(
+                matches!(again, Err(MoveError::Unsettled(BUCKET))),
+                "a move is continued after its decision: {again:?}"
+            );
+        }
+
         let settled = mover.settle_all().await.unwrap();
         let outcomes: Vec<Settled> = settled.iter().map(|(.., outcome)| *outcome).collect();
         assert_eq!(outcomes, [expected], "killed at {step}");

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use crate::bucket_mover::{new_order, place};
 use crate::rebalance::{LIMITS, assert_no_remains, customers_of, mover, owner};
 use crate::rebalance_limits::{PausePoint, start_move};
-use crate::support::{Store, within_limit};
+use crate::support::{Store, poll_until, within_limit};
 
 /// How many connections hold the gate of a bucket alone.
 async fn closed_gates(shard: &PgPool, bucket: Bucket) -> i64 {
@@ -44,6 +44,40 @@ async fn moved_bucket_continues_its_sequence() {
         order.id / 256 >= NEXT,
         "the number may be given twice: {order:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bucket_that_was_just_activated_is_kept() {
+    const BUCKET: Bucket = 56;
+    let store = Store::filled().await;
+    let orders = store.pg_orders().await;
+    let order = place(&orders, &customers_of(BUCKET)[0], "key").await;
+    let mut pause = PausePoint::set(BUCKET, "decided");
+    let moving = start_move(mover(&store, LIMITS), BUCKET);
+    pause.reached().await;
+    // Another process looks for remains: first for the record's mover, then for that of the copy.
+    let other = mover(&store, LIMITS);
+    let settling = tokio::spawn(async move { other.settle_all().await });
+    let mut waiting = Vec::new();
+    poll_until("it waits for the mover of the copy", async || {
+        let sql = "SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'advisory' \
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let pids: Vec<i32> = sqlx::query_scalar(sql)
+            .fetch_all(&store.shards[0])
+            .await
+            .unwrap();
+        waiting.extend(pids);
+        waiting.dedup();
+        (waiting.len() == 2).then_some(())
+    })
+    .await;
+    // The move ends meanwhile.
+    pause.proceed();
+    within_limit(moving).await.unwrap().unwrap();
+    let settled = within_limit(settling).await.unwrap().unwrap();
+    assert_eq!(settled, [], "a complete move was rolled back");
+    let kept = orders.get(order.id).await.unwrap();
+    assert_eq!(kept, Some(order), "the orders of an active bucket are gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,8 +133,10 @@ impl Mover {
                 let Some(mut source) = self.try_lock(from, bucket).await? else {
                     continue;
                 };
-                if find_move(&mut source.db, bucket).await?.is_none() {
-                    remove_copy(target, bucket, epoch, self.store.limits.batch).await?;
+                let batch = self.store.limits.batch;
+                if find_move(&mut source.db, bucket).await?.is_none()
+                    && remove_copy(target, bucket, epoch, batch).await?
+                {
                     let step = MoveStep::Copying;
                     let record = MoveRecord {
                         bucket,

@@ -150,13 +150,13 @@ impl<'m> TargetCopy<'m> {
 
 /// Removes a copy that was never activated, in batches, the newest orders first. The lock of the
 /// row makes it wait for a batch that is being written, and a batch that comes later finds no row
-/// and fails.
+/// and fails. Returns whether there was such a copy: it may have been activated meanwhile.
 pub(super) async fn remove_copy(
     target: &PgPool,
     bucket: Bucket,
     epoch: Epoch,
     batch: u32,
-) -> Result<(), MoveError> {
+) -> Result<bool, MoveError> {
     let number = i32::from(bucket);
     let remove_some = move || {
         transact(target, move |db| {
@@ -165,7 +165,7 @@ pub(super) async fn remove_copy(
                      WHERE bucket = $1 AND epoch = $2 AND state = 'incoming' FOR UPDATE";
                 let lock = sqlx::query(lock).bind(number).bind(epoch);
                 if lock.fetch_optional(&mut *db).await?.is_none() {
-                    return Ok(0);
+                    return Ok(None);
                 }
                 let delete = sqlx::query(
                     "DELETE FROM orders WHERE id IN \
@@ -177,12 +177,17 @@ pub(super) async fn remove_copy(
                     let delete = sqlx::query("DELETE FROM buckets WHERE bucket = $1");
                     delete.bind(number).execute(db).await?;
                 }
-                Ok(deleted)
+                Ok(Some(deleted))
             })
         })
     };
-    while remove_some().await? > 0 {
+    let mut is_found = false;
+    while let Some(deleted) = remove_some().await? {
+        is_found = true;
+        if deleted == 0 {
+            break;
+        }
         fail_point(bucket, "removing-copy")?;
     }
-    Ok(())
+    Ok(is_found)
 }
