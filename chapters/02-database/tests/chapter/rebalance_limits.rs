@@ -216,16 +216,19 @@ async fn copy_that_differs_is_not_activated() {
     const BUCKET: Bucket = 63;
     let store = Store::filled().await;
     let orders = store.pg_orders().await;
-    // Three differences: an order is missing, an order has another content, one is too many.
+    // Four differences: an order is missing, an order has another content, one is too many, also
+    // after the last order of the old shard.
     let customer = &customers_of(BUCKET)[0];
     let order = place(&orders, customer, "key").await;
+    let add = |sequence| {
+        let order = raw_order(BUCKET, sequence);
+        format!("SET sharding.bucket_state = 'incoming'; {order}; RESET sharding.bucket_state")
+    };
     for damage in [
+        add(900),
+        add(2_000_000_000_000),
         format!("DELETE FROM orders WHERE id = {}", order.id),
         format!("UPDATE orders SET quantity = 9 WHERE id = {}", order.id),
-        format!(
-            "SET sharding.bucket_state = 'incoming'; {}; RESET sharding.bucket_state",
-            raw_order(BUCKET, 900)
-        ),
     ] {
         let mut pause = PausePoint::set(BUCKET, "copied");
         let moving = start_move(mover(&store, LIMITS), BUCKET);
