@@ -1,10 +1,12 @@
 //! What follows the decision of a move, in its order: the new shard accepts orders, the map names
 //! it, the waiting writers continue.
 
+use std::time::Duration;
+
 use ch02_database::Orders;
 use ch02_database::sharding::Bucket;
-use ch02_database::sharding::rebalance::{MoveStep, open_moves};
-use sqlx::PgPool;
+use ch02_database::sharding::rebalance::{MoveLimits, MoveStep, open_moves};
+use sqlx::{Executor, PgPool};
 
 use crate::bucket_mover::{new_order, place};
 use crate::rebalance::{LIMITS, assert_no_remains, customers_of, mover, owner};
@@ -44,6 +46,37 @@ async fn moved_bucket_continues_its_sequence() {
         order.id / 256 >= NEXT,
         "the number may be given twice: {order:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_block_is_tried_again() {
+    const BUCKET: Bucket = 59;
+    let store = Store::filled().await;
+    let orders = store.pg_orders().await;
+    let (source, target) = (&store.shards[0], &store.shards[1]);
+    let mut pause = PausePoint::set(BUCKET, "blocked");
+    let limits = MoveLimits {
+        block: Duration::from_millis(500),
+        ..LIMITS
+    };
+    let moving = start_move(mover(&store, limits), BUCKET);
+    pause.reached().await;
+    // The new shard does not answer the mover.
+    let mut slow = target.acquire().await.unwrap().detach();
+    let lock = format!("BEGIN; SELECT FROM buckets WHERE bucket = {BUCKET} FOR UPDATE");
+    slow.execute(sqlx::AssertSqlSafe(lock)).await.unwrap();
+    pause.proceed();
+    poll_until("the writers continue", async || {
+        (closed_gates(source, BUCKET).await == 0).then_some(())
+    })
+    .await;
+    let order = new_order(&customers_of(BUCKET)[0], "between");
+    within_limit(orders.place(&order)).await.unwrap();
+    slow.execute("ROLLBACK").await.unwrap();
+    let report = within_limit(moving).await.unwrap().unwrap();
+    assert!(report.failed_blocks > 0, "no block failed: {report:?}");
+    assert_eq!(owner(&store, BUCKET).await, 1);
+    assert_no_remains(&store, BUCKET).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

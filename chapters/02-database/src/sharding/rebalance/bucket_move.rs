@@ -19,7 +19,8 @@ pub struct MoveReport {
     pub copied: u64,
     /// The changes that arrived during the move and were applied afterwards.
     pub changes: u64,
-    /// How often the writers were held back without success, because of a long transaction.
+    /// How often the writers were held back without success, because of a long transaction or a
+    /// slow shard.
     pub failed_blocks: u32,
     /// The orders that were compared while the writers were held back.
     pub checked_in_block: u64,

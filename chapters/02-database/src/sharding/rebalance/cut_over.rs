@@ -8,16 +8,16 @@ use super::catch_up::{apply_changes, catch_up};
 use super::compare::compare;
 use super::error::MoveError;
 use super::fail_point::fail_point;
-use super::record::MoveStep;
+use super::record::{MoveStep, find_move};
 use super::source::{Source, lock_bucket, set_step};
 use super::target::TargetCopy;
 
-/// Blocks the bucket and decides. If a long transaction does not end, lets the writers continue
-/// and tries again later. The gate stays closed after success.
-pub(super) async fn cut_over(
+/// Blocks the bucket and decides. If a long transaction does not end, or a shard is slow, lets the
+/// writers continue and tries again later. The gate stays closed after success.
+pub(super) async fn cut_over<'m>(
     source: &mut Source,
-    bucket_move: &Move<'_>,
-    copy: &mut TargetCopy<'_>,
+    bucket_move: &Move<'m>,
+    copy: &mut TargetCopy<'m>,
     report: &mut MoveReport,
 ) -> Result<(), MoveError> {
     let bucket = bucket_move.bucket;
@@ -27,10 +27,21 @@ pub(super) async fn cut_over(
         catch_up(source, bucket_move, copy, report).await?;
         compare(&mut source.db, copy, bucket_move.limits.batch).await?;
         match block_and_decide(source, bucket_move, copy, report).await {
-            Err(error) if error.is_lock_timeout() => {}
+            Err(error) if error.is_lock_timeout() => source.open_gate(bucket).await?,
+            Err(slow @ MoveError::SlowCutOver(_)) => {
+                // The commit may have been on its way.
+                let record = find_move(&mut source.db, bucket).await?;
+                let is_decided = record.is_none_or(|record| record.step >= MoveStep::CutOver);
+                if is_decided || attempts >= bucket_move.limits.lock_attempts {
+                    return Err(slow);
+                }
+                let blocked = source.open_gate(bucket).await?;
+                // A statement of this attempt may still be on its way to the new shard.
+                *copy = TargetCopy::claim(bucket_move).await?;
+                blocked
+            }
             result => return result,
-        }
-        source.open_gate(bucket).await?;
+        };
         report.failed_blocks += 1;
         bucket_move.pause_after_attempt(&mut attempts).await?;
     }
