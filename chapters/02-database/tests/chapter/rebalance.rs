@@ -81,6 +81,23 @@ pub async fn owner(store: &Store, bucket: Bucket) -> ShardId {
         .owner(bucket)
 }
 
+/// Waits until no shard holds the lock of the bucket's mover. A busy server notices late that a
+/// killed mover has closed its connection, and until then other movers do not touch its move.
+pub async fn wait_for_dead_mover(store: &Store, bucket: Bucket) {
+    // The first number of the advisory lock is that of `source.rs`.
+    let held = "SELECT count(*) FROM pg_locks \
+             WHERE locktype = 'advisory' AND classid = 21321 AND objid = $1 \
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    for shard in &store.shards {
+        poll_until("the killed mover's lock is released", async || {
+            let query = sqlx::query_scalar(held).bind(i32::from(bucket));
+            let count: i64 = query.fetch_one(shard).await.unwrap();
+            (count == 0).then_some(())
+        })
+        .await;
+    }
+}
+
 /// Nothing of the bucket is on a shard that does not own it, and no move is open.
 pub async fn assert_no_remains(store: &Store, bucket: Bucket) {
     let owner = owner(store, bucket).await;

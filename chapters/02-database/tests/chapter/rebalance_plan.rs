@@ -6,7 +6,7 @@ use ch02_database::sharding::{BUCKETS, ShardId, load_map};
 use ch02_database::{Orders, PgOrders, ShardMap};
 use proptest::prelude::*;
 
-use crate::rebalance::{LIMITS, mover, owner};
+use crate::rebalance::{LIMITS, mover, owner, wait_for_dead_mover};
 use crate::support::Store;
 
 proptest! {
@@ -106,6 +106,7 @@ async fn new_shard_gets_its_share() {
     let killed = mover(&store, LIMITS).move_bucket(100, 0, |_| ()).await;
     fail::remove("move-of-bucket-100-decided");
     assert!(matches!(killed, Err(MoveError::Killed)));
+    wait_for_dead_mover(&store, 100).await;
     let inspected = run(&["inspect"]).await;
     assert!(
         inspected.contains("bucket 100 moves to shard 0: cut_over"),
