@@ -11,7 +11,9 @@ use ch02_database::postgres::{ReadPool, connect, connect_replica, migrate};
 use ch02_database::replication::RouterSettings;
 use ch02_database::seed::{SeedRequest, seed_store};
 use ch02_database::{Catalog, Consistency, GameId, Node, PgCatalog, PgOrders, StoreError};
+use futures_util::future::try_join_all;
 use sqlx::PgPool;
+use tokio::sync::OnceCell;
 
 /// How long a test polls for a condition. Long, because polling ends when the condition is true.
 pub const DEADLINE: Duration = Duration::from_mins(1);
@@ -46,20 +48,35 @@ pub struct Store {
 }
 
 impl Store {
-    /// Creates and fills the databases.
+    /// Creates filled databases. The first test fills some, and each test gets copies of them.
     pub async fn filled() -> Store {
-        let store = Store::empty().await;
-        store.fill(SEED_REQUEST).await;
-        store
+        // Not dropped at the end of the process. The next one that uses the testbed drops them.
+        static ORIGINALS: OnceCell<Vec<testbed::Postgres>> = OnceCell::const_new();
+        let fill = async || {
+            let store = Store::empty().await;
+            store.fill(SEED_REQUEST).await;
+            for pool in store.shards.iter().chain([&store.primary]) {
+                pool.close().await;
+            }
+            std::iter::once(store.catalog)
+                .chain(store.shard_databases)
+                .collect()
+        };
+        let originals = ORIGINALS.get_or_init(fill).await;
+        let copies = try_join_all(originals.iter().map(testbed::Postgres::copy));
+        Store::connect(copies.await.unwrap())
     }
 
     /// Creates empty databases.
     pub async fn empty() -> Store {
-        let catalog = testbed::postgres().await.unwrap();
-        let mut shard_databases = Vec::new();
-        for _ in 0..4 {
-            shard_databases.push(testbed::postgres().await.unwrap());
-        }
+        let databases = try_join_all((0..5).map(|_| testbed::postgres()));
+        Store::connect(databases.await.unwrap())
+    }
+
+    /// The first database is the catalogue.
+    fn connect(mut databases: Vec<testbed::Postgres>) -> Store {
+        let shard_databases = databases.split_off(1);
+        let catalog = databases.remove(0);
         Store {
             primary: connect(&catalog.url()).unwrap(),
             replica: connect_replica(&catalog.replica_url()).unwrap(),

@@ -36,6 +36,34 @@ async fn ten_databases_are_isolated() {
 }
 
 #[tokio::test]
+async fn copied_database_has_the_content_alone() {
+    let original = testbed::postgres().await.unwrap();
+    let mut connection = PgConnection::connect(&original.url()).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE numbers (number INT); INSERT INTO numbers VALUES (7)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+
+    let (one, other) = tokio::join!(original.copy(), original.copy());
+    let (one, other) = (one.unwrap(), other.unwrap());
+
+    let mut connection = PgConnection::connect(&one.url()).await.unwrap();
+    sqlx::query("UPDATE numbers SET number = 8")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    for database in [&original, &other] {
+        let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+        let found: Vec<i32> = sqlx::query_scalar("SELECT number FROM numbers")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(found, [7], "expected the content of the original");
+    }
+}
+
+#[tokio::test]
 async fn replica_has_database_and_refuses_writes() {
     let database = testbed::postgres().await.unwrap();
     let mut replica = PgConnection::connect(&database.replica_url())
