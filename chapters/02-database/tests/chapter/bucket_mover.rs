@@ -1,4 +1,9 @@
-//! Moves a bucket to another shard as a test needs it: in one step, with the gate closed.
+//! Moves a bucket in one step, for tests of the parts that a move relies on: the gate, the shard
+//! map, the shards' refusals.
+//!
+//! Unlike the library's mover, it leaves the bucket's row and orders on the old shard, where a
+//! clone with a stale map finds them. A test can hold the gate itself ([`move_rows`]). And a fault
+//! in the library's mover does not hide one in these parts.
 
 use ch02_database::model::{NewOrder, Order, PlaceOutcome};
 use ch02_database::sharding::{

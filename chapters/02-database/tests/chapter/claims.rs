@@ -12,7 +12,8 @@ use futures_util::future::join_all;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 
-use crate::bucket_mover::{move_bucket, new_order, other_shard};
+use crate::bucket_mover::{new_order, other_shard};
+use crate::rebalance::{LIMITS, mover};
 use crate::support::{Store, poll_until};
 
 const PAYMENT: &str = "payment-1";
@@ -191,7 +192,10 @@ async fn slow_claimant_is_refused_after_takeover() {
     // The sequence moves along with the bucket.
     let bucket = bucket_of_customer("ada");
     let owner = setup.store.pg_orders().await.shard_of_customer("ada");
-    move_bucket(&setup.store, bucket, other_shard(owner)).await;
+    mover(&setup.store, LIMITS)
+        .move_bucket(bucket, other_shard(owner), |_| ())
+        .await
+        .unwrap();
     let late = setup.orders.place_claimed(&order_of("ada"), &claim).await;
     assert!(late.unwrap().is_err(), "the move has opened the deadline");
     assert_eq!(setup.payers().await, ["grace"]);
