@@ -22,7 +22,6 @@
 //! * Fail-over of the whole store: [`PgCatalog::open_cluster`] follows one, but chapter 5 does not
 //!   use it yet, and the orders' shard map and the jobs stay on one primary.
 //! * Moves that follow the load: the plan of `rebalance` counts buckets, not their orders.
-//! * Claims in the store's HTTP interface: its idempotency keys are unique for a customer only.
 //! * Replicas of the shards.
 //! * Deleting games; payment, cancellation and orders of several games.
 //! * Retries after a deadlock or a serialisation failure (SQLSTATE 40P01, 40001). Neither can

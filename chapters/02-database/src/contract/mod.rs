@@ -21,6 +21,6 @@ mod social;
 
 pub use catalog::check_catalog;
 pub use news::check_news;
-pub use orders::{check_order_queries, check_orders};
+pub use orders::{check_order_queries, check_orders, check_payment_references};
 pub use pins::check_pins;
 pub use social::check_social;

@@ -76,6 +76,7 @@ impl OrderJournal {
             quantity: 1,
             unit_price_cents: 1_999,
             idempotency_key: format!("journal-{key}"),
+            payment_reference: None,
         };
         let start = Instant::now();
         loop {
@@ -90,7 +91,7 @@ impl OrderJournal {
                     });
                     return id;
                 }
-                Ok(PlaceOutcome::KeyReused) => unreachable!("every order has its own key"),
+                Ok(refused) => unreachable!("every order has its own key, got {refused:?}"),
                 Err(error) => {
                     tracing::info!(%error, customer, "an order is sent again");
                     self.failed_attempts.fetch_add(1, Ordering::Relaxed);

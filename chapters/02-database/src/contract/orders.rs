@@ -27,6 +27,60 @@ pub async fn check_orders(orders: &dyn Orders, games: GameId) {
     orders_are_in_the_customers_shard(orders).await;
 }
 
+/// Checks that a payment pays for one order, of all customers on all shards. Takes any filled
+/// orders.
+///
+/// # Panics
+/// At the first broken promise.
+pub async fn check_payment_references(orders: &dyn Orders) {
+    let paid = |customer: &str, key: &str, payment: &str| NewOrder {
+        payment_reference: Some(payment.to_owned()),
+        ..new_order(customer, key)
+    };
+    let first = paid("payer-0", "key", "payment-1");
+    let order = created(orders, &first).await;
+    let again = orders.place(&first).await.unwrap();
+    assert_eq!(again, PlaceOutcome::AlreadyPlaced(order.clone()));
+    for number in 0..20 {
+        let other = paid(&format!("payer-{number}"), "other key", "payment-1");
+        let refused = orders.place(&other).await.unwrap();
+        assert_eq!(refused, PlaceOutcome::ReferenceUsed, "{other:?}");
+    }
+    for payment in [None, Some("payment-2".to_owned())] {
+        let other = NewOrder {
+            payment_reference: payment,
+            ..first.clone()
+        };
+        let refused = orders.place(&other).await.unwrap();
+        assert_eq!(refused, PlaceOutcome::KeyReused, "{other:?}");
+    }
+
+    let racing: Vec<NewOrder> = (0..20)
+        .map(|number| {
+            paid(
+                &format!("racer-{}", number % 10),
+                &format!("key-{number}"),
+                "payment-3",
+            )
+        })
+        .collect();
+    let placed = join_all(racing.iter().map(|new| orders.place(new))).await;
+    let placed: Vec<PlaceOutcome> = placed.into_iter().map(Result::unwrap).collect();
+    let winners = placed
+        .iter()
+        .filter(|placed| matches!(placed, PlaceOutcome::Created(_)));
+    assert_eq!(winners.count(), 1, "one payment, 20 orders: {placed:?}");
+    assert!(
+        !placed
+            .iter()
+            .any(|placed| matches!(placed, PlaceOutcome::KeyReused)),
+        "{placed:?}"
+    );
+    // Orders without a payment do not exclude each other.
+    created(orders, &new_order("payer-1", "without")).await;
+    created(orders, &new_order("payer-2", "without")).await;
+}
+
 /// Compares random queries across all customers with the answer of a list in memory, which is not
 /// sharded. Takes orders that were just filled with the sample orders.
 ///
@@ -172,6 +226,7 @@ async fn concurrent_requests_with_one_key_place_one_order(orders: &dyn Orders) {
             PlaceOutcome::KeyReused => {
                 panic!("the same order with the same key must be `AlreadyPlaced`")
             }
+            other => panic!("an order without a payment gets {other:?}"),
         }
     }
     assert_eq!(
@@ -279,5 +334,6 @@ fn new_order(customer: &str, key: &str) -> NewOrder {
         quantity: 2,
         unit_price_cents: 1_999,
         idempotency_key: key.to_owned(),
+        payment_reference: None,
     }
 }

@@ -63,6 +63,7 @@ pub(super) async fn add_a_shard_by_modulo(primary: &PgPool) -> anyhow::Result<()
             quantity: 1,
             unit_price_cents: 1_999,
             idempotency_key: "demo".to_owned(),
+            payment_reference: None,
         };
         if let PlaceOutcome::Created(order) = orders.place(&order).await? {
             ids.push(order.id);

@@ -21,6 +21,7 @@ pub(super) async fn place_orders(orders: &PgOrders, games: u32) -> anyhow::Resul
             quantity: 1,
             unit_price_cents: 1_999,
             idempotency_key: "demo".to_owned(),
+            payment_reference: None,
         };
         orders.place(&order).await?;
         if let PlaceOutcome::AlreadyPlaced(order) = orders.place(&order).await? {

@@ -129,6 +129,7 @@ impl Case {
                         quantity: 1,
                         unit_price_cents: 1_999,
                         idempotency_key: key.to_string(),
+                        payment_reference: None,
                     };
                     orders.place(&new).await?;
                     placed += 1;

@@ -51,6 +51,9 @@ pub struct NewOrder {
     /// Chosen by the client, at most [`MAX_IDEMPOTENCY_KEY_BYTES`]. A client that received no
     /// response retries with the same key and gets the same order.
     pub idempotency_key: String,
+    /// The payment that pays for the order, at most [`MAX_IDEMPOTENCY_KEY_BYTES`]. It pays for one
+    /// order of all customers.
+    pub payment_reference: Option<String>,
 }
 
 /// The result of placing an order.
@@ -62,4 +65,8 @@ pub enum PlaceOutcome {
     AlreadyPlaced(Order),
     /// The customer used this key for a different order. The store wrote nothing.
     KeyReused,
+    /// The payment pays for another order. The store wrote nothing.
+    ReferenceUsed,
+    /// The payment may pay for an order that is being placed. A later try gets another answer.
+    ReferenceInProgress,
 }

@@ -1,9 +1,10 @@
 //! A reference that is unique across all shards: one payment pays for one order.
 //!
-//! An order's idempotency key is unique for its customer, because the index is on the customer's
-//! shard. If the key is the reference of a payment, two customers on two shards must not use it
-//! both. So a customer first *claims* the reference: a row in the catalogue, with the reference as
-//! its primary key. Then the order is placed on the customer's shard, and the claim is confirmed.
+//! An order's payment reference is unique for its customer, because the index is on the customer's
+//! shard. Two customers on two shards must not use one reference both. So a customer first *claims*
+//! the reference: a row in the catalogue, with the reference as its primary key. Then the order is
+//! placed on the customer's shard, and the claim is confirmed. An order without a reference needs
+//! no claim.
 //!
 //! A process can die after each step. A claim that is not confirmed says nothing about its order,
 //! and its age does not either, because its owner may only be slow. The customer's shard decides.
@@ -18,14 +19,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Error, Row};
 
 use super::postgres::{ORDER_COLUMNS, PgOrders, TooLate, order_from_row};
 use super::routing::Reply;
-use crate::model::{NewOrder, Order, PlaceOutcome, StoreError};
+use super::{Gathered, OrderFilter, OrderSort, OrderTotals, Orders};
+use crate::model::{NewOrder, Order, OrderId, PlaceOutcome, StoreError};
 use crate::postgres::{QUERY_TIMEOUT, replace_nul, transact, with_timeout};
-use crate::sharding::{Bucket, COUNTS_PER_MILLISECOND, Epoch, bucket_of_customer, gate};
+use crate::sharding::{Bucket, COUNTS_PER_MILLISECOND, Epoch, ShardId, bucket_of_customer, gate};
 
 /// How long a claim's owner has for the order until others may look at its shard.
 const LEASE: Duration = Duration::from_secs(10);
@@ -33,7 +36,7 @@ const LEASE: Duration = Duration::from_secs(10);
 /// How often an order is tried again because its deadline has passed.
 const MAX_ATTEMPTS: usize = 3;
 
-/// Orders whose idempotency key is unique across all customers.
+/// Orders whose payment references are unique across all customers.
 #[derive(Clone)]
 pub struct UniqueOrders {
     orders: Arc<PgOrders>,
@@ -80,19 +83,28 @@ impl UniqueOrders {
     }
 
     // ANCHOR: place
-    /// Claims the order's idempotency key, places the order, and confirms the claim. A customer
+    /// Claims the order's payment reference, places the order, and confirms the claim. A customer
     /// whose process died in between repeats this, and gets the same order.
-    pub async fn place(&self, order: &NewOrder) -> Result<Claimed<PlaceOutcome>, StoreError> {
+    async fn claim_and_place(
+        &self,
+        order: &NewOrder,
+        reference: &str,
+    ) -> Result<Claimed<PlaceOutcome>, StoreError> {
         let mut earliest_deadline = 0;
         for _ in 0..MAX_ATTEMPTS {
-            let claim = match self.claim(order, earliest_deadline).await? {
+            let claim = self.claim(&order.customer, reference, earliest_deadline);
+            let claim = match claim.await? {
                 Claimed::Own(claim) => claim,
                 Claimed::Taken => return Ok(Claimed::Taken),
                 Claimed::InProgress => return Ok(Claimed::InProgress),
             };
             match self.place_claimed(order, &claim).await? {
                 Ok(placed) => {
-                    if let Err(error) = self.confirm(&claim).await {
+                    let has_order = matches!(
+                        placed,
+                        PlaceOutcome::Created(_) | PlaceOutcome::AlreadyPlaced(_)
+                    );
+                    if has_order && let Err(error) = self.confirm(&claim).await {
                         // The order is durable. The next claimant finds it and confirms the claim.
                         tracing::info!(%error, "a claim remains unconfirmed");
                     }
@@ -108,17 +120,18 @@ impl UniqueOrders {
     }
     // ANCHOR_END: place
 
-    /// Step 1: claims the order's idempotency key for its customer, with at least this deadline. An
-    /// own claim gets a later deadline. A claim of another customer is taken over if its deadline
-    /// has passed without an order.
+    /// Step 1: claims the reference for a customer, with at least this deadline. An own claim gets
+    /// a later deadline. A claim of another customer is taken over if its deadline has passed
+    /// without an order.
     pub async fn claim(
         &self,
-        order: &NewOrder,
+        customer: &str,
+        reference: &str,
         earliest_deadline: i64,
     ) -> Result<Claimed<Claim>, StoreError> {
         let own = |deadline| Claim {
-            reference: replace_nul(&order.idempotency_key).into_owned(),
-            customer: replace_nul(&order.customer).into_owned(),
+            reference: replace_nul(reference).into_owned(),
+            customer: replace_nul(customer).into_owned(),
             deadline,
         };
         let wanted = own(0);
@@ -217,6 +230,59 @@ impl UniqueOrders {
     }
 }
 
+#[async_trait]
+impl Orders for UniqueOrders {
+    async fn place(&self, order: &NewOrder) -> Result<PlaceOutcome, StoreError> {
+        let Some(reference) = &order.payment_reference else {
+            return self.orders.place(order).await;
+        };
+        Ok(match self.claim_and_place(order, reference).await? {
+            Claimed::Own(placed) => placed,
+            Claimed::Taken => PlaceOutcome::ReferenceUsed,
+            Claimed::InProgress => PlaceOutcome::ReferenceInProgress,
+        })
+    }
+
+    async fn get(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        self.orders.get(id).await
+    }
+
+    async fn list_by_customer(
+        &self,
+        customer: &str,
+        before: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Vec<Order>, StoreError> {
+        self.orders.list_by_customer(customer, before, limit).await
+    }
+
+    async fn search(
+        &self,
+        filter: &OrderFilter,
+        sort: OrderSort,
+        before: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Gathered<Vec<Order>>, StoreError> {
+        self.orders.search(filter, sort, before, limit).await
+    }
+
+    async fn totals(&self, filter: &OrderFilter) -> Result<Gathered<OrderTotals>, StoreError> {
+        self.orders.totals(filter).await
+    }
+
+    async fn count_by_shard(&self) -> Result<Vec<u64>, StoreError> {
+        self.orders.count_by_shard().await
+    }
+
+    fn shard_of_customer(&self, customer: &str) -> ShardId {
+        self.orders.shard_of_customer(customer)
+    }
+
+    fn shard_of_order(&self, id: OrderId) -> ShardId {
+        self.orders.shard_of_order(id)
+    }
+}
+
 impl PgOrders {
     /// Moves the owner's bucket past the claim's deadline. Returns the claim's order if it was
     /// placed before; after this it cannot be placed any more.
@@ -261,8 +327,9 @@ async fn end_deadline(
         return Ok(Reply::StaleMap);
     }
     // A statement of its own: its snapshot contains the orders that the UPDATE has waited for.
-    let find =
-        format!("SELECT {ORDER_COLUMNS} FROM orders WHERE customer = $1 AND idempotency_key = $2");
+    let find = format!(
+        "SELECT {ORDER_COLUMNS} FROM orders WHERE customer = $1 AND payment_reference = $2"
+    );
     let row = sqlx::query(AssertSqlSafe(find))
         .bind(&claim.customer)
         .bind(&claim.reference)

@@ -1,7 +1,7 @@
 //! Orders: the trait [`Orders`], and [`PgOrders`] on several PostgreSQL shards.
 //!
 //! The trait knows only customers and ids. The [`ShardMap`](crate::ShardMap) decides which shard
-//! holds an order. [`UniqueOrders`] makes an order's key unique across all shards.
+//! holds an order. [`UniqueOrders`] makes a payment reference unique across all shards.
 
 mod claims;
 pub mod engines;

@@ -84,6 +84,7 @@ impl PgOrders {
         let new = NewOrder {
             customer: replace_nul(&order.customer).into_owned(),
             idempotency_key: replace_nul(&order.idempotency_key).into_owned(),
+            payment_reference: clean_reference(order),
             ..order.clone()
         };
         let bucket = bucket_of_customer(&new.customer);
@@ -216,7 +217,7 @@ async fn place(
 ) -> Result<Reply<Result<PlaceOutcome, TooLate>>, Error> {
     let owned = if checks_epoch { OWNED } else { UNCHECKED };
     let sql = format!(
-        "SELECT {try_enter} AS has_entered, owned.bucket IS NOT NULL AS is_owner, {ORDER_COLUMNS} \
+        "SELECT {try_enter} AS has_entered, owned.bucket IS NOT NULL AS is_owner, {ORDER_COLUMNS}, payment_reference \
          FROM (SELECT 1) AS always LEFT JOIN ({owned}) AS owned ON true \
          LEFT JOIN orders ON customer = $3 AND idempotency_key = $4",
         try_enter = gate::try_enter(),
@@ -235,7 +236,7 @@ async fn place(
         return Ok(Reply::StaleMap);
     }
     if row.try_get::<Option<OrderId>, _>("id")?.is_some() {
-        return Ok(Reply::Done(Ok(compare(order_from_row(&row)?, &new))));
+        return Ok(Reply::Done(Ok(compare(&row, &new)?)));
     }
     let Some(sequence) = next_sequence(db, bucket, epoch, checks_epoch).await? else {
         return Ok(Reply::StaleMap);
@@ -275,15 +276,18 @@ async fn next_sequence(
     .await
 }
 
-/// Inserts an order, unless another transaction has just used its idempotency key.
+/// Inserts an order, unless another transaction has just used its idempotency key, or an order of
+/// the customer has its payment.
 async fn insert(db: &mut PgConnection, id: OrderId, new: &NewOrder) -> Result<PlaceOutcome, Error> {
     // Two requests with the same key may both get here, because neither has written yet. The unique
     // constraint accepts one of them. The other finds that order, and its sequence number stays
     // unused.
     let sql = format!(
         "INSERT INTO orders \
-         (id, customer, game_id, quantity, total_cents, created_at, idempotency_key) \
-         VALUES ($1, $2, $3, $4, $5, clock_timestamp(), $6) \
+         (id, customer, game_id, quantity, total_cents, created_at, idempotency_key, \
+          payment_reference) \
+         SELECT $1, $2, $3, $4, $5, clock_timestamp(), $6, $7 WHERE NOT EXISTS \
+             (SELECT FROM orders WHERE customer = $2 AND payment_reference = $7) \
          ON CONFLICT (customer, idempotency_key) DO NOTHING RETURNING {ORDER_COLUMNS}"
     );
     let row = sqlx::query(AssertSqlSafe(sql))
@@ -293,29 +297,43 @@ async fn insert(db: &mut PgConnection, id: OrderId, new: &NewOrder) -> Result<Pl
         .bind(new.quantity as i32)
         .bind(new.unit_price_cents * i64::from(new.quantity))
         .bind(&new.idempotency_key)
+        .bind(&new.payment_reference)
         .fetch_optional(&mut *db)
         .await?;
     if let Some(row) = row {
         return Ok(PlaceOutcome::Created(order_from_row(&row)?));
     }
-    let sql =
-        format!("SELECT {ORDER_COLUMNS} FROM orders WHERE customer = $1 AND idempotency_key = $2");
+    let sql = format!(
+        "SELECT {ORDER_COLUMNS}, payment_reference FROM orders \
+         WHERE customer = $1 AND idempotency_key = $2"
+    );
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind(&new.customer)
         .bind(&new.idempotency_key)
-        .fetch_one(db)
+        .fetch_optional(db)
         .await?;
-    Ok(compare(order_from_row(&row)?, new))
+    // Without an order of this key, an order with another key has the payment.
+    row.map_or(Ok(PlaceOutcome::ReferenceUsed), |row| compare(&row, new))
 }
 
-/// The outcome for a customer who used the key before.
-pub(super) fn compare(earlier: Order, new: &NewOrder) -> PlaceOutcome {
+/// The outcome for a customer who used the key before, for the order of this row.
+pub(super) fn compare(row: &PgRow, new: &NewOrder) -> Result<PlaceOutcome, Error> {
+    let earlier = order_from_row(row)?;
+    let reference: Option<String> = row.try_get("payment_reference")?;
     // The price is not compared. It may have changed, and the client did not send it.
-    if (earlier.game_id, earlier.quantity) == (new.game_id, new.quantity) {
+    let is_same = (earlier.game_id, earlier.quantity) == (new.game_id, new.quantity)
+        && reference == clean_reference(new);
+    Ok(if is_same {
         PlaceOutcome::AlreadyPlaced(earlier)
     } else {
         PlaceOutcome::KeyReused
-    }
+    })
+}
+
+/// The payment's reference as PostgreSQL can store it.
+pub(super) fn clean_reference(order: &NewOrder) -> Option<String> {
+    let reference = order.payment_reference.as_deref()?;
+    Some(replace_nul(reference).into_owned())
 }
 
 pub(super) fn order_from_row(row: &PgRow) -> Result<Order, Error> {

@@ -65,13 +65,25 @@ const SHARD: &[Step] = &[
         "bucket moves",
         include_str!("../../migrations/shard/0003_bucket_moves.sql"),
     ),
+    (
+        4,
+        "payment references",
+        include_str!("../../migrations/shard/0004_payment_references.sql"),
+    ),
 ];
 
-const CITUS: &[Step] = &[(
-    1,
-    "orders",
-    include_str!("../../migrations/citus/0001_orders.sql"),
-)];
+const CITUS: &[Step] = &[
+    (
+        1,
+        "orders",
+        include_str!("../../migrations/citus/0001_orders.sql"),
+    ),
+    (
+        2,
+        "payment references",
+        include_str!("../../migrations/citus/0002_payment_references.sql"),
+    ),
+];
 
 /// Creates or updates the tables of the catalogue and of every shard.
 ///

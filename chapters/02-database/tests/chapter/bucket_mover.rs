@@ -29,6 +29,7 @@ pub fn new_order(customer: &str, key: &str) -> NewOrder {
         quantity: 2,
         unit_price_cents: 1_999,
         idempotency_key: key.to_owned(),
+        payment_reference: None,
     }
 }
 
@@ -92,8 +93,8 @@ pub async fn move_rows(store: &Store, bucket: Bucket, to: ShardId) {
             .unwrap();
     for row in rows {
         let insert = "INSERT INTO orders (id, customer, game_id, quantity, total_cents, \
-             created_at, idempotency_key) SELECT id, customer, game_id, quantity, total_cents, \
-             created_at, idempotency_key FROM jsonb_populate_record(NULL::orders, $1::jsonb)";
+             created_at, idempotency_key, payment_reference) SELECT id, customer, game_id, quantity, total_cents, \
+             created_at, idempotency_key, payment_reference FROM jsonb_populate_record(NULL::orders, $1::jsonb)";
         sqlx::query(insert)
             .bind(row)
             .execute(&mut *target)

@@ -82,6 +82,7 @@ impl Setup {
 async fn citus_orders_keep_the_contract_on_postgresql() {
     let setup = Setup::stand_in().await;
     contract::check_orders(&setup.orders(), GAMES).await;
+    contract::check_payment_references(&setup.orders()).await;
 }
 
 #[tokio::test]
@@ -167,6 +168,7 @@ async fn citus_orders_keep_the_contract_on_citus() {
         );
     }
     contract::check_orders(&setup.orders(), GAMES).await;
+    contract::check_payment_references(&setup.orders()).await;
     setup.coordinator.close().await;
     run(&admin, format!("DROP SCHEMA {schema} CASCADE")).await;
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ch02_database::Orders;
+use ch02_database::contract::check_payment_references;
 use ch02_database::model::{NewOrder, PlaceOutcome};
 use ch02_database::orders::{Claim, Claimed, UniqueOrders};
 use ch02_database::sharding::{bucket_of_customer, order_id};
@@ -35,14 +36,14 @@ impl Setup {
     /// Claims the payment for a customer, with a deadline that passes at once.
     async fn claim(&self, customer: &str) -> Claim {
         let orders = self.orders.clone().with_lease(Duration::ZERO);
-        let claimed = orders.claim(&order_of(customer), 0).await.unwrap();
+        let claimed = orders.claim(customer, PAYMENT, 0).await.unwrap();
         match claimed {
             Claimed::Own(claim) => claim,
             other => panic!("{customer} gets no claim: {other:?}"),
         }
     }
 
-    async fn place(&self, customer: &str) -> Claimed<PlaceOutcome> {
+    async fn place(&self, customer: &str) -> PlaceOutcome {
         self.orders.place(&order_of(customer)).await.unwrap()
     }
 
@@ -50,7 +51,7 @@ impl Setup {
     async fn payers(&self) -> Vec<String> {
         let mut payers = Vec::new();
         for shard in &self.store.shards {
-            let sql = "SELECT customer FROM orders WHERE idempotency_key = $1";
+            let sql = "SELECT customer FROM orders WHERE payment_reference = $1";
             let found: Vec<String> = sqlx::query_scalar(sql)
                 .bind(PAYMENT)
                 .fetch_all(shard)
@@ -80,11 +81,14 @@ impl Setup {
 }
 
 fn order_of(customer: &str) -> NewOrder {
-    new_order(customer, PAYMENT)
+    NewOrder {
+        payment_reference: Some(PAYMENT.to_owned()),
+        ..new_order(customer, "key")
+    }
 }
 
-fn is_new(placed: &Claimed<PlaceOutcome>) -> bool {
-    matches!(placed, Claimed::Own(PlaceOutcome::Created(_)))
+fn is_new(placed: &PlaceOutcome) -> bool {
+    matches!(placed, PlaceOutcome::Created(_))
 }
 
 /// A hundred customers, on all four shards.
@@ -101,7 +105,12 @@ async fn hundred_claimants_place_one_order() {
     let winners = placed.iter().filter(|placed| is_new(placed)).count();
     let losers = placed
         .iter()
-        .filter(|placed| matches!(placed, Claimed::Taken | Claimed::InProgress))
+        .filter(|placed| {
+            matches!(
+                placed,
+                PlaceOutcome::ReferenceUsed | PlaceOutcome::ReferenceInProgress
+            )
+        })
         .count();
     assert_eq!((winners, losers), (1, 99), "{placed:?}");
     assert_eq!(setup.payers().await.len(), 1);
@@ -110,7 +119,7 @@ async fn hundred_claimants_place_one_order() {
         assert!(
             matches!(
                 again,
-                Claimed::Taken | Claimed::Own(PlaceOutcome::AlreadyPlaced(_))
+                PlaceOutcome::ReferenceUsed | PlaceOutcome::AlreadyPlaced(_)
             ),
             "{customer} gets {again:?} after the order"
         );
@@ -118,10 +127,16 @@ async fn hundred_claimants_place_one_order() {
 }
 
 #[tokio::test]
+async fn claimed_references_keep_the_contract() {
+    let setup = Setup::start().await;
+    check_payment_references(&setup.orders).await;
+}
+
+#[tokio::test]
 async fn unique_index_per_shard_is_not_enough() {
     let setup = Setup::start().await;
     setup
-        .run_on_shards("CREATE UNIQUE INDEX ON orders (idempotency_key)")
+        .run_on_shards("CREATE UNIQUE INDEX ON orders (payment_reference)")
         .await;
     let naive = setup.store.pg_orders().await;
     let new: Vec<NewOrder> = customers().iter().map(|name| order_of(name)).collect();
@@ -143,18 +158,21 @@ async fn dead_claimant_blocks_no_reference() {
     // Ada's process dies after the claim.
     setup.claim("ada").await;
     assert!(is_new(&setup.place("grace").await));
-    assert_eq!(setup.place("ada").await, Claimed::Taken);
+    assert_eq!(setup.place("ada").await, PlaceOutcome::ReferenceUsed);
     assert_eq!(setup.payers().await, ["grace"]);
 }
 
 #[tokio::test]
 async fn claimant_who_returns_in_time_keeps_reference() {
     let setup = Setup::start().await;
-    let claimed = setup.orders.claim(&order_of("ada"), 0).await.unwrap();
+    let claimed = setup.orders.claim("ada", PAYMENT, 0).await.unwrap();
     assert!(matches!(claimed, Claimed::Own(_)));
-    assert_eq!(setup.place("grace").await, Claimed::InProgress);
+    assert_eq!(
+        setup.place("grace").await,
+        PlaceOutcome::ReferenceInProgress
+    );
     assert!(is_new(&setup.place("ada").await));
-    assert_eq!(setup.place("grace").await, Claimed::Taken);
+    assert_eq!(setup.place("grace").await, PlaceOutcome::ReferenceUsed);
 }
 
 #[tokio::test]
@@ -171,12 +189,12 @@ async fn unconfirmed_order_keeps_its_reference() {
     assert!(placed.is_ok());
     assert_eq!(
         setup.place("grace").await,
-        Claimed::Taken,
+        PlaceOutcome::ReferenceUsed,
         "the claim is old, but its order exists"
     );
     assert!(matches!(
         setup.place("ada").await,
-        Claimed::Own(PlaceOutcome::AlreadyPlaced(_))
+        PlaceOutcome::AlreadyPlaced(_)
     ));
     assert_eq!(setup.payers().await, ["ada"]);
 }
@@ -221,7 +239,7 @@ async fn takeover_waits_for_order_in_flight() {
     let setup = Setup::start().await;
     setup.claim("ada").await;
     let mut order = OrderInFlight::begin(&setup, "ada").await;
-    let insert = "INSERT INTO orders VALUES ($1, DEFAULT, 'ada', 7, 2, 3998, now(), $2)";
+    let insert = "INSERT INTO orders VALUES ($1, DEFAULT, 'ada', 7, 2, 3998, now(), 'key', $2)";
     sqlx::query(insert)
         .bind(order_id(order.sequence, bucket_of_customer("ada")))
         .bind(PAYMENT)
@@ -233,7 +251,7 @@ async fn takeover_waits_for_order_in_flight() {
         order.commit().await;
     };
     let (grace, ()) = tokio::join!(setup.place("grace"), commit);
-    assert_eq!(grace, Claimed::Taken);
+    assert_eq!(grace, PlaceOutcome::ReferenceUsed);
     assert_eq!(setup.payers().await, ["ada"]);
 }
 
@@ -253,12 +271,12 @@ async fn renewed_claim_is_not_taken_over() {
     let (grace, renewed) = tokio::join!(setup.place("grace"), renew);
     assert_eq!(
         grace,
-        Claimed::InProgress,
+        PlaceOutcome::ReferenceInProgress,
         "the shard has not ended this claim"
     );
     let placed = setup.orders.place_claimed(&order_of("ada"), &renewed).await;
     assert!(placed.unwrap().is_ok());
-    assert_eq!(setup.place("grace").await, Claimed::Taken);
+    assert_eq!(setup.place("grace").await, PlaceOutcome::ReferenceUsed);
     assert_eq!(setup.payers().await, ["ada"]);
 }
 

@@ -234,6 +234,7 @@ async fn place_and_copy(orders: &impl Orders, catalog: &PgCatalog, number: GameI
         quantity: 1,
         unit_price_cents: 1,
         idempotency_key: "key".to_owned(),
+        payment_reference: None,
     };
     if let Ok(PlaceOutcome::Created(order)) = orders.place(&order).await
         && copies

@@ -176,6 +176,7 @@ async fn shards_in_wrong_order_are_rejected() {
         quantity: 1,
         unit_price_cents: 1,
         idempotency_key: "key".to_owned(),
+        payment_reference: None,
     };
     let rejected = orders.place(&new).await;
     assert!(
@@ -205,6 +206,7 @@ async fn lost_database_is_not_filled_again() {
         quantity: 1,
         unit_price_cents: 1,
         idempotency_key: "key".to_owned(),
+        payment_reference: None,
     };
     let orders = store.pg_orders().await;
     orders.place(&new).await.unwrap();

@@ -142,6 +142,7 @@ async fn failed_shard_affects_only_its_own_customers() {
         quantity: 1,
         unit_price_cents: 1_999,
         idempotency_key: key.to_owned(),
+        payment_reference: None,
     };
     for shard in 0..4 {
         orders.place(&new(shard, "before")).await.unwrap();

@@ -40,6 +40,10 @@ pub(super) struct PlaceOrder {
     /// For HTML forms, which cannot set a header.
     #[schema(ignore)]
     idempotency_key: Option<String>,
+    /// The payment that pays for this order: 1 to 255 visible ASCII characters. It pays for one
+    /// order of all customers.
+    #[schema(example = "payment-6d1f", pattern = "^[!-~]{1,255}$")]
+    payment_reference: Option<String>,
 }
 
 /// Places an order. A second request with the same key gets the same order.
@@ -60,6 +64,7 @@ pub(super) struct PlaceOrder {
         (status = 303, description = "For an HTML form: a redirect to the order"),
         (status = 400, description = "The idempotency key is missing, invalid or ambiguous"),
         (status = 401, description = NOT_LOGGED_IN),
+        (status = 409, description = "The payment reference belongs to another order"),
         (status = 422,
             description = "The order is invalid, or the key belongs to another order"),
         (status = 503, description = UNAVAILABLE),
@@ -76,10 +81,21 @@ pub(super) async fn place(
         game_id: Integer(game_id),
         quantity: Integer(quantity),
         idempotency_key,
+        payment_reference,
     } = payload.value;
     let idempotency_key = validate_key(&headers, idempotency_key)?;
     if !(1..=MAX_QUANTITY).contains(&quantity) {
         let detail = format!("`quantity` is 1 to {MAX_QUANTITY}, so it cannot be {quantity}");
+        return Err(Problem::unprocessable(detail).into());
+    }
+    if payment_reference
+        .as_deref()
+        .is_some_and(|reference| !is_name(reference))
+    {
+        let detail = format!(
+            "a `payment_reference` has 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters \
+             and no spaces; leave it out for an order without a payment"
+        );
         return Err(Problem::unprocessable(detail).into());
     }
     let services = &state.services;
@@ -95,6 +111,7 @@ pub(super) async fn place(
         quantity,
         unit_price_cents: game.price_cents,
         idempotency_key,
+        payment_reference,
     };
     let shard = services.orders.shard_of_customer(&order.customer);
     let order = match services.orders.place(&order).await? {
@@ -105,6 +122,18 @@ pub(super) async fn place(
                  use a new key for a new order",
             )
             .into());
+        }
+        PlaceOutcome::ReferenceUsed => {
+            return Err(conflict(
+                "this `payment_reference` pays for another order; use the reference of a new \
+                 payment",
+            ));
+        }
+        PlaceOutcome::ReferenceInProgress => {
+            return Err(conflict(
+                "another order with this `payment_reference` may be in progress; send the same \
+                 order again in some seconds",
+            ));
         }
     };
     // Also for a repeated request: the copy of the first one may be missing.
@@ -280,6 +309,16 @@ async fn one(
     Ok(info.token(client.token()).respond(private(Json(order))))
 }
 
+fn conflict(detail: &str) -> ApiError {
+    Problem::new(StatusCode::CONFLICT, detail).into()
+}
+
+/// Whether a text can be a key or a reference.
+fn is_name(text: &str) -> bool {
+    (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The idempotency key in the header or in the form.
 ///
 /// Fails with 400 if there are two different keys: a wrong guess could make a second order.
@@ -301,9 +340,7 @@ fn validate_key(headers: &HeaderMap, in_form: Option<String>) -> Result<String, 
         ),
     };
     let key = key.map_err(Problem::bad_request)?;
-    let is_valid = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len())
-        && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_valid {
+    if !is_name(&key) {
         return Err(Problem::bad_request(format!(
             "an `Idempotency-Key` has 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters \
              and no spaces"

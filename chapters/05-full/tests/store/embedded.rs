@@ -325,6 +325,7 @@ async fn older_store_gets_friends_activity_and_news() {
         quantity: 1,
         unit_price_cents: 1,
         idempotency_key: "key".to_owned(),
+        payment_reference: None,
     };
     let PlaceOutcome::Created(order) = services.orders.place(&order).await.unwrap() else {
         panic!("the key is new");

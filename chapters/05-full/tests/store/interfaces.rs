@@ -48,6 +48,7 @@ async fn sqlite_news_keeps_the_contract() {
 async fn sqlite_orders_keep_the_contract() {
     let orders = SqliteOrders::new(embedded().await.shards);
     ch02_database::contract::check_orders(&orders, GAMES).await;
+    ch02_database::contract::check_payment_references(&orders).await;
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ async fn create_store(path: &Path) {
             quantity: 1,
             unit_price_cents: 1_000,
             idempotency_key: "key".to_owned(),
+            payment_reference: None,
         };
         services.orders.place(&order).await.unwrap();
     }

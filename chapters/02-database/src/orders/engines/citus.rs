@@ -21,10 +21,10 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Error, Row};
 
 use crate::model::{NewOrder, Order, OrderId, PlaceOutcome, StoreError};
-use crate::orders::postgres::{ORDER_COLUMNS, compare, order_from_row};
+use crate::orders::postgres::{ORDER_COLUMNS, clean_reference, compare, order_from_row};
 use crate::orders::scatter::filtered;
 use crate::orders::{Gathered, OrderFilter, OrderSort, OrderTotals, Orders};
-use crate::postgres::{QUERY_TIMEOUT, replace_nul, with_timeout};
+use crate::postgres::{QUERY_TIMEOUT, replace_nul, transact, with_timeout};
 use crate::sharding::{ShardId, bucket_of_customer, order_id};
 
 /// What the store sees: one database.
@@ -92,17 +92,61 @@ impl CitusOrders {
     }
     // ANCHOR_END: insert
 
-    /// The order that the customer placed with this key.
-    async fn find_by_key(&self, customer: &str, key: &str) -> Result<Option<Order>, StoreError> {
+    /// Claims the payment and inserts the order, in one transaction over the coordinator's table
+    /// and the shard. Returns whether it did. Citus commits both or none, so no claim is left
+    /// without its order. A second claim waits for the first.
+    async fn insert_paid(
+        &self,
+        order: Order,
+        key: String,
+        reference: String,
+    ) -> Result<bool, StoreError> {
+        transact(&self.coordinator, move |db| {
+            Box::pin(async move {
+                let claim = sqlx::query(
+                    "INSERT INTO order_claims (reference, customer, idempotency_key) \
+                     VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                )
+                .bind(&reference)
+                .bind(&order.customer)
+                .bind(&key)
+                .execute(&mut *db)
+                .await?;
+                if claim.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                let inserted = sqlx::query(
+                    "INSERT INTO orders (id, customer, game_id, quantity, total_cents, \
+                     created_at, idempotency_key, payment_reference) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                )
+                .bind(order.id)
+                .bind(&order.customer)
+                .bind(order.game_id)
+                .bind(order.quantity as i32)
+                .bind(order.total_cents)
+                .bind(order.created_at)
+                .bind(&key)
+                .bind(&reference)
+                .execute(db)
+                .await?;
+                Ok(inserted.rows_affected() == 1)
+            })
+        })
+        .await
+    }
+
+    /// The row of the order that the customer placed with this key.
+    async fn find_by_key(&self, customer: &str, key: &str) -> Result<Option<PgRow>, StoreError> {
         let sql = format!(
-            "SELECT {ORDER_COLUMNS} FROM orders WHERE customer = $1 AND idempotency_key = $2"
+            "SELECT {ORDER_COLUMNS}, payment_reference FROM orders \
+             WHERE customer = $1 AND idempotency_key = $2"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(customer)
             .bind(key)
             .fetch_optional(&self.coordinator);
-        let row = with_timeout(QUERY_TIMEOUT, query).await?;
-        Ok(row.as_ref().map(order_from_row).transpose()?)
+        Ok(with_timeout(QUERY_TIMEOUT, query).await?)
     }
 }
 
@@ -112,7 +156,7 @@ impl Orders for CitusOrders {
         let customer = replace_nul(&new.customer);
         let key = replace_nul(&new.idempotency_key);
         if let Some(earlier) = self.find_by_key(&customer, &key).await? {
-            return Ok(compare(earlier, new));
+            return Ok(compare(&earlier, new)?);
         }
         let (id, created_at) = self.next_id(&customer).await?;
         let order = Order {
@@ -123,15 +167,27 @@ impl Orders for CitusOrders {
             total_cents: new.unit_price_cents * i64::from(new.quantity),
             created_at,
         };
-        if self.insert(&order, &key).await? {
+        let reference = clean_reference(new);
+        let is_inserted = match reference.clone() {
+            None => self.insert(&order, &key).await?,
+            Some(reference) => {
+                let key = key.clone().into_owned();
+                self.insert_paid(order.clone(), key, reference).await?
+            }
+        };
+        if is_inserted {
             return Ok(PlaceOutcome::Created(order));
         }
         // Another request with this key was faster.
         let earlier = self.find_by_key(&customer, &key).await?;
-        let earlier = earlier.ok_or_else(|| {
-            StoreError::Corrupt(format!("the order with the key {key:?} was deleted"))
-        })?;
-        Ok(compare(earlier, new))
+        match earlier {
+            Some(earlier) => Ok(compare(&earlier, new)?),
+            // The claim of an order with another key.
+            None if reference.is_some() => Ok(PlaceOutcome::ReferenceUsed),
+            None => Err(StoreError::Corrupt(format!(
+                "the order with the key {key:?} was deleted"
+            ))),
+        }
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>, StoreError> {

@@ -13,7 +13,8 @@ use crate::model::OrderId;
 use crate::postgres::transact;
 
 /// The columns of an order, without the generated one.
-const COLUMNS: &str = "id, customer, game_id, quantity, total_cents, created_at, idempotency_key";
+const COLUMNS: &str = "id, customer, game_id, quantity, total_cents, created_at, idempotency_key, \
+     payment_reference";
 
 /// Some orders as the old shard has them.
 pub(super) struct Batch {

@@ -3,14 +3,17 @@
 //! A method finds the shard by the customer's name or the order's id, and queries only that shard.
 //! Only the queries across customers, and the count for `inspect` and `/metrics`, query all shards.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use ch02_database::model::{NewOrder, Order, OrderId, PlaceOutcome};
 use ch02_database::orders::{Gathered, OrderFilter, OrderSort, OrderTotals, merge_first};
 use ch02_database::seed::generator::SAMPLE_ORDERS;
 use ch02_database::sharding::{self, BUCKETS, ShardId, ShardMap};
 use ch02_database::{Orders, StoreError};
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteExecutor, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use tokio::sync::Mutex;
 
 use super::database::SqliteDatabase;
 use super::timestamp;
@@ -22,6 +25,8 @@ const FIRST_SEQUENCE: i64 = SAMPLE_ORDERS / BUCKETS as i64 + 1;
 pub struct SqliteOrders {
     map: ShardMap,
     shards: Vec<SqliteDatabase>,
+    /// Locked while an order with a payment is placed.
+    payments: Arc<Mutex<()>>,
 }
 
 impl SqliteOrders {
@@ -30,6 +35,7 @@ impl SqliteOrders {
         SqliteOrders {
             map: ShardMap::even(shards.len()),
             shards,
+            payments: Arc::default(),
         }
     }
 }
@@ -39,9 +45,28 @@ impl Orders for SqliteOrders {
     async fn place(&self, order: &NewOrder) -> Result<PlaceOutcome, StoreError> {
         let new = order.clone();
         let bucket = sharding::bucket_of_customer(&new.customer);
-        self.shards[self.map.owner(bucket)]
-            .write(move |connection| Box::pin(place(connection, bucket, new)))
-            .await?
+        let owner = self.map.owner(bucket);
+        if new.payment_reference.is_none() {
+            let shard = &self.shards[owner];
+            return shard
+                .write(move |connection| Box::pin(place(connection, bucket, new)))
+                .await?;
+        }
+        // One process has all shards, so a lock and a look at each shard are enough. On its own
+        // task, because the lock must outlive a caller that goes away before the commit.
+        let (shards, payments) = (self.shards.clone(), Arc::clone(&self.payments));
+        let placing = tokio::spawn(async move {
+            let _one_at_a_time = payments.lock().await;
+            for (number, shard) in shards.iter().enumerate() {
+                if number != owner && is_paid(shard, &new).await? {
+                    return Ok(PlaceOutcome::ReferenceUsed);
+                }
+            }
+            shards[owner]
+                .write(move |connection| Box::pin(place(connection, bucket, new)))
+                .await?
+        });
+        placing.await.map_err(StoreError::unavailable)?
     }
 
     async fn get(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
@@ -148,14 +173,20 @@ async fn place(
         .fetch_optional(&mut *connection)
         .await?;
     if let Some(row) = earlier {
+        let reference: Option<String> = row.get("payment_reference");
         return Ok(order(&row).map(|earlier| {
             // The price is not compared: the client did not send it, and it can change.
-            if (earlier.game_id, earlier.quantity) == (new.game_id, new.quantity) {
+            if (earlier.game_id, earlier.quantity) == (new.game_id, new.quantity)
+                && reference == new.payment_reference
+            {
                 PlaceOutcome::AlreadyPlaced(earlier)
             } else {
                 PlaceOutcome::KeyReused
             }
         }));
+    }
+    if has_payment(&mut *connection, &new).await? {
+        return Ok(Ok(PlaceOutcome::ReferenceUsed));
     }
     let sequence: i64 = sqlx::query_scalar(
         "INSERT INTO bucket_sequences (bucket, next) VALUES (?1, ?2 + 1) \
@@ -167,8 +198,8 @@ async fn place(
     .await?;
     let row = sqlx::query(
         "INSERT INTO orders \
-         (id, customer, game_id, quantity, total_cents, created_at, idempotency_key) \
-         VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
+         (id, customer, game_id, quantity, total_cents, created_at, idempotency_key, \
+          payment_reference) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
     )
     .bind(sharding::order_id(sequence, bucket))
     .bind(new.customer)
@@ -177,9 +208,22 @@ async fn place(
     .bind(new.unit_price_cents * i64::from(new.quantity))
     .bind(timestamp::now())
     .bind(new.idempotency_key)
+    .bind(new.payment_reference)
     .fetch_one(connection)
     .await?;
     Ok(order(&row).map(PlaceOutcome::Created))
+}
+
+/// Whether an order of this shard has the payment.
+async fn is_paid(shard: &SqliteDatabase, new: &NewOrder) -> Result<bool, StoreError> {
+    Ok(has_payment(shard.readers(), new).await?)
+}
+
+async fn has_payment(db: impl SqliteExecutor<'_>, new: &NewOrder) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM orders WHERE payment_reference = ?)")
+        .bind(&new.payment_reference)
+        .fetch_one(db)
+        .await
 }
 
 /// All orders of one shard, to copy them into the activity of their customers.

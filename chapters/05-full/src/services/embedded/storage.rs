@@ -30,6 +30,7 @@ const MAIN_MIGRATIONS: &[&str] = &[
 const SHARD_MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/shard.sql"),
     identity::MIGRATION,
+    include_str!("../../../migrations/shard-2.sql"),
 ];
 
 /// The open databases and folders of an embedded store.

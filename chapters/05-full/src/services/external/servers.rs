@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ch01_clones::clone::avatar::AvatarStore;
 use ch01_clones::clone::redis_sessions::{InvalidRedisUrl, RedisSessions};
 use ch02_database::StoreError;
+use ch02_database::orders::UniqueOrders;
 use ch02_database::postgres::{self, InvalidUrl};
 use ch02_database::replication::RouterSettings;
 use ch02_database::replication::pins::{InvalidPinsUrl, RedisPins};
@@ -176,13 +177,16 @@ async fn open_shards(
     request: SeedRequest,
     naive: &[Naive],
     progress: impl Fn(u64, u64) + Send + Sync,
-) -> Result<Arc<PgOrders>, ExternalServersError> {
+) -> Result<Arc<UniqueOrders>, ExternalServersError> {
     let migrated = postgres::migrate(primary, shards).await;
     migrated.map_err(|error| database_error("DATABASE_URL or SHARD_URLS", &error))?;
     seed_store(primary, shards, request, progress).await?;
     let orders = PgOrders::open_naive(primary, shards.to_vec(), naive).await;
     let orders = orders.map_err(|error| database_error("DATABASE_URL", &error))?;
-    Ok(Arc::new(orders))
+    Ok(Arc::new(UniqueOrders::new(
+        primary.clone(),
+        Arc::new(orders),
+    )))
 }
 
 async fn open_citus(

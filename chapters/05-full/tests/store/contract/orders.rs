@@ -100,6 +100,64 @@ async fn concurrent_requests_with_one_key_make_one_order() {
 }
 
 #[tokio::test]
+async fn payment_pays_for_one_order() {
+    let store = start().await;
+    let ada = store.customer("ada").await;
+    let first = ada.paid_order("key", "payment").await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.body);
+    let again = ada.paid_order("key", "payment").await;
+    assert_eq!(
+        (again.status, again.json()),
+        (StatusCode::CREATED, first.json()),
+        "the same order with its key"
+    );
+    let detail = ada.paid_order("other-key", "payment").await.problem(409);
+    assert!(detail.contains("pays for another order"), "{detail}");
+    ada.paid_order("key", "payment-2").await.problem(422);
+    ada.order(7, 1, "key").await.problem(422);
+    // On four shards, some of these customers are on another shard than ada.
+    for number in 0..8 {
+        let other = store.customer(&format!("payer-{number}")).await;
+        other.paid_order("key", "payment").await.problem(409);
+        assert_eq!(other.all_orders().await.len(), 0);
+    }
+    assert_eq!(ada.all_orders().await.len(), 1);
+    for bad in ["", "two words", "größe", &"x".repeat(256)] {
+        ada.paid_order("bad", bad).await.problem(422);
+    }
+}
+
+#[tokio::test]
+async fn concurrent_orders_share_no_payment() {
+    let store = start().await;
+    let mut racing = Vec::new();
+    for number in 0..20 {
+        let customer = store.customer(&format!("payer-{}", number % 10)).await;
+        racing.push(tokio::spawn(async move {
+            let answer = customer.paid_order(&format!("key-{number}"), "race").await;
+            (customer, answer.status)
+        }));
+    }
+    let (mut statuses, mut orders) = (Vec::new(), 0);
+    for racer in racing {
+        let (customer, status) = racer.await.unwrap();
+        statuses.push(status);
+        orders +=
+            usize::from(status == StatusCode::CREATED && customer.all_orders().await.len() == 1);
+    }
+    let created = statuses
+        .iter()
+        .filter(|status| **status == StatusCode::CREATED);
+    assert_eq!((created.count(), orders), (1, 1), "{statuses:?}");
+    assert!(
+        statuses
+            .iter()
+            .all(|status| [StatusCode::CREATED, StatusCode::CONFLICT].contains(status)),
+        "{statuses:?}"
+    );
+}
+
+#[tokio::test]
 async fn order_is_hidden_from_other_users() {
     let store = start().await;
     let (ada, bob) = (store.customer("ada").await, store.customer("bob").await);

@@ -94,6 +94,13 @@ impl Client {
         .await
     }
 
+    /// Orders a game that a payment pays for.
+    pub async fn paid_order(&self, key: &str, payment: &str) -> TextResponse {
+        let body = json!({ "game_id": 7, "quantity": 1, "payment_reference": payment });
+        let request = self.request(Method::POST, "/orders");
+        send(request.header("idempotency-key", key).json(&body)).await
+    }
+
     /// All orders of the customer, from all pages.
     pub async fn all_orders(&self) -> Vec<Value> {
         let mut orders = Vec::new();
