@@ -210,6 +210,26 @@ impl SampleWorkspace {
         );
     }
 
+    /// Turns the tests of an exercise into a main file and two modules.
+    pub fn split_tests(&self, place: &str, id: &str) {
+        let file = |name: &str| format!("exercises/{place}/tests/{name}");
+        let text = self.text(&file(&format!("{id}.rs")));
+        self.remove(&file(&format!("{id}.rs")));
+        let main =
+            format!("// The tests of `{id}`.\n\nuse {id}::next;\n\nmod steps;\nmod growth;\n");
+        self.write(&file(&format!("{id}/main.rs")), &main);
+        let text = text.replace(&format!("{id}::next"), "next");
+        let tests: Vec<&str> = text.split("\n\n").collect();
+        for (module, test) in [("steps", tests[1]), ("growth", tests[2])] {
+            let module_text = format!("//! About {module}.\n\nuse super::next;\n\n{test}\n");
+            self.write(&file(&format!("{id}/{module}.rs")), &module_text);
+        }
+        let solution = format!("solutions/{place}/tests/exercise.rs");
+        let text = self.text(&solution);
+        let text = text.replace(&format!("tests/{id}.rs"), &format!("tests/{id}/main.rs"));
+        self.write(&solution, &text);
+    }
+
     /// Writes the learner's file of `counter`.
     pub fn edit(&self, text: &str) {
         self.write("exercises/01_chapter/01_counter/src/lib.rs", text);

@@ -49,7 +49,7 @@ pub struct ExerciseFolder {
 /// An exercise, as its `exercise.toml` describes it.
 #[derive(Clone, Debug)]
 pub struct Exercise {
-    /// The id, which is also the name of the package, its library and its test file.
+    /// The id, which is also the name of the package, its library and its test binary.
     pub id: String,
     /// The title.
     pub title: String,
@@ -155,9 +155,27 @@ impl Exercise {
         self.dir().join("src").join("lib.rs")
     }
 
-    /// The file with the tests.
+    /// The folder with the tests.
+    pub fn tests_dir(&self) -> PathBuf {
+        self.dir().join("tests")
+    }
+
+    /// The file with the tests, or the main file if they have modules.
     pub fn test_file(&self) -> PathBuf {
-        self.dir().join("tests").join(format!("{}.rs", self.id))
+        if self.has_test_modules() {
+            self.test_modules_dir().join("main.rs")
+        } else {
+            self.tests_dir().join(format!("{}.rs", self.id))
+        }
+    }
+
+    /// Whether the tests are a folder with a main file and modules.
+    pub fn has_test_modules(&self) -> bool {
+        self.test_modules_dir().is_dir()
+    }
+
+    fn test_modules_dir(&self) -> PathBuf {
+        self.tests_dir().join(&self.id)
     }
 
     /// The file with the hints.

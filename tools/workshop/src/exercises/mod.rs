@@ -7,3 +7,4 @@ pub mod progress;
 pub mod repository;
 pub mod rule_marks;
 pub mod test_run;
+pub mod test_suite;

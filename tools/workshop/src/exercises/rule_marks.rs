@@ -34,13 +34,6 @@ pub fn marked_tests(source: &str) -> Vec<(&str, Vec<usize>)> {
         .collect()
 }
 
-/// The tests whose comments name this rule.
-pub fn tests_of_rule(source: &str, rule: usize) -> Vec<&str> {
-    let marked = marked_tests(source).into_iter();
-    let marked = marked.filter(|(_, rules)| rules.contains(&rule));
-    marked.map(|(test, _)| test).collect()
-}
-
 /// The rules in `// Rule 2.` or `// Rules 1, 2 and 4.`, which more text may follow.
 fn named_rules(comment: &str) -> Option<Vec<usize>> {
     let rest = comment.strip_prefix("// Rule")?;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 use super::exercise::Exercise;
-use super::repository::read_text;
+use super::test_suite::TestSuite;
 use crate::run::cargo;
 use crate::run::libtest::{TestReport, test_name_as_words};
 use crate::run::machine::Machine;
@@ -90,8 +90,9 @@ pub fn run_tests(
         }
         ProcessEnd::Exited { success, status } => (success, status),
     };
-    // Without the source, the failures stay in alphabetical order.
-    report.sort_by_source(&read_text(&exercise.test_file()).unwrap_or_default());
+    let order = TestSuite::read(exercise).marked_tests().into_iter();
+    let order: Vec<String> = order.map(|(test, _)| test).collect();
+    report.sort_failures(&order);
     // The exit code and the report have to agree: a test that calls `exit(0)` is no success.
     let agrees = report.is_complete && success == report.failures.is_empty();
     let has_no_tests = success && report.total() == 0 && output.stdout.contains("running 0 tests");

@@ -16,7 +16,7 @@ pub struct TestReport {
     pub passed: usize,
     /// How many tests carry `#[ignore]`.
     pub ignored: usize,
-    /// The failed tests, in the binary's order until [`sort_by_source`](Self::sort_by_source).
+    /// The failed tests, in the binary's order until [`sort_failures`](Self::sort_failures).
     pub failures: Vec<TestFailure>,
     /// Whether the report has its last line, and this line agrees with the results.
     pub is_complete: bool,
@@ -143,12 +143,15 @@ impl TestReport {
         self.finished_tests.push(test);
     }
 
-    /// Sorts the failures by their position in the test file, which is the author's teaching order.
-    /// libtest sorts by name.
-    pub fn sort_by_source(&mut self, source: &str) {
+    /// Sorts the failures by their position in this list, which is the author's teaching order.
+    /// libtest sorts by name. A failed test may be in a module that the list does not name.
+    pub fn sort_failures(&mut self, order: &[String]) {
         self.failures.sort_by_key(|failure| {
-            let name = failure.test.rsplit("::").next().unwrap_or_default();
-            source.find(&format!("fn {name}(")).unwrap_or(usize::MAX)
+            let is_failed = |name: &String| {
+                let module = failure.test.strip_suffix(name.as_str());
+                module.is_some_and(|module| module.is_empty() || module.ends_with("::"))
+            };
+            order.iter().position(is_failed).unwrap_or(usize::MAX)
         });
     }
 
@@ -283,12 +286,16 @@ test result: FAILED. 1 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; 
     }
 
     #[test]
-    fn failures_are_sorted_by_source_order() {
-        let mut report = TestReport::parse(FAILED_RUN);
-        report.sort_by_source(
-            "fn it_counts() {}\nfn it_counts_to_two() {}\nasync fn a_queue_is_fair() {}\n",
-        );
-        assert_eq!(report.failures[0].test, "it_counts_to_two");
+    fn failures_have_the_order_of_the_list() {
+        let order = ["counts_to_two", "it_counts_to_two", "a_queue_is_fair"].map(str::to_owned);
+        let sorted = |text: &str| {
+            let mut report = TestReport::parse(text);
+            report.sort_failures(&order);
+            report.failures.remove(0).test
+        };
+        assert_eq!(sorted(FAILED_RUN), "it_counts_to_two");
+        let in_module = FAILED_RUN.replace("it_counts_to_two", "wrong::it_counts_to_two");
+        assert_eq!(sorted(&in_module), "wrong::it_counts_to_two");
     }
 
     #[test]

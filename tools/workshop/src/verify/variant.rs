@@ -10,8 +10,8 @@ use anyhow::Context;
 use crate::app::App;
 use crate::exercises::exercise::Exercise;
 use crate::exercises::repository::{Repository, read_text};
-use crate::exercises::rule_marks;
 use crate::exercises::test_run::{self, TestOutcome};
+use crate::exercises::test_suite::TestSuite;
 use crate::run::build::{BuildResult, Diagnostic};
 use crate::run::libtest::{TODO_MESSAGE, TestFailure, TestReport};
 use crate::run::process::StopReason;
@@ -186,8 +186,7 @@ impl Variant {
             rule: Some(rule), ..
         } = &self.kind
         {
-            let source = read_text(&self.exercise.test_file()).unwrap_or_default();
-            let tests = rule_marks::tests_of_rule(&source, *rule);
+            let tests = TestSuite::read(&self.exercise).tests_of_rule(*rule);
             let names = tests.iter().map(|test| format!("{module}::{test}"));
             let mut of_rule: Vec<String> = names.collect();
             if !of_rule.is_empty() {
@@ -217,7 +216,8 @@ impl Variant {
 
     /// Why the tests were stopped.
     fn explain_stop(&self, reason: StopReason, running: &[String]) -> String {
-        let running: Vec<&str> = running.iter().map(|test| without_module(test)).collect();
+        let running = running.iter().map(|test| self.without_module(test));
+        let running: Vec<&str> = running.collect();
         format!(
             "{} {}; a test must end by itself, or exercise.toml needs a larger limit_seconds",
             running.join(", "),
@@ -308,7 +308,10 @@ impl Variant {
         let messages: Vec<String> = report
             .failures
             .iter()
-            .map(|failure| format!("{}: {}", without_module(&failure.test), failure.message()))
+            .map(|failure| {
+                let test = self.without_module(&failure.test);
+                format!("{test}: {}", failure.message())
+            })
             .collect();
         Err(format!(
             "the tests reject this, but without the message \"{expected}\"; correct a test's message \
@@ -325,10 +328,12 @@ impl Variant {
     ) -> Result<(), String> {
         // The check of the files has reported a missing rule.
         let Some(rule) = rule else { return Ok(()) };
-        let source = read_text(&self.exercise.test_file()).unwrap_or_default();
-        let marked = rule_marks::tests_of_rule(&source, rule);
-        let tests: Vec<&str> = tests.map(without_module).collect();
-        if tests.iter().any(|test| marked.contains(test)) {
+        let marked = TestSuite::read(&self.exercise).tests_of_rule(rule);
+        let tests: Vec<&str> = tests.map(|test| self.without_module(test)).collect();
+        if tests
+            .iter()
+            .any(|test| marked.iter().any(|marked| marked == test))
+        {
             return Ok(());
         }
         Err(format!(
@@ -337,10 +342,14 @@ impl Variant {
             tests.join("`, `")
         ))
     }
-}
 
-fn without_module(test: &str) -> &str {
-    test.rsplit("::").next().unwrap_or(test)
+    /// A test's name in the exercise, without the module of a wrong answer.
+    fn without_module<'a>(&self, test: &'a str) -> &'a str {
+        let module = self.module.as_deref().unwrap_or_default();
+        let rest = test.strip_prefix(module);
+        rest.and_then(|rest| rest.strip_prefix("::"))
+            .unwrap_or(test)
+    }
 }
 
 fn normalise_spaces(text: &str) -> String {

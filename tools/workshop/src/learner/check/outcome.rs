@@ -61,7 +61,8 @@ pub fn build_and_test(
     let machine = &app.machine;
     let id = &exercise.id;
     let test_file = exercise.test_file();
-    let checkout = format!("git checkout -- {}", app.display_path(&test_file));
+    let tests_dir = app.display_path(&exercise.tests_dir());
+    let checkout = format!("git checkout -- {tests_dir}");
     for (file, restore) in [
         (exercise.source_file(), format!("cargo workshop reset {id}")),
         (test_file, checkout),
@@ -86,7 +87,7 @@ pub fn build_and_test(
     let binary = build.test_binary(id).with_context(|| {
         format!(
             "cargo built no tests for {id}; the tests must be in {}",
-            app.repository.display_path(&exercise.test_file())
+            tests_dir
         )
     })?;
     // Only warnings about the learner's own code.

@@ -96,7 +96,7 @@ impl CheckReport<'_> {
             "{} No test failed, but {reason}, so this proves nothing. `git checkout -- {}` restores \
              the tests.",
             self.app.styles().tick(false),
-            self.app.display_path(&self.exercise.test_file())
+            self.app.display_path(&self.exercise.tests_dir())
         )
     }
 

@@ -118,6 +118,27 @@ fn answers_to_predict_follow_the_solution() {
 }
 
 #[test]
+fn tests_with_modules_are_checked() {
+    let workspace = SampleWorkspace::new();
+    workspace.split_tests("01_chapter/01_counter", "counter");
+    workspace.edit(&SOLVED.replace("last + 1", "0"));
+
+    let (is_solved, output, _) = run_check(&workspace);
+
+    assert!(!is_solved);
+    assert_eq!(
+        first_lines(&output, 2),
+        [
+            "✗ steps: next number is one more",
+            "  exercises/01_chapter/01_counter/tests/counter/steps.rs:8",
+        ],
+        "expected the first test of the first module: {output}"
+    );
+    workspace.edit(SOLVED);
+    assert!(run_check(&workspace).0);
+}
+
+#[test]
 fn missing_files_are_named() {
     let workspace = SampleWorkspace::new();
     let dir = "exercises/01_chapter/01_counter";
@@ -126,7 +147,7 @@ fn missing_files_are_named() {
         ("src/lib.rs", "cargo workshop reset counter"),
         (
             "tests/counter.rs",
-            "git checkout -- exercises/01_chapter/01_counter/tests/counter.rs",
+            "git checkout -- exercises/01_chapter/01_counter/tests",
         ),
     ] {
         workspace.remove(&format!("{dir}/{file}"));

@@ -46,6 +46,48 @@ pub const FILE_DEFECTS: &[Defect] = &[
         },
         &["only more_tests.rs is allowed here, but there is also more.rs"],
     ),
+    ("modules", |it| it.split_tests(), &[]),
+    (
+        "file_and_modules",
+        |it| {
+            let text = it.workspace.text(&it.tests());
+            it.split_tests();
+            it.workspace.write(&it.tests(), &text);
+        },
+        &["only file_and_modules is allowed here, but there is also file_and_modules.rs"],
+    ),
+    (
+        "undeclared_module",
+        |it| {
+            it.split_tests();
+            it.replace(&it.module("main"), "mod growth;\n", "");
+        },
+        &["growth.rs: main.rs does not declare this module, so its tests never run"],
+    ),
+    (
+        "module_names_the_crate",
+        |it| {
+            it.split_tests();
+            it.replace(
+                &it.module("steps"),
+                "super::next",
+                "module_names_the_crate::next",
+            );
+            it.replace(&it.module("growth"), "super::next", "crate::next");
+        },
+        &[
+            "steps.rs: line 3: use `super::` instead of `module_names_the_crate::`",
+            "growth.rs: line 3: use `super::` instead of `crate::`",
+        ],
+    ),
+    (
+        "solution_includes_a_module",
+        |it| {
+            it.split_tests();
+            it.replace(&it.solution("tests/exercise.rs"), "main.rs", "steps.rs");
+        },
+        &["/01_solution_includes_a_module/tests/solution_includes_a_module/main.rs\");"],
+    ),
     (
         "inner_docs",
         |it| {

@@ -13,6 +13,28 @@ pub const TEST_DEFECTS: &[Defect] = &[
         &[],
     ),
     (
+        "modules",
+        |it| {
+            it.split_tests();
+            let rule = "// Rule 2.\n#[test]";
+            it.replace(&it.module("growth"), "// Rule 1.\n#[test]", rule);
+            it.stub("one more.\n", "one more.\n//! 2. It grows.\n");
+            it.add_wrong(
+                "shrinks",
+                "7 did not grow",
+                "if last == 7 { 0 } else { last + 1 }",
+            );
+            it.replace(&it.solution("wrong/shrinks.rs"), "rule 1", "rule 2");
+            it.add_wrong("breaks_another_rule", "2 follows 1", "last + 3");
+            it.replace(
+                &it.solution("wrong/breaks_another_rule.rs"),
+                "rule 1",
+                "rule 2",
+            );
+        },
+        &["this for rule 2, but `steps::next_number_is_one_more` does not"],
+    ),
+    (
         "wrong_crate",
         |it| {
             it.workspace.write(

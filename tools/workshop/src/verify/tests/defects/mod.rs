@@ -70,6 +70,17 @@ impl DefectiveExercise<'_> {
             .write(&self.solution(&format!("wrong/{name}.rs")), &text);
     }
 
+    /// Turns the tests into a main file and the modules `steps` and `growth`.
+    fn split_tests(&self) {
+        let place = format!("01_chapter/01_{}", self.id);
+        self.workspace.split_tests(&place, self.id);
+    }
+
+    /// The path of a module of these tests.
+    fn module(&self, name: &str) -> String {
+        self.exercise(&format!("tests/{}/{name}.rs", self.id))
+    }
+
     fn without_wrong_answers(&self) {
         self.workspace.remove(&self.solution("wrong"));
     }

@@ -3,20 +3,20 @@
 //! Each rule prevents a mistake that another course has made. A problem says what is expected and
 //! what to do.
 
+mod test_suite;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::fs;
 use std::path::Path;
 
 use toml::{Table, Value};
 
 use super::page_section::visible_section;
 use super::source_scan::Code;
-use super::variant::{self, Variant, VariantKind};
+use super::variant::{self, Variant};
 use crate::exercises::exercise::{Exercise, ExerciseFolder};
 use crate::exercises::hints::Hints;
 use crate::exercises::repository::{Repository, read_text};
-use crate::exercises::rule_marks;
 
 /// A hint may contain shorter lines of the solution, such as a brace or a word.
 const MIN_SECRET_CHARS: usize = 12;
@@ -80,6 +80,7 @@ pub fn check_files(
     checker.check_hints();
     checker.check_stub();
     checker.check_solution();
+    checker.check_solutions_tests();
     checker.check_tests();
     checker.check_rules();
     checker.check.problems.extend(problems);
@@ -255,95 +256,6 @@ impl FileChecker<'_> {
                     self.add_problem(&file, format!("line {line}: {problem}"));
                 }
             }
-        }
-        let (folder, id) = (&exercise.folder, &exercise.id);
-        let tests = exercise.solution_dir().join("tests");
-        self.check_only_file(&tests, "exercise.rs");
-        let file = tests.join("exercise.rs");
-        let Some(text) = self.read(&file) else { return };
-        let is_code =
-            |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("#!");
-        let lines: Vec<&str> = text.lines().map(str::trim).filter(is_code).collect();
-        let expected = format!(
-            "extern crate sol_{id} as {id};\ninclude!(\"../../../../exercises/{}/{}/tests/{id}.rs\");",
-            folder.chapter, folder.name
-        );
-        if lines.join("\n") != expected {
-            let problem = "a solution uses the exercise's own tests, so the file must contain \
-                           exactly";
-            self.add_problem(&file, format!("{problem}:\n{expected}"));
-        }
-    }
-
-    fn check_tests(&mut self) {
-        let (file, id) = (self.exercise.test_file(), &self.exercise.id);
-        self.check_only_file(&self.exercise.dir().join("tests"), &format!("{id}.rs"));
-        let Some(text) = self.read(&file) else { return };
-        if !text.starts_with("//") || text.starts_with("//!") {
-            let problem = "it must begin with a `//` comment, because the solution's tests cannot \
-                           include `//!`";
-            self.add_problem(&file, problem);
-        }
-        if !Code::parse(&text).has_token(id) {
-            let problem =
-                format!("these tests never use the crate `{id}`, so they test something else");
-            self.add_problem(&file, problem);
-        }
-    }
-
-    /// Each rule has a test and a wrong answer, and these name only rules that exist.
-    fn check_rules(&mut self) {
-        let exercise = self.exercise;
-        let read = |file: &Path| read_text(file).unwrap_or_default();
-        let (stub_file, test_file) = (exercise.stub_file(), exercise.test_file());
-        let stub = read(&stub_file);
-        if stub.contains("//! ## Predict") && read(&exercise.answer_file()).trim().is_empty() {
-            let problem = "it must answer the questions that the stub asks under `## Predict`";
-            self.add_problem(&exercise.answer_file(), problem);
-        }
-        let rules = rule_marks::rules(&stub);
-        if rules.is_empty() || !rules.iter().copied().eq(1..=rules.len()) {
-            let problem = "the rules must be a list under `## Rules`, with the numbers 1., 2. and \
-                           so on";
-            return self.add_problem(&stub_file, problem);
-        }
-        let tests = read(&test_file);
-        let in_tests = rule_marks::marked_tests(&tests)
-            .into_iter()
-            .flat_map(|(_, rules)| rules);
-        let in_tests: BTreeSet<usize> = in_tests.collect();
-        let broken_rule = |variant: &Variant| match &variant.kind {
-            VariantKind::WrongAnswer { rule, .. } => *rule,
-            _ => None,
-        };
-        let in_wrong = self.check.variants.iter().filter_map(broken_rule).collect();
-        let wrong_dir = exercise.solution_dir().join("wrong");
-        for (place, named, mark, sort) in [
-            (&test_file, in_tests, "// Rule N.", "a test"),
-            (&wrong_dir, in_wrong, "// Breaks: rule N", "a wrong answer"),
-        ] {
-            for rule in rules.iter().filter(|rule| !named.contains(rule)) {
-                let mark = mark.replace('N', &rule.to_string());
-                let problem = format!("rule {rule} needs {sort} with the comment `{mark}`");
-                self.add_problem(place, problem);
-            }
-            let last = rules.len();
-            if let Some(rule) = named.into_iter().find(|rule| !rules.contains(rule)) {
-                let problem = format!("{sort} names rule {rule}, but the last rule is {last}");
-                self.add_problem(place, problem);
-            }
-        }
-    }
-
-    /// The folder may contain only this file.
-    fn check_only_file(&mut self, folder: &Path, name: &str) {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let others = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let others: Vec<String> = others.filter(|other| other != name).collect();
-        if !others.is_empty() {
-            let others = others.join(", ");
-            let problem = format!("only {name} is allowed here, but there is also {others}");
-            self.add_problem(folder, problem);
         }
     }
 
