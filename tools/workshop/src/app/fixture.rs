@@ -210,17 +210,19 @@ impl SampleWorkspace {
         );
     }
 
-    /// Turns the tests of an exercise into a main file and two modules.
-    pub fn split_tests(&self, place: &str, id: &str) {
+    /// Turns the tests of an exercise into a main file and two modules. The test in the module
+    /// `growth`, which is the first one by its name, protects `rule`.
+    pub fn split_tests(&self, place: &str, id: &str, rule: usize) {
         let file = |name: &str| format!("exercises/{place}/tests/{name}");
         let text = self.text(&file(&format!("{id}.rs")));
         self.remove(&file(&format!("{id}.rs")));
         let main =
-            format!("// The tests of `{id}`.\n\nuse {id}::next;\n\nmod steps;\nmod growth;\n");
+            format!("// The tests of `{id}`.\n\nuse {id}::next;\n\nmod growth;\nmod steps;\n");
         self.write(&file(&format!("{id}/main.rs")), &main);
         let text = text.replace(&format!("{id}::next"), "next");
         let tests: Vec<&str> = text.split("\n\n").collect();
-        for (module, test) in [("steps", tests[1]), ("growth", tests[2])] {
+        let growth = tests[2].replace("Rule 1", &format!("Rule {rule}"));
+        for (module, test) in [("steps", tests[1]), ("growth", &growth)] {
             let module_text = format!("//! About {module}.\n\nuse super::next;\n\n{test}\n");
             self.write(&file(&format!("{id}/{module}.rs")), &module_text);
         }

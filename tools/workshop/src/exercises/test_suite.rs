@@ -9,7 +9,7 @@ use super::exercise::Exercise;
 use super::repository::read_text;
 use super::rule_marks;
 
-/// The tests of an exercise: the main file, then its modules in the order of their declaration.
+/// The tests of an exercise: the main file, then its modules in the order of their rules.
 #[derive(Debug)]
 pub struct TestSuite {
     files: Vec<TestFile>,
@@ -37,11 +37,14 @@ impl TestSuite {
         };
         let mut files = vec![read(None, main.clone())];
         if exercise.has_test_modules() {
-            let modules = declared_modules(&files[0].text);
-            files.extend(modules.into_iter().map(|module| {
+            let modules = declared_modules(&files[0].text).into_iter();
+            let modules = modules.map(|module| {
                 let path = main.with_file_name(format!("{module}.rs"));
                 read(Some(module), path)
-            }));
+            });
+            files.extend(modules);
+            // Not the order of the declarations: rustfmt sorts these by name.
+            files[1..].sort_by_key(TestFile::first_rule);
         }
         TestSuite { files }
     }
@@ -80,6 +83,15 @@ impl TestSuite {
     }
 }
 
+impl TestFile {
+    /// The smallest rule that a test names.
+    fn first_rule(&self) -> usize {
+        let tests = rule_marks::marked_tests(&self.text).into_iter();
+        let rules = tests.flat_map(|(_, rules)| rules);
+        rules.min().unwrap_or(usize::MAX)
+    }
+}
+
 /// The names in lines such as `mod support;`.
 fn declared_modules(main: &str) -> Vec<String> {
     let names = main.lines().filter_map(|line| {
@@ -112,15 +124,15 @@ mod tests {
             ["next_number_is_one_more", "any_number_grows"]
         );
 
-        workspace.split_tests("01_chapter/01_counter", "counter");
+        workspace.split_tests("01_chapter/01_counter", "counter", 2);
 
         let split = suite(&workspace);
         assert_eq!(split.modules().len(), 2);
-        assert_eq!(split.tests_of_rule(1).len(), 2);
+        assert_eq!(split.tests_of_rule(2), ["growth::any_number_grows"]);
         assert_eq!(
             names(split),
             ["steps::next_number_is_one_more", "growth::any_number_grows"],
-            "the order is that of the declarations"
+            "the order is that of the rules"
         );
     }
 }

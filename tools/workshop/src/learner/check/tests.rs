@@ -120,7 +120,7 @@ fn answers_to_predict_follow_the_solution() {
 #[test]
 fn tests_with_modules_are_checked() {
     let workspace = SampleWorkspace::new();
-    workspace.split_tests("01_chapter/01_counter", "counter");
+    workspace.split_tests("01_chapter/01_counter", "counter", 2);
     workspace.edit(&SOLVED.replace("last + 1", "0"));
 
     let (is_solved, output, _) = run_check(&workspace);
@@ -132,7 +132,7 @@ fn tests_with_modules_are_checked() {
             "✗ steps: next number is one more",
             "  exercises/01_chapter/01_counter/tests/counter/steps.rs:8",
         ],
-        "expected the first test of the first module: {output}"
+        "expected the test of the first rule: {output}"
     );
     workspace.edit(SOLVED);
     assert!(run_check(&workspace).0);

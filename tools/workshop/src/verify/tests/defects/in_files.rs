@@ -76,8 +76,8 @@ pub const FILE_DEFECTS: &[Defect] = &[
             it.replace(&it.module("growth"), "super::next", "crate::next");
         },
         &[
-            "steps.rs: line 3: use `super::` instead of `module_names_the_crate::`",
             "growth.rs: line 3: use `super::` instead of `crate::`",
+            "steps.rs: line 3: use `super::` instead of `module_names_the_crate::`",
         ],
     ),
     (

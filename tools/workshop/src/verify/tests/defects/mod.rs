@@ -73,7 +73,7 @@ impl DefectiveExercise<'_> {
     /// Turns the tests into a main file and the modules `steps` and `growth`.
     fn split_tests(&self) {
         let place = format!("01_chapter/01_{}", self.id);
-        self.workspace.split_tests(&place, self.id);
+        self.workspace.split_tests(&place, self.id, 1);
     }
 
     /// The path of a module of these tests.
