@@ -85,10 +85,7 @@ pub fn build_and_test(
         return Ok(CheckOutcome::CompileError(build.diagnostics));
     }
     let binary = build.test_binary(id).with_context(|| {
-        format!(
-            "cargo built no tests for {id}; the tests must be in {}",
-            tests_dir
-        )
+        format!("cargo built no tests for {id}; the tests must be in {tests_dir}")
     })?;
     // Only warnings about the learner's own code.
     let source_dir = app.repository.display_path(&exercise.dir().join("src"));
