@@ -44,12 +44,28 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         // A server that is being rewound cannot follow a primary that was elected meanwhile.
         cluster.wait_for_all().await?;
+        wait_for_streams(&nodes[directory.current().node], nodes.len() - 1).await?;
     }
     println!("{}", machine::facts());
     print_head();
     let primary = connect(&nodes[directory.current().node].url())?;
     let compared = journal.compare(&primary).await?;
     measured.print("patroni", kills, compared)
+}
+
+/// Returns when the standbys receive the primary's log. Patroni also calls a standby running that
+/// it will rewind in a moment.
+async fn wait_for_streams(primary: &Server, wanted: usize) -> anyhow::Result<()> {
+    let primary = connect(&primary.url())?;
+    let count = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+    while sqlx::query_scalar::<_, i64>(count)
+        .fetch_one(&primary)
+        .await?
+        < wanted as i64
+    {
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
 }
 
 async fn wait_for_commits(journal: &Journal, since: Instant, count: usize) {
