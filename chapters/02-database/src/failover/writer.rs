@@ -7,6 +7,7 @@ use sqlx::Error;
 use sqlx::postgres::PgConnection;
 
 use super::{CommitMode, PrimaryDirectory, WriteOutcome};
+use crate::model::StoreError;
 use crate::naive::Naive;
 use crate::postgres::{
     Committed, TransactionError, TransactionOptions, is_server_unavailable, run_transaction,
@@ -63,7 +64,9 @@ impl Writer {
         match self.run(TransactionOptions::default(), work).await {
             Ok(committed) => WriteOutcome::Committed(committed.value),
             Err(TransactionError::RolledBack(error)) => WriteOutcome::Failed(error.into()),
-            Err(TransactionError::Unknown(error)) => WriteOutcome::Unknown(error.into()),
+            Err(TransactionError::Unknown(error)) => {
+                WriteOutcome::Unknown(StoreError::UnknownOutcome(error.into()))
+            }
         }
     }
 

@@ -10,6 +10,10 @@ pub enum StoreError {
     /// Becomes HTTP 503.
     #[error("the database cannot answer right now")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// `COMMIT` was sent, and its confirmation is missing. The write may have been done, so a retry
+    /// needs an idempotency key or a read before it. Becomes HTTP 503 with a text of its own.
+    #[error("the database did not confirm a write; its outcome is unknown")]
+    UnknownOutcome(#[source] Box<dyn Error + Send + Sync>),
     /// No replica could answer in time, and too many other reads already ask the primary. The
     /// limit keeps the primary free for writes. Becomes HTTP 503 with `Retry-After`.
     #[error("too many reads ask the primary; try again in {retry_after:?}")]

@@ -30,9 +30,8 @@ const STANDBY_TIMEOUT: Duration = Duration::from_secs(1);
 /// to its end even if the caller's future is dropped, and ends within nine seconds whatever the
 /// server does.
 ///
-/// [`StoreError::Unavailable`] does not always mean that nothing was written: if the connection is
-/// lost during `COMMIT`, the outcome is unknown. A retry needs a way to find out, such as an
-/// order's idempotency key. [`failover::Writer`](crate::failover::Writer) tells the two apart.
+/// If the connection is lost during `COMMIT`, the error is [`StoreError::UnknownOutcome`]. A retry
+/// then needs a way to find out, such as an order's idempotency key.
 pub async fn transact<T, F>(pool: &PgPool, work: F) -> Result<T, StoreError>
 where
     T: Send + 'static,
@@ -106,11 +105,11 @@ pub(crate) enum TransactionError {
     Unknown(Error),
 }
 
-/// For a caller that reports both kinds of error in the same way.
 impl From<TransactionError> for StoreError {
     fn from(error: TransactionError) -> Self {
         match error {
-            TransactionError::RolledBack(error) | TransactionError::Unknown(error) => error.into(),
+            TransactionError::RolledBack(error) => error.into(),
+            TransactionError::Unknown(error) => StoreError::UnknownOutcome(error.into()),
         }
     }
 }

@@ -176,6 +176,24 @@ async fn ignored_error_is_not_reported_as_commit() {
 }
 
 #[tokio::test]
+async fn connection_lost_during_commit_is_unknown() {
+    let (_database, pool) = notes().await;
+    pool.execute(
+        "CREATE FUNCTION die_at_commit() RETURNS trigger LANGUAGE plpgsql \
+             AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'; \
+         CREATE CONSTRAINT TRIGGER die_at_commit AFTER INSERT ON notes \
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die_at_commit()",
+    )
+    .await
+    .unwrap();
+    let written = within_limit(insert(&pool)).await;
+    assert!(
+        matches!(written, Err(StoreError::UnknownOutcome(_))),
+        "{written:?}"
+    );
+}
+
+#[tokio::test]
 async fn wait_for_a_lock_ends_in_time() {
     let (_database, pool) = notes().await;
     let mut holder = pool.acquire().await.unwrap();

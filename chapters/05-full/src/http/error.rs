@@ -10,13 +10,18 @@ use ch02_database::{GameId, StoreError};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 
+/// What a client must know about a write whose outcome is unknown.
+const UNKNOWN_OUTCOME: &str = "the outcome of this write is unknown: it may have been done; read \
+    the data again, or repeat an order with the same Idempotency-Key";
+
 /// Why a handler cannot answer a request.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     /// The request is wrong (400 to 422), or the queue does not accept a message (503). The
     /// document holds the status.
     Problem(Problem),
-    /// A database does not answer: 503 with `Retry-After`.
+    /// A database does not answer: 503 with `Retry-After`. If it did not confirm a write: 503
+    /// without this header.
     Store(StoreError),
 }
 
@@ -43,6 +48,14 @@ impl IntoResponse for ApiError {
         let problem = match self {
             ApiError::Problem(problem) => problem,
             ApiError::Store(StoreError::Overloaded { retry_after }) => overloaded(retry_after),
+            ApiError::Store(error @ StoreError::UnknownOutcome(_)) => {
+                tracing::error!(
+                    error = &error as &dyn Error,
+                    "the outcome of a write is unknown"
+                );
+                // Without `Retry-After`: a client that just repeats the write may write twice.
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, UNKNOWN_OUTCOME)
+            }
             ApiError::Store(error) => {
                 // The error names files and hosts, so it goes to the log and not to the client.
                 tracing::error!(error = &error as &dyn Error, "a database failed");
@@ -88,6 +101,19 @@ mod tests {
             let response = ApiError::from(StoreError::Overloaded { retry_after }).into_response();
             assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(response.headers()[RETRY_AFTER], header, "after {wait} ms");
+        }
+    }
+
+    #[tokio::test]
+    async fn unknown_outcome_is_named_to_the_client() {
+        let lost = StoreError::UnknownOutcome("the connection was lost".into());
+        let response = ApiError::from(lost).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!response.headers().contains_key(RETRY_AFTER));
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await;
+        let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
+        for part in ["outcome of this write is unknown", "Idempotency-Key"] {
+            assert!(body.contains(part), "{body}");
         }
     }
 }
