@@ -1,9 +1,12 @@
 //! One replica: its connections, and what this process knows about it.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use sqlx::Error;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::consistency::ConsistencyToken;
 use super::lag::{Lag, LagLimits};
@@ -20,6 +23,11 @@ pub(crate) struct Replica {
     /// The connection for checks.
     checks: ReadPool,
     state: Mutex<State>,
+    /// When the last question of a waiting reader was answered. Who has the lock may ask, so that
+    /// many waiting readers cost one question at a time.
+    last_answer: tokio::sync::Mutex<Option<Instant>>,
+    /// Tells the waiting readers that the replica is known to have replayed more.
+    progress: watch::Sender<()>,
 }
 
 /// What this process knows about a replica.
@@ -63,6 +71,10 @@ const CHECK_STATEMENT_TIMEOUT: Duration = Duration::from_millis(100);
 /// The limit for a check with its connection. A replica that needs longer gets no reads.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(400);
 
+/// The pause between two questions for a position. PostgreSQL 17 has no command that waits for a
+/// position (PostgreSQL 19 has `WAIT FOR LSN`).
+const PAUSE: Duration = Duration::from_millis(1);
+
 impl Replica {
     /// A replica that gets no reads before its first successful check.
     pub(crate) fn new(number: usize, pool: ReadPool) -> Self {
@@ -81,6 +93,8 @@ impl Replica {
                 required: ConsistencyToken::START,
                 ejections: 0,
             }),
+            last_answer: tokio::sync::Mutex::default(),
+            progress: watch::Sender::default(),
         }
     }
 
@@ -176,10 +190,44 @@ impl Replica {
         let now = self.pool.connects();
         let mut state = self.state.lock();
         state.forget_position_after(now);
-        if state.connects == connects {
-            state.status.replayed = state.status.replayed.max(replayed);
+        if state.connects == connects && state.status.replayed < replayed {
+            state.status.replayed = replayed;
+            drop(state);
+            self.progress.send_replace(());
         }
     }
+
+    // ANCHOR: wait_until_replayed
+    /// Returns when the replica is known to have replayed `token`. Of all readers that wait for
+    /// this replica, one asks for the position, and the others share its answer.
+    pub(crate) async fn wait_until_replayed(&self, token: ConsistencyToken) -> Result<(), Error> {
+        let mut progress = self.progress.subscribe();
+        let mut ask = pin!(self.ask_until_replayed(token));
+        loop {
+            if self.status().replayed >= token {
+                return Ok(());
+            }
+            tokio::select! {
+                _ = progress.changed() => {}
+                answer = &mut ask => return answer,
+            }
+        }
+    }
+
+    async fn ask_until_replayed(&self, token: ConsistencyToken) -> Result<(), Error> {
+        loop {
+            let mut last_answer = self.last_answer.lock().await;
+            if let Some(last_answer) = *last_answer {
+                sleep_until(last_answer + PAUSE).await;
+            }
+            if self.status().replayed >= token {
+                return Ok(());
+            }
+            self.position().await?;
+            *last_answer = Some(Instant::now());
+        }
+    }
+    // ANCHOR_END: wait_until_replayed
 
     /// Returns when the replica has replayed `token`, or after `timeout`. In the second case it is
     /// ejected until it has.
@@ -191,14 +239,7 @@ impl Replica {
                 return;
             }
         }
-        let poll = async {
-            let mut pauses = Pauses::default();
-            while self.position().await?.complete < token {
-                pauses.next().await;
-            }
-            Ok::<_, Error>(())
-        };
-        match tokio::time::timeout(timeout, poll).await {
+        match tokio::time::timeout(timeout, self.wait_until_replayed(token)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.eject(&error.to_string()),
             Err(_) => self.eject(&format!(
@@ -222,19 +263,14 @@ pub(crate) async fn position(server: &ReadPool) -> Result<Position, Error> {
     Position::from_row(&row)
 }
 
-/// The pauses between two questions for a position: 1 ms, then twice as long each time, to 10 ms.
-/// PostgreSQL 17 has no command that waits for a position (PostgreSQL 19 has `WAIT FOR LSN`).
-pub(crate) struct Pauses(Duration);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replication::RouterSettings;
 
-impl Default for Pauses {
-    fn default() -> Self {
-        Pauses(Duration::from_millis(1))
-    }
-}
-
-impl Pauses {
-    pub(crate) async fn next(&mut self) {
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(Duration::from_millis(10));
+    #[test]
+    fn late_replica_leaves_within_a_second() {
+        let longest_pause = 2 * RouterSettings::default().check_interval;
+        assert!(longest_pause + CHECK_TIMEOUT <= Duration::from_secs(1));
     }
 }

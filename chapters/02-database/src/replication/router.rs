@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select_ok};
 use sqlx::Error;
 use tokio::sync::Semaphore;
 
@@ -17,7 +17,7 @@ use super::monitor::Monitor;
 use super::position::Position;
 use super::primary::{PrimaryChoice, refusal_as_primary};
 use super::read::{Node, Read};
-use super::replica::{Pauses, Replica, ReplicaStatus, position};
+use super::replica::{Replica, ReplicaStatus, position};
 use super::settings::{ReplicaChoice, RouterSettings};
 use crate::model::StoreError;
 use crate::postgres::{
@@ -89,7 +89,7 @@ impl ReadRouter {
         if let Some(token) = token
             && ready.is_empty()
         {
-            ready.extend(self.wait_for_replica(token).await);
+            ready = self.wait_for_replica(token).await;
         }
         for candidate in ready {
             let replica = candidate.replica;
@@ -129,28 +129,31 @@ impl ReadRouter {
     }
 
     // ANCHOR: wait_for_replica
-    /// Asks the replicas in rotation for their positions until one has replayed `token`. `None` if
-    /// none has in time.
-    async fn wait_for_replica(&self, token: ConsistencyToken) -> Option<Candidate<'_>> {
-        let poll = async {
-            let mut pauses = Pauses::default();
+    /// Waits until a replica in rotation has replayed `token`. Returns the replicas that have, and
+    /// none if none has in time.
+    async fn wait_for_replica(&self, token: ConsistencyToken) -> Vec<Candidate<'_>> {
+        let wait = async {
             loop {
                 let in_rotation = self.ready(ConsistencyToken::START);
                 if in_rotation.is_empty() {
-                    return None;
+                    return Vec::new();
                 }
-                for candidate in in_rotation {
-                    match candidate.replica.position().await {
-                        Ok(position) if position.complete >= token => return Some(candidate),
-                        Ok(_) => {}
-                        Err(error) => candidate.replica.eject(&error.to_string()),
-                    }
+                let waits = in_rotation.into_iter().map(|Candidate { replica, .. }| {
+                    Box::pin(async move {
+                        let replayed = replica.wait_until_replayed(token).await;
+                        replayed.inspect_err(|error| replica.eject(&error.to_string()))
+                    })
+                });
+                // An error has ejected its replica.
+                let _: Result<_, Error> = select_ok(waits).await;
+                let ready = self.ready(token);
+                if !ready.is_empty() {
+                    return ready;
                 }
-                pauses.next().await;
             }
         };
-        let found = tokio::time::timeout(self.settings.token_wait, poll).await;
-        found.ok().flatten()
+        let ready = tokio::time::timeout(self.settings.token_wait, wait).await;
+        ready.unwrap_or_default()
     }
     // ANCHOR_END: wait_for_replica
 

@@ -6,6 +6,7 @@ use ch02_database::catalog::GameChange;
 use ch02_database::postgres::{ReadPool, connect, connect_replica};
 use ch02_database::replication::{Lsn, RouterSettings, TimeWindow};
 use ch02_database::{Catalog, Consistency, ConsistencyToken, Naive, Node, PgCatalog};
+use futures_util::future::join_all;
 use sqlx::{Executor, PgPool, Row};
 use testbed::{Fault, PostgresCluster};
 
@@ -320,6 +321,52 @@ async fn token_is_taken_after_the_read() {
         read.token.unwrap().lsn() > before,
         "the token is before the change that the read shows"
     );
+}
+
+/// A lock makes the questions for the position wait, so that they can be counted.
+#[tokio::test]
+async fn waiting_readers_share_one_question() {
+    let store = Store::filled().await;
+    let settings = RouterSettings {
+        token_wait: CALL_LIMIT,
+        ..RouterSettings::default()
+    };
+    let replicas = vec![store.replica.clone()];
+    let catalog = PgCatalog::open(store.primary.clone(), replicas, settings).await;
+    wait_for_both(&catalog).await;
+    let future = ConsistencyToken::new(1, Lsn::from_bytes(u64::MAX >> 1));
+    let observer = connect(&store.catalog.replica_url()).unwrap();
+    let mut locker = store.primary.acquire().await.unwrap();
+    locker
+        .execute("BEGIN; LOCK TABLE cluster_epoch")
+        .await
+        .unwrap();
+    let commit = "SELECT pg_logical_emit_message(true, '', '')";
+    store.primary.execute(commit).await.unwrap();
+
+    let readers = join_all((0..20).map(|_| catalog.game(7, Consistency::AtLeast(future))));
+    let count = async {
+        let (mut most, mut looks) = (0, 0);
+        poll_until(
+            "questions have waited for 20 looks or their limit",
+            async || {
+                let sql = "SELECT count(*) FROM pg_locks \
+                       WHERE NOT granted AND relation = 'cluster_epoch'::regclass";
+                let waiting: i64 = observer.fetch_one(sql).await.unwrap().get(0);
+                most = most.max(waiting);
+                looks += usize::from(most > 0);
+                (looks == 20 || (looks > 0 && waiting == 0)).then_some(())
+            },
+        )
+        .await;
+        most
+    };
+    let most = tokio::select! {
+        most = count => most,
+        _ = readers => panic!("the readers have ended before their replica"),
+    };
+    // One of the readers, and one of the monitor.
+    assert!(most <= 2, "{most} questions wait at the same time");
 }
 
 async fn in_recovery(server: &ReadPool) -> bool {

@@ -1,12 +1,15 @@
 //! Servers that are killed and started again: reads continue, writes fail with an error, and the
 //! same pools recover.
 
+use std::cell::Cell;
+
 use ch02_database::model::{NewOrder, PlaceOutcome};
 use ch02_database::orders::{OrderFilter, OrderSort};
 use ch02_database::postgres::{InvalidUrl, ReadPool, connect, connect_replica, migrate, ping};
 use ch02_database::seed::generator::{Generator, SAMPLE_ORDERS};
 use ch02_database::seed::seed_store;
 use ch02_database::{Catalog, Consistency, Node, Orders, PgCatalog, PgOrders, ShardMap};
+use futures_util::future::join_all;
 use sqlx::{Connection, PgConnection};
 use testbed::{PostgresCluster, Server, Service};
 
@@ -49,15 +52,28 @@ async fn killed_replica_fails_no_read_and_returns() {
     within_limit(catalog.change(7, &LOWER_PRICE)).await.unwrap();
     read_until_every_node_answered(&catalog, &[Node::Replica(1), Node::Replica(2)]).await;
 
-    // These reads run while the replica dies.
-    let (killed, ()) = tokio::join!(cluster.replicas()[0].kill(), async {
-        for _ in 0..200 {
-            within_limit(catalog.product(7, Consistency::Eventual))
-                .await
-                .expect("a read failed while a replica died");
+    // Eight clients read while the replica dies, until it is out of rotation.
+    let is_ejected = || !catalog.replicas()[0].is_in_rotation;
+    let is_killed = Cell::new(false);
+    let client = async || {
+        let mut answered_by_killed = 0;
+        while !(is_killed.get() && is_ejected()) {
+            let read = within_limit(catalog.product(7, Consistency::Eventual)).await;
+            let read = read.expect("a read failed while a replica died");
+            answered_by_killed += usize::from(read.node == Node::Replica(1));
         }
-    });
-    killed.unwrap();
+        answered_by_killed
+    };
+    let kill = async {
+        cluster.replicas()[0].kill().await.unwrap();
+        is_killed.set(true);
+    };
+    let (answers, ()) = tokio::join!(join_all((0..8).map(|_| client())), kill);
+    let answered_by_killed: usize = answers.into_iter().sum();
+    assert!(
+        answered_by_killed > 0,
+        "the killed replica answered no read, so this test proves nothing"
+    );
     read_until_only(&catalog, &[Node::Replica(2)]).await;
     // A write does not wait for the dead replica.
     within_limit(catalog.change(7, &LOWER_PRICE)).await.unwrap();
