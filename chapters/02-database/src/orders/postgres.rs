@@ -217,7 +217,8 @@ async fn place(
 ) -> Result<Reply<Result<PlaceOutcome, TooLate>>, Error> {
     let owned = if checks_epoch { OWNED } else { UNCHECKED };
     let sql = format!(
-        "SELECT {try_enter} AS has_entered, owned.bucket IS NOT NULL AS is_owner, {ORDER_COLUMNS}, payment_reference \
+        "SELECT {try_enter} AS has_entered, owned.bucket IS NOT NULL AS is_owner, \
+         {ORDER_COLUMNS}, payment_reference \
          FROM (SELECT 1) AS always LEFT JOIN ({owned}) AS owned ON true \
          LEFT JOIN orders ON customer = $3 AND idempotency_key = $4",
         try_enter = gate::try_enter(),
