@@ -40,11 +40,11 @@ impl Monitor {
         limits: LagLimits,
         interval: Duration,
     ) -> Arc<Monitor> {
-        let (first_number, fixed_checks) = match &primary {
-            PrimaryChoice::Fixed(pool) => (1, Some(pool.for_checks(PRIMARY_STATEMENT_TIMEOUT))),
-            PrimaryChoice::Directory(_) => (0, None),
+        let fixed_checks = match &primary {
+            PrimaryChoice::Fixed(pool) => Some(pool.for_checks(PRIMARY_STATEMENT_TIMEOUT)),
+            PrimaryChoice::Directory(_) => None,
         };
-        let numbered = servers.into_iter().zip(first_number..);
+        let numbered = servers.into_iter().zip(1..);
         let monitor = Arc::new(Monitor {
             servers: numbered
                 .map(|(pool, number)| Replica::new(number, pool))

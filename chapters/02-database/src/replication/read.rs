@@ -9,8 +9,8 @@ use super::consistency::ConsistencyToken;
 pub enum Node {
     /// The only server that takes writes. Its answer is always current.
     Primary,
-    /// A replica, counted from 1. In a cluster the number is its place in the list of servers,
-    /// which begins with 0. Its answer may be older than the last write.
+    /// A replica, counted from 1. In a cluster the number is its place in the list of all servers.
+    /// Its answer may be older than the last write.
     Replica(usize),
 }
 

@@ -16,7 +16,7 @@ use crate::postgres::{REPLICA_QUERY_TIMEOUT, ReadPool, with_timeout};
 
 /// One replica.
 pub(crate) struct Replica {
-    /// Counted from 1; in a cluster, its place in the list of servers.
+    /// Counted from 1; in a cluster, its place in the list of all servers.
     pub(crate) number: usize,
     /// The connections for reads.
     pub(crate) pool: ReadPool,
@@ -33,7 +33,7 @@ pub(crate) struct Replica {
 /// What this process knows about a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicaStatus {
-    /// Counted from 1. In a cluster it is the place in the list of servers, which begins with 0.
+    /// Counted from 1. In a cluster it is the place in the list of all servers.
     pub number: usize,
     /// Whether the replica gets reads.
     pub is_in_rotation: bool,
