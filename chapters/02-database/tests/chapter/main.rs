@@ -33,3 +33,4 @@ mod sharding;
 mod store_failover;
 mod support;
 mod transactions;
+mod unknown_outcomes;
