@@ -28,11 +28,7 @@ async fn write_is_seen_in_another_process() {
     .await;
     let ada = writer.customer("ada").await;
     let (ada_elsewhere, anyone) = (ada.at(&reader.url), reader.anonymous_client());
-    let mut replica = PgConnection::connect(&cluster.replica_urls()[0])
-        .await
-        .unwrap();
-    wait_for_seed(&mut replica).await;
-    stop_replay(&mut replica).await;
+    let mut replica = stop_replay(&cluster).await;
 
     let change = ada.request(Method::PATCH, "/games/7");
     let written = send(change.json(&json!({ "price_cents": 4_242 }))).await;
@@ -103,11 +99,7 @@ async fn naive_store_ignores_the_token() {
     ))
     .await;
     let ada = store.customer("ada").await;
-    let mut replica = PgConnection::connect(&cluster.replica_urls()[0])
-        .await
-        .unwrap();
-    wait_for_seed(&mut replica).await;
-    stop_replay(&mut replica).await;
+    stop_replay(&cluster).await;
     let change = ada.request(Method::PATCH, "/games/7");
     let written = send(change.json(&json!({ "price_cents": 4_242 }))).await;
     assert_ne!(written.header(HEADER), "", "{}", written.body);
@@ -131,29 +123,28 @@ async fn price_on(server: &mut PgConnection) -> i64 {
     query.fetch_one(server).await.unwrap()
 }
 
-async fn wait_for_seed(replica: &mut PgConnection) {
-    let replica = tokio::sync::Mutex::new(replica);
+/// Stops the replay of the only replica after it has the games. Returns a connection to it.
+async fn stop_replay(cluster: &PostgresCluster) -> PgConnection {
+    let replica = PgConnection::connect(&cluster.replica_urls()[0]).await;
+    let replica = tokio::sync::Mutex::new(replica.unwrap());
     poll_until(async || {
         let mut replica = replica.lock().await;
         let seeded = sqlx::query("SELECT 1 FROM games WHERE id = 7")
-            .fetch_optional(&mut **replica)
+            .fetch_optional(&mut *replica)
             .await;
         seeded.ok().flatten()
     })
     .await;
-}
-
-async fn stop_replay(replica: &mut PgConnection) {
     let pause = sqlx::query("SELECT pg_wal_replay_pause()");
-    pause.execute(&mut *replica).await.unwrap();
-    let replica = tokio::sync::Mutex::new(replica);
+    pause.execute(&mut *replica.lock().await).await.unwrap();
     poll_until(async || {
         let mut replica = replica.lock().await;
         let state: String = sqlx::query_scalar("SELECT pg_get_wal_replay_pause_state()")
-            .fetch_one(&mut **replica)
+            .fetch_one(&mut *replica)
             .await
             .unwrap();
         (state == "paused").then_some(())
     })
     .await;
+    replica.into_inner()
 }
