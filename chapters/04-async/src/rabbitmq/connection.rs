@@ -46,9 +46,7 @@ pub(crate) struct BrokerConnection {
 impl BrokerConnection {
     /// A connection to the broker at `url`. Does not connect yet.
     pub(crate) fn new(url: &str, name: &'static str) -> Result<Self, RabbitError> {
-        let mut uri: AMQPUri = url
-            .parse()
-            .map_err(|_| RabbitError::InvalidAddress(url.to_owned()))?;
+        let mut uri: AMQPUri = url.parse().map_err(|_| RabbitError::InvalidAddress)?;
         uri.query.heartbeat = Some(HEARTBEAT_SECONDS);
         Ok(BrokerConnection {
             uri,

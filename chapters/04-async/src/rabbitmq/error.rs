@@ -14,11 +14,9 @@ pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Why the broker did not do what it was asked. As a [`QueueError`] each becomes `Unavailable`.
 #[derive(Debug, thiserror::Error)]
 pub enum RabbitError {
-    /// The URL of the broker is malformed.
-    #[error(
-        "{0:?} is not the address of a RabbitMQ server; write amqp://USER:PASSWORD@HOST:PORT/VHOST"
-    )]
-    InvalidAddress(String),
+    /// The URL of the broker is malformed. It is not shown, because it may contain a password.
+    #[error("invalid RabbitMQ address; write amqp://USER:PASSWORD@HOST:PORT/VHOST")]
+    InvalidAddress,
     /// The broker did not reply in time: it hangs, or the network drops its packets.
     #[error("the broker did not {operation} within {} seconds", OPERATION_TIMEOUT.as_secs())]
     Timeout {
